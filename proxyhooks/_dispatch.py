@@ -1,0 +1,293 @@
+"""From a request to an answer: find the hook, run what comes before it, look at the payload, call it, write.
+
+Flask is not needed here: what stands around this (``_extension``) shares every decision.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from marshmallow import Schema, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from . import disconnects, errors
+from . import messages as m
+from ._codes import fit_reason
+from ._events import Event
+from ._hooks import Hook, Index, Route
+from ._json import Hostile, Malformed, dumps, loads
+from ._wire import tree
+from .exceptions import Disconnect, Error, HookResultError, Rejection, SetupError
+
+logger: Final = logging.getLogger("proxyhooks")
+
+Outcome: TypeAlias = Literal["result", "error", "disconnect", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What leaves for Centrifugo: with status 200 an envelope, otherwise a failure of the call."""
+
+    status: int
+    body: bytes
+    outcome: Outcome
+    hook: str | None = None
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, read."""
+
+    event: Event
+    message: m.Request
+    has_data: bool
+    """Whether it brought a payload: absent and null are the same in the message, but not to a schema."""
+
+
+class Dispatcher:
+    """Answers calls with the hooks of an index."""
+
+    def __init__(self, index: Index, meta_schema: Schema | None, validation_details: bool) -> None:
+        self._index = index
+        self._meta_schema = meta_schema
+        self._validation_details = validation_details
+        self._warned: set[tuple[str, str]] = set()
+
+    def serves(self, event: Event) -> bool:
+        """Whether any hook is there for the event; the log says it where not."""
+        if self._index.serves(event):
+            return True
+        self._warn_once(event, "", "Centrifugo asks for %s (%s), but no hook serves it", event.name, event.proxy)
+        return False
+
+    def answer(self, call: Call) -> Answer:
+        """The answer of the hook that is found.
+
+        :raises HookResultError: if the hook returns something that is no answer.
+        :raises Exception: whatever the hook raises, but for refusals.
+        """
+        event, message = call.event, call.message
+        found = self._index.find(event, message)
+        if found is None:
+            assert event.unmatched is not None
+            assert event.routed_on is not None
+            name = getattr(message, event.routed_on)
+            self._warn_once(event, name, "no hook for %s of %r", event.name, name[:255])
+            return refuse(event, event.unmatched(), message)
+        route, variables = found
+        try:
+            self._load_meta(event, message)
+            for function, call_before in route.before:
+                if (returned := call_before(message)) is not None:
+                    _close(returned)
+                    raise HookResultError(f"before_hook {function!r} must return nothing, not {returned!r}")
+            self._load_data(call, route.hook)
+            returned = route.call(message, **variables)
+            return Answer(200, self._write(event, message, route, returned), "result", route.hook.name)
+        except (Rejection, HTTPException) as refusal:
+            meant = rejection_of(refusal)
+            if meant is None:
+                raise
+            for note in getattr(meant, "__notes__", ()):
+                logger.warning("%s %s is refused: %s", event.name, route.hook.where, note)
+            return refuse(event, meant, message, route.hook.name)
+
+    def _load_meta(self, event: Event, message: m.Request) -> None:
+        if self._meta_schema is None or not isinstance(message, m.UserRequest):
+            return
+        if message.meta is None:
+            raise SetupError(
+                f"{event.name} came without meta, but there is a meta_schema: set include_connection_meta in "
+                f"Centrifugo's {event.proxy}, and see that clients get meta when they connect"
+            )
+        try:
+            _set(message, "meta", self._meta_schema.load(message.meta))
+        except ValidationError as error:
+            logger.warning("the meta of client %s no longer fits: %s", message.client, error.messages)
+            raise disconnects.ForceReconnect from None
+
+    def _load_data(self, call: Call, hook: Hook) -> None:
+        schema: Any = hook.data_schema
+        if schema is None:
+            return
+        data: Any = getattr(call.message, "data")  # noqa: B009  # only events with a payload have a data_schema
+        try:
+            if isinstance(schema, Schema):
+                if isinstance(data, bytes):
+                    data = loads(data)
+                value = schema.load(data if call.has_data else {})
+            else:
+                value = schema(data)
+        except ValidationError as error:
+            detail = error.messages
+        except (Malformed, Hostile) as error:
+            detail = [str(error)]
+        except (Rejection, HTTPException):
+            raise
+        except Exception as error:
+            if isinstance(schema, Schema):
+                raise
+            detail = [f"{type(error).__name__}: {error}"]  # a parser's own, such as protobuf's DecodeError
+        else:
+            _set(call.message, "data", value)
+            return
+        logger.warning("%s %s: the payload is refused: %s", call.event.name, hook.where, detail)
+        if self._validation_details:
+            raise errors.BadRequest(f"bad request: {_flat(detail)}"[:_MAX_DETAIL])
+        raise errors.BadRequest
+
+    def _write(self, event: Event, message: m.Request, route: Route, result: Any) -> bytes:
+        if result is None and event.silent is not None:
+            return _envelope(b"result", dumps(event.silent))
+        where = f"hook {route.hook.where} for {event.name}"
+        if not isinstance(result, event.result):
+            _close(result)
+            raise HookResultError(f"{where} {_wrong(result, event)}")
+        try:
+            written = tree(result)
+            self._write_payload(where, route.hook.result_schema, written)
+            if self._meta_schema is not None and event.result in (m.ConnectResult, m.RefreshResult):
+                self._write_meta(where, event, written)
+            return _envelope(b"result", dumps(written, type(result).__name__))
+        except (TypeError, ValueError) as error:
+            raise HookResultError(f"{where} returned what cannot be sent: {error}") from error
+
+    def _write_payload(self, where: str, schema: Schema | None, written: dict[str, Any]) -> None:
+        if schema is None:
+            return
+        if "b64data" in written:
+            raise HookResultError(f"{where} has a result_schema, which cannot write bytes: return what it dumps")
+        if written.get("data") is not None:  # absent stays absent, and a null on purpose null
+            written["data"] = schema.dump(written["data"])
+
+    def _write_meta(self, where: str, event: Event, written: dict[str, Any]) -> None:
+        assert self._meta_schema is not None
+        if "meta" not in written:
+            if event.result is m.ConnectResult:
+                raise HookResultError(f"{where} returned no meta, but there is a meta_schema: later events need it")
+            return
+        meta: Any = self._meta_schema.dump(written["meta"])
+        written["meta"] = meta
+        # What the schema itself would not read back would throw out the client at its next event.
+        if invalid := self._meta_schema.validate(meta):
+            raise HookResultError(f"{where} returned meta that the meta_schema would not load again: {invalid}")
+
+    def _warn_once(self, event: Event, name: str, text: str, *args: object) -> None:
+        key = (event.name, name)
+        if key in self._warned or len(self._warned) > _MAX_WARNINGS:
+            return
+        self._warned.add(key)
+        if len(self._warned) > _MAX_WARNINGS:
+            logger.warning("more than %d names without a hook; further ones are not logged", _MAX_WARNINGS)
+            return
+        logger.warning(text + ". To serve it:\n\n%s\n", *args, _to_paste(event, name))
+
+
+_MAX_WARNINGS: Final = 1000
+_MAX_DETAIL: Final = 500
+
+
+def refuse(event: Event, rejection: Rejection, message: m.Request | None = None, hook: str | None = None) -> Answer:
+    """The answer that a refusal becomes for this event."""
+    temporary = isinstance(rejection, Error) and rejection.temporary
+    if event.failure_is_grace and temporary:
+        # Anything with status 200 would end the connection or the subscription on the spot.
+        return Answer(500, b"refused for now\n", "error", hook, rejection.code)
+    if not event.carries_error:
+        outcome: Outcome = "disconnect" if isinstance(rejection, Disconnect) else "error"
+        return Answer(200, _envelope(b"result", dumps(event.refused)), outcome, hook, rejection.code)
+    if isinstance(rejection, Disconnect) and not event.carries_disconnect:
+        rejection = errors.Internal(rejection.reason)
+    if (
+        isinstance(rejection, Error)
+        and not temporary
+        and isinstance(message, m.ConnectRequest)
+        and message.unidirectional
+    ):
+        # An error would reach a one-way client as disconnect 3004, after which it comes back.
+        rejection = disconnects.ForceNoReconnect(fit_reason(rejection.message))
+    if isinstance(rejection, Disconnect):
+        body = dumps({"code": rejection.code, "reason": rejection.reason})
+        return Answer(200, _envelope(b"disconnect", body), "disconnect", hook, rejection.code)
+    assert isinstance(rejection, Error)
+    written: dict[str, Any] = {"code": rejection.code, "message": rejection.message}
+    if rejection.temporary:
+        written["temporary"] = True
+    return Answer(200, _envelope(b"error", dumps(written)), "error", hook, rejection.code)
+
+
+_BY_STATUS: Final[dict[int, type[Error]]] = {
+    401: errors.Unauthorized,
+    403: errors.PermissionDenied,
+    404: errors.NotAvailable,
+    429: errors.TooManyRequests,
+}
+
+
+def rejection_of(error: BaseException) -> Rejection | None:
+    """The refusal that an exception means: itself, or what a 4xx of werkzeug's says; ``None``: it is a failure."""
+    if isinstance(error, Rejection):
+        return error
+    if not isinstance(error, HTTPException):
+        return None
+    status = error.code if error.response is None else error.response.status_code
+    if status is None or not 400 <= status < 500:
+        return None
+    return _BY_STATUS.get(status, errors.BadRequest)()
+
+
+def result_answer(event: Event, result: m.Result) -> Answer:
+    """The answer of a result that was made without a hook.
+
+    :raises TypeError, ValueError: if a part of it is not JSON.
+    """
+    try:
+        return Answer(200, _envelope(b"result", dumps(tree(result), type(result).__name__)), "result")
+    except errors.Expired as expired:
+        return refuse(event, expired)
+
+
+def _envelope(key: bytes, body: bytes) -> bytes:
+    return b'{"%b":%b}' % (key, body)
+
+
+def _set(message: m.Request, name: str, value: Any) -> None:
+    # The one place that writes to a message: no hook has seen it yet, and a copy would cost more than the loading.
+    object.__setattr__(message, name, value)
+
+
+def _wrong(result: Any, event: Event) -> str:
+    wanted = event.result.__name__
+    if result is None:
+        return f"returned None: it must return a {wanted} on every path, or raise a refusal"
+    if inspect.isawaitable(result):
+        return f"returned {type(result).__name__} instead of {wanted}: a decorator hides that it is async"
+    if isinstance(result, Rejection) or (isinstance(result, type) and issubclass(result, Rejection)):
+        return f"returned {result!r}: refusals are raised, not returned"
+    return f"must return a {wanted}, not {result!r}"
+
+
+def _close(value: Any) -> None:
+    if inspect.iscoroutine(value):
+        value.close()
+
+
+def _flat(detail: Any, path: str = "") -> str:
+    if isinstance(detail, dict):
+        return "; ".join(_flat(inner, f"{path}.{key}" if path else str(key)) for key, inner in detail.items())
+    text = " ".join(map(str, detail)) if isinstance(detail, list) else str(detail)
+    return f"{path}: {text}" if path else text
+
+
+def _to_paste(event: Event, name: str) -> str:
+    # A name with < or > cannot be written as a pattern; the bare decorator serves it.
+    pattern = f"({name[:255]!r})" if event.routed_on and name and not set("<>") & set(name) else ""
+    return (
+        f"    @hooks.{event.name}{pattern}\n"
+        f"    def {event.name}(req: {event.request.__name__}) -> {event.result.__name__}:\n"
+        f"        ..."
+    )

@@ -1,0 +1,236 @@
+"""The Flask extension: URLs, Flask's context, and the guard around both."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final, cast
+
+import flask
+from flask import Flask, Response
+from marshmallow import Schema
+from werkzeug.exceptions import HTTPException
+from werkzeug.local import LocalProxy
+
+from ._decorators import SchemaLike
+from ._dispatch import Answer, Dispatcher, refuse, rejection_of
+from ._events import EVENTS
+from ._guard import CURRENT, Guard, Passage, Target
+from ._hooks import Hooks, Index
+from ._secrets import HEADER, load
+from ._signatures import is_async
+from .exceptions import Rejection, SetupError
+from .messages import Request
+from .signals import hook_finished
+
+_KEY: Final = "proxyhooks"
+
+
+@dataclass(slots=True)
+class _Installed:
+    """What there is once per application."""
+
+    guard: Guard
+    names: set[str] = field(default_factory=set)
+
+
+class ProxyHooks(Hooks):
+    """The hooks of a Flask application, and its extension.
+
+    ::
+
+        app = Flask(__name__)
+        app.config.from_prefixed_env()          # FLASK_PROXYHOOKS_SECRETS='["..."]'
+        hooks = ProxyHooks(app)                 # or hooks.init_app(app)
+
+    :param name: tells several of them in one application apart, also in endpoints: ``<name>_connect``.
+    :param url_prefix: the URLs are ``<url_prefix>/<event>``.
+    :param secrets: the accepted values of the ``X-Proxyhooks-Secret`` header; else ``PROXYHOOKS_SECRETS`` of the
+        application's configuration.
+    :param http_headers: the headers of a client's HTTP request that the hooks read; they must be listed in
+        Centrifugo's ``http_headers`` to arrive.
+    :param emulated_headers: likewise those that browser SDKs send with their ``headers`` option.
+    :param meta_schema: the marshmallow schema of what connect results attach as ``meta`` and later requests bring.
+    :raises SetupError: if one of these cannot work.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        name: str = "proxyhooks",
+        url_prefix: str = "/centrifugo",
+        secrets: Sequence[str] | None = None,
+        http_headers: Sequence[str] = (),
+        emulated_headers: Sequence[str] = (),
+        meta_schema: SchemaLike | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(name, str) or not name.isidentifier():
+            raise SetupError(f"name must be an identifier, not {name!r}")
+        self.name = name
+        self.url_prefix = _checked_prefix(url_prefix)
+        self.http_headers = _checked_headers("http_headers", http_headers)
+        self.emulated_headers = _checked_headers("emulated_headers", emulated_headers)
+        self._secrets = secrets
+        self._meta_schema = meta_schema() if isinstance(meta_schema, type) else meta_schema
+        if self._meta_schema is not None and not isinstance(self._meta_schema, Schema):
+            raise SetupError(f"meta_schema must be a marshmallow schema, class or instance, not {meta_schema!r}")
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Serve the hooks from this application.
+
+        :raises SetupError: if no secret is configured, if the name or the URL prefix is taken, or if two hooks have
+            the same shape.
+        """
+        secrets = load(app.config, self._secrets)
+        Index(self)
+        installed: _Installed | None = app.extensions.get(_KEY)
+        if installed is None:
+            installed = app.extensions[_KEY] = _install(app)
+        if self.name in installed.names:
+            raise SetupError(
+                f"the application has a ProxyHooks named {self.name!r} already: give this one another name"
+            )
+        if f"{self.url_prefix}/connect" in installed.guard.targets:
+            raise SetupError(f"another ProxyHooks has the url_prefix {self.url_prefix!r}: give this one another")
+        installed.names.add(self.name)
+        dispatcher = _once(lambda: self._build(app))
+        for event in EVENTS.values():
+            path = f"{self.url_prefix}/{event.name}"
+            installed.guard.targets[path] = Target(event, secrets, dispatcher)
+            app.add_url_rule(
+                path, f"{self.name}_{event.name}", _view, methods=["POST"], provide_automatic_options=False
+            )
+
+    def _build(self, app: Flask) -> Dispatcher:
+        """What answers, made with the first request; from then on nothing can be registered."""
+        self._freeze()
+        csrf = app.extensions.get("csrf")
+        if csrf is not None and hasattr(csrf, "exempt"):
+            # Flask-WTF: it protects from what browsers do with a user's cookies; here the secret is asked for.
+            csrf.exempt(f"{_view.__module__}.{_view.__name__}")
+
+        def ready(function: Callable[..., Any]) -> Callable[..., Any]:
+            return app.async_to_sync(function) if is_async(function) else function
+
+        details = bool(app.config.get("PROXYHOOKS_VALIDATION_DETAILS", False))
+        return Dispatcher(Index(self, ready), self._meta_schema, details)
+
+
+def _view() -> Response:
+    passage: Passage | None = flask.request.environ.get(CURRENT)
+    if passage is None or passage.call is None or passage.dispatcher is None:
+        flask.abort(404)  # by a path that the guard does not know, such as one with a slash at its end
+    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # a LocalProxy, says werkzeug
+    finished = functools.partial(hook_finished.send, app, event=passage.call.event.name, request=passage.message)
+    try:
+        passage.answer = passage.dispatcher.answer(passage.call)
+    except BaseException:
+        finished(answer=None)
+        raise
+    finished(answer=passage.answer)
+    return _response(passage.answer)
+
+
+def _response(answer: Answer) -> Response:
+    mimetype = "application/json" if answer.status == 200 else "text/plain"
+    return flask.current_app.response_class(answer.body, answer.status, mimetype=mimetype)
+
+
+def _install(app: Flask) -> _Installed:
+    guard = Guard(app, app.wsgi_app)
+    app.wsgi_app = guard  # type: ignore[method-assign]  # Flask's documented way to wrap it
+    app.handle_user_exception = _refusing(app.handle_user_exception)  # type: ignore[method-assign]
+    return _Installed(guard)
+
+
+def _refusing(handle: Callable[[Exception], Any]) -> Callable[[Exception], Any]:
+    """Flask's handling of exceptions, but on a hook's URL a refusal that nobody handles becomes its answer.
+
+    An error handler of our own would not do: registered for HTTPException it would take the place of the
+    application's, and it could not tell what the application leaves alone from what it turns into a page.
+    """
+
+    @functools.wraps(handle)
+    def handle_user_exception(error: Exception) -> Any:
+        passage: Passage | None = flask.request.environ.get(CURRENT)
+        if passage is None or passage.call is None:
+            return handle(error)
+        passage.error = error
+        try:
+            handled = handle(error)
+        except (Rejection, HTTPException) as raised:
+            meant = rejection_of(raised)
+            if meant is None:
+                raise
+        else:
+            # Flask gives an HTTPException back where no handler made something else of it.
+            meant = rejection_of(error) if handled is error else None
+            if meant is None:
+                return handled
+        passage.answer = refuse(passage.call.event, meant, passage.message)
+        return _response(passage.answer)
+
+    return handle_user_exception
+
+
+def _once(make: Callable[[], Dispatcher]) -> Callable[[], Dispatcher]:
+    lock, made = Lock(), list[Dispatcher]()
+
+    def get() -> Dispatcher:
+        if not made:
+            with lock:
+                if not made:
+                    made.append(make())
+        return made[0]
+
+    return get
+
+
+def _checked_prefix(prefix: str) -> str:
+    prefix = prefix.rstrip("/") if isinstance(prefix, str) else prefix
+    if not isinstance(prefix, str) or (prefix and not prefix.startswith("/")) or set("<>?# ") & set(prefix):
+        raise SetupError(f"url_prefix must be a path such as '/centrifugo', not {prefix!r}")
+    return prefix
+
+
+def _checked_headers(name: str, headers: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(headers, str) or not all(isinstance(header, str) for header in headers):
+        raise SetupError(f"{name} must be a list of header names, not {headers!r}")
+    if any(header.lower() == HEADER.lower() for header in headers):
+        raise SetupError(f"{name} must not have {HEADER}: clients could then override the secret with their own")
+    return tuple(headers)
+
+
+def _current_passage() -> Passage:
+    passage: Passage | None = flask.request.environ.get(CURRENT) if flask.has_request_context() else None
+    if passage is None:
+        raise RuntimeError("there is no request of Centrifugo: this works in a hook and what runs around it")
+    return passage
+
+
+current_request: Final = cast(Request, LocalProxy(lambda: _current_passage().message))
+"""The message being answered, from ``before_request`` on; in a plain view after :func:`proxyhooks.read_request`.
+
+:raises RuntimeError: if used outside.
+"""
+
+
+def after_reply(function: Callable[..., object], /, *args: object) -> None:
+    """Call the function when the reply has been sent, in the application's context; an exception is logged.
+
+    It runs in a thread of its own, whatever the reply is, and a graceful stop waits for it. When the application is
+    being tested (``TESTING``) it runs as soon as the reply has been read, in the same thread.
+
+    :raises RuntimeError: if used outside of a hook and what runs around it.
+    """
+    passage = _current_passage()
+    if passage.call is None:
+        raise RuntimeError("after_reply works with hooks: in a view of your own use response.call_on_close")
+    run = flask.current_app.ensure_sync(function)
+    passage.after.append(lambda: run(*args))

@@ -1,0 +1,228 @@
+"""The outermost layer, around ``app.wsgi_app``: what reaches a hook's URL, and what may leave from it.
+
+On the way in it checks method, size and secret and reads the message, before any function of the application runs.
+On the way out a status of 2xx or 3xx leaves only as the answer of ``_dispatch``: Centrifugo would take any other JSON
+for consent, and would follow a redirect to it.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.wsgi import get_content_length, get_input_stream
+
+from . import errors
+from ._after import run_after
+from ._dispatch import Answer, Call, Dispatcher, logger, refuse
+from ._events import Event
+from ._json import Hostile, Malformed, loads
+from ._secrets import HEADER, Secrets
+from ._signatures import where
+from ._wire import read
+from .messages import Request
+from .schemas import explain
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+CURRENT: Final = "proxyhooks.current"
+"""Where the environ keeps the :class:`Passage` of a request."""
+DEFAULT_MAX_CONTENT_LENGTH: Final = 1024 * 1024
+_SECRET: Final = "HTTP_" + HEADER.upper().replace("-", "_")
+# Headers that describe the body the application wrote, which is not the body that leaves.
+_OF_THE_BODY: Final = ("content-", "transfer-encoding", "location", "etag", "last-modified", "accept-ranges")
+
+
+@dataclass(slots=True)
+class Passage:
+    """A request to a hook on its way through Flask."""
+
+    message: Request
+    call: Call | None = None
+    dispatcher: Dispatcher | None = None
+    answer: Answer | None = None
+    error: Exception | None = None
+    """What Flask's error handlers were asked about."""
+    after: list[Callable[[], object]] = field(default_factory=list)
+    """What :func:`proxyhooks.after_reply` was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is behind a hook's URL."""
+
+    event: Event
+    secrets: Secrets
+    dispatcher: Callable[[], Dispatcher]
+
+
+class Refused(Exception):
+    """The request goes no further; the status is final."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def open_request(environ: WSGIEnvironment, event: Event, secrets: Secrets, limit: int | None) -> Call:
+    """Check and read a request: method, size, secret, message.
+
+    :raises Refused: with 405, 413, 403 or 400.
+    :raises Hostile: if the body is JSON built to break a parser.
+    """
+    path = environ.get("PATH_INFO", "")
+    if environ["REQUEST_METHOD"] != "POST":
+        raise Refused(405, "Centrifugo's proxy sends POST")
+    length = get_content_length(environ)
+    limit = DEFAULT_MAX_CONTENT_LENGTH if limit is None else limit
+    if length is not None and length > limit:
+        logger.warning("%s: %d bytes are more than MAX_CONTENT_LENGTH, %d", path, length, limit)
+        raise Refused(413, "too large")
+    if not secrets.accept(environ.get(_SECRET)):
+        said = "a wrong" if environ.get(_SECRET) else "no"
+        logger.warning("%s: %s %s from %s", path, said, HEADER, environ.get("REMOTE_ADDR"))
+        raise Refused(403, "forbidden")
+    try:
+        body = get_input_stream(environ, max_content_length=limit).read()
+    except RequestEntityTooLarge:  # of unknown length
+        logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", path, limit)
+        raise Refused(413, "too large") from None
+    except HTTPException as error:  # the sender left before the end
+        raise Refused(400, error.name) from None
+    # Flask's request can read it once more.
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    value = None
+    try:
+        value = loads(body)
+        return Call(event, read(event.request, value), "data" in value or "b64data" in value)
+    except Malformed as error:
+        reason = explain(event.request, value) if value is not None else error
+        logger.warning("%s: this is no %s: %s", path, event.request.__name__, reason)
+        raise Refused(400, "not a message of Centrifugo's proxy protocol") from None
+    except Hostile as error:
+        logger.warning("%s: the body is refused: %s", path, error)
+        raise
+
+
+class Guard:
+    """A WSGI application around another one."""
+
+    def __init__(self, app: Flask, wsgi_app: WSGIApplication) -> None:
+        self.targets: dict[str, Target] = {}
+        self._app = app
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        target = self.targets.get(environ.get("PATH_INFO", ""))
+        if target is None:
+            return self._wsgi_app(environ, start_response)
+        dispatcher = target.dispatcher()
+        try:
+            call = open_request(environ, target.event, target.secrets, self._app.config["MAX_CONTENT_LENGTH"])
+        except Refused as refused:
+            return _plain(start_response, refused.status, str(refused))
+        except Hostile:
+            if not target.event.carries_error:
+                return _plain(start_response, 400, "refused")
+            return _send(start_response, refuse(target.event, errors.BadRequest()), [])
+        if not dispatcher.serves(target.event):
+            return _plain(start_response, 404, "no hook serves this event")
+        passage = environ[CURRENT] = Passage(call.message, call, dispatcher)
+        return self._leave(passage, environ, start_response)
+
+    def _leave(self, passage: Passage, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started: list[Any] = []
+        written: list[bytes] = []
+
+        def capture(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+            started[:] = [status, headers, exc_info]
+            return written.append
+
+        body = self._wsgi_app(environ, capture)
+        chunks = iter(body)
+        if not started:  # a lazy application says its status when its body is asked for
+            written.extend(itertools.islice(chunks, 1))
+        status, headers, exc_info = started
+        if int(status[:3]) >= 400:
+            start_response(status, headers, exc_info)
+            chunks = itertools.chain(written, chunks)
+        elif passage.answer is not None and passage.answer.status == 200:
+            chunks = _send(start_response, passage.answer, headers)
+        else:
+            logger.error("%s", self._explain(passage, status, environ))
+            chunks = _plain(start_response, 500, "not an answer of a hook")
+        return Reply(chunks, getattr(body, "close", None), self._app, passage.after)
+
+    def _explain(self, passage: Passage, status: str, environ: WSGIEnvironment) -> str:
+        path = environ["PATH_INFO"]
+        if passage.error is not None:
+            culprit = f"an error handler of the application made it out of {passage.error!r}"
+        elif passage.answer is not None:
+            culprit = "something in the application replaced a failure"
+        else:
+            before = [
+                where(function) for functions in self._app.before_request_funcs.values() for function in functions
+            ]
+            culprit = f"a before_request function answered instead of a hook: {', '.join(before) or 'of an extension'}"
+        return (
+            f"{path}: the application answered {status}, which Centrifugo would take for consent or follow; "
+            f"it gets 500. Most likely {culprit}. Let it leave hooks alone, which are the requests "
+            f"with request.path.startswith({path.rpartition('/')[0] + '/'!r})"
+        )
+
+
+class Reply:
+    """The body on its way out; when it is sent, what :func:`proxyhooks.after_reply` was given runs."""
+
+    def __init__(
+        self, chunks: Iterator[bytes], close: Callable[[], object] | None, app: Flask, after: list[Callable[[], object]]
+    ) -> None:
+        self._chunks = chunks
+        self._close = close
+        self._app = app
+        self._after = after
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            # Whoever asks again has sent what there was.
+            self._sent()
+            raise
+
+    def close(self) -> None:
+        if self._close is not None:
+            self._close()
+        self._sent()
+
+    def _sent(self) -> None:
+        if self._after:
+            after, self._after = self._after, []
+            run_after(self._app, after)
+
+
+def _send(start_response: StartResponse, answer: Answer, headers: list[tuple[str, str]]) -> Iterator[bytes]:
+    kept = [(name, value) for name, value in headers if not name.lower().startswith(_OF_THE_BODY)]
+    kept += [("Content-Type", "application/json"), ("Content-Length", str(len(answer.body)))]
+    start_response("200 OK", kept)
+    return iter([answer.body])
+
+
+def _plain(start_response: StartResponse, status: int, text: str) -> Iterator[bytes]:
+    body = f"{text}\n".encode()
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    if status == 405:
+        headers.append(("Allow", "POST"))
+    start_response(f"{status} {HTTPStatus(status).phrase.upper()}", headers)
+    return iter([body])

@@ -1,0 +1,222 @@
+"""Hooks: the decorators' registry, how registries are joined, and the index that finds a hook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from marshmallow import Schema
+
+from . import messages as m
+from ._decorators import ChannelDecorator, ConnectDecorator, HookDecorator, PayloadDecorator, SubscribeDecorator
+from ._events import EVENTS, Event
+from ._patterns import ChannelPattern
+from ._signatures import check_before_hook, check_callable, check_hook, name_of, where
+from ._tree import PatternTree
+from .exceptions import SetupError
+
+BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Any])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hook:
+    """A function, registered."""
+
+    event: Event
+    pattern: ChannelPattern | None
+    function: Callable[..., Any]
+    data_schema: Schema | Callable[[Any], Any] | None
+    result_schema: Schema | None
+    name: str
+
+    @property
+    def where(self) -> str:
+        return where(self.function)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A hook as it is found: ready to be called, with what runs before it."""
+
+    hook: Hook
+    call: Callable[..., Any]
+    before: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
+    """Each before_hook, as written and ready to be called."""
+
+
+class Hooks:
+    """A collection of hooks: a module's own, to be included in a :class:`proxyhooks.ProxyHooks`, or that itself.
+
+    Each event of Centrifugo is a decorator of that name. The decorated function stays what it was. Registration ends
+    with the first request.
+
+    :raises SetupError: from a decorator, if the hook does not fit its event and pattern, if there is one of the same
+        shape already, or if it is async and asgiref is missing.
+    """
+
+    def __init__(self) -> None:
+        def add(event: Event, function: Callable[..., Any], options: dict[str, Any]) -> None:
+            self._add(event, function, **options)
+
+        self.connect = ConnectDecorator[m.ConnectRequest[Any], m.ConnectResult](EVENTS["connect"], add)
+        self.refresh = HookDecorator[m.RefreshRequest[Any], m.RefreshResult](EVENTS["refresh"], add)
+        self.subscribe = SubscribeDecorator[m.SubscribeRequest[Any, Any], m.SubscribeResult](EVENTS["subscribe"], add)
+        self.sub_refresh = ChannelDecorator[m.SubRefreshRequest[Any], m.SubRefreshResult](EVENTS["sub_refresh"], add)
+        self.publish = PayloadDecorator[m.PublishRequest[Any, Any], m.PublishResult](EVENTS["publish"], add)
+        self.rpc = PayloadDecorator[m.RPCRequest[Any, Any], m.RPCResult](EVENTS["rpc"], add)
+        self.map_publish = PayloadDecorator[m.MapPublishRequest[Any, Any], m.MapPublishResult](
+            EVENTS["map_publish"], add
+        )
+        self.map_remove = ChannelDecorator[m.MapRemoveRequest[Any], m.MapRemoveResult](EVENTS["map_remove"], add)
+        self.shared_poll_refresh = ChannelDecorator[m.SharedPollRefreshRequest, m.SharedPollRefreshResult](
+            EVENTS["shared_poll_refresh"], add
+        )
+        self.cache_empty = ChannelDecorator[m.NotifyCacheEmptyRequest, m.NotifyCacheEmptyResult | None](
+            EVENTS["cache_empty"], add
+        )
+        self.state = HookDecorator[m.NotifyChannelStateRequest, m.NotifyChannelStateResult | None](EVENTS["state"], add)
+        self._hooks: list[Hook] = []
+        self._before: list[Callable[..., Any]] = []
+        self._included: list[tuple[Hooks, str]] = []
+        self._frozen = False
+        self._check: Index | None = None  # for finding conflicts when they are made
+
+    def before_hook(self, function: BeforeHookT) -> BeforeHookT:
+        """Run the function before the hooks registered here and in what is included, outer ones first.
+
+        It runs for the events of a connected client, those whose request has a ``user``, after a hook has been found
+        and before the payload is looked at. It returns nothing and may refuse.
+        """
+        self._require_open(f"before_hook {where(function)}")
+        check_callable(function, "before_hook")
+        check_before_hook(function)
+        self._before.append(function)
+        return function
+
+    def include(self, hooks: Hooks, *, rpc_prefix: str = "") -> None:
+        """Add the hooks of a module, its RPC methods behind a prefix. The same once more is nothing.
+
+        :raises SetupError: if two hooks would have the same shape, or hooks would include themselves.
+        """
+        if not isinstance(hooks, Hooks):
+            raise SetupError(f"include takes Hooks, not {hooks!r}")
+        if (hooks, rpc_prefix) in self._included:
+            return
+        self._require_open("include")
+        if self in hooks._family():
+            raise SetupError("hooks cannot include themselves")
+        self._included.append((hooks, rpc_prefix))
+        try:
+            self._check = Index(self)
+        except SetupError:
+            self._included.pop()
+            raise
+
+    def _family(self) -> Iterator[Hooks]:
+        yield self
+        for hooks, _ in self._included:
+            yield from hooks._family()
+
+    def _freeze(self) -> None:
+        for hooks in self._family():
+            hooks._frozen = True
+
+    def _require_open(self, what: str) -> None:
+        if self._frozen:
+            raise SetupError(f"{what} comes too late: hooks are registered before the first request")
+
+    def _add(
+        self,
+        event: Event,
+        function: Callable[..., Any],
+        pattern: str | ChannelPattern | None = None,
+        data_schema: Any = None,
+        result_schema: Any = None,
+    ) -> None:
+        self._require_open(f"hook {where(function)}")
+        check_callable(function, f"a hook for {event.name}")
+        if pattern is not None and not isinstance(pattern, ChannelPattern):
+            pattern = ChannelPattern(pattern)
+        if pattern is not None and event.routed_on is None:
+            raise SetupError(f"hook {where(function)}: {event.name} has no channel or method, so no {pattern!r}")
+        if (
+            pattern is not None
+            and event.never_called_with
+            and any(event.never_called_with in part for part in pattern.parts if isinstance(part, str))
+        ):
+            raise SetupError(
+                f"hook {where(function)}: Centrifugo decides about channels with {event.never_called_with!r} itself "
+                f"and never asks a {event.name} hook, so {pattern!r} would never be called"
+            )
+        check_hook(function, event, pattern.variables if pattern else (), pattern.text if pattern else None)
+        hook = Hook(
+            event, pattern, function, _schema(data_schema, True), _schema(result_schema, False), name_of(function)
+        )
+        check, self._check = self._check or Index(self), None
+        check._add_hook(hook, "", ())
+        self._check = check
+        self._hooks.append(hook)
+
+
+def _schema(given: Any, or_function: bool) -> Any:
+    if isinstance(given, type) and issubclass(given, Schema):
+        return given()
+    if given is None or isinstance(given, Schema) or (or_function and callable(given) and not isinstance(given, type)):
+        return given
+    wanted = "a marshmallow schema, class or instance," + (" or a function (data) -> value" if or_function else "")
+    raise SetupError(f"{'data_schema' if or_function else 'result_schema'} must be {wanted} not {given!r}")
+
+
+@dataclass(slots=True)
+class _Routes:
+    tree: PatternTree = field(default_factory=PatternTree)
+    any: Route | None = None
+
+
+class Index:
+    """All hooks, by event and shape, built once.
+
+    :raises SetupError: if two have the same shape.
+    """
+
+    def __init__(self, hooks: Hooks, ready: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None) -> None:
+        self._events: dict[str, _Routes] = {}
+        self._ready = ready or (lambda function: function)
+        self._add(hooks, "", ())
+
+    def serves(self, event: Event) -> bool:
+        return event.name in self._events
+
+    def find(self, event: Event, request: m.Request) -> tuple[Route, dict[str, Any]] | None:
+        """The route of a request and the variables of its pattern."""
+        routes = self._events[event.name]
+        if event.routed_on is not None:
+            found = routes.tree.find(getattr(request, event.routed_on))
+            if found is not None:  # the variable of a bare hook behind an rpc_prefix is no argument of the hook
+                return found.value, found.variables if found.value.hook.pattern else {}
+        return None if routes.any is None else (routes.any, {})
+
+    def _add(self, hooks: Hooks, rpc_prefix: str, before: tuple[Callable[..., Any], ...]) -> None:
+        before = (*before, *hooks._before)
+        for hook in hooks._hooks:
+            self._add_hook(hook, rpc_prefix, before)
+        for included, prefix in hooks._included:
+            self._add(included, rpc_prefix + prefix, before)
+
+    def _add_hook(self, hook: Hook, rpc_prefix: str, before: tuple[Callable[..., Any], ...]) -> None:
+        routes = self._events.setdefault(hook.event.name, _Routes())
+        pattern = hook.pattern
+        if rpc_prefix and hook.event.routed_on == "method":
+            pattern = ChannelPattern(rpc_prefix + (pattern.text if pattern else "<path:_>"))
+        if not issubclass(hook.event.request, m.UserRequest):
+            before = ()
+        route = Route(hook, self._ready(hook.function), tuple((function, self._ready(function)) for function in before))
+        if pattern is None:
+            there, routes.any = routes.any, route
+        else:
+            there = routes.tree.add(pattern, route)
+        # One Hooks may come in by two ways; that is the same hook, unless different things run before it.
+        if there is not None and (there.hook is not hook or [f for f, _ in there.before] != list(before)):
+            shape = f"{pattern.text!r}" if pattern else f"every {hook.event.routed_on or 'request'}"
+            raise SetupError(f"{hook.event.name} for {shape} has two hooks: {there.hook.where} and {hook.where}")

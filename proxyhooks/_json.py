@@ -1,0 +1,119 @@
+"""Strict JSON, in both directions."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+MAX_DEPTH: Final = 256
+"""Levels of nesting that are read. More is a payload built to break a parser."""
+
+
+class Malformed(Exception):
+    """Not a message of the protocol."""
+
+
+class Hostile(Exception):
+    """JSON that is legal and built to break a parser: too deep, or with numbers nobody can hold."""
+
+
+def loads(text: bytes) -> Any:
+    """The value of a JSON text.
+
+    :raises Malformed: if it is not JSON in UTF-8.
+    :raises Hostile: if it nests deeper than :data:`MAX_DEPTH` or has a number that Python cannot hold.
+    """
+    try:
+        value = json.loads(text.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+    except RecursionError:
+        raise Hostile("it nests too deeply") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise Malformed(str(error)) from None
+    except ValueError as error:  # more digits than Python turns into an int
+        raise Hostile(str(error)) from None
+    # Most texts have too few brackets to be deep, and counting them costs next to nothing.
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
+        raise Hostile(f"it nests deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise Malformed(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise Hostile(f"the number {text[:40]} is out of range")
+    return value
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        containers = (item for item in layer if isinstance(item, (dict, list)))
+        layer = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
+    return any(isinstance(item, (dict, list)) for item in layer)
+
+
+# As UTF-8 and not escaped: what a client sent goes back no longer than it came.
+_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode_escaped: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def dumps(value: Any, path: str = "the value") -> bytes:
+    """The value as strict JSON.
+
+    :raises TypeError: if a part of it is not JSON; the text names the path to it.
+    :raises ValueError: if a number is not finite, or the value contains itself or nests too deeply.
+    """
+    try:
+        text = _encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _unwritable(value, path, error) from None
+    if not _all_keys_are_text(value):  # the encoder would turn 1 into "1"
+        raise _unwritable(value, path, TypeError("a key is no str"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a surrogate, which JSON can only carry escaped
+        return _encode_escaped(value).encode()
+
+
+def _all_keys_are_text(value: Any) -> bool:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            for key, inner in item.items():
+                if not isinstance(key, str):
+                    return False
+                if isinstance(inner, (dict, list, tuple)):
+                    stack.append(inner)
+        elif isinstance(item, (list, tuple)):
+            stack.extend(inner for inner in item if isinstance(inner, (dict, list, tuple)))
+    return True
+
+
+def _unwritable(value: Any, path: str, error: Exception) -> Exception:
+    """An exception of the same kind that names the place."""
+    todo, seen = [(path, value)], 0
+    while todo and seen < 100_000:  # a value that contains itself has no end
+        path, item = todo.pop()
+        seen += 1
+        if isinstance(item, dict):
+            for key, inner in item.items():
+                if not isinstance(key, str):
+                    return TypeError(f"{path} has the key {key!r}: JSON keys are str")
+                todo.append((f"{path}[{key!r}]", inner) if len(path) < 200 else (path, inner))
+        elif isinstance(item, (list, tuple)):
+            todo.extend((f"{path}[{n}]" if len(path) < 200 else path, inner) for n, inner in enumerate(item))
+        elif isinstance(item, float) and not math.isfinite(item):
+            return ValueError(f"{path} is {item!r}: JSON has no such number")
+        elif isinstance(item, bytes):
+            return TypeError(f"{path} is bytes, which JSON cannot carry: decode them, or give bytes as the whole field")
+        elif item is not None and not isinstance(item, (str, int, float)):
+            return TypeError(f"{path} is {item!r} ({type(item).__name__}), which JSON cannot carry")
+    if isinstance(error, RecursionError):
+        return ValueError(f"{path[:200]} nests too deeply")
+    return type(error)(f"{path[:200]} cannot be written as JSON: {error}")

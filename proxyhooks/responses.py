@@ -1,0 +1,129 @@
+"""For views of your own, without the decorators: read what Centrifugo asks, and answer it.
+
+::
+
+    @app.post("/centrifugo/connect")
+    def connect():
+        req = read_request(ConnectRequest)
+        return result_response(ConnectResult(user="42"))
+
+What the decorators do besides is left to you: nothing guards the way out, so no ``before_request`` may redirect.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, overload
+
+import flask
+from flask import Response
+
+from . import disconnects, errors
+from ._codes import DISCONNECTS, ERRORS
+from ._dispatch import Answer, refuse, result_answer
+from ._events import BY_MESSAGE, Event
+from ._guard import CURRENT, Passage, Refused, open_request
+from ._json import Hostile
+from ._secrets import load
+from .exceptions import Disconnect, Error, Rejection
+from .messages import Request, Result, RPCRequest
+
+__all__ = ["disconnect_response", "error_response", "read_request", "result_response"]
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+def read_request(message: type[RequestT]) -> RequestT:
+    """The message of the current Flask request: method, size, secret and message are checked as for a hook.
+
+    :raises werkzeug.exceptions.HTTPException: with the answer, 403, 405, 413 or 400, or the error 107 for JSON built
+        to break a parser; let Flask handle it.
+    :raises SetupError: if no secret is configured.
+    :raises TypeError: if it is no class of a request.
+    """
+    event = BY_MESSAGE.get(message)
+    if event is None or event.request is not message:
+        raise TypeError(f"read_request takes the class of a request, such as ConnectRequest, not {message!r}")
+    environ, config = flask.request.environ, flask.current_app.config
+    try:
+        call = open_request(environ, event, load(config), config["MAX_CONTENT_LENGTH"])
+    except Refused as refused:
+        flask.abort(Response(f"{refused}\n", refused.status, mimetype="text/plain"))
+    except Hostile:
+        if event.carries_error:
+            flask.abort(_response(refuse(event, errors.BadRequest())))
+        flask.abort(Response("refused\n", 400, mimetype="text/plain"))
+    environ[CURRENT] = Passage(call.message)
+    assert isinstance(call.message, message)
+    return call.message
+
+
+def result_response(result: Result) -> Response:
+    """The result as a reply.
+
+    :raises TypeError: if it is no result, or something in it is not JSON.
+    :raises ValueError: if a number in it is not finite.
+    """
+    event = BY_MESSAGE.get(type(result))
+    if event is None or not isinstance(result, event.result):
+        raise TypeError(f"result_response takes a result, such as ConnectResult(user=...), not {result!r}")
+    return _response(result_answer(event, result))
+
+
+@overload
+def error_response(error: Error | type[Error], /) -> Response: ...
+@overload
+def error_response(code: int, message: str = ..., /, *, temporary: bool | None = None) -> Response: ...
+def error_response(error: Any, /, *args: Any, temporary: bool | None = None) -> Response:
+    """A refusal as a reply: ``errors.PermissionDenied``, ``RoomIsFull()``, ``103`` or ``1001, "room is full"``.
+
+    Where Centrifugo carries no errors it becomes what does the same, as from a hook: after
+    ``read_request(RefreshRequest)`` an ``expired`` result, or HTTP 500 for a temporary one.
+
+    :raises TypeError: if it is none of these.
+    :raises ValueError: if no reply may carry the code.
+    """
+    if isinstance(error, int) and not isinstance(error, bool):
+        if error in ERRORS:
+            return _refusal(errors.by_code(error)(*args, temporary=temporary))
+        return _refusal(Error(error, *args, temporary=temporary))
+    return _refusal(_made(Error, error, args if temporary is None else (*args, temporary)))
+
+
+@overload
+def disconnect_response(disconnect: Disconnect | type[Disconnect], /) -> Response: ...
+@overload
+def disconnect_response(code: int, reason: str = ..., /) -> Response: ...
+def disconnect_response(disconnect: Any, /, *args: Any) -> Response:
+    """A disconnect as a reply: ``disconnects.ForceNoReconnect``, an instance, ``3503`` or ``4501, "unauthorized"``.
+
+    :raises TypeError: if it is none of these.
+    :raises ValueError: if no reply may carry the code.
+    """
+    if isinstance(disconnect, int) and not isinstance(disconnect, bool):
+        if disconnect in DISCONNECTS:
+            return _refusal(disconnects.by_code(disconnect)(*args))
+        return _refusal(Disconnect(disconnect, *args))
+    return _refusal(_made(Disconnect, disconnect, args))
+
+
+def _made(kind: type[Error] | type[Disconnect], given: Any, more: tuple[Any, ...]) -> Rejection:
+    if more:
+        raise TypeError(f"{given!r} says it all: give the text to the class, {more!r} cannot be added here")
+    if isinstance(given, type) and issubclass(given, kind):
+        return given()
+    if isinstance(given, kind):
+        return given
+    raise TypeError(f"this takes a class, an instance or a code of {kind.__name__}, not {given!r}")
+
+
+def _refusal(rejection: Rejection) -> Response:
+    passage: Passage | None = flask.request.environ.get(CURRENT) if flask.has_request_context() else None
+    message = None if passage is None else passage.message
+    # Without read_request it is not known which event this answers; most can carry everything.
+    event: Event = BY_MESSAGE[RPCRequest if message is None else type(message)]
+    return _response(refuse(event, rejection, message))
+
+
+def _response(answer: Answer) -> Response:
+    mimetype = "application/json" if answer.status == 200 else "text/plain"
+    return flask.current_app.response_class(answer.body, answer.status, mimetype=mimetype)

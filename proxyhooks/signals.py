@@ -1,0 +1,15 @@
+"""Signals, as Flask has them."""
+
+from __future__ import annotations
+
+from blinker import Namespace
+
+_signals = Namespace()
+
+hook_finished = _signals.signal("hook-finished")
+"""Sent when an event has been answered, or has failed.
+
+The sender is the Flask application. Arguments: ``event``, its name; ``request``, the message; ``answer``, what was
+decided (``outcome`` is ``result``, ``error``, ``disconnect`` or ``failed``; ``code``; ``hook``, the name of the
+function); ``None`` if an exception is on its way to Flask's error handlers.
+"""
