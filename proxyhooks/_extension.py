@@ -145,7 +145,7 @@ def _response(answer: Answer) -> Response:
 def _install(app: Flask) -> _Installed:
     guard = Guard(app, app.wsgi_app)
     app.wsgi_app = guard  # type: ignore[method-assign]  # Flask's documented way to wrap it
-    app.handle_user_exception = _refusing(app.handle_user_exception)  # type: ignore[method-assign]
+    app.handle_user_exception = _refusing(app.handle_user_exception)  # type: ignore[method-assign, assignment]  # see there
     return _Installed(guard)
 
 

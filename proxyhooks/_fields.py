@@ -11,7 +11,36 @@ import functools
 import types
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+_T = TypeVar("_T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
+def message(cls: type[_T]) -> type[_T]:
+    """Make the class a message: a frozen, slotted dataclass with keyword arguments."""
+    made = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
+    # What dataclass writes for frozen ones fails for slotted ones with a TypeError at any attribute that is no field,
+    # such as the one that typing tries to set when RPCRequest[int](...) is called.
+    made.__setattr__ = _refuse_to_change  # type: ignore[method-assign]
+    made.__delattr__ = _refuse_to_change  # type: ignore[method-assign]
+    return made
+
+
+def _refuse_to_change(self: object, name: str, _: object = None) -> None:
+    raise dataclasses.FrozenInstanceError(f"messages are frozen: {type(self).__name__}.{name} cannot be changed")
 
 
 class Kind:
@@ -76,8 +105,6 @@ class Field:
         return f"b64{self.name}" if isinstance(self.kind, Json) and self.kind.twin else None
 
 
-_T = TypeVar("_T")
-
 # How the annotations in ``messages`` name the kinds that Python's own types do not tell apart.
 Int64: TypeAlias = Annotated[int, Integer(-(2**63), 2**63 - 1)]
 UInt64: TypeAlias = Annotated[int, Integer(0, 2**64 - 1)]
@@ -91,7 +118,7 @@ _SECONDS: Final = Integer(-(2**63), 2**63 - 1)
 
 
 @functools.cache
-def fields_of(message: type) -> tuple[Field, ...]:
+def fields_of(message: type[Any]) -> tuple[Field, ...]:
     """The fields of a message class, in the order in which they are written."""
     hints = get_type_hints(message, include_extras=True)
     return tuple(
@@ -142,13 +169,13 @@ NULL: Final = Null()
 """JSON null, written on purpose: ``None`` in a result means that the field is left out."""
 
 
-def check(message: object) -> None:
+def check(message: Any) -> None:
     """Check every field that is set.
 
     :raises TypeError: if a value has the wrong type; the text names the field.
     :raises ValueError: if a value is out of range.
     """
-    cls = type(message)
+    cls: Any = type(message)
     for name, checker, required in _checkers(cls):
         value = getattr(message, name)
         if value is not None:

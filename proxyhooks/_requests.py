@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
-from ._fields import Int64, JsonOf, PayloadOf, UInt64
+from ._fields import Int64, JsonOf, PayloadOf, UInt64, message
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -27,7 +27,7 @@ class Request:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class ClientRequest(Request):
     """Base of the requests that concern one client's connection."""
 
@@ -46,7 +46,7 @@ class ClientRequest(Request):
         return self.transport.startswith("uni_")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class UserRequest(ClientRequest, Generic[MetaT]):
     """Base of the requests of a client that is connected."""
 
@@ -58,7 +58,7 @@ class UserRequest(ClientRequest, Generic[MetaT]):
     """Centrifugo PRO only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class ConnectRequest(ClientRequest, Generic[DataT]):
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
     """What the client sent along."""
@@ -69,72 +69,72 @@ class ConnectRequest(ClientRequest, Generic[DataT]):
     """Channels the client wishes to be subscribed to. To copy them into the result unchecked gives everything away."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class RefreshRequest(UserRequest[MetaT]):
     """A connection is about to expire."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SubscribeRequest(UserRequest[MetaT], Generic[DataT, MetaT]):
     channel: str = ""
     token: str = ""
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SubRefreshRequest(UserRequest[MetaT]):
     """A subscription is about to expire."""
 
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class PublishRequest(UserRequest[MetaT], Generic[DataT, MetaT]):
     channel: str = ""
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class RPCRequest(UserRequest[MetaT], Generic[DataT, MetaT]):
     method: str = ""
     """Empty for an unnamed call."""
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class MapPublishRequest(UserRequest[MetaT], Generic[DataT, MetaT]):
     channel: str = ""
     key: str = ""
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class MapRemoveRequest(UserRequest[MetaT]):
     channel: str = ""
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SharedPollRefreshItem(Request):
     key: str = ""
     version: UInt64 = 0
     """What Centrifugo has; 0 if nothing yet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SharedPollRefreshRequest(Request):
     channel: str = ""
     items: list[SharedPollRefreshItem] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class NotifyCacheEmptyRequest(Request):
     """Centrifugo PRO: a channel's cache has nothing."""
 
     channel: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class ChannelEvent(Request):
     time_ms: Int64 = 0
     """Unix milliseconds."""
@@ -143,7 +143,7 @@ class ChannelEvent(Request):
     """``occupied`` or ``vacated``; there may be more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class NotifyChannelStateRequest(Request):
     """Centrifugo PRO: a batch of events, repeated until it is answered without an error."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from ._fields import NULL, BoxedBool, Expiry, Int64, JsonOf, Null, PayloadOf, UInt64, check
+from ._fields import NULL, BoxedBool, Expiry, Int64, JsonOf, Null, PayloadOf, UInt64, check, message
 
 
 class Result:
@@ -17,7 +16,7 @@ class Result:
         check(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class ChannelsCapability(Result):
     """Centrifugo PRO: what a connection may do in channels."""
 
@@ -26,7 +25,7 @@ class ChannelsCapability(Result):
     match: Literal["", "wildcard", "regex"] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class FilterNode(Result):
     """A filter over the tags of publications: a comparison, or ``op`` over ``nodes``."""
 
@@ -38,7 +37,7 @@ class FilterNode(Result):
     nodes: list[FilterNode] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SubscribeOptionOverride(Result):
     """Options of the namespace to be overridden for one subscription."""
 
@@ -49,7 +48,7 @@ class SubscribeOptionOverride(Result):
     force_push_join_leave: BoxedBool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SubscribeOptions(Result):
     """A server-side subscription in a connect result."""
 
@@ -61,7 +60,7 @@ class SubscribeOptions(Result):
     cache_recover: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class ConnectResult(Result):
     """Let the client in."""
 
@@ -83,7 +82,7 @@ class ConnectResult(Result):
     labels: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class RefreshResult(Result):
     """Prolong the connection with ``expire_at``, or end it with ``expired=True``: one of the two."""
 
@@ -100,7 +99,7 @@ class RefreshResult(Result):
             raise ValueError("RefreshResult needs one of expire_at=... and expired=True: without, the client is lost")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SubscribeResult(Result):
     """Let the client subscribe."""
 
@@ -114,7 +113,7 @@ class SubscribeResult(Result):
     server_tags_filter: FilterNode | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class PublishResult(Result):
     """Let the publication through, as it is or changed."""
 
@@ -132,12 +131,12 @@ class PublishResult(Result):
         check(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class RPCResult(Result):
     data: PayloadOf[Any] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class MapPublishResult(Result):
     """Let the key be set, as the client asked or changed."""
 
@@ -158,7 +157,7 @@ class MapPublishResult(Result):
         check(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class MapRemoveResult(Result):
     """Let the key be removed."""
 
@@ -167,9 +166,9 @@ class MapRemoveResult(Result):
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SubRefreshResult(Result):
-    """Prolong the subscription with ``expire_at`` (``None``: for ever), or end it with ``expired=True``: one of the two."""
+    """Prolong the subscription with ``expire_at`` (``None``: for ever), or end it with ``expired=True``."""
 
     expired: bool = False
     expire_at: Expiry | None = NULL  # type: ignore[assignment]  # not given; None says "never again" in so many words
@@ -186,7 +185,7 @@ class SubRefreshResult(Result):
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SharedPollRefreshResultItem(Result):
     key: str
     data: JsonOf[Any] = None
@@ -195,19 +194,19 @@ class SharedPollRefreshResultItem(Result):
     prev_data: JsonOf[Any] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class SharedPollRefreshResult(Result):
     items: list[SharedPollRefreshResultItem]
     epoch: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class NotifyCacheEmptyResult(Result):
     populated: bool = False
     """Whether the application has filled the cache."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@message
 class NotifyChannelStateResult(Result):
     """The batch is taken."""
 

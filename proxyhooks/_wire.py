@@ -48,7 +48,8 @@ def read(message: type[_T], value: Any) -> _T:
     """
     if not isinstance(value, dict):
         raise Malformed("not an object")
-    readers, given = _readers(message), {}
+    cls: Any = message
+    readers, given = _readers(cls), {}
     for key, item in value.items():
         reader = readers.get(key)
         if reader is not None:
@@ -63,7 +64,7 @@ _Reader = Callable[[Any], Any]
 
 
 @functools.cache
-def _readers(message: type) -> dict[str, tuple[str, _Reader]]:
+def _readers(message: Any) -> dict[str, tuple[str, _Reader]]:
     readers: dict[str, tuple[str, _Reader]] = {}
     for field in fields_of(message):
         readers[field.name] = field.name, _reader(field.kind)
@@ -131,14 +132,15 @@ def _read_object(read_value: _Reader, value: Any) -> dict[str, Any]:
 # --- writing ---
 
 
-def tree(message: object) -> dict[str, Any]:
+def tree(message: Any) -> dict[str, Any]:
     """A result as the JSON object that travels.
 
     :raises proxyhooks.errors.Expired: if an ``expire_at`` has passed.
     :raises TypeError, ValueError: if a value was changed into a wrong one after the result was made.
     """
     check(message)
-    cls, written = type(message), {}
+    cls: Any = type(message)
+    written: dict[str, Any] = {}
     for field, write in _writers(cls):
         value = getattr(message, field.name)
         if value is None or (value is False and not field.required and field.kind == Bool()):
@@ -151,7 +153,7 @@ def tree(message: object) -> dict[str, Any]:
 
 
 @functools.cache
-def _writers(message: type) -> tuple[tuple[Field, Callable[[Any], Any]], ...]:
+def _writers(message: Any) -> tuple[tuple[Field, Callable[[Any], Any]], ...]:
     return tuple((field, _writer(field.kind)) for field in fields_of(message))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import marshmallow
 from marshmallow import EXCLUDE, RAISE, ValidationError, fields, validate
@@ -63,15 +63,13 @@ class _Bool(fields.Boolean):
 class _Base64(fields.Field[bytes]):
     """Bytes as base64 with its padding."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"invalid": "Not valid base64."}
-
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bytes:
         try:
             if not isinstance(value, str):
                 raise ValueError
             return base64.b64decode(value.encode("ascii"), validate=True)
         except (UnicodeEncodeError, binascii.Error, ValueError):
-            raise self.make_error("invalid") from None
+            raise ValidationError("Not valid base64.") from None
 
 
 class _Text(fields.String):
@@ -84,12 +82,10 @@ class _Text(fields.String):
 class _Boxed(fields.Field[bool]):
     """``{"value": true}``."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {"invalid": 'Must be {{"value": true}} or {{"value": false}}.'}
-
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         inner = value.get("value", False) if isinstance(value, dict) else None
         if not isinstance(inner, bool):
-            raise self.make_error("invalid")
+            raise ValidationError('Must be {"value": true} or {"value": false}.')
         return inner
 
 
