@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from . import errors
@@ -90,12 +90,12 @@ def open_request(environ: WSGIEnvironment, event: Event, secrets: Secrets, limit
         logger.warning("%s: %s %s from %s", path, said, HEADER, environ.get("REMOTE_ADDR"))
         raise Refused(403, "forbidden")
     try:
-        body = get_input_stream(environ, max_content_length=limit).read()
-    except RequestEntityTooLarge:  # of unknown length
-        logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", path, limit)
-        raise Refused(413, "too large") from None
+        body = get_input_stream(environ, max_content_length=limit + 1).read()
     except HTTPException as error:  # the sender left before the end
         raise Refused(400, error.name) from None
+    if len(body) > limit:  # it came without a length
+        logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", path, limit)
+        raise Refused(413, "too large")
     # Flask's request can read it once more.
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
