@@ -1,0 +1,102 @@
+"""The package as a whole: its public names, what imports what, and what loading it costs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import proxyhooks
+
+PACKAGE = Path(proxyhooks.__file__).parent
+
+# Imports point down only, never sideways.
+LAYERS = [
+    ["gunicorn"],
+    ["responses"],
+    ["_extension"],
+    ["_guard"],
+    ["_after", "_dispatch"],
+    ["_hooks", "_secrets", "signals", "schemas"],
+    ["_decorators", "_signatures", "_tree"],
+    ["_events", "_patterns", "_wire"],
+    ["errors", "disconnects", "messages"],
+    ["_requests", "_results"],
+    ["exceptions", "_fields", "_json"],
+    ["_codes"],
+]
+NEEDS_FLASK = {"_extension", "_guard", "_after", "responses"}
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+
+def imports(path: Path) -> tuple[set[str], set[str]]:
+    """The modules of the package and the packages of others that a module imports."""
+    own: set[str] = set()
+    others: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            own.update([node.module] if node.module else [alias.name for alias in node.names])
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            others.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            others.update(alias.name.split(".")[0] for alias in node.names)
+    return own, others
+
+
+def test_every_module_has_its_layer() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"} == set(RANK)
+
+
+@pytest.mark.parametrize("name", sorted(RANK))
+def test_imports_point_down(name: str) -> None:
+    own, others = imports(PACKAGE / f"{name}.py")
+    for imported in own:
+        assert RANK[imported] > RANK[name], f"{name} imports {imported}"
+    assert ("flask" in others) == (name in NEEDS_FLASK)
+
+
+@pytest.mark.parametrize("name", sorted({*RANK, "__init__"}))
+def test_modules_stay_small(name: str) -> None:
+    assert len((PACKAGE / f"{name}.py").read_text().splitlines()) <= 300
+
+
+def test_the_public_names() -> None:
+    for name in proxyhooks.__all__:
+        assert getattr(proxyhooks, name) is not None
+        assert name in dir(proxyhooks)
+    documented = {
+        "ProxyHooks", "Hooks", "ChannelPattern", "current_request", "after_reply", "NULL", "Rejection", "Error",
+        "Disconnect", "ProxyHooksError", "SetupError", "HookResultError", "errors", "disconnects", "read_request",
+        "result_response", "error_response", "disconnect_response", *proxyhooks.messages.__all__,
+    }  # fmt: skip
+    assert set(proxyhooks.__all__) == documented
+    with pytest.raises(AttributeError, match="nothing"):
+        proxyhooks.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "name", ["errors", "disconnects", "exceptions", "messages", "responses", "schemas", "gunicorn"]
+)
+def test_what_a_module_promises_is_there(name: str) -> None:
+    module = importlib.import_module(f"proxyhooks.{name}")
+    for public in module.__all__:
+        assert hasattr(module, public)
+
+
+def loaded(statement: str) -> set[str]:
+    """What a fresh interpreter has loaded after a statement."""
+    code = f"{statement}; import sys; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize("module", ["proxyhooks", "proxyhooks.gunicorn", "proxyhooks.errors, proxyhooks.messages"])
+def test_flask_is_loaded_only_where_it_is_needed(module: str) -> None:
+    assert not {"flask", "werkzeug", "marshmallow"} & loaded(f"import {module}")
+
+
+def test_py_typed_is_there() -> None:
+    assert (PACKAGE / "py.typed").exists()
