@@ -15,9 +15,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 
 from ._decorators import SchemaLike
-from ._dispatch import Answer, Dispatcher, refuse, rejection_of
+from ._dispatch import Dispatcher, refuse, rejection_of
 from ._events import EVENTS
-from ._guard import CURRENT, Guard, Passage, Target
+from ._guard import CURRENT, Guard, Passage, Target, response_of
 from ._hooks import Hooks, Index
 from ._secrets import HEADER, load
 from ._signatures import is_async
@@ -126,20 +126,14 @@ def _view() -> Response:
     passage: Passage | None = flask.request.environ.get(CURRENT)
     if passage is None or passage.call is None or passage.dispatcher is None:
         flask.abort(404)  # by a path that the guard does not know, such as one with a slash at its end
-    app = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # a LocalProxy, says werkzeug
-    finished = functools.partial(hook_finished.send, app, event=passage.call.event.name, request=passage.message)
+    app, event, message = passage.app, passage.call.event.name, passage.message
     try:
-        passage.answer = passage.dispatcher.answer(passage.call)
+        answer = passage.answer = passage.dispatcher.answer(passage.call)
     except BaseException:
-        finished(answer=None)
+        hook_finished.send(app, event=event, request=message, answer=None)
         raise
-    finished(answer=passage.answer)
-    return _response(passage.answer)
-
-
-def _response(answer: Answer) -> Response:
-    mimetype = "application/json" if answer.status == 200 else "text/plain"
-    return flask.current_app.response_class(answer.body, answer.status, mimetype=mimetype)
+    hook_finished.send(app, event=event, request=message, answer=answer)
+    return response_of(app, answer)
 
 
 def _install(app: Flask) -> _Installed:
@@ -174,7 +168,7 @@ def _refusing(handle: Callable[[Exception], Any]) -> Callable[[Exception], Any]:
             if meant is None:
                 return handled
         passage.answer = refuse(passage.call.event, meant, passage.message)
-        return _response(passage.answer)
+        return response_of(passage.app, passage.answer)
 
     return handle_user_exception
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Flask
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from . import errors
@@ -45,6 +44,7 @@ class Passage:
     """A request to a hook on its way through Flask."""
 
     message: Request
+    app: Flask
     call: Call | None = None
     dispatcher: Dispatcher | None = None
     answer: Answer | None = None
@@ -89,16 +89,18 @@ def open_request(environ: WSGIEnvironment, event: Event, secrets: Secrets, limit
         said = "a wrong" if environ.get(_SECRET) else "no"
         logger.warning("%s: %s %s from %s", path, said, HEADER, environ.get("REMOTE_ADDR"))
         raise Refused(403, "forbidden")
-    try:
+    if length is None:  # chunked, or nothing at all
         body = get_input_stream(environ, max_content_length=limit + 1).read()
-    except HTTPException as error:  # the sender left before the end
-        raise Refused(400, error.name) from None
-    if len(body) > limit:  # it came without a length
-        logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", path, limit)
-        raise Refused(413, "too large")
+        if len(body) > limit:
+            logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", path, limit)
+            raise Refused(413, "too large")
+        environ["CONTENT_LENGTH"] = str(len(body))
+    else:
+        body = environ["wsgi.input"].read(length)
+        if len(body) < length:
+            raise Refused(400, "the body ended too early")
     # Flask's request can read it once more.
     environ["wsgi.input"] = io.BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))
     value = None
     try:
         value = loads(body)
@@ -135,7 +137,7 @@ class Guard:
             return _send(start_response, refuse(target.event, errors.BadRequest()), [])
         if not dispatcher.serves(target.event):
             return _plain(start_response, 404, "no hook serves this event")
-        passage = environ[CURRENT] = Passage(call.message, call, dispatcher)
+        passage = environ[CURRENT] = Passage(call.message, self._app, call, dispatcher)
         return self._leave(passage, environ, start_response)
 
     def _leave(self, passage: Passage, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -210,6 +212,12 @@ class Reply:
         if self._after:
             after, self._after = self._after, []
             run_after(self._app, after)
+
+
+def response_of(app: Flask, answer: Answer) -> Response:
+    """The answer as a response of Flask."""
+    mimetype = "application/json" if answer.status == 200 else "text/plain"
+    return app.response_class(answer.body, answer.status, mimetype=mimetype)
 
 
 def _send(start_response: StartResponse, answer: Answer, headers: list[tuple[str, str]]) -> Iterator[bytes]:

@@ -15,13 +15,13 @@ from __future__ import annotations
 from typing import Any, TypeVar, overload
 
 import flask
-from flask import Response
+from flask import Flask, Response
 
 from . import disconnects, errors
 from ._codes import DISCONNECTS, ERRORS
 from ._dispatch import Answer, refuse, result_answer
 from ._events import BY_MESSAGE, Event
-from ._guard import CURRENT, Passage, Refused, open_request
+from ._guard import CURRENT, Passage, Refused, open_request, response_of
 from ._json import Hostile
 from ._secrets import load
 from .exceptions import Disconnect, Error, Rejection
@@ -52,7 +52,7 @@ def read_request(message: type[RequestT]) -> RequestT:
         if event.carries_error:
             flask.abort(_response(refuse(event, errors.BadRequest())))
         flask.abort(Response("refused\n", 400, mimetype="text/plain"))
-    environ[CURRENT] = Passage(call.message)
+    environ[CURRENT] = Passage(call.message, _app())
     assert isinstance(call.message, message)
     return call.message
 
@@ -125,5 +125,9 @@ def _refusal(rejection: Rejection) -> Response:
 
 
 def _response(answer: Answer) -> Response:
-    mimetype = "application/json" if answer.status == 200 else "text/plain"
-    return flask.current_app.response_class(answer.body, answer.status, mimetype=mimetype)
+    return response_of(_app(), answer)
+
+
+def _app() -> Flask:
+    app: Flask = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # it is a LocalProxy
+    return app

@@ -1,0 +1,146 @@
+"""Behind gunicorn: after_reply, keep-alive, and stopping."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+APP = """
+import os
+import time
+from pathlib import Path
+
+from flask import Flask, current_app
+
+from proxyhooks import ProxyHooks, RPCRequest, RPCResult, after_reply
+
+app = Flask("app")
+hooks = ProxyHooks(app, secrets=["s3cret"])
+here = Path(os.environ["HERE"])
+
+
+def work(name: str) -> None:
+    (here / f"{name}.started").write_text(current_app.name)
+    while not (here / f"{name}.go").exists():
+        time.sleep(0.01)
+    (here / f"{name}.finished").touch()
+
+
+@hooks.rpc("work")
+def start(req: RPCRequest) -> RPCResult:
+    after_reply(work, req.data)
+    return RPCResult(data="started")
+
+
+@hooks.rpc("echo")
+def echo(req: RPCRequest) -> RPCResult:
+    return RPCResult(data=req.data)
+"""
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path.name} did not come"
+        time.sleep(0.01)
+
+
+class Server:
+    def __init__(self, here: Path) -> None:
+        self.here = here
+        (here / "app.py").write_text(APP)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "-c",
+            "python:proxyhooks.gunicorn",
+            "-b",
+            f"127.0.0.1:{self.port}",
+            "app:app",
+        ]
+        environ = {**os.environ, "HERE": str(here)}
+        self.process = subprocess.Popen(command, cwd=here, env=environ, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                break
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    def connect(self) -> closing[http.client.HTTPConnection]:
+        return closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20))
+
+    def stop(self) -> str:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.communicate(timeout=40)[1]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
+def ask(connection: http.client.HTTPConnection, method: str, data: Any) -> Any:
+    body = json.dumps({"method": method, "data": data})
+    connection.request("POST", "/centrifugo/rpc", body, {"X-Proxyhooks-Secret": "s3cret"})
+    return json.loads(connection.getresponse().read())["result"]["data"]
+
+
+def test_the_client_has_its_reply_while_the_function_still_works(server: Server) -> None:
+    with server.connect() as connection:
+        assert ask(connection, "work", "a") == "started"
+    assert not (server.here / "a.finished").exists()
+    wait_for(server.here / "a.started")
+    assert (server.here / "a.started").read_text() == "app"
+    (server.here / "a.go").touch()
+    wait_for(server.here / "a.finished")
+
+
+def test_the_connection_is_free_for_the_next_request_meanwhile(server: Server) -> None:
+    with server.connect() as connection:
+        ask(connection, "work", "a")
+        sock = connection.sock
+        assert ask(connection, "echo", 1) == 1
+        assert connection.sock is sock  # kept alive
+    assert not (server.here / "a.finished").exists()
+    (server.here / "a.go").touch()
+
+
+def test_a_graceful_stop_waits_for_what_was_promised(server: Server) -> None:
+    with server.connect() as connection:
+        ask(connection, "work", "a")
+    wait_for(server.here / "a.started")
+    server.process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        server.process.wait(timeout=2)
+    (server.here / "a.go").touch()
+    server.process.communicate(timeout=30)
+    assert (server.here / "a.finished").exists()
+
+
+def test_a_stop_is_clean(server: Server) -> None:
+    with server.connect() as connection:
+        assert ask(connection, "echo", {"a": [1, "ü"]}) == {"a": [1, "ü"]}
+        log = server.stop()
+    assert "Traceback" not in log
+    assert server.process.returncode == 0
