@@ -8,34 +8,21 @@ from __future__ import annotations
 import inspect
 import logging
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from . import disconnects, errors
 from . import messages as m
-from ._codes import fit_reason
+from ._answers import Answer, envelope, refuse, rejection_of
 from ._events import Event
 from ._hooks import Hook, Index, Route
 from ._json import Hostile, Malformed, dumps, loads
 from ._wire import tree
-from .exceptions import Disconnect, Error, HookResultError, Rejection, SetupError
+from .exceptions import HookResultError, Rejection, SetupError
 
 logger: Final = logging.getLogger("proxyhooks")
-
-Outcome: TypeAlias = Literal["result", "error", "disconnect", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What leaves for Centrifugo: with status 200 an envelope, otherwise a failure of the call."""
-
-    status: int
-    body: bytes
-    outcome: Outcome
-    hook: str | None = None
-    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +129,7 @@ class Dispatcher:
 
     def _write(self, event: Event, message: m.Request, route: Route, result: Any) -> bytes:
         if result is None and event.silent is not None:
-            return _envelope(b"result", dumps(event.silent))
+            return envelope(b"result", dumps(event.silent))
         where = f"hook {route.hook.where} for {event.name}"
         if not isinstance(result, event.result):
             _close(result)
@@ -150,9 +137,11 @@ class Dispatcher:
         try:
             written = tree(result)
             self._write_payload(where, route.hook.result_schema, written)
+            if "b64data" in written and event.answers_client:
+                _check_readable(where, message, getattr(result, "data"))  # noqa: B009  # of no class known here
             if self._meta_schema is not None and event.result in (m.ConnectResult, m.RefreshResult):
                 self._write_meta(where, event, written)
-            return _envelope(b"result", dumps(written, type(result).__name__))
+            return envelope(b"result", dumps(written, type(result).__name__))
         except (TypeError, ValueError) as error:
             raise HookResultError(f"{where} returned what cannot be sent: {error}") from error
 
@@ -191,68 +180,15 @@ _MAX_WARNINGS: Final = 1000
 _MAX_DETAIL: Final = 500
 
 
-def refuse(event: Event, rejection: Rejection, message: m.Request | None = None, hook: str | None = None) -> Answer:
-    """The answer that a refusal becomes for this event."""
-    temporary = isinstance(rejection, Error) and rejection.temporary
-    if event.failure_is_grace and temporary:
-        # Anything with status 200 would end the connection or the subscription on the spot.
-        return Answer(500, b"refused for now\n", "error", hook, rejection.code)
-    if not event.carries_error:
-        outcome: Outcome = "disconnect" if isinstance(rejection, Disconnect) else "error"
-        return Answer(200, _envelope(b"result", dumps(event.refused)), outcome, hook, rejection.code)
-    if isinstance(rejection, Disconnect) and not event.carries_disconnect:
-        rejection = errors.Internal(rejection.reason)
-    if (
-        isinstance(rejection, Error)
-        and not temporary
-        and isinstance(message, m.ConnectRequest)
-        and message.unidirectional
-    ):
-        # An error would reach a one-way client as disconnect 3004, after which it comes back.
-        rejection = disconnects.ForceNoReconnect(fit_reason(rejection.message))
-    if isinstance(rejection, Disconnect):
-        body = dumps({"code": rejection.code, "reason": rejection.reason})
-        return Answer(200, _envelope(b"disconnect", body), "disconnect", hook, rejection.code)
-    assert isinstance(rejection, Error)
-    written: dict[str, Any] = {"code": rejection.code, "message": rejection.message}
-    if rejection.temporary:
-        written["temporary"] = True
-    return Answer(200, _envelope(b"error", dumps(written)), "error", hook, rejection.code)
-
-
-_BY_STATUS: Final[dict[int, type[Error]]] = {
-    401: errors.Unauthorized,
-    403: errors.PermissionDenied,
-    404: errors.NotAvailable,
-    429: errors.TooManyRequests,
-}
-
-
-def rejection_of(error: BaseException) -> Rejection | None:
-    """The refusal that an exception means: itself, or what a 4xx of werkzeug's says; ``None``: it is a failure."""
-    if isinstance(error, Rejection):
-        return error
-    if not isinstance(error, HTTPException):
-        return None
-    status = error.code if error.response is None else error.response.status_code
-    if status is None or not 400 <= status < 500:
-        return None
-    return _BY_STATUS.get(status, errors.BadRequest)()
-
-
-def result_answer(event: Event, result: m.Result) -> Answer:
-    """The answer of a result that was made without a hook.
-
-    :raises TypeError, ValueError: if a part of it is not JSON.
-    """
-    try:
-        return Answer(200, _envelope(b"result", dumps(tree(result), type(result).__name__)), "result")
-    except errors.Expired as expired:
-        return refuse(event, expired)
-
-
-def _envelope(key: bytes, body: bytes) -> bytes:
-    return b'{"%b":%b}' % (key, body)
+def _check_readable(where: str, message: m.Request, data: bytes) -> None:
+    # Centrifugo would close the connection, with 3506, after which the client stays away.
+    if isinstance(message, m.ClientRequest) and message.protocol == "json" and data:
+        try:
+            loads(data)
+        except (Malformed, Hostile) as error:
+            raise HookResultError(
+                f"{where} returned bytes that are no JSON to a client that speaks JSON: {error}"
+            ) from None
 
 
 def _set(message: m.Request, name: str, value: Any) -> None:

@@ -23,6 +23,8 @@ class Event:
     """Whether requests bring ``data``."""
     answers_payload: bool = False
     """Whether results carry ``data`` that a ``result_schema`` may write."""
+    answers_client: bool = False
+    """Whether the ``data`` of results goes to the client that asked, and so must be of the kind it speaks."""
     unmatched: type[Error] | None = None
     """The refusal when hooks exist and none matches."""
     carries_error: bool = True
@@ -44,6 +46,7 @@ _EVENTS: Final = (
         result=messages.ConnectResult,
         proxy="client.proxy.connect",
         payload=True,
+        answers_client=True,
     ),
     Event(
         name="refresh",
@@ -62,6 +65,7 @@ _EVENTS: Final = (
         proxy="channel.proxy.subscribe",
         routed_on="channel",
         payload=True,
+        answers_client=True,
         unmatched=errors.UnknownChannel,
         never_called_with="#",
     ),
@@ -95,6 +99,7 @@ _EVENTS: Final = (
         routed_on="method",
         payload=True,
         answers_payload=True,
+        answers_client=True,
         unmatched=errors.MethodNotFound,
     ),
     Event(

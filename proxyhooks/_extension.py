@@ -14,8 +14,9 @@ from marshmallow import Schema
 from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 
+from ._answers import refuse, rejection_of
 from ._decorators import SchemaLike
-from ._dispatch import Dispatcher, refuse, rejection_of
+from ._dispatch import Dispatcher
 from ._events import EVENTS
 from ._guard import CURRENT, Guard, Passage, Target, response_of
 from ._hooks import Hooks, Index

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -19,13 +20,14 @@ from werkzeug.wsgi import get_content_length, get_input_stream
 
 from . import errors
 from ._after import run_after
-from ._dispatch import Answer, Call, Dispatcher, logger, refuse
+from ._answers import Answer, refuse
+from ._dispatch import Call, Dispatcher, logger
 from ._events import Event
 from ._json import Hostile, Malformed, loads
 from ._secrets import HEADER, Secrets
 from ._signatures import where
 from ._wire import read
-from .messages import Request
+from .messages import ConnectRequest, Request
 from .schemas import explain
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ CURRENT: Final = "proxyhooks.current"
 """Where the environ keeps the :class:`Passage` of a request."""
 DEFAULT_MAX_CONTENT_LENGTH: Final = 1024 * 1024
 _SECRET: Final = "HTTP_" + HEADER.upper().replace("-", "_")
+# How Centrifugo's connect requests begin; for those that cannot be read to see whether their client is a one-way one.
+_TRANSPORT: Final = re.compile(rb'\{"client":"[^"]*","transport":"([^"]*)"')
 # Headers that describe the body the application wrote, which is not the body that leaves.
 _OF_THE_BODY: Final = ("content-", "transfer-encoding", "location", "etag", "last-modified", "accept-ranges")
 
@@ -64,41 +68,45 @@ class Target:
 
 
 class Refused(Exception):
-    """The request goes no further; the status is final."""
+    """The request goes no further."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+def _refused(status: int, text: str) -> Refused:
+    return Refused(Answer(status, f"{text}\n".encode(), "failed"))
 
 
 def open_request(environ: WSGIEnvironment, event: Event, secrets: Secrets, limit: int | None) -> Call:
     """Check and read a request: method, size, secret, message.
 
-    :raises Refused: with 405, 413, 403 or 400.
-    :raises Hostile: if the body is JSON built to break a parser.
+    :raises Refused: with 405, 413, 403 or 400; JSON that is built to break a parser is error 107 where the event
+        carries one.
     """
     path = environ.get("PATH_INFO", "")
     if environ["REQUEST_METHOD"] != "POST":
-        raise Refused(405, "Centrifugo's proxy sends POST")
+        raise _refused(405, "Centrifugo's proxy sends POST")
     length = get_content_length(environ)
     limit = DEFAULT_MAX_CONTENT_LENGTH if limit is None else limit
     if length is not None and length > limit:
         logger.warning("%s: %d bytes are more than MAX_CONTENT_LENGTH, %d", path, length, limit)
-        raise Refused(413, "too large")
+        raise _refused(413, "too large")
     if not secrets.accept(environ.get(_SECRET)):
         said = "a wrong" if environ.get(_SECRET) else "no"
         logger.warning("%s: %s %s from %s", path, said, HEADER, environ.get("REMOTE_ADDR"))
-        raise Refused(403, "forbidden")
+        raise _refused(403, "forbidden")
     if length is None:  # chunked, or nothing at all
         body = get_input_stream(environ, max_content_length=limit + 1).read()
         if len(body) > limit:
             logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", path, limit)
-            raise Refused(413, "too large")
+            raise _refused(413, "too large")
         environ["CONTENT_LENGTH"] = str(len(body))
     else:
         body = environ["wsgi.input"].read(length)
         if len(body) < length:
-            raise Refused(400, "the body ended too early")
+            raise _refused(400, "the body ended too early")
     # Flask's request can read it once more.
     environ["wsgi.input"] = io.BytesIO(body)
     value = None
@@ -108,10 +116,14 @@ def open_request(environ: WSGIEnvironment, event: Event, secrets: Secrets, limit
     except Malformed as error:
         reason = explain(event.request, value) if value is not None else error
         logger.warning("%s: this is no %s: %s", path, event.request.__name__, reason)
-        raise Refused(400, "not a message of Centrifugo's proxy protocol") from None
+        raise _refused(400, "not a message of Centrifugo's proxy protocol") from None
     except Hostile as error:
         logger.warning("%s: the body is refused: %s", path, error)
-        raise
+        if not event.carries_error:
+            raise _refused(400, "refused") from None
+        transport = _TRANSPORT.match(body)
+        message = ConnectRequest(transport=transport[1].decode("ascii", "replace")) if transport else None
+        raise Refused(refuse(event, errors.BadRequest(), message)) from None
 
 
 class Guard:
@@ -129,14 +141,10 @@ class Guard:
         dispatcher = target.dispatcher()
         try:
             call = open_request(environ, target.event, target.secrets, self._app.config["MAX_CONTENT_LENGTH"])
+            if not dispatcher.serves(target.event):
+                raise _refused(404, "no hook serves this event")
         except Refused as refused:
-            return _plain(start_response, refused.status, str(refused))
-        except Hostile:
-            if not target.event.carries_error:
-                return _plain(start_response, 400, "refused")
-            return _send(start_response, refuse(target.event, errors.BadRequest()), [])
-        if not dispatcher.serves(target.event):
-            return _plain(start_response, 404, "no hook serves this event")
+            return _send(start_response, refused.answer)
         passage = environ[CURRENT] = Passage(call.message, self._app, call, dispatcher)
         return self._leave(passage, environ, start_response)
 
@@ -160,7 +168,7 @@ class Guard:
             chunks = _send(start_response, passage.answer, headers)
         else:
             logger.error("%s", self._explain(passage, status, environ))
-            chunks = _plain(start_response, 500, "not an answer of a hook")
+            chunks = _send(start_response, Answer(500, b"not an answer of a hook\n", "failed"))
         return Reply(chunks, getattr(body, "close", None), self._app, passage.after)
 
     def _explain(self, passage: Passage, status: str, environ: WSGIEnvironment) -> str:
@@ -216,21 +224,17 @@ class Reply:
 
 def response_of(app: Flask, answer: Answer) -> Response:
     """The answer as a response of Flask."""
-    mimetype = "application/json" if answer.status == 200 else "text/plain"
-    return app.response_class(answer.body, answer.status, mimetype=mimetype)
+    return app.response_class(answer.body, answer.status, mimetype=_mimetype(answer))
 
 
-def _send(start_response: StartResponse, answer: Answer, headers: list[tuple[str, str]]) -> Iterator[bytes]:
-    kept = [(name, value) for name, value in headers if not name.lower().startswith(_OF_THE_BODY)]
-    kept += [("Content-Type", "application/json"), ("Content-Length", str(len(answer.body)))]
-    start_response("200 OK", kept)
+def _mimetype(answer: Answer) -> str:
+    return "application/json" if answer.status == 200 else "text/plain"
+
+
+def _send(start_response: StartResponse, answer: Answer, headers: Iterable[tuple[str, str]] = ()) -> Iterator[bytes]:
+    sent = [(name, value) for name, value in headers if not name.lower().startswith(_OF_THE_BODY)]
+    sent += [("Content-Type", _mimetype(answer)), ("Content-Length", str(len(answer.body)))]
+    if answer.status == 405:
+        sent.append(("Allow", "POST"))
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", sent)
     return iter([answer.body])
-
-
-def _plain(start_response: StartResponse, status: int, text: str) -> Iterator[bytes]:
-    body = f"{text}\n".encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    if status == 405:
-        headers.append(("Allow", "POST"))
-    start_response(f"{status} {HTTPStatus(status).phrase.upper()}", headers)
-    return iter([body])

@@ -18,11 +18,10 @@ import flask
 from flask import Flask, Response
 
 from . import disconnects, errors
+from ._answers import Answer, refuse, result_answer
 from ._codes import DISCONNECTS, ERRORS
-from ._dispatch import Answer, refuse, result_answer
 from ._events import BY_MESSAGE, Event
 from ._guard import CURRENT, Passage, Refused, open_request, response_of
-from ._json import Hostile
 from ._secrets import load
 from .exceptions import Disconnect, Error, Rejection
 from .messages import Request, Result, RPCRequest
@@ -47,11 +46,7 @@ def read_request(message: type[RequestT]) -> RequestT:
     try:
         call = open_request(environ, event, load(config), config["MAX_CONTENT_LENGTH"])
     except Refused as refused:
-        flask.abort(Response(f"{refused}\n", refused.status, mimetype="text/plain"))
-    except Hostile:
-        if event.carries_error:
-            flask.abort(_response(refuse(event, errors.BadRequest())))
-        flask.abort(Response("refused\n", 400, mimetype="text/plain"))
+        flask.abort(_response(refused.answer))
     environ[CURRENT] = Passage(call.message, _app())
     assert isinstance(call.message, message)
     return call.message

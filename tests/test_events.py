@@ -32,7 +32,6 @@ from proxyhooks._events import EVENTS
 from tests.conftest import DATA, Ask
 
 EXPIRED = {"result": {"expired": True}}
-EMPTY_CACHE = {"result": {}}
 FAILED = 500
 NAMES = list(EVENTS)
 ROUTED = [
@@ -231,6 +230,18 @@ def test_a_final_error_keeps_a_one_way_client_away(
     assert answered(ask, "connect", transport=transport) == expected
 
 
+def test_a_hostile_payload_of_a_one_way_client_keeps_it_away(hooks: ProxyHooks, ask: Ask) -> None:
+    hooks.connect(lambda req: ConnectResult(user="42"))
+    for transport, expected in (
+        (b"uni_sse", {"disconnect": {"code": 3503, "reason": "bad request"}}),
+        (b"websocket", error(107, "bad request")),
+        (b"\xff", 400),
+    ):
+        body = b'{"client":"c-1","transport":"%b","protocol":"json","data":1e999}' % transport
+        response = ask("connect", body)
+        assert (response.json if response.status_code == 200 else response.status_code) == expected
+
+
 def test_an_unmatched_method_of_a_one_way_client_is_still_an_error(hooks: ProxyHooks, ask: Ask) -> None:
     hooks.subscribe("known")(lambda req: SubscribeResult())
     assert answered(ask, "subscribe", transport="uni_sse", channel="x") == error(102, "unknown channel")
@@ -324,12 +335,27 @@ def test_the_wrong_thing_returned_is_500_and_the_log_names_the_hook(
     assert "test_events.py:" in str(info[1])
 
 
+@pytest.mark.parametrize(("event", "extra"), [("connect", {"user": "42"}), ("subscribe", {}), ("rpc", {})])
+def test_bytes_that_are_no_json_are_not_given_to_a_client_that_speaks_json(
+    event: str, extra: Any, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = b""
+    result: Any = EVENTS[event].result
+    getattr(hooks, event)(lambda req: result(data=data, **extra))
+    for given, expected in ((b"\xff", 500), (b"text", 500), (b"[1]", 200), (b"", 200)):
+        data = given
+        assert ask(event, protocol="json").status_code == expected
+    assert "to a client that speaks JSON" in caplog.text
+    data = b"\xff"
+    assert ask(event, protocol="protobuf", encoding="binary").json == {"result": {**extra, "b64data": "/w=="}}
+
+
 def test_a_coroutine_that_a_decorator_hides_is_named_as_such(
     hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def hook(req: Any) -> RPCResult: ...
 
-    hooks.rpc(lambda req: hook(req))  # type: ignore[arg-type, return-value, call-overload]
+    hooks.rpc(lambda req: hook(req))
     assert answered(ask, "rpc") == 500
     assert "hides that it is async" in caplog.text
 

@@ -138,6 +138,22 @@ def test_a_graceful_stop_waits_for_what_was_promised(server: Server) -> None:
     assert (server.here / "a.finished").exists()
 
 
+def test_large_headers_of_clients_are_no_431(server: Server) -> None:
+    headers = {"X-Proxyhooks-Secret": "s3cret", "Cookie": "session=" + "x" * 30_000}
+    with server.connect() as connection:
+        connection.request("POST", "/centrifugo/rpc", b'{"method":"echo","data":1}', headers)
+        assert connection.getresponse().read() == b'{"result":{"data":1}}'
+
+
+def test_a_body_in_chunks_is_read_and_limited(server: Server) -> None:
+    headers = {"X-Proxyhooks-Secret": "s3cret"}
+    for size, expected in ((1000, 200), (1024 * 1024, 413)):
+        with server.connect() as connection:
+            chunks = iter([b'{"method":"echo","data":"', b"x" * size, b'"}'])
+            connection.request("POST", "/centrifugo/rpc", chunks, headers, encode_chunked=True)
+            assert connection.getresponse().status == expected
+
+
 def test_a_stop_is_clean(server: Server) -> None:
     with server.connect() as connection:
         assert ask(connection, "echo", {"a": [1, "ü"]}) == {"a": [1, "ü"]}

@@ -178,6 +178,11 @@ def test_null_is_one_and_says_its_name() -> None:
     assert pickle.loads(pickle.dumps(NULL)) is NULL
 
 
+def test_messages_can_be_copied_replaced_and_pickled() -> None:
+    for message in (RPCRequest(method="a", data={"b": [1]}), ConnectResult(user="1", info=b"x")):
+        assert pickle.loads(pickle.dumps(message)) == copy.deepcopy(message) == dataclasses.replace(message) == message
+
+
 def test_requests_are_generic_over_data_and_meta() -> None:
     request = PublishRequest[dict[str, int], str](channel="a", data={"a": 1}, meta="m")
     assert request == PublishRequest(channel="a", data={"a": 1}, meta="m")

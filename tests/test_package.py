@@ -21,6 +21,7 @@ LAYERS = [
     ["_extension"],
     ["_guard"],
     ["_after", "_dispatch"],
+    ["_answers"],
     ["_hooks", "_secrets", "signals", "schemas"],
     ["_decorators", "_signatures", "_tree"],
     ["_events", "_patterns", "_wire"],

@@ -236,7 +236,7 @@ def test_a_refresh_may_leave_the_meta_as_it_is(meta_hooks: ProxyHooks, ask: Ask)
 @pytest.mark.parametrize("meta", [None, NULL, {"plan": 5}, Meta(5)])  # type: ignore[arg-type]
 def test_meta_that_could_not_be_read_again_is_a_mistake(meta: Any, meta_hooks: ProxyHooks, ask: Ask) -> None:
     class Loose(MetaSchema):
-        plan = fields.Raw(required=True, validate=marshmallow.validate.OneOf(["pro"]))
+        plan = fields.Raw(required=True, validate=marshmallow.validate.OneOf(["pro"]))  # type: ignore[assignment]
 
     meta_hooks._meta_schema = Loose()
     meta_hooks.connect(lambda req: ConnectResult(user="1", meta=meta))

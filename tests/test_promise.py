@@ -55,7 +55,9 @@ MOMENTS = st.sampled_from(
 )
 CODES = st.sampled_from([*ERRORS, *DISCONNECTS, 400, 1999, 2000, 4000, 4499, 4500, 4999, 5000, 0, -1, 2**32, True, "1"])
 
-FIELDS = sorted({name for event in EVENTS.values() for name in event.request.__dataclass_fields__} | {"b64data", "new"})
+FIELDS = sorted(
+    {name for event in EVENTS.values() for name in vars(event.request)["__dataclass_fields__"]} | {"b64data", "new"}
+)
 
 
 @st.composite
@@ -123,7 +125,7 @@ BEHAVIOUR = Behaviour()
 
 
 def application(hostile: bool, pattern: bool) -> Any:
-    app = Flask("app")
+    app = Flask("promise")
     app.logger.disabled = True
     hooks = ProxyHooks(app, secrets=[SECRET])
     for event in EVENTS.values():

@@ -93,7 +93,7 @@ def test_replies(make: Any, expected: Any, app: Flask) -> None:
         (lambda: error_response(RoomIsFull(), temporary=False), TypeError),  # type: ignore[call-overload]
         (lambda: disconnect_response(103), ValueError),
         (lambda: disconnect_response(3000), ValueError),
-        (lambda: disconnect_response(errors.PermissionDenied), TypeError),  # type: ignore[call-overload]
+        (lambda: disconnect_response(errors.PermissionDenied), TypeError),  # type: ignore[arg-type]
         (lambda: result_response({"user": "42"}), TypeError),  # type: ignore[arg-type]
         (lambda: result_response(FilterNode()), TypeError),
         (lambda: result_response(RPCRequest()), TypeError),  # type: ignore[arg-type]

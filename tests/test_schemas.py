@@ -64,7 +64,7 @@ def objects(message: type, wrong: st.SearchStrategy[Any]) -> st.SearchStrategy[A
 @given(st.data())
 def test_the_reader_and_the_schema_agree_on_every_request(data: st.DataObject) -> None:
     message = data.draw(st.sampled_from(REQUESTS))
-    value = data.draw(objects(message, JSON) | JSON)
+    value: Any = data.draw(objects(message, JSON) | JSON)
     if isinstance(value, dict) and data.draw(st.booleans()):
         value = {**value, "brand_new": 1}
     try:

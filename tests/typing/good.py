@@ -119,7 +119,7 @@ def refresh_too(req: RefreshRequest[Meta]) -> RefreshResult:
 
 @hooks.before_hook
 def load_user(req: UserRequest) -> None:
-    req.user  # noqa: B018
+    req.user
 
 
 @hooks.before_hook

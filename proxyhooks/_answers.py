@@ -1,0 +1,93 @@
+"""Answers, and what a refusal becomes for each event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from werkzeug.exceptions import HTTPException
+
+from . import disconnects, errors
+from . import messages as m
+from ._codes import fit_reason
+from ._events import Event
+from ._json import dumps
+from ._wire import tree
+from .exceptions import Disconnect, Error, Rejection
+
+Outcome: TypeAlias = Literal["result", "error", "disconnect", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What leaves for Centrifugo: with status 200 an envelope, otherwise a failure of the call."""
+
+    status: int
+    body: bytes
+    outcome: Outcome
+    hook: str | None = None
+    code: int | None = None
+
+
+def refuse(event: Event, rejection: Rejection, message: m.Request | None = None, hook: str | None = None) -> Answer:
+    """The answer that a refusal becomes for this event."""
+    temporary = isinstance(rejection, Error) and rejection.temporary
+    if event.failure_is_grace and temporary:
+        # Anything with status 200 would end the connection or the subscription on the spot.
+        return Answer(500, b"refused for now\n", "error", hook, rejection.code)
+    if not event.carries_error:
+        outcome: Outcome = "disconnect" if isinstance(rejection, Disconnect) else "error"
+        return Answer(200, envelope(b"result", dumps(event.refused)), outcome, hook, rejection.code)
+    if isinstance(rejection, Disconnect) and not event.carries_disconnect:
+        rejection = errors.Internal(rejection.reason)
+    if (
+        isinstance(rejection, Error)
+        and not temporary
+        and isinstance(message, m.ConnectRequest)
+        and message.unidirectional
+    ):
+        # An error would reach a one-way client as disconnect 3004, after which it comes back.
+        rejection = disconnects.ForceNoReconnect(fit_reason(rejection.message))
+    if isinstance(rejection, Disconnect):
+        body = dumps({"code": rejection.code, "reason": rejection.reason})
+        return Answer(200, envelope(b"disconnect", body), "disconnect", hook, rejection.code)
+    assert isinstance(rejection, Error)
+    written: dict[str, Any] = {"code": rejection.code, "message": rejection.message}
+    if rejection.temporary:
+        written["temporary"] = True
+    return Answer(200, envelope(b"error", dumps(written)), "error", hook, rejection.code)
+
+
+_BY_STATUS: Final[dict[int, type[Error]]] = {
+    401: errors.Unauthorized,
+    403: errors.PermissionDenied,
+    404: errors.NotAvailable,
+    429: errors.TooManyRequests,
+}
+
+
+def rejection_of(error: BaseException) -> Rejection | None:
+    """The refusal that an exception means: itself, or what a 4xx of werkzeug's says; ``None``: it is a failure."""
+    if isinstance(error, Rejection):
+        return error
+    if not isinstance(error, HTTPException):
+        return None
+    status = error.code if error.response is None else error.response.status_code
+    if status is None or not 400 <= status < 500:
+        return None
+    return _BY_STATUS.get(status, errors.BadRequest)()
+
+
+def result_answer(event: Event, result: m.Result) -> Answer:
+    """The answer of a result that was made without a hook.
+
+    :raises TypeError, ValueError: if a part of it is not JSON.
+    """
+    try:
+        return Answer(200, envelope(b"result", dumps(tree(result), type(result).__name__)), "result")
+    except errors.Expired as expired:
+        return refuse(event, expired)
+
+
+def envelope(key: bytes, body: bytes) -> bytes:
+    return b'{"%b":%b}' % (key, body)

@@ -1,0 +1,141 @@
+"""Clients of Centrifugo that hide nothing: they send a command and show what comes back, byte for byte where it counts.
+
+An SDK would reconnect, repeat and translate, which is just what these tests look at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import itertools
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+PATIENCE = 20.0
+"""Seconds after which something that does not come has failed to come."""
+
+Message = dict[str, Any]
+
+
+class Client:
+    """A client with a WebSocket and Centrifugo's JSON protocol."""
+
+    def __init__(self, address: str) -> None:
+        self._stack = ExitStack()
+        self._socket = self._stack.enter_context(
+            connect(f"ws://{address}/connection/websocket", proxy=None, close_timeout=1)
+        )
+        self._ids = itertools.count(1)
+        self._replies: dict[int, Message] = {}
+        self.pushes: deque[Message] = deque()
+        self.closed: tuple[int, str] | None = None
+        """The code and the reason the server gave."""
+
+    def ask(self, command: str, **parameters: Any) -> Message:
+        """The reply without its id: ``{command: ...}`` or ``{"error": ...}``.
+
+        Where the connection is closed instead, it is ``{"closed": (code, reason)}``.
+        """
+        return self.ask_text(command, json.dumps(parameters))
+
+    def ask_text(self, command: str, parameters: str) -> Message:
+        """:meth:`ask` with JSON that Python would not write."""
+        number = next(self._ids)
+        try:
+            self._socket.send(f'{{"id":{number},"{command}":{parameters}}}')
+        except ConnectionClosed:
+            self._note_close()
+        while number not in self._replies and self.closed is None:
+            self._receive()
+        return self._replies.pop(number, {"closed": self.closed})
+
+    def next_push(self) -> Message:
+        """The next thing the server sends without being asked."""
+        while not self.pushes:
+            assert self.closed is None, f"closed with {self.closed}"
+            self._receive()
+        return self.pushes.popleft()
+
+    def wait_closed(self) -> tuple[int, str]:
+        while self.closed is None:
+            self._receive()
+        return self.closed
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _receive(self) -> None:
+        try:
+            text = self._socket.recv(timeout=PATIENCE)
+        except ConnectionClosed:
+            self._note_close()
+            return
+        for line in str(text).splitlines():
+            message: Message = json.loads(line)
+            if not message:  # a ping
+                self._socket.send("{}")
+            elif "push" in message:
+                self.pushes.append(message["push"])
+            else:
+                self._replies[message.pop("id")] = message
+
+    def _note_close(self) -> None:
+        code = self._socket.close_code
+        assert code is not None
+        self.closed = (code, self._socket.close_reason or "")
+
+
+Open = Callable[[], Client]
+Enter = Callable[..., Client]
+
+
+@contextmanager
+def one_way(address: str, transport: str, request: Message) -> Iterator[Iterator[Message]]:
+    """What a client gets that can only listen, until the server ends it; a WebSocket's end as a disconnect too."""
+    if transport == "uni_websocket":
+        with connect(f"ws://{address}/connection/uni_websocket", proxy=None, close_timeout=1) as socket:
+            socket.send(json.dumps(request))
+            yield _of_websocket(socket)
+        return
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
+    try:
+        connection.request("POST", f"/connection/{transport}", json.dumps(request))
+        yield _of_stream(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def _of_stream(response: http.client.HTTPResponse) -> Iterator[Message]:
+    assert response.status == 200, (response.status, response.read())
+    for line in response:
+        text = line.removeprefix(b"data: ").strip()
+        if text and text != b"{}":
+            yield json.loads(text)
+
+
+def _of_websocket(socket: Any) -> Iterator[Message]:
+    while True:
+        try:
+            message = json.loads(socket.recv(timeout=PATIENCE))
+        except ConnectionClosed:
+            yield {"disconnect": {"code": socket.close_code, "reason": socket.close_reason}}
+            return
+        if message:
+            yield message
+
+
+def track_signature(secret: str, user: str, channel: str, keys: list[str]) -> str:
+    """What an application gives a client that may track these keys of a shared poll channel."""
+    issued = int(time.time())
+    expires = issued + 3600
+    digest = hashlib.sha256("\0".join(keys).encode()).hexdigest()
+    signed = "\0".join([str(issued), str(expires), user, channel, digest])
+    return f"{issued}:{expires}:{hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()}"
