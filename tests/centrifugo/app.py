@@ -196,6 +196,11 @@ def rpc_as_sent(req: RPCRequest) -> RPCResult:
     return RPCResult(data=req.data)
 
 
+@hooks.rpc("binary")
+def rpc_binary(req: RPCRequest) -> RPCResult:
+    return RPCResult(data=b"\x00\xff")
+
+
 @hooks.rpc("meta")
 def rpc_meta(req: RPCRequest) -> RPCResult:
     return RPCResult(data=req.meta)

@@ -161,6 +161,13 @@ def test_payloads_come_in_the_encoding_that_is_configured(
     assert reply == {"rpc": {"data": {"n": 1}}}
 
 
+def test_bytes_for_a_client_that_speaks_json_fail_instead_of_throwing_it_out(enter: Enter, name: str) -> None:
+    """Centrifugo would close the connection for good, with 3506, as soon as it had them."""
+    client = enter(user=name)
+    assert client.ask("rpc", method="binary") == REFUSALS["crash"]
+    assert client.ask("rpc", method="act", data={"do": "result"}) == {"rpc": {"data": {"done": True}}}
+
+
 def test_work_after_the_reply_keeps_nobody_waiting(enter: Enter, calls: Calls, name: str, tmp_path: Path) -> None:
     """The work goes on until the file is there; what waits for it would run into the timeout of the proxy."""
     client, until = enter(user=name), tmp_path / "done"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.centrifugo.calls import Calls
@@ -27,6 +29,14 @@ def test_a_result_lets_in(centrifugo: str, calls: Calls, name: str, transport: s
         message = next(pushes)
     assert message["connect"]["data"] == {"welcome": name}
     assert [call["transport"] for call in calls("connect", client=message["connect"]["client"])] == [transport]
+
+
+def test_a_hostile_payload_keeps_away(centrifugo: str, transport: str) -> None:
+    nested: list[Any] = []
+    for _ in range(300):
+        nested = [nested]
+    with one_way(centrifugo, transport, {"data": {"value": nested}}) as pushes:
+        assert next(pushes) == {"disconnect": {"code": 3503, "reason": "bad request"}}
 
 
 @pytest.mark.parametrize("do", SEEN)

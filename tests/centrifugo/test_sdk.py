@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Coroutine
 from typing import Any
 
@@ -96,3 +97,19 @@ async def _knock(address: str, name: str, do: str) -> None:
     await client.connect()
     assert await connection.end == REFUSED[do]
     assert connection.attempts == 1
+
+
+@pytest.mark.parametrize("centrifugo", ["binary"], indirect=True)
+def test_bytes_go_to_and_fro_for_a_client_that_speaks_protobuf(centrifugo: str, name: str) -> None:
+    run(_talk_in_bytes(centrifugo, name))
+
+
+async def _talk_in_bytes(address: str, name: str) -> None:
+    url = f"ws://{address}/connection/websocket?format=protobuf"
+    data = json.dumps({"user": name}).encode()
+    client = Client(url, data=data, use_protobuf=True, proxy=None)
+    await client.connect()
+    await client.ready()
+    assert (await client.rpc("as-sent", b"\x00\xff\xfe")).data == b"\x00\xff\xfe"
+    assert (await client.rpc("binary", b"")).data == b"\x00\xff"
+    await client.disconnect()
