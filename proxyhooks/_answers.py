@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import disconnects, errors
 from . import messages as m
-from ._codes import fit_reason
+from ._codes import check_disconnect_code, check_error_code, fit_reason
 from ._events import Event
 from ._json import dumps
 from ._wire import tree
@@ -49,10 +49,12 @@ def refuse(event: Event, rejection: Rejection, message: m.Request | None = None,
         # An error would reach a one-way client as disconnect 3004, after which it comes back.
         rejection = disconnects.ForceNoReconnect(fit_reason(rejection.message))
     if isinstance(rejection, Disconnect):
-        body = dumps({"code": rejection.code, "reason": rejection.reason})
+        # Checked once more: attributes of exceptions can be set, and a class may have an __init__ of its own.
+        body = dumps({"code": check_disconnect_code(rejection.code), "reason": fit_reason(rejection.reason)})
         return Answer(200, envelope(b"disconnect", body), "disconnect", hook, rejection.code)
-    assert isinstance(rejection, Error)
-    written: dict[str, Any] = {"code": rejection.code, "message": rejection.message}
+    if not isinstance(rejection, Error) or not isinstance(rejection.message, str):
+        raise TypeError(f"{rejection!r} must be an Error with a message, or a Disconnect")
+    written: dict[str, Any] = {"code": check_error_code(rejection.code), "message": rejection.message}
     if rejection.temporary:
         written["temporary"] = True
     return Answer(200, envelope(b"error", dumps(written)), "error", hook, rejection.code)

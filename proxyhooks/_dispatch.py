@@ -94,7 +94,7 @@ class Dispatcher:
         try:
             _set(message, "meta", self._meta_schema.load(message.meta))
         except ValidationError as error:
-            logger.warning("the meta of client %s no longer fits: %s", message.client, error.messages)
+            logger.warning("the meta of client %r no longer fits: %s", message.client, error.messages)
             raise disconnects.ForceReconnect from None
 
     def _load_data(self, call: Call, hook: Hook) -> None:
@@ -130,40 +130,34 @@ class Dispatcher:
     def _write(self, event: Event, message: m.Request, route: Route, result: Any) -> bytes:
         if result is None and event.silent is not None:
             return envelope(b"result", dumps(event.silent))
-        where = f"hook {route.hook.where} for {event.name}"
+        hook, schema = route.hook, route.hook.result_schema
         if not isinstance(result, event.result):
             _close(result)
-            raise HookResultError(f"{where} {_wrong(result, event)}")
+            raise _mistake(hook, _wrong(result, event))
         try:
             written = tree(result)
-            self._write_payload(where, route.hook.result_schema, written)
             if "b64data" in written and event.answers_client:
-                _check_readable(where, message, getattr(result, "data"))  # noqa: B009  # of no class known here
+                _check_readable(hook, message, getattr(result, "data"))  # noqa: B009  # of no class known here
+            if schema is not None and "b64data" in written:
+                raise _mistake(hook, "has a result_schema, which cannot write bytes: return what it dumps")
+            if schema is not None and written.get("data") is not None:  # absent and null stay what they are
+                written["data"] = schema.dump(written["data"])
             if self._meta_schema is not None and event.result in (m.ConnectResult, m.RefreshResult):
-                self._write_meta(where, event, written)
+                self._write_meta(hook, self._meta_schema, written)
             return envelope(b"result", dumps(written, type(result).__name__))
         except (TypeError, ValueError) as error:
-            raise HookResultError(f"{where} returned what cannot be sent: {error}") from error
+            raise _mistake(hook, f"returned what cannot be sent: {error}") from error
 
-    def _write_payload(self, where: str, schema: Schema | None, written: dict[str, Any]) -> None:
-        if schema is None:
-            return
-        if "b64data" in written:
-            raise HookResultError(f"{where} has a result_schema, which cannot write bytes: return what it dumps")
-        if written.get("data") is not None:  # absent stays absent, and a null on purpose null
-            written["data"] = schema.dump(written["data"])
-
-    def _write_meta(self, where: str, event: Event, written: dict[str, Any]) -> None:
-        assert self._meta_schema is not None
+    def _write_meta(self, hook: Hook, schema: Schema, written: dict[str, Any]) -> None:
         if "meta" not in written:
-            if event.result is m.ConnectResult:
-                raise HookResultError(f"{where} returned no meta, but there is a meta_schema: later events need it")
+            if hook.event.result is m.ConnectResult:
+                raise _mistake(hook, "returned no meta, but there is a meta_schema: later events need it")
             return
-        meta: Any = self._meta_schema.dump(written["meta"])
+        meta: Any = schema.dump(written["meta"])
         written["meta"] = meta
         # What the schema itself would not read back would throw out the client at its next event.
-        if invalid := self._meta_schema.validate(meta):
-            raise HookResultError(f"{where} returned meta that the meta_schema would not load again: {invalid}")
+        if invalid := schema.validate(meta):
+            raise _mistake(hook, f"returned meta that the meta_schema would not load again: {invalid}")
 
     def _warn_once(self, event: Event, name: str, text: str, *args: object) -> None:
         key = (event.name, name)
@@ -180,15 +174,17 @@ _MAX_WARNINGS: Final = 1000
 _MAX_DETAIL: Final = 500
 
 
-def _check_readable(where: str, message: m.Request, data: bytes) -> None:
+def _mistake(hook: Hook, what: str) -> HookResultError:
+    return HookResultError(f"hook {hook.where} for {hook.event.name} {what}")
+
+
+def _check_readable(hook: Hook, message: m.Request, data: bytes) -> None:
     # Centrifugo would close the connection, with 3506, after which the client stays away.
     if isinstance(message, m.ClientRequest) and message.protocol == "json" and data:
         try:
             loads(data)
         except (Malformed, Hostile) as error:
-            raise HookResultError(
-                f"{where} returned bytes that are no JSON to a client that speaks JSON: {error}"
-            ) from None
+            raise _mistake(hook, f"returned bytes that are no JSON to a client that speaks JSON: {error}") from None
 
 
 def _set(message: m.Request, name: str, value: Any) -> None:

@@ -29,10 +29,8 @@ class Hook:
     data_schema: Schema | Callable[[Any], Any] | None
     result_schema: Schema | None
     name: str
-
-    @property
-    def where(self) -> str:
-        return where(self.function)
+    where: str
+    """Its name, file and line, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +149,13 @@ class Hooks:
             )
         check_hook(function, event, pattern.variables if pattern else (), pattern.text if pattern else None)
         hook = Hook(
-            event, pattern, function, _schema(data_schema, True), _schema(result_schema, False), name_of(function)
+            event=event,
+            pattern=pattern,
+            function=function,
+            data_schema=_schema(data_schema, True),
+            result_schema=_schema(result_schema, False),
+            name=name_of(function),
+            where=where(function),
         )
         check, self._check = self._check or Index(self), None
         check._add_hook(hook, "", ())

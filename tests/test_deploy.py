@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -15,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from deploy.conversation import Anything, Report, Soon, encode, headers, matches
 from proxyhooks import gunicorn as settings
 from proxyhooks._events import EVENTS
 from proxyhooks._secrets import HEADER
+
+conversation = importlib.import_module("deploy.conversation")  # by name: mypy knows the file as one of scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
@@ -44,11 +46,11 @@ def test_requests_are_written_as_centrifugo_writes_them(event: str) -> None:
     captured = [path for path in REQUESTS.glob(f"{event}.*.json") if ".binary" not in path.name]
     assert captured
     for path in captured:
-        assert encode(event, json.loads(path.read_bytes())) == path.read_bytes(), path
+        assert conversation.encode(event, json.loads(path.read_bytes())) == path.read_bytes(), path
 
 
 def test_headers_are_sent_as_centrifugo_sends_them() -> None:
-    assert headers(b"x" * 227, "s3cret", "session=abc") == [
+    assert conversation.headers(b"x" * 227, "s3cret", "session=abc") == [
         ("User-Agent", "Go-http-client/1.1"),
         ("Content-Length", "227"),
         ("Content-Type", "application/json"),
@@ -66,18 +68,18 @@ def test_headers_are_sent_as_centrifugo_sends_them() -> None:
         ({"a": 1}, {"a": True}, False),
         ({"a": 1}, None, False),
         ([1], [1, 2], False),
-        ({"id": Anything(int)}, {"id": 7}, True),
-        ({"id": Anything(int)}, {"id": "7"}, False),
-        ({"expire_at": Soon(600)}, {"expire_at": 0}, False),
-        ({"expire_at": Soon(600)}, {"expire_at": "soon"}, False),
+        ({"id": conversation.Anything(int)}, {"id": 7}, True),
+        ({"id": conversation.Anything(int)}, {"id": "7"}, False),
+        ({"expire_at": conversation.Soon(600)}, {"expire_at": 0}, False),
+        ({"expire_at": conversation.Soon(600)}, {"expire_at": "soon"}, False),
     ],
 )
 def test_replies_are_compared_strictly(expected: Any, value: Any, fine: bool) -> None:
-    assert matches(expected, value) is fine
+    assert conversation.matches(expected, value) is fine
 
 
 def test_report_counts_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    report = Report()
+    report = conversation.Report()
     report.step("rpc", [("reply", "{}")])
     report.step("publish", [("reply", "{}")], "expected was something else")
     assert (report.steps, report.wrong) == (2, 1)

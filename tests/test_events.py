@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from flask import Flask
 from werkzeug.exceptions import HTTPException, abort
 from werkzeug.wrappers import Response
 
@@ -21,6 +22,7 @@ from proxyhooks import (
     ProxyHooks,
     PublishResult,
     RefreshResult,
+    Rejection,
     RPCResult,
     SharedPollRefreshResult,
     SubRefreshResult,
@@ -240,6 +242,29 @@ def test_a_hostile_payload_of_a_one_way_client_keeps_it_away(hooks: ProxyHooks, 
         body = b'{"client":"c-1","transport":"%b","protocol":"json","data":1e999}' % transport
         response = ask("connect", body)
         assert (response.json if response.status_code == 200 else response.status_code) == expected
+
+
+def test_refusals_that_were_tampered_with_are_failures(hooks: ProxyHooks, ask: Ask) -> None:
+    def broken(name: str, value: Any, refusal: Any) -> Any:
+        setattr(refusal, name, value)
+        return refusal
+
+    class Bare(Rejection):
+        """Neither an error nor a disconnect."""
+
+    for refusal in (
+        broken("code", "1001", Error(1001, "x")),
+        broken("code", -1, Error(1001, "x")),
+        broken("message", 5, Error(1001, "x")),
+        broken("code", 3000, Disconnect(4501, "x")),
+        broken("code", 5000, Disconnect(4501, "x")),
+        Bare("x"),
+    ):
+        hooks = ProxyHooks(app := Flask("app"), secrets=["x"])
+        raising(hooks, "rpc", refusal)
+        assert (
+            app.test_client().post("/centrifugo/rpc", json={}, headers={"X-Proxyhooks-Secret": "x"}).status_code == 500
+        )
 
 
 def test_an_unmatched_method_of_a_one_way_client_is_still_an_error(hooks: ProxyHooks, ask: Ask) -> None:
