@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Final
+from typing import Final, TypeAlias
 
 from flask import Flask
 
@@ -17,7 +17,11 @@ _lock: Final = Lock()
 _executor: ThreadPoolExecutor | None = None
 
 
-def run_after(app: Flask, functions: list[Callable[[], object]]) -> None:
+Promised: TypeAlias = tuple[str, Callable[[], object]]
+"""A function and its name."""
+
+
+def run_after(app: Flask, functions: list[Promised]) -> None:
     """Run the functions one after another in a thread of their own, in the application's context.
 
     Not in the thread that sent the reply: it would keep the connection, on which Centrifugo sends its next request
@@ -34,10 +38,10 @@ def run_after(app: Flask, functions: list[Callable[[], object]]) -> None:
         _executor.submit(_run, app, functions)
 
 
-def _run(app: Flask, functions: list[Callable[[], object]]) -> None:
-    for function in functions:
+def _run(app: Flask, functions: list[Promised]) -> None:
+    for name, function in functions:
         try:
             with app.app_context():
                 function()
         except Exception:
-            logger.exception("a function given to after_reply failed")
+            logger.exception("%s, given to after_reply, failed", name)

@@ -48,7 +48,9 @@ class Dispatcher:
         """Whether any hook is there for the event; the log says it where not."""
         if self._index.serves(event):
             return True
-        self._warn_once(event, "", "Centrifugo asks for %s (%s), but no hook serves it", event.name, event.proxy)
+        if self._is_new(event, ""):
+            text = "Centrifugo asks for %s (%s), but no hook serves it. To serve it:\n\n%s\n"
+            logger.warning(text, event.name, event.proxy, _to_paste(event, ""))
         return False
 
     def answer(self, call: Call) -> Answer:
@@ -60,11 +62,7 @@ class Dispatcher:
         event, message = call.event, call.message
         found = self._index.find(event, message)
         if found is None:
-            assert event.unmatched is not None
-            assert event.routed_on is not None
-            name = getattr(message, event.routed_on)
-            self._warn_once(event, name, "no hook for %s of %r", event.name, name[:255])
-            return refuse(event, event.unmatched(), message)
+            return self._unmatched(event, message)
         route, variables = found
         try:
             self._load_meta(event, message)
@@ -80,7 +78,7 @@ class Dispatcher:
             if meant is None:
                 raise
             for note in getattr(meant, "__notes__", ()):
-                logger.warning("%s %s is refused: %s", event.name, route.hook.where, note)
+                logger.warning("hook %s for %s refuses: %s", route.hook.where, event.name, note)
             return refuse(event, meant, message, route.hook.name)
 
     def _load_meta(self, event: Event, message: m.Request) -> None:
@@ -122,7 +120,7 @@ class Dispatcher:
         else:
             _set(call.message, "data", value)
             return
-        logger.warning("%s %s: the payload is refused: %s", call.event.name, hook.where, detail)
+        logger.warning("hook %s for %s: the payload is refused: %s", hook.where, call.event.name, detail)
         if self._validation_details:
             raise errors.BadRequest(f"bad request: {_flat(detail)}"[:_MAX_DETAIL])
         raise errors.BadRequest
@@ -159,15 +157,26 @@ class Dispatcher:
         if invalid := schema.validate(meta):
             raise _mistake(hook, f"returned meta that the meta_schema would not load again: {invalid}")
 
-    def _warn_once(self, event: Event, name: str, text: str, *args: object) -> None:
+    def _unmatched(self, event: Event, message: m.Request) -> Answer:
+        assert event.unmatched is not None
+        assert event.routed_on is not None
+        name = getattr(message, event.routed_on)
+        if self._is_new(event, name):
+            near = "".join(f"; {pattern!r} does not match it" for pattern in self._index.near(event, name))
+            text = "no hook for %s of %r%s. To serve it:\n\n%s\n"
+            logger.warning(text, event.name, name[:255], near, _to_paste(event, name))
+        return refuse(event, event.unmatched(), message)
+
+    def _is_new(self, event: Event, name: str) -> bool:
+        """Whether this is to be logged: once for each name, of which clients can make up as many as they like."""
         key = (event.name, name)
         if key in self._warned or len(self._warned) > _MAX_WARNINGS:
-            return
+            return False
         self._warned.add(key)
-        if len(self._warned) > _MAX_WARNINGS:
-            logger.warning("more than %d names without a hook; further ones are not logged", _MAX_WARNINGS)
-            return
-        logger.warning(text + ". To serve it:\n\n%s\n", *args, _to_paste(event, name))
+        if len(self._warned) <= _MAX_WARNINGS:
+            return True
+        logger.warning("more than %d names without a hook; further ones are not logged", _MAX_WARNINGS)
+        return False
 
 
 _MAX_WARNINGS: Final = 1000

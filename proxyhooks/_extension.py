@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import flask
 from flask import Flask, Response
@@ -21,9 +21,8 @@ from ._events import EVENTS
 from ._guard import CURRENT, Guard, Passage, Target, response_of
 from ._hooks import Hooks, Index
 from ._secrets import HEADER, load
-from ._signatures import is_async
+from ._signatures import is_async, where
 from .exceptions import Rejection, SetupError
-from .messages import Request
 from .signals import hook_finished
 
 _KEY: Final = "proxyhooks"
@@ -209,7 +208,8 @@ def _current_passage() -> Passage:
     return passage
 
 
-current_request: Final = cast(Request, LocalProxy(lambda: _current_passage().message))
+# Of which class depends on the event, which no type can say.
+current_request: Any = LocalProxy(lambda: _current_passage().message)
 """The message being answered, from ``before_request`` on; in a plain view after :func:`proxyhooks.read_request`.
 
 :raises RuntimeError: if used outside.
@@ -228,4 +228,4 @@ def after_reply(function: Callable[..., object], /, *args: object) -> None:
     if passage.call is None:
         raise RuntimeError("after_reply works with hooks: in a view of your own use response.call_on_close")
     run = flask.current_app.ensure_sync(function)
-    passage.after.append(lambda: run(*args))
+    passage.after.append((where(function), functools.partial(run, *args)))

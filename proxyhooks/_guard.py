@@ -19,7 +19,7 @@ from flask import Flask, Response
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from . import errors
-from ._after import run_after
+from ._after import Promised, run_after
 from ._answers import Answer, refuse
 from ._dispatch import Call, Dispatcher, logger
 from ._events import Event
@@ -54,7 +54,7 @@ class Passage:
     answer: Answer | None = None
     error: Exception | None = None
     """What Flask's error handlers were asked about."""
-    after: list[Callable[[], object]] = field(default_factory=list)
+    after: list[Promised] = field(default_factory=list)
     """What :func:`proxyhooks.after_reply` was given."""
 
 
@@ -193,7 +193,7 @@ class Reply:
     """The body on its way out; when it is sent, what :func:`proxyhooks.after_reply` was given runs."""
 
     def __init__(
-        self, chunks: Iterator[bytes], close: Callable[[], object] | None, app: Flask, after: list[Callable[[], object]]
+        self, chunks: Iterator[bytes], close: Callable[[], object] | None, app: Flask, after: list[Promised]
     ) -> None:
         self._chunks = chunks
         self._close = close

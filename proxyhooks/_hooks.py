@@ -11,7 +11,7 @@ from marshmallow import Schema
 from . import messages as m
 from ._decorators import ChannelDecorator, ConnectDecorator, HookDecorator, PayloadDecorator, SubscribeDecorator
 from ._events import EVENTS, Event
-from ._patterns import ChannelPattern
+from ._patterns import SYMBOLS, ChannelPattern
 from ._signatures import check_before_hook, check_callable, check_hook, name_of, where
 from ._tree import PatternTree
 from .exceptions import SetupError
@@ -176,6 +176,7 @@ def _schema(given: Any, or_function: bool) -> Any:
 class _Routes:
     tree: PatternTree = field(default_factory=PatternTree)
     any: Route | None = None
+    patterns: list[str] = field(default_factory=list)
 
 
 class Index:
@@ -201,6 +202,11 @@ class Index:
                 return found.value, found.variables if found.value.hook.pattern else {}
         return None if routes.any is None else (routes.any, {})
 
+    def near(self, event: Event, name: str) -> list[str]:
+        """A few patterns that begin like the name, for the log."""
+        start = name[: next((n for n, character in enumerate(name, 1) if character in SYMBOLS + "."), len(name))]
+        return [text for text in self._events[event.name].patterns if text.startswith(start)][:3]
+
     def _add(self, hooks: Hooks, rpc_prefix: str, before: tuple[Callable[..., Any], ...]) -> None:
         before = (*before, *hooks._before)
         for hook in hooks._hooks:
@@ -220,6 +226,7 @@ class Index:
             there, routes.any = routes.any, route
         else:
             there = routes.tree.add(pattern, route)
+            routes.patterns.append(pattern.text)
         # One Hooks may come in by two ways; that is the same hook, unless different things run before it.
         if there is not None and (there.hook is not hook or [f for f, _ in there.before] != list(before)):
             shape = f"{pattern.text!r}" if pattern else f"every {hook.event.routed_on or 'request'}"

@@ -197,6 +197,16 @@ def test_hooks_exist_and_none_matches(
     assert f"@hooks.{event}\n" in warnings[0]  # a name with < cannot be written as a pattern
 
 
+def test_the_warning_names_patterns_that_nearly_matched(
+    hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.publish("rooms:<int:room_id>")(lambda req, room_id: PublishResult())
+    hooks.publish("other:<int:room_id>")(lambda req, room_id: PublishResult())
+    ask("publish", channel="rooms:01")
+    assert "no hook for publish of 'rooms:01'; 'rooms:<int:room_id>' does not match it. To serve" in caplog.text
+    assert "other" not in caplog.text
+
+
 def test_warnings_about_unknown_names_have_a_bound(
     hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -157,7 +157,7 @@ def test_everything_flask_offers_works_in_a_hook(app: Flask, hooks: ProxyHooks, 
 
     @app.before_request
     def before() -> None:
-        g.before = type(current_request._get_current_object()).__name__  # type: ignore[attr-defined]
+        g.before = type(current_request._get_current_object()).__name__
 
     @app.teardown_request
     def teardown(error: BaseException | None) -> None:
@@ -215,7 +215,7 @@ def test_csrf_protection_does_not_get_in_the_way(order: str, app: Flask, ask: As
 
 
 def test_a_limit_per_user_with_flask_limiter(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
-    limiter = Limiter(lambda: current_request.user, app=app, storage_uri="memory://")  # type: ignore[attr-defined]
+    limiter = Limiter(lambda: current_request.user, app=app, storage_uri="memory://")
 
     @hooks.publish
     @limiter.limit("2 per hour")
@@ -272,16 +272,16 @@ def test_login_required_with_a_login_view_lets_nobody_in(app: Flask, hooks: Prox
 
 def test_current_request_is_there_from_before_request_on(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
     seen: list[Any] = []
-    app.before_request(lambda: seen.append(current_request.method))  # type: ignore[attr-defined]
-    app.after_request(lambda response: seen.append(current_request.user) or response)  # type: ignore[attr-defined]
+    app.before_request(lambda: seen.append(current_request.method))
+    app.after_request(lambda response: seen.append(current_request.user) or response)
     hooks.rpc(lambda req: seen.append(current_request == req))  # type: ignore[arg-type, return-value]
     ask("rpc", method="a", user="42")
     assert seen == ["a", True, "42"]
     assert not current_request
     with pytest.raises(RuntimeError, match="no request of Centrifugo"):
-        current_request.user  # type: ignore[attr-defined]  # noqa: B018
+        current_request.user  # noqa: B018
     with app.test_request_context("/"), pytest.raises(RuntimeError, match="no request of Centrifugo"):
-        current_request.user  # type: ignore[attr-defined]  # noqa: B018
+        current_request.user  # noqa: B018
 
 
 def test_several_in_one_application(app: Flask, ask: Ask) -> None:

@@ -111,7 +111,7 @@ def test_every_link_leads_somewhere() -> None:
 
 def test_the_configuration_is_json_with_a_proxy_for_every_hook(namespace: dict[str, Any]) -> None:
     (block,) = blocks("json")
-    paths = re.findall(r"http://127.0.0.1:8000(/centrifugo/\w+)", block)
+    paths = re.findall(r"http://127.0.0.1:8070(/centrifugo/\w+)", block)
     assert sorted(paths) == [f"/centrifugo/{name}" for name in ("connect", "publish", "refresh", "rpc", "subscribe")]
     json.loads(block)
 

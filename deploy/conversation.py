@@ -1,0 +1,222 @@
+"""A conversation with the rooms example in Centrifugo's place: its requests, byte for byte, and what must come back."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+# The fields of each event in the order of Centrifugo's own encoder; absent ones are left out.
+_OF_ALL: Final = {
+    "client": "7d13ca1e-754a-4a7e-a3fa-279fcf7ef87e",
+    "transport": "websocket",
+    "protocol": "json",
+    "encoding": "json",
+}
+_FIELDS: Final = {
+    "connect": ("data", "name", "version", "channels"),
+    "refresh": ("user", "meta"),
+    "subscribe": ("user", "channel", "meta", "data"),
+    "sub_refresh": ("user", "channel", "meta"),
+    "publish": ("user", "channel", "data", "meta"),
+    "rpc": ("user", "method", "data", "meta"),
+}
+_ESCAPED_BY_GO: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+FORBIDDEN: Final = 403
+
+
+def encode(event: str, fields: dict[str, Any]) -> bytes:
+    """The body of a request, as Go's ``encoding/json`` writes it."""
+    body = _OF_ALL | {name: fields[name] for name in ("client", *_FIELDS[event]) if name in fields}
+    return json.dumps(body, separators=(",", ":")).translate(_ESCAPED_BY_GO).encode()
+
+
+def headers(body: bytes, secret: str, cookie: str = "") -> list[tuple[str, str]]:
+    """The headers of a request in the order of Go's HTTP client; Host comes before them."""
+    forwarded = [("Cookie", cookie)] if cookie else []
+    return [
+        ("User-Agent", "Go-http-client/1.1"),
+        ("Content-Length", str(len(body))),
+        ("Content-Type", "application/json"),
+        *forwarded,
+        ("X-Proxyhooks-Secret", secret),
+        ("Accept-Encoding", "gzip"),
+    ]
+
+
+class Report:
+    """Prints the steps, and knows whether all of them went well."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.wrong = 0
+
+    def step(self, title: str, lines: Iterable[tuple[str, str]], problem: str = "") -> None:
+        self.steps += 1
+        self.wrong += bool(problem)
+        print(f"{'WRONG' if problem else 'ok   '} {title}")
+        for label, text in (*lines, ("problem", problem)):
+            if text:
+                print(f"        {label:<8}{text}", flush=True)
+
+
+class Soon:
+    """An ``expire_at`` so many seconds from now, or up to a tenth earlier."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+
+    def __call__(self, value: Any) -> bool:
+        left = value - time.time() if type(value) is int else -1.0
+        return self._seconds * 0.9 - 2 <= left <= self._seconds + 1
+
+    def __repr__(self) -> str:
+        return f"<{self._seconds} s from now, or up to a tenth earlier>"
+
+
+class Anything:
+    """A value of this type, such as an id that the database chose."""
+
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+
+    def __call__(self, value: Any) -> bool:
+        return type(value) is self._kind
+
+    def __repr__(self) -> str:
+        return f"<any {self._kind.__name__}>"
+
+
+def matches(expected: Any, value: Any) -> bool:
+    if callable(expected):
+        return bool(expected(value))
+    if isinstance(expected, dict) and isinstance(value, dict):
+        return expected.keys() == value.keys() and all(matches(expected[key], value[key]) for key in expected)
+    if isinstance(expected, list) and isinstance(value, list):
+        return len(expected) == len(value) and all(map(matches, expected, value))
+    return type(expected) is type(value) and bool(expected == value)
+
+
+class Backend:
+    """The rooms example, as Centrifugo and as a browser talk to it."""
+
+    def __init__(self, port: int, secret: str, report: Report) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._secret = secret
+        self._report = report
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def log_in(self, path: str, name: str) -> tuple[str, Any]:
+        """The session cookie and the reply of ``/login`` or ``/token``; the demo's passwords are the names."""
+        body = json.dumps({"name": name, "password": name})
+        self._connection.request("POST", path, body, {"Content-Type": "application/json"})
+        response = self._connection.getresponse()
+        reply, cookie = response.read(), response.getheader("Set-Cookie", "")
+        if response.status != 200:
+            raise RuntimeError(f"POST {path} as {name} is answered {response.status}: {reply.decode()}")
+        return cookie.partition(";")[0], json.loads(reply)
+
+    def ask(self, event: str, fields: dict[str, Any], secret: str, cookie: str = "") -> tuple[int, Any]:
+        """The status and the reply."""
+        body = encode(event, fields)
+        self._connection.putrequest("POST", f"/centrifugo/{event}", skip_accept_encoding=True)
+        for name, value in headers(body, secret, cookie):
+            self._connection.putheader(name, value)
+        self._connection.endheaders(body)
+        response = self._connection.getresponse()
+        text = response.read().decode()
+        return response.status, json.loads(text) if response.status == 200 else text.strip()
+
+    def step(
+        self, event: str, about: str, fields: dict[str, Any], expected: Any, sees: str, *, cookie: str = ""
+    ) -> dict[str, Any]:
+        """Ask, compare, print; gives back the ``result`` of the reply."""
+        secret = "not-the-secret" if expected == FORBIDDEN else self._secret
+        status, reply = self.ask(event, fields, secret, cookie)
+        fine = status == expected if isinstance(expected, int) else status == 200 and matches(expected, reply)
+        shown = json.dumps(reply, separators=(",", ":")) if status == 200 else f"HTTP {status}: {reply}"
+        problem = "" if fine else f"expected was {expected!r}"
+        self._report.step(f"{event:<12} {about}", [("reply", shown), ("client", sees if fine else "")], problem)
+        result = reply.get("result") if isinstance(reply, dict) else None
+        return result if isinstance(result, dict) else {}
+
+
+def result(**fields: Any) -> dict[str, Any]:
+    return {"result": fields}
+
+
+def error(code: int, message: str, **temporary: bool) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, **temporary}}
+
+
+def disconnect(code: int, reason: str) -> dict[str, Any]:
+    return {"disconnect": {"code": code, "reason": reason}}
+
+
+def hold(backend: Backend, refresh_after: int, sub_refresh_after: int) -> None:
+    """The conversation. The database is that of ``init-db --demo``."""
+    step: Callable[..., dict[str, Any]] = backend.step
+    sdk = {"name": "js", "version": "5.8.0"}
+    meta_anyhow = {"signed_in_at": Anything(str)}
+
+    cookie, _ = backend.log_in("/login", "ada")
+    welcome = {"user": "1", "expire_at": Soon(refresh_after), "info": {"name": "ada"}, "data": {"name": "ada"}}
+    connected = step(
+        "connect", "ada, by session cookie", sdk, result(**welcome, meta=meta_anyhow), "connected as ada", cookie=cookie
+    )
+    ada = {"user": "1", "meta": connected.get("meta")}
+
+    token = backend.log_in("/token", "eve")[1]["token"]
+    welcome = {"user": "3", "expire_at": Soon(refresh_after), "info": {"name": "eve"}, "data": {"name": "eve"}}
+    connected = step(
+        "connect",
+        "eve, by token",
+        {"data": {"token": token}, **sdk},
+        result(**welcome, meta=meta_anyhow),
+        "connected as eve",
+    )
+    eve = {"user": "3", "meta": connected.get("meta")}
+
+    step("connect", "nobody", sdk, disconnect(4501, "unauthorized"), "disconnected with 4501, stays away")
+    token = backend.log_in("/token", "mallory")[1]["token"]
+    about_mallory = {"data": {"token": token}, **sdk}
+    step("connect", "mallory, banned", about_mallory, disconnect(4503, "banned"), "disconnected with 4503, stays away")
+    step("connect", "with a wrong secret", sdk, FORBIDDEN, "error 100, tries again: this is not Centrifugo")
+
+    step("refresh", "ada", ada, result(expire_at=Soon(refresh_after)), "nothing: it stays connected")
+    banned = {"user": "4", "meta": ada["meta"]}
+    step("refresh", "mallory, banned", banned, result(expired=True), "disconnected with 3005")
+
+    lobby = {"channel": "rooms:1"}
+    step(
+        "subscribe",
+        "rooms:1 (ada)",
+        ada | lobby,
+        result(expire_at=Soon(sub_refresh_after), data={"messages": []}),
+        "subscribed, and gets the latest messages",
+    )
+    step("subscribe", "rooms:1 (eve)", eve | lobby, error(103, "permission denied"), "unsubscribed with 103")
+    step("subscribe", "rooms:99", ada | {"channel": "rooms:99"}, error(102, "unknown channel"), "unsubscribed with 102")
+    step("sub_refresh", "rooms:1 (ada)", ada | lobby, result(expire_at=Soon(sub_refresh_after)), "nothing: it stays")
+    step("sub_refresh", "rooms:1 (eve)", eve | lobby, result(expired=True), "unsubscribed with 2501")
+
+    text = 'Hello "<everybody>" & \N{BICYCLE}'
+    message = {"type": "message", "id": Anything(int), "author": "ada", "text": text, "sent_at": Anything(str)}
+    sees = "every subscriber gets the message, and who wrote it"
+    step("publish", "rooms:1", ada | lobby | {"data": {"text": text}}, result(data=message), sees)
+    step("publish", "rooms:1, no text", ada | lobby | {"data": {}}, error(107, "bad request"), "error 107")
+
+    rooms = [{"id": 2, "name": "attic", "seats_left": 0}, {"id": 1, "name": "lobby", "seats_left": 20}]
+    step("rpc", "rooms.list", eve | {"method": "rooms.list"}, result(data=rooms), "the rooms")
+    join, leave = {"method": "rooms.join"}, {"method": "rooms.leave"}
+    attic, lobby_id = {"data": {"room_id": 2}}, {"data": {"room_id": 1}}
+    full = error(1001, "room is full", temporary=True)
+    step("rpc", "rooms.join (the attic)", eve | join | attic, full, "error 1001, may try again")
+    step("rpc", "rooms.join (the lobby)", eve | join | lobby_id, result(data={"channel": "rooms:1"}), "the channel")
+    step("rpc", "rooms.leave (the lobby)", eve | leave | lobby_id, result(data={}), "{}")
+    step("rpc", "rooms.burn", eve | {"method": "rooms.burn"}, error(104, "method not found"), "error 104")

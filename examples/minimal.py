@@ -1,0 +1,34 @@
+"""The shortest honest backend: a user is who the signed token says (make one with ``tokens.dumps("ada")``)."""
+
+from __future__ import annotations
+
+from flask import Flask
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from proxyhooks import Disconnect, ProxyHooks, errors
+from proxyhooks.messages import ConnectRequest, ConnectResult, RPCRequest, RPCResult, SubscribeRequest, SubscribeResult
+
+app = Flask(__name__)
+app.config.from_prefixed_env()  # FLASK_SECRET_KEY, FLASK_PROXYHOOKS_SECRETS='["..."]'
+tokens = URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="connect")
+hooks = ProxyHooks(app)
+
+
+@hooks.connect
+def connect(req: ConnectRequest) -> ConnectResult:
+    try:
+        return ConnectResult(user=tokens.loads(str(req.data), max_age=86_400))  # the connect data is the token
+    except BadSignature:
+        raise Disconnect(4501, "unauthorized") from None
+
+
+@hooks.subscribe("inbox:<user>")
+def subscribe(req: SubscribeRequest, user: str) -> SubscribeResult:
+    if user != req.user:
+        raise errors.PermissionDenied
+    return SubscribeResult()
+
+
+@hooks.rpc("whoami")
+def whoami(req: RPCRequest) -> RPCResult:
+    return RPCResult(data={"user": req.user})

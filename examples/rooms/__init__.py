@@ -1,0 +1,57 @@
+"""A chat backend as a template: users, rooms and messages in a database, two ways to log in, all everyday events.
+
+::
+
+    export FLASK_SECRET_KEY='...' FLASK_PROXYHOOKS_SECRETS='["..."]'
+    flask --app examples.rooms init-db --demo
+    gunicorn -c python:proxyhooks.gunicorn -b 127.0.0.1:8070 'examples.rooms:create_app()'
+
+Every setting below can come from the environment, as ``FLASK_`` and its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+
+from proxyhooks import ProxyHooks
+
+from . import chat, connection, database, login
+from .limits import limiter
+from .models import db
+from .schemas import MetaSchema
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    app = Flask(__name__)
+    app.config.from_mapping(
+        SQLALCHEMY_DATABASE_URI="sqlite:///rooms.sqlite",  # in app.instance_path
+        SESSION_COOKIE_SECURE=True,  # to try it without TLS: FLASK_SESSION_COOKIE_SECURE=false
+        SESSION_COOKIE_SAMESITE="Lax",
+        LOGIN_LIFETIME=12 * 3600,  # seconds
+        REFRESH_AFTER=600,
+        SUB_REFRESH_AFTER=300,
+        PUBLISH_LIMIT="20 per 10 seconds",
+        # Each worker counts by itself here. What several are to count together is in one storage: redis://...
+        RATELIMIT_STORAGE_URI="memory://",
+        RATELIMIT_STRATEGY="moving-window",
+        CENTRIFUGO_API_URL=None,  # such as http://127.0.0.1:8000/api; without, the backend publishes nothing itself
+        CENTRIFUGO_API_KEY="",
+    )
+    app.config.from_prefixed_env()
+    app.config.from_mapping(config)
+    if not app.secret_key:
+        raise RuntimeError("FLASK_SECRET_KEY must be set: it signs sessions and tokens")
+
+    db.init_app(app)
+    limiter.init_app(app)
+    app.register_blueprint(login.blueprint)
+    app.cli.add_command(database.init_db_command)
+
+    hooks = ProxyHooks(app, http_headers=["Cookie"], meta_schema=MetaSchema)
+    hooks.before_hook(login.load_user)
+    hooks.include(connection.hooks)
+    hooks.include(chat.hooks, rpc_prefix="rooms.")
+    return app

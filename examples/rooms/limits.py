@@ -1,0 +1,20 @@
+"""Rate limits. A hook that exceeds one answers 111 "too many requests", temporary; a view answers 429."""
+
+from __future__ import annotations
+
+from flask import current_app
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+from proxyhooks import current_request
+
+# Views are limited by address; behind a reverse proxy that takes werkzeug's ProxyFix.
+limiter = Limiter(key_func=get_remote_address)
+
+
+def current_user_id() -> str:
+    """For hooks, whose address is always Centrifugo's."""
+    return str(current_request.user)
+
+
+publish_limit = limiter.limit(lambda: current_app.config["PUBLISH_LIMIT"], key_func=current_user_id)
