@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -11,7 +12,7 @@ from . import disconnects, errors
 from . import messages as m
 from ._codes import check_disconnect_code, check_error_code, fit_reason
 from ._events import Event
-from ._json import dumps
+from ._json import Hostile, Malformed, dumps, loads
 from ._wire import tree
 from .exceptions import Disconnect, Error, Rejection
 
@@ -80,15 +81,36 @@ def rejection_of(error: BaseException) -> Rejection | None:
     return _BY_STATUS.get(status, errors.BadRequest)()
 
 
-def result_answer(event: Event, result: m.Result) -> Answer:
+def result_answer(event: Event, result: m.Result, message: m.Request | None) -> Answer:
     """The answer of a result that was made without a hook.
 
-    :raises TypeError, ValueError: if a part of it is not JSON.
+    :raises TypeError, ValueError: if a part of it cannot be sent.
     """
     try:
-        return Answer(200, envelope(b"result", dumps(tree(result), type(result).__name__)), "result")
+        written = tree(result)
+        check_readable(event, message, written)
+        return Answer(200, envelope(b"result", dumps(written, type(result).__name__)), "result")
     except errors.Expired as expired:
-        return refuse(event, expired)
+        return refuse(event, expired, message)
+
+
+def check_readable(event: Event, message: m.Request | None, written: dict[str, Any]) -> None:
+    """Whether bytes in a result are JSON where they go to clients that speak JSON.
+
+    Centrifugo would close their connections, with 3506, after which they stay away.
+
+    :raises ValueError: if not.
+    """
+    if not (event.answers_client and isinstance(message, m.ClientRequest) and message.protocol == "json"):
+        return
+    for part in (written, *written.get("subs", {}).values()):
+        for name, value in part.items():
+            if name.startswith("b64") and value:
+                try:
+                    loads(base64.b64decode(value))
+                except (Malformed, Hostile) as error:
+                    what = f"{name.removeprefix('b64')} is bytes that are no JSON"
+                    raise ValueError(f"{what}, for clients that speak JSON: {error}") from None
 
 
 def envelope(key: bytes, body: bytes) -> bytes:

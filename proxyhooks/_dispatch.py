@@ -15,8 +15,8 @@ from werkzeug.exceptions import HTTPException
 
 from . import disconnects, errors
 from . import messages as m
-from ._answers import Answer, envelope, refuse, rejection_of
-from ._events import Event
+from ._answers import Answer, check_readable, envelope, refuse, rejection_of
+from ._events import EVENTS, Event
 from ._hooks import Hook, Index, Route
 from ._json import Hostile, Malformed, dumps, loads
 from ._wire import tree
@@ -42,7 +42,7 @@ class Dispatcher:
         self._index = index
         self._meta_schema = meta_schema
         self._validation_details = validation_details
-        self._warned: set[tuple[str, str]] = set()
+        self._warned: dict[str, set[str]] = {name: set() for name in EVENTS}
 
     def serves(self, event: Event) -> bool:
         """Whether any hook is there for the event; the log says it where not."""
@@ -107,12 +107,17 @@ class Dispatcher:
                 value = schema.load(data if call.has_data else {})
             else:
                 value = schema(data)
+                if inspect.isawaitable(value):
+                    _close(value)
+                    raise _mistake(hook, "has a data_schema that is async, and so would validate nothing")
         except ValidationError as error:
             detail = error.messages
         except (Malformed, Hostile) as error:
             detail = [str(error)]
-        except (Rejection, HTTPException):
+        except (Rejection, HTTPException, HookResultError):
             raise
+        except RecursionError:  # a schema that nests itself, as deep as the payload does
+            detail = ["it nests too deeply"]
         except Exception as error:
             if isinstance(schema, Schema):
                 raise
@@ -134,8 +139,7 @@ class Dispatcher:
             raise _mistake(hook, _wrong(result, event))
         try:
             written = tree(result)
-            if "b64data" in written and event.answers_client:
-                _check_readable(hook, message, getattr(result, "data"))  # noqa: B009  # of no class known here
+            check_readable(event, message, written)
             if schema is not None and "b64data" in written:
                 raise _mistake(hook, "has a result_schema, which cannot write bytes: return what it dumps")
             if schema is not None and written.get("data") is not None:  # absent and null stay what they are
@@ -169,13 +173,13 @@ class Dispatcher:
 
     def _is_new(self, event: Event, name: str) -> bool:
         """Whether this is to be logged: once for each name, of which clients can make up as many as they like."""
-        key = (event.name, name)
-        if key in self._warned or len(self._warned) > _MAX_WARNINGS:
+        warned, name = self._warned[event.name], name[:255]
+        if name in warned or len(warned) > _MAX_WARNINGS:
             return False
-        self._warned.add(key)
-        if len(self._warned) <= _MAX_WARNINGS:
+        warned.add(name)
+        if len(warned) <= _MAX_WARNINGS:
             return True
-        logger.warning("more than %d names without a hook; further ones are not logged", _MAX_WARNINGS)
+        logger.warning("%s: more than %d names without a hook; further ones are not logged", event.name, _MAX_WARNINGS)
         return False
 
 
@@ -185,15 +189,6 @@ _MAX_DETAIL: Final = 500
 
 def _mistake(hook: Hook, what: str) -> HookResultError:
     return HookResultError(f"hook {hook.where} for {hook.event.name} {what}")
-
-
-def _check_readable(hook: Hook, message: m.Request, data: bytes) -> None:
-    # Centrifugo would close the connection, with 3506, after which the client stays away.
-    if isinstance(message, m.ClientRequest) and message.protocol == "json" and data:
-        try:
-            loads(data)
-        except (Malformed, Hostile) as error:
-            raise _mistake(hook, f"returned bytes that are no JSON to a client that speaks JSON: {error}") from None
 
 
 def _set(message: m.Request, name: str, value: Any) -> None:

@@ -24,7 +24,7 @@ class Event:
     answers_payload: bool = False
     """Whether results carry ``data`` that a ``result_schema`` may write."""
     answers_client: bool = False
-    """Whether the ``data`` of results goes to the client that asked, and so must be of the kind it speaks."""
+    """Whether bytes in results go to the client that asked, or to those around it."""
     unmatched: type[Error] | None = None
     """The refusal when hooks exist and none matches."""
     carries_error: bool = True
@@ -53,6 +53,7 @@ _EVENTS: Final = (
         request=messages.RefreshRequest,
         result=messages.RefreshResult,
         proxy="client.proxy.refresh",
+        answers_client=True,
         carries_error=False,
         carries_disconnect=False,
         refused={"expired": True},
@@ -76,6 +77,7 @@ _EVENTS: Final = (
         proxy="channel.proxy.sub_refresh",
         routed_on="channel",
         unmatched=errors.UnknownChannel,
+        answers_client=True,
         carries_error=False,
         carries_disconnect=False,
         refused={"expired": True},

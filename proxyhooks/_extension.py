@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -16,7 +18,7 @@ from werkzeug.local import LocalProxy
 
 from ._answers import refuse, rejection_of
 from ._decorators import SchemaLike
-from ._dispatch import Dispatcher
+from ._dispatch import Dispatcher, logger
 from ._events import EVENTS
 from ._guard import CURRENT, Guard, Passage, Target, response_of
 from ._hooks import Hooks, Index
@@ -26,6 +28,7 @@ from .exceptions import Rejection, SetupError
 from .signals import hook_finished
 
 _KEY: Final = "proxyhooks"
+_PREFIX: Final = re.compile("(/[A-Za-z0-9._~-]+)*/?")
 
 
 @dataclass(slots=True)
@@ -98,6 +101,7 @@ class ProxyHooks(Hooks):
             )
         if f"{self.url_prefix}/connect" in installed.guard.targets:
             raise SetupError(f"another ProxyHooks has the url_prefix {self.url_prefix!r}: give this one another")
+        _check_free(app, self.url_prefix)
         installed.names.add(self.name)
         dispatcher = _once(lambda: self._build(app))
         for event in EVENTS.values():
@@ -116,13 +120,27 @@ class ProxyHooks(Hooks):
             csrf.exempt(f"{_view.__module__}.{_view.__name__}")
 
         def ready(function: Callable[..., Any]) -> Callable[..., Any]:
-            return app.async_to_sync(function) if is_async(function) else function
+            return _sync(app, function) if is_async(function) else function
 
         details = bool(app.config.get("PROXYHOOKS_VALIDATION_DETAILS", False))
         return Dispatcher(Index(self, ready), self._meta_schema, details)
 
 
-def _view() -> Response:
+def _sync(app: Flask, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The async function, to be called as others are."""
+    run = app.async_to_sync(function)
+
+    @functools.wraps(function)
+    def call(*args: Any, **variables: Any) -> Any:
+        try:
+            return run(*args, **variables)
+        except asyncio.CancelledError as error:  # no Exception: it would take the worker with it
+            raise RuntimeError(f"{where(function)} was cancelled") from error
+
+    return call
+
+
+def _view(**_: Any) -> Response:  # url_value_preprocessors may add values
     passage: Passage | None = flask.request.environ.get(CURRENT)
     if passage is None or passage.call is None or passage.dispatcher is None:
         flask.abort(404)  # by a path that the guard does not know, such as one with a slash at its end
@@ -136,10 +154,18 @@ def _view() -> Response:
     return response_of(app, answer)
 
 
+def _check_free(app: Flask, url_prefix: str) -> None:
+    taken = {rule.rule: rule.endpoint for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
+    for name in EVENTS:
+        if (path := f"{url_prefix}/{name}") in taken:
+            raise SetupError(f"endpoint {taken[path]!r} of the application has {path} already: choose a url_prefix")
+
+
 def _install(app: Flask) -> _Installed:
     guard = Guard(app, app.wsgi_app)
     app.wsgi_app = guard  # type: ignore[method-assign]  # Flask's documented way to wrap it
     app.handle_user_exception = _refusing(app.handle_user_exception)  # type: ignore[method-assign, assignment]  # see there
+    app.handle_exception = _failing(app.handle_exception)  # type: ignore[method-assign, assignment]  # see there
     return _Installed(guard)
 
 
@@ -155,7 +181,12 @@ def _refusing(handle: Callable[[Exception], Any]) -> Callable[[Exception], Any]:
         passage: Passage | None = flask.request.environ.get(CURRENT)
         if passage is None or passage.call is None:
             return handle(error)
-        passage.error = error
+        passage.error, passage.answer = error, None
+        if flask.request.routing_exception is error:
+            # No function of the application refuses: its host is another one than Centrifugo asks for.
+            host = flask.request.environ.get("HTTP_HOST")
+            logger.error("%s: Flask does not serve the host %r: %s", flask.request.path, host, error)
+            return handle(error)
         try:
             handled = handle(error)
         except (Rejection, HTTPException) as raised:
@@ -173,6 +204,19 @@ def _refusing(handle: Callable[[Exception], Any]) -> Callable[[Exception], Any]:
     return handle_user_exception
 
 
+def _failing(handle: Callable[[Exception], Response]) -> Callable[[Exception], Response]:
+    """Flask's handling of what nobody handled: whatever a hook had answered by then, the request has failed."""
+
+    @functools.wraps(handle)
+    def handle_exception(error: Exception) -> Response:
+        passage: Passage | None = flask.request.environ.get(CURRENT)
+        if passage is not None:
+            passage.error, passage.answer = error, None
+        return handle(error)
+
+    return handle_exception
+
+
 def _once(make: Callable[[], Dispatcher]) -> Callable[[], Dispatcher]:
     lock, made = Lock(), list[Dispatcher]()
 
@@ -187,10 +231,9 @@ def _once(make: Callable[[], Dispatcher]) -> Callable[[], Dispatcher]:
 
 
 def _checked_prefix(prefix: str) -> str:
-    prefix = prefix.rstrip("/") if isinstance(prefix, str) else prefix
-    if not isinstance(prefix, str) or (prefix and not prefix.startswith("/")) or set("<>?# ") & set(prefix):
+    if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
         raise SetupError(f"url_prefix must be a path such as '/centrifugo', not {prefix!r}")
-    return prefix
+    return prefix.rstrip("/")
 
 
 def _checked_headers(name: str, headers: Sequence[str]) -> tuple[str, ...]:

@@ -147,7 +147,9 @@ def _kind_of(hint: Any) -> Kind:
         return String()
     if hint is bool:
         return Bool()
-    return Nested(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return Nested(hint)
+    raise TypeError(f"{hint!r} is no kind that Centrifugo has: messages cannot be extended with fields of one's own")
 
 
 # --- checking what a hook has made ---

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from . import errors
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 CURRENT: Final = "proxyhooks.current"
 """Where the environ keeps the :class:`Passage` of a request."""
 DEFAULT_MAX_CONTENT_LENGTH: Final = 1024 * 1024
+_SLASHES: Final = re.compile("/{2,}")
 _SECRET: Final = "HTTP_" + HEADER.upper().replace("-", "_")
 # How Centrifugo's connect requests begin; for those that cannot be read to see whether their client is a one-way one.
 _TRANSPORT: Final = re.compile(rb'\{"client":"[^"]*","transport":"([^"]*)"')
@@ -79,17 +81,15 @@ def _refused(status: int, text: str) -> Refused:
     return Refused(Answer(status, f"{text}\n".encode(), "failed"))
 
 
-def open_request(environ: WSGIEnvironment, event: Event, secrets: Secrets, limit: int | None) -> Call:
-    """Check and read a request: method, size, secret, message.
+def check_head(environ: WSGIEnvironment, secrets: Secrets, limit: int) -> int | None:
+    """Check what can be checked without reading: method, size, secret; return the length of the body, if it is said.
 
-    :raises Refused: with 405, 413, 403 or 400; JSON that is built to break a parser is error 107 where the event
-        carries one.
+    :raises Refused: with 405, 413 or 403.
     """
     path = environ.get("PATH_INFO", "")
     if environ["REQUEST_METHOD"] != "POST":
         raise _refused(405, "Centrifugo's proxy sends POST")
     length = get_content_length(environ)
-    limit = DEFAULT_MAX_CONTENT_LENGTH if limit is None else limit
     if length is not None and length > limit:
         logger.warning("%s: %d bytes are more than MAX_CONTENT_LENGTH, %d", path, length, limit)
         raise _refused(413, "too large")
@@ -97,33 +97,59 @@ def open_request(environ: WSGIEnvironment, event: Event, secrets: Secrets, limit
         said = "a wrong" if environ.get(_SECRET) else "no"
         logger.warning("%s: %s %s from %s", path, said, HEADER, environ.get("REMOTE_ADDR"))
         raise _refused(403, "forbidden")
-    if length is None:  # chunked, or nothing at all
-        body = get_input_stream(environ, max_content_length=limit + 1).read()
-        if len(body) > limit:
-            logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", path, limit)
-            raise _refused(413, "too large")
-        environ["CONTENT_LENGTH"] = str(len(body))
-    else:
-        body = environ["wsgi.input"].read(length)
-        if len(body) < length:
-            raise _refused(400, "the body ended too early")
-    # Flask's request can read it once more.
+    return length
+
+
+def read_body(environ: WSGIEnvironment, length: int | None, limit: int) -> bytes:
+    """Read the body, and leave it to be read once more by Flask's request.
+
+    :raises Refused: with 400 if it ends too early, with 413 if it is too large.
+    """
+    try:
+        if length is None:  # chunked, or nothing at all
+            body = get_input_stream(environ, max_content_length=limit + 1).read()
+        else:
+            body = environ["wsgi.input"].read(length)
+            while len(body) < length and (more := environ["wsgi.input"].read(length - len(body))):
+                body += more
+    except (OSError, HTTPException):
+        raise _refused(400, "the body ended too early") from None
+    if length is not None and len(body) < length:
+        raise _refused(400, "the body ended too early")
+    if len(body) > limit:
+        logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", environ.get("PATH_INFO"), limit)
+        raise _refused(413, "too large")
+    environ["CONTENT_LENGTH"] = str(len(body))
     environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def read_call(event: Event, body: bytes) -> Call:
+    """Read the message.
+
+    :raises Refused: with 400; JSON that is built to break a parser is error 107 where the event carries one.
+    """
     value = None
     try:
         value = loads(body)
         return Call(event, read(event.request, value), "data" in value or "b64data" in value)
     except Malformed as error:
         reason = explain(event.request, value) if value is not None else error
-        logger.warning("%s: this is no %s: %s", path, event.request.__name__, reason)
+        logger.warning("%s: this is no %s: %s", event.name, event.request.__name__, reason)
         raise _refused(400, "not a message of Centrifugo's proxy protocol") from None
     except Hostile as error:
-        logger.warning("%s: the body is refused: %s", path, error)
+        logger.warning("%s: the body is refused: %s", event.name, error)
         if not event.carries_error:
             raise _refused(400, "refused") from None
         transport = _TRANSPORT.match(body)
         message = ConnectRequest(transport=transport[1].decode("ascii", "replace")) if transport else None
         raise Refused(refuse(event, errors.BadRequest(), message)) from None
+
+
+def size_limit(app: Flask) -> int:
+    """Bytes that a body may have."""
+    limit: int | None = app.config["MAX_CONTENT_LENGTH"]
+    return DEFAULT_MAX_CONTENT_LENGTH if limit is None else limit
 
 
 class Guard:
@@ -135,18 +161,30 @@ class Guard:
         self._wsgi_app = wsgi_app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        target = self.targets.get(environ.get("PATH_INFO", ""))
+        path = environ.get("PATH_INFO", "")
+        target = self.targets.get(path)
         if target is None:
+            if (meant := _SLASHES.sub("/", path).rstrip("/")) in self.targets:
+                # Flask would find its way, past this guard.
+                logger.warning("%s is no URL of a hook: %s is", path, meant)
+                return _send(start_response, Answer(404, b"no hook is here\n", "failed"))
             return self._wsgi_app(environ, start_response)
-        dispatcher = target.dispatcher()
+        limit = size_limit(self._app)
         try:
-            call = open_request(environ, target.event, target.secrets, self._app.config["MAX_CONTENT_LENGTH"])
+            length = check_head(environ, target.secrets, limit)
+            call = read_call(target.event, read_body(environ, length, limit))
+            dispatcher = target.dispatcher()
             if not dispatcher.serves(target.event):
                 raise _refused(404, "no hook serves this event")
         except Refused as refused:
             return _send(start_response, refused.answer)
         passage = environ[CURRENT] = Passage(call.message, self._app, call, dispatcher)
-        return self._leave(passage, environ, start_response)
+        try:
+            return self._leave(passage, environ, start_response)
+        except BaseException:
+            if passage.after:
+                run_after(self._app, passage.after)
+            raise
 
     def _leave(self, passage: Passage, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started: list[Any] = []
@@ -160,8 +198,8 @@ class Guard:
         chunks = iter(body)
         if not started:  # a lazy application says its status when its body is asked for
             written.extend(itertools.islice(chunks, 1))
-        status, headers, exc_info = started
-        if int(status[:3]) >= 400:
+        status, headers, exc_info = started or ["", [], None]
+        if status >= "4":
             start_response(status, headers, exc_info)
             chunks = itertools.chain(written, chunks)
         elif passage.answer is not None and passage.answer.status == 200:
@@ -212,9 +250,11 @@ class Reply:
             raise
 
     def close(self) -> None:
-        if self._close is not None:
-            self._close()
-        self._sent()
+        try:
+            if self._close is not None:
+                self._close()
+        finally:
+            self._sent()
 
     def _sent(self) -> None:
         if self._after:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,11 +13,11 @@ from . import messages as m
 from ._decorators import ChannelDecorator, ConnectDecorator, HookDecorator, PayloadDecorator, SubscribeDecorator
 from ._events import EVENTS, Event
 from ._patterns import SYMBOLS, ChannelPattern
-from ._signatures import check_before_hook, check_callable, check_hook, name_of, where
+from ._signatures import check_before_hook, check_callable, check_hook, is_async, name_of, where
 from ._tree import PatternTree
 from .exceptions import SetupError
 
-BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Any])
+BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Coroutine[Any, Any, None] | None])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +80,7 @@ class Hooks:
         self._included: list[tuple[Hooks, str]] = []
         self._frozen = False
         self._check: Index | None = None  # for finding conflicts when they are made
+        self._includers: weakref.WeakSet[Hooks] = weakref.WeakSet()
 
     def before_hook(self, function: BeforeHookT) -> BeforeHookT:
         """Run the function before the hooks registered here and in what is included, outer ones first.
@@ -90,6 +92,8 @@ class Hooks:
         check_callable(function, "before_hook")
         check_before_hook(function)
         self._before.append(function)
+        self._check = None
+        self._keep_or_undo(self._before)
         return function
 
     def include(self, hooks: Hooks, *, rpc_prefix: str = "") -> None:
@@ -99,17 +103,33 @@ class Hooks:
         """
         if not isinstance(hooks, Hooks):
             raise SetupError(f"include takes Hooks, not {hooks!r}")
+        if not isinstance(rpc_prefix, str) or set("<>") & set(rpc_prefix):
+            raise SetupError(f"rpc_prefix must be a text without variables such as 'rooms.', not {rpc_prefix!r}")
         if (hooks, rpc_prefix) in self._included:
             return
         self._require_open("include")
         if self in hooks._family():
             raise SetupError("hooks cannot include themselves")
         self._included.append((hooks, rpc_prefix))
+        self._check = None
+        self._keep_or_undo(self._included)
+        hooks._includers.add(self)
+
+    def _keep_or_undo(self, added_to: list[Any]) -> None:
+        """Keep the last of the list if everything still fits together, here and wherever this is included."""
         try:
-            self._check = Index(self)
+            self._recheck()
         except SetupError:
-            self._included.pop()
+            added_to.pop()
+            self._check = None
+            self._recheck()
             raise
+
+    def _recheck(self) -> None:
+        self._check = self._check or Index(self)
+        for includer in self._includers:
+            includer._check = None
+            includer._recheck()
 
     def _family(self) -> Iterator[Hooks]:
         yield self
@@ -161,9 +181,14 @@ class Hooks:
         check._add_hook(hook, "", ())
         self._check = check
         self._hooks.append(hook)
+        self._keep_or_undo(self._hooks)
 
 
 def _schema(given: Any, or_function: bool) -> Any:
+    if or_function and callable(given) and is_async(given):
+        raise SetupError(
+            f"data_schema {where(given)} is async, and so would validate nothing: make it a plain function"
+        )
     if isinstance(given, type) and issubclass(given, Schema):
         return given()
     if given is None or isinstance(given, Schema) or (or_function and callable(given) and not isinstance(given, type)):

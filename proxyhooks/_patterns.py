@@ -33,7 +33,7 @@ Extent = tuple[int, Any]
 
 _VARIABLE: Final = re.compile(r"<(?:([^<>:]*):)?([^<>:]*)>")
 _NAME: Final = re.compile(f"[^{SYMBOLS}]+")
-_INT: Final = re.compile(r"(?:0|[1-9][0-9]{0,18})(?![0-9])", re.ASCII)
+_INT: Final = re.compile(r"(?:0|[1-9][0-9]{0,18})(?![0-9])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

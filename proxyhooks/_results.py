@@ -96,7 +96,7 @@ class RefreshResult(Result):
     def __post_init__(self) -> None:
         check(self)
         if self.expired is (self.expire_at is not None):
-            raise ValueError("RefreshResult needs one of expire_at=... and expired=True: without, the client is lost")
+            raise ValueError("RefreshResult needs one of expire_at=... and expired=True, neither both nor none")
 
 
 @message
@@ -179,9 +179,10 @@ class SubRefreshResult(Result):
         if not given:
             object.__setattr__(self, "expire_at", None)
         check(self)
-        if self.expired is given:
+        if (self.expired and self.expire_at is not None) or not (self.expired or given):
             raise ValueError(
-                "SubRefreshResult needs one of expire_at=... and expired=True; expire_at=None: never expires again"
+                "SubRefreshResult needs one of expire_at=... and expired=True, neither both nor none; "
+                "expire_at=None: never expires again"
             )
 
 

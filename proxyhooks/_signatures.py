@@ -42,6 +42,8 @@ def check_callable(function: object, what: str) -> None:
     """:raises SetupError: if it is not a function, or async where asgiref is missing."""
     if not callable(function) or isinstance(function, type):
         raise SetupError(f"{what} must be a function, not {function!r}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise SetupError(f"{what} {where(function)} yields: it must return")
     if is_async(function) and find_spec("asgiref") is None:
         raise SetupError(
             f"{what} {where(function)} is async, for which Flask needs asgiref: pip install 'flask[async]'"
@@ -62,16 +64,31 @@ def check_hook(function: Callable[..., Any], event: Event, variables: tuple[str,
     try:
         signature.bind(object(), **dict.fromkeys(variables))
     except TypeError as error:
-        pattern_text = f"pattern {pattern!r}" if pattern else "no pattern"
-        raise SetupError(
-            f"{what} does not fit: with {pattern_text} it is called as hook({wanted}), "
-            f"but it is defined as {signature} ({error})"
-        ) from None
-    _check_classes(function, signature, event, what)
+        if not _is_given_more(function, signature, variables):
+            pattern_text = f"pattern {pattern!r}" if pattern else "no pattern"
+            raise SetupError(
+                f"{what} does not fit: with {pattern_text} it is called as hook({wanted}), "
+                f"but it is defined as {signature} ({error})"
+            ) from None
+    _check_classes(function, signature, what, event.request, event.result)
+
+
+def _is_given_more(function: Callable[..., Any], signature: inspect.Signature, variables: tuple[str, ...]) -> bool:
+    """Whether a decorator around the function may add the arguments that it lacks."""
+    if not hasattr(function, "__wrapped__"):
+        return False
+    arguments = dict.fromkeys(variables)
+    try:
+        signature.bind_partial(object(), **arguments)
+        inspect.signature(function, follow_wrapped=False).bind(object(), **arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def check_before_hook(function: Callable[..., Any]) -> None:
-    """:raises SetupError: if it cannot be called with a request alone."""
+    """:raises SetupError: if it cannot be called with the request of a connected client alone."""
+    what = f"before_hook {where(function)}"
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -79,33 +96,31 @@ def check_before_hook(function: Callable[..., Any]) -> None:
     try:
         signature.bind(object())
     except TypeError as error:
-        raise SetupError(
-            f"before_hook {where(function)} is called as hook(req), but it is defined as {signature} ({error})"
-        ) from None
+        raise SetupError(f"{what} is called as hook(req), but it is defined as {signature} ({error})") from None
+    _check_classes(function, signature, what, messages.UserRequest, type(None))
 
 
-def _check_classes(function: Callable[..., Any], signature: inspect.Signature, event: Event, what: str) -> None:
+def _check_classes(
+    function: Callable[..., Any], signature: inspect.Signature, what: str, request: type, result: type
+) -> None:
     try:
         hints = typing.get_type_hints(_unwrapped(function))
     except Exception:  # annotations that cannot be resolved, for whatever reason, are left alone
         return
     first = next(iter(signature.parameters.values()), None)
     if first is not None and first.kind is not inspect.Parameter.VAR_POSITIONAL:
-        for given in _message_classes(hints.get(first.name)):
-            if not issubclass(event.request, given):
-                raise SetupError(
-                    f"{what} is given a {event.request.__name__}, but its {first.name} is annotated as {given.__name__}"
-                )
-    for given in _message_classes(hints.get("return")):
-        if not issubclass(event.result, given):
+        given = _message_class(hints.get(first.name))
+        if given is not None and not issubclass(request, given):
             raise SetupError(
-                f"{what} must return a {event.result.__name__}, but is annotated to return {given.__name__}"
+                f"{what} is given a {request.__name__}, but its {first.name} is annotated as {given.__name__}"
             )
+    given = _message_class(hints.get("return"))
+    if given is not None and not issubclass(result, given):
+        raise SetupError(f"{what} must return a {result.__name__}, but is annotated to return {given.__name__}")
 
 
-def _message_classes(hint: Any) -> list[type]:
-    """The message classes of an annotation, if it has nothing but them; otherwise nothing is known."""
+def _message_class(hint: Any) -> type | None:
+    """The message class that an annotation is; of anything else nothing is known."""
     origin = typing.get_origin(hint) or hint
-    if isinstance(origin, type) and issubclass(origin, (messages.Request, messages.Result)):
-        return [origin]
-    return []
+    is_message = isinstance(origin, type) and issubclass(origin, (messages.Request, messages.Result))
+    return origin if is_message else None

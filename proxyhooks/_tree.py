@@ -17,6 +17,9 @@ class Found:
     variables: dict[str, Any]
 
 
+_IN_UUID = frozenset("0123456789abcdef-")
+
+
 class _Node:
     __slots__ = ("end", "literals", "variables")
 
@@ -122,8 +125,8 @@ def check_doubt(root: _Node, pattern: ChannelPattern) -> None:
             node = _descend(node, part)
             continue
         if "int" in node.variables and "uuid" in node.variables:
-            for first, (_, behind) in node.variables["int"].literals.items():
-                if first in "-abcdef":
+            for text, behind in node.variables["int"].literals.values():
+                if set(text) <= _IN_UUID:
                     one, other = _any_pattern(behind), _any_pattern(node.variables["uuid"])
                     raise SetupError(
                         f"patterns {one.text!r} and {other.text!r} can match the same channel, "

@@ -143,7 +143,7 @@ def tree(message: Any) -> dict[str, Any]:
     written: dict[str, Any] = {}
     for field, write in _writers(cls):
         value = getattr(message, field.name)
-        if value is None or (value is False and not field.required and field.kind == Bool()):
+        if value is None or (value is False and field.kind == Bool()):
             continue
         if field.twin is not None and isinstance(value, bytes):
             written[field.twin] = base64.b64encode(value).decode("ascii")

@@ -12,7 +12,7 @@ What the decorators do besides is left to you: nothing guards the way out, so no
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, get_origin, overload
 
 import flask
 from flask import Flask, Response
@@ -21,7 +21,7 @@ from . import disconnects, errors
 from ._answers import Answer, refuse, result_answer
 from ._codes import DISCONNECTS, ERRORS
 from ._events import BY_MESSAGE, Event
-from ._guard import CURRENT, Passage, Refused, open_request, response_of
+from ._guard import CURRENT, Passage, Refused, check_head, read_call, response_of, size_limit
 from ._secrets import load
 from .exceptions import Disconnect, Error, Rejection
 from .messages import Request, Result, RPCRequest
@@ -39,29 +39,37 @@ def read_request(message: type[RequestT]) -> RequestT:
     :raises SetupError: if no secret is configured.
     :raises TypeError: if it is no class of a request.
     """
-    event = BY_MESSAGE.get(message)
-    if event is None or event.request is not message:
+    wanted = get_origin(message) or message
+    event = BY_MESSAGE.get(wanted)
+    if event is None or event.request is not wanted:
         raise TypeError(f"read_request takes the class of a request, such as ConnectRequest, not {message!r}")
-    environ, config = flask.request.environ, flask.current_app.config
+    app, request = _app(), flask.request
+    limit = size_limit(app)
     try:
-        call = open_request(environ, event, load(config), config["MAX_CONTENT_LENGTH"])
+        check_head(request.environ, load(app.config), limit)
+        request.max_content_length = limit
+        call = read_call(event, request.get_data())  # a before_request may have read it already
     except Refused as refused:
         flask.abort(_response(refused.answer))
-    environ[CURRENT] = Passage(call.message, _app())
-    assert isinstance(call.message, message)
-    return call.message
+    request.environ[CURRENT] = Passage(call.message, app)
+    return cast(RequestT, call.message)
 
 
 def result_response(result: Result) -> Response:
     """The result as a reply.
 
-    :raises TypeError: if it is no result, or something in it is not JSON.
-    :raises ValueError: if a number in it is not finite.
+    :raises TypeError: if it is no result, or of another event than ``read_request`` has read, or something in it is
+        not JSON.
+    :raises ValueError: if a number in it is not finite, or bytes are no JSON for a client that speaks JSON.
     """
-    event = BY_MESSAGE.get(type(result))
+    event = next((BY_MESSAGE[cls] for cls in type(result).__mro__ if cls in BY_MESSAGE), None)
     if event is None or not isinstance(result, event.result):
         raise TypeError(f"result_response takes a result, such as ConnectResult(user=...), not {result!r}")
-    return _response(result_answer(event, result))
+    message = _current_message()
+    if message is not None and not isinstance(message, event.request):
+        wanted = BY_MESSAGE[type(message)].result.__name__
+        raise TypeError(f"a {type(message).__name__} is answered with a {wanted}, not {result!r}")
+    return _response(result_answer(event, result, message))
 
 
 @overload
@@ -112,11 +120,15 @@ def _made(kind: type[Error] | type[Disconnect], given: Any, more: tuple[Any, ...
 
 
 def _refusal(rejection: Rejection) -> Response:
-    passage: Passage | None = flask.request.environ.get(CURRENT) if flask.has_request_context() else None
-    message = None if passage is None else passage.message
+    message = _current_message()
     # Without read_request it is not known which event this answers; most can carry everything.
     event: Event = BY_MESSAGE[RPCRequest if message is None else type(message)]
     return _response(refuse(event, rejection, message))
+
+
+def _current_message() -> Request | None:
+    passage: Passage | None = flask.request.environ.get(CURRENT) if flask.has_request_context() else None
+    return None if passage is None else passage.message
 
 
 def _response(answer: Answer) -> Response:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any, Final
 
 import marshmallow
 from marshmallow import EXCLUDE, RAISE, ValidationError, fields, validate
 
 from . import messages
-from ._fields import Array, Bool, Integer, Json, Kind, Moment, Nested, Object, String, fields_of
+from ._fields import NULL, Array, Bool, Integer, Json, Kind, Moment, Nested, Object, String, fields_of
 from ._wire import tree
 
 __all__ = ["MessageSchema", "explain", "schema_for"]
@@ -27,18 +28,27 @@ class MessageSchema(marshmallow.Schema):
 
     message: type
 
-    def _made(self, values: dict[str, Any]) -> object:
+    def _made(self, values: Mapping[str, Any]) -> object:
         given: dict[str, Any] = {}
+        is_result = issubclass(self.message, messages.Result)
         for field in fields_of(self.message):
-            names = [name for name in (field.name, field.twin) if name in values]
+            names = [name for name in (field.name, field.twin) if name is not None and name in values]
             if len(names) > 1:
                 raise ValidationError(f"{field.name} comes twice, as JSON and as base64.", field.twin or field.name)
-            if names:
-                given[field.name] = values[names[0]]
+            for name in names:
+                value = values[name]
+                # In a result null is not absent.
+                given[field.name] = NULL if is_result and value is None and isinstance(field.kind, Json) else value
+        if self.message is messages.SubRefreshResult and not given.get("expired"):
+            given.setdefault("expire_at", None)  # so it is on the wire
         try:
             return self.message(**given)
         except (TypeError, ValueError) as error:
             raise ValidationError(str(error)) from None
+
+    @marshmallow.validates_schema
+    def _check(self, values: Mapping[str, Any], **_: Any) -> None:
+        self._made(values)
 
     @marshmallow.post_load
     def _make(self, values: dict[str, Any], **_: Any) -> object:
@@ -49,8 +59,9 @@ class MessageSchema(marshmallow.Schema):
 
         :raises proxyhooks.errors.Expired: if an ``expire_at`` has passed.
         """
-        many = self.many if many is None else many
-        return [tree(item) for item in obj] if many else tree(obj)
+        if self.many if many is None else many:
+            return [self.dump(item, many=False) for item in obj]
+        return {name: value for name, value in tree(obj).items() if name in self.dump_fields}
 
 
 class _Bool(fields.Boolean):
@@ -138,15 +149,12 @@ def schema_for(message: type) -> type[MessageSchema]:
 
 def explain(message: type, value: Any) -> dict[str, Any] | list[Any]:
     """The field errors of a JSON value that is not this message."""
-    try:
-        errors = schema_for(message)().validate(value)
-    except RecursionError:
-        return {"_schema": ["Nests too deeply."]}
+    errors = schema_for(message)().validate(value)
     return errors or {"_schema": ["Cannot be read."]}
 
 
 def __getattr__(name: str) -> type[MessageSchema]:
     message = getattr(messages, name.removesuffix("Schema"), None) if name.endswith("Schema") else None
-    if isinstance(message, type) and issubclass(message, (messages.Request, messages.Result)):
+    if isinstance(message, type) and is_dataclass(message):
         return schema_for(message)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

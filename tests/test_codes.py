@@ -215,6 +215,8 @@ def test_wrong_arguments_say_what_would_be_right(make: Any, hint: str) -> None:
         (Error(1001, "x", temporary=True), False),
         (errors.TokenExpired(), False),
         (errors.Internal(), False),
+        (Disconnect(4000, "x"), False),
+        (Disconnect(4999, "x"), True),
         (Disconnect(4001, "unauthorized"), False),
         (Disconnect(4499, "x"), False),
         (Disconnect(4500, "x"), True),

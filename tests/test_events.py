@@ -380,7 +380,7 @@ def test_bytes_that_are_no_json_are_not_given_to_a_client_that_speaks_json(
     for given, expected in ((b"\xff", 500), (b"text", 500), (b"[1]", 200), (b"", 200)):
         data = given
         assert ask(event, protocol="json").status_code == expected
-    assert "to a client that speaks JSON" in caplog.text
+    assert "data is bytes that are no JSON, for clients that speak JSON" in caplog.text
     data = b"\xff"
     assert ask(event, protocol="protobuf", encoding="binary").json == {"result": {**extra, "b64data": "/w=="}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import re
@@ -245,8 +246,10 @@ def test_flask_login_with_a_request_loader(app: Flask, hooks: ProxyHooks, ask: A
 
     @login.request_loader
     def load(request: Any) -> User | None:
-        user = getattr(current_request, "user", "")
+        user = getattr(current_request, "user", "") if current_request else ""
         return User(user) if user else None
+
+    app.add_url_rule("/page", "page", lambda: str(current_user.is_authenticated))
 
     @hooks.rpc
     @login_required
@@ -255,6 +258,7 @@ def test_flask_login_with_a_request_loader(app: Flask, hooks: ProxyHooks, ask: A
 
     assert ask("rpc", user="42").json == {"result": {"data": "42"}}
     assert ask("rpc").json == {"error": {"code": 101, "message": "unauthorized"}}
+    assert app.test_client().get("/page").data == b"False"
 
 
 def test_login_required_with_a_login_view_lets_nobody_in(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
@@ -309,6 +313,8 @@ def test_several_in_one_application(app: Flask, ask: Ask) -> None:
         ({"url_prefix": "centrifugo"}, "must be a path"),
         ({"url_prefix": "/<tenant>"}, "must be a path"),
         ({"url_prefix": 5}, "must be a path"),
+        ({"url_prefix": "/\u00e9"}, "must be a path"),
+        ({"url_prefix": "/a//b"}, "must be a path"),
         ({"http_headers": "Cookie"}, "list of header names"),
         ({"http_headers": ["Cookie", "x-proxyhooks-secret"]}, "override the secret"),
         ({"emulated_headers": ["X-Proxyhooks-Secret"]}, "override the secret"),
@@ -339,15 +345,72 @@ def test_other_urls_of_the_application_are_left_alone(app: Flask, hooks: ProxyHo
     assert app.test_client().get("/nothing").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/centrifugo/rpc/", "//centrifugo/rpc", "/centrifugo//rpc", "/centrifugo/RPC"])
-def test_other_spellings_of_a_url_reach_no_hook(path: str, app: Flask, hooks: ProxyHooks) -> None:
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
-    reached: list[Any] = []
-    hooks.rpc(lambda req: reached.append(1))  # type: ignore[arg-type, return-value]
-    assert app.test_client().post(path, json={}, headers=HEADERS).status_code == 404
-    assert app.test_client().post(path, json={}).status_code == 404
-    assert reached == []
+def test_a_url_that_is_taken_is_refused(app: Flask) -> None:
+    app.add_url_rule("/centrifugo/connect", "mine", lambda: "", methods=["POST"])
+    with pytest.raises(SetupError, match="endpoint 'mine' of the application has /centrifugo/connect already"):
+        ProxyHooks(app)
+
+
+def test_a_cancelled_async_hook_is_not_the_end_of_the_worker(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
+    async def hook(req: RPCRequest) -> RPCResult:
+        raise asyncio.CancelledError
+
+    hooks.rpc(hook)
+    assert ask("rpc").status_code == 500
+
+
+class Interrupted(io.RawIOBase):
+    """A connection that breaks."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        raise ConnectionResetError
+
+
+class Dripping(io.BytesIO):
+    """A body that comes in pieces."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size or 3, 3))
+
+
+@pytest.mark.parametrize("environ", [{"CONTENT_LENGTH": "10"}, {"wsgi.input_terminated": True}])
+def test_a_connection_that_breaks_is_400(environ: Any, app: Flask, hooks: ProxyHooks) -> None:
+    hooks.rpc(lambda req: RPCResult())
+    given = create_environ("/centrifugo/rpc", method="POST", headers=HEADERS)
+    given.pop("CONTENT_LENGTH", None)
+    _, status, _ = run_wsgi_app(app, given | environ | {"wsgi.input": Interrupted()})
+    assert status.startswith("400")
+
+
+def test_a_body_that_comes_in_pieces_is_read_to_its_end(app: Flask, hooks: ProxyHooks) -> None:
+    hooks.rpc(lambda req: RPCResult(data=req.data))
+    body = b'{"data":"in pieces"}'
+    given = create_environ("/centrifugo/rpc", method="POST", headers=HEADERS)
+    given |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": Dripping(body)}
+    chunks, _, _ = run_wsgi_app(app, given)
+    assert b"".join(chunks) == b'{"result":{"data":"in pieces"}}'
+
+
+@pytest.mark.parametrize("propagate", [True, False])
+def test_after_reply_runs_also_if_there_was_no_reply(propagate: bool, app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
+    app.testing = True
+    app.config["PROPAGATE_EXCEPTIONS"] = propagate
+    ran: list[Any] = []
+
+    @hooks.rpc
+    def hook(req: RPCRequest) -> RPCResult:
+        after_reply(ran.append, 1)
+        raise ZeroDivisionError
+
+    if propagate:
+        with pytest.raises(ZeroDivisionError):
+            ask("rpc")
+    else:
+        ask("rpc").close()
+    assert ran == [1]
 
 
 def test_after_reply_runs_when_the_reply_was_read_and_in_the_applications_context(

@@ -14,6 +14,7 @@ from flask_compress import Compress
 from werkzeug.exceptions import HTTPException
 
 from proxyhooks import Disconnect, ProxyHooks, RefreshResult, RPCRequest, RPCResult, errors
+from proxyhooks.signals import hook_finished
 from tests.conftest import Ask
 
 OK = {"result": {"data": "ok"}}
@@ -326,3 +327,72 @@ def test_teardown_and_close_run_once(app: Flask, served: ProxyHooks, ask: Ask) -
     with ask("rpc") as response:
         assert response.json == OK
     assert ran == ["teardown", "close"]
+
+
+def test_what_fails_after_the_hook_said_yes_is_no_yes(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    """The transaction was not committed, say; and the handler makes a page of it."""
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        raise RuntimeError("commit failed")
+
+    app.errorhandler(500)(lambda error: ({"ok": False}, 200))
+    assert ask("rpc").status_code == 500
+
+
+def test_a_receiver_of_the_signal_that_fails_is_a_failure(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    def receive(sender: Flask, **_: Any) -> None:
+        raise RuntimeError
+
+    app.errorhandler(Exception)(lambda error: ({"ok": False}, 200))
+    with hook_finished.connected_to(receive, app):
+        assert ask("rpc").status_code == 500
+
+
+@pytest.mark.parametrize("path", ["/centrifugo//rpc", "//centrifugo/rpc", "/centrifugo/rpc/", "/centrifugo/rpc//"])
+def test_other_spellings_of_a_url_reach_no_function_of_the_application(
+    path: str, app: Flask, served: ProxyHooks
+) -> None:
+    app.before_request(lambda: {"login": "please"})
+    app.add_url_rule("/<path:path>", view_func=lambda path: {}, methods=["POST"], endpoint="all")
+    response = app.test_client().post("/", json={}, environ_overrides={"PATH_INFO": path})
+    assert response.status_code == 404
+
+
+@pytest.mark.filterwarnings("ignore:Current server name:UserWarning")
+@pytest.mark.parametrize("event", ["publish", "refresh"])
+@pytest.mark.parametrize(
+    ("options", "config"),
+    [
+        ({"host_matching": True, "static_host": "example.com"}, {}),
+        ({"subdomain_matching": True}, {"SERVER_NAME": "example.com"}),
+        ({}, {"TRUSTED_HOSTS": ["example.com"]}),
+    ],
+)
+def test_a_host_that_flask_does_not_serve_is_a_failure_and_no_refusal(
+    event: str, options: Any, config: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise every user would be thrown out at the next refresh."""
+    app = Flask("app", **options)
+    app.config.update(config)
+    hooks = ProxyHooks(app, secrets=["x"])
+    getattr(hooks, event)(lambda req: None)
+    headers = {"X-Proxyhooks-Secret": "x"}
+    response = app.test_client().post(f"/centrifugo/{event}", json={}, headers=headers, base_url="http://127.0.0.1")
+    assert response.status_code >= 400
+    assert "Flask does not serve the host '127.0.0.1'" in caplog.text
+
+
+def test_an_application_that_says_nothing_is_a_failure(app: Flask, ask: Ask) -> None:
+    app.wsgi_app = lambda environ, start_response: []  # type: ignore[method-assign]
+    ProxyHooks(app).rpc(lambda req: RPCResult())
+    assert ask("rpc").status_code == 500
+
+
+def test_values_that_a_url_value_preprocessor_adds_do_no_harm(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    @app.url_value_preprocessor
+    def add(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        assert values is not None
+        values["lang"] = "de"
+
+    assert ask("rpc").json == OK

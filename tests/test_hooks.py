@@ -238,13 +238,93 @@ def test_conflicts_between_modules_are_found_when_they_are_included() -> None:
     hooks.rpc("other")(lambda req: RPCResult())  # what was refused left nothing behind
 
 
-def test_conflicts_that_came_after_the_include_are_found_by_init_app(app: Flask) -> None:
-    hooks, rooms = ProxyHooks(), Hooks()
-    hooks.include(rooms)
+def test_conflicts_that_come_after_the_include_are_found_when_they_are_made() -> None:
+    hooks, middle, rooms = Hooks(), Hooks(), Hooks()
+    hooks.include(middle)
+    middle.include(rooms)
     hooks.rpc("a")(lambda req: RPCResult())
-    rooms.rpc("a")(lambda req: RPCResult())
     with pytest.raises(SetupError, match="two hooks"):
-        hooks.init_app(app)
+        rooms.rpc("a")(lambda req: RPCResult())
+    with pytest.raises(SetupError, match="two hooks"):
+        rooms.include(with_rpc("a"))
+    rooms.rpc("b")(lambda req: RPCResult())  # what was refused left nothing behind
+    with pytest.raises(SetupError, match="two hooks"):
+        middle.rpc("b")(lambda req: RPCResult())
+
+
+def with_rpc(name: str) -> Hooks:
+    hooks = Hooks()
+    hooks.rpc(name)(lambda req: RPCResult())
+    return hooks
+
+
+def test_one_module_by_two_ways_with_different_before_hooks_is_refused() -> None:
+    """One of the two checks would not run."""
+    shared, strict, lax, hooks = module("shared"), Hooks(), Hooks(), Hooks()
+    strict.before_hook(lambda req: None)
+    strict.include(shared)
+    lax.include(shared)
+    hooks.include(lax)
+    with pytest.raises(SetupError, match="two hooks"):
+        hooks.include(strict)
+    same, other, outer = Hooks(), Hooks(), Hooks()
+    for way in (same, other):
+        way.include(shared)
+        outer.include(way)
+    with pytest.raises(SetupError, match="two hooks"):
+        other.before_hook(lambda req: None)
+    assert other._before == []
+
+
+@pytest.mark.parametrize("prefix", ["<name>:", 5, None])
+def test_an_rpc_prefix_is_a_text_without_variables(prefix: Any) -> None:
+    with pytest.raises(SetupError, match="rpc_prefix"):
+        Hooks().include(Hooks(), rpc_prefix=prefix)
+
+
+def test_a_decorator_may_add_arguments(hooks: ProxyHooks, ask: Ask) -> None:
+    def with_user(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(req: RPCRequest, **variables: Any) -> Any:
+            return function(req, f"user {req.user}", **variables)
+
+        return wrapper
+
+    @hooks.rpc("get.<int:number>")
+    @with_user
+    def get(req: RPCRequest, user: str, number: int) -> RPCResult:
+        return RPCResult(data=[user, number])
+
+    assert ask("rpc", method="get.7", user="42").json == {"result": {"data": ["user 42", 7]}}
+    with pytest.raises(SetupError, match="does not fit"):
+        Hooks().rpc("set.<int:other>")(with_user(lambda req, user, number: RPCResult()))
+
+
+def test_a_function_that_yields_is_no_hook() -> None:
+    def generator(req: RPCRequest) -> Any:
+        yield RPCResult()
+
+    async def async_generator(req: RPCRequest) -> Any:
+        yield RPCResult()
+
+    for hook in (generator, async_generator):
+        with pytest.raises(SetupError, match="yields"):
+            Hooks().rpc(hook)
+
+
+def test_a_before_hook_for_a_request_that_it_never_gets_is_refused() -> None:
+    def before(req: ConnectRequest) -> None: ...
+
+    with pytest.raises(SetupError, match="is given a UserRequest, but its req is annotated as ConnectRequest"):
+        Hooks().before_hook(before)  # type: ignore[type-var]
+
+
+def test_an_async_data_schema_is_refused() -> None:
+    async def validate(data: Any) -> Any:
+        raise ValueError
+
+    with pytest.raises(SetupError, match="validate nothing"):
+        Hooks().rpc(data_schema=validate)(lambda req: RPCResult())
 
 
 def test_hooks_cannot_include_themselves() -> None:

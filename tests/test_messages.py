@@ -150,7 +150,7 @@ def test_good_results(make: Any) -> None:
         (lambda: RefreshResult(expired=True, expire_at=5), ValueError, "one of"),
         (lambda: RefreshResult(expired=1), TypeError, "True or False"),  # type: ignore[arg-type]
         (lambda: SubRefreshResult(), ValueError, "expire_at=None: never expires again"),
-        (lambda: SubRefreshResult(expired=True, expire_at=None), ValueError, "one of"),
+        (lambda: SubRefreshResult(expired=True, expire_at=5), ValueError, "one of"),
         (lambda: SubscribeResult(allow=["everything"]), ValueError, "'sub', 'pub'"),  # type: ignore[list-item]
         (lambda: SubscribeResult(override={"presence": True}), TypeError, "SubscribeOptionOverride"),  # type: ignore[arg-type]
         (lambda: SubscribeOptionOverride(presence=1), TypeError, "True or False"),  # type: ignore[arg-type]
@@ -170,6 +170,15 @@ def test_wrong_values_are_refused_when_the_result_is_made(make: Any, error: type
     with pytest.raises(error) as refused:
         make()
     assert hint in str(refused.value)
+
+
+def test_a_message_cannot_be_extended_with_kinds_that_centrifugo_has_not() -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Mine(ConnectResult):
+        when: datetime | None = None
+
+    with pytest.raises(TypeError, match="messages cannot be extended"):
+        Mine(user="1")
 
 
 def test_null_is_one_and_says_its_name() -> None:

@@ -75,6 +75,8 @@ def test_a_pattern_matches_and_writes_the_same_channel(pattern: str, channel: st
         ("chat:<name>", "chat:a,b"),
         ("chat:<name>", "chat::"),
         ("doc:<uuid:id>", f"doc:{str(ID).upper()}"),
+        ("doc:<uuid:id>", f"doc:{str(ID)[:24]}{str(ID)[24:].upper()}"),
+        ("doc:<uuid:id>", f"doc:{str(ID)[:8].upper()}{str(ID)[8:]}"),
         ("doc:<uuid:id>", f"doc:{ID.hex}"),
         ("doc:<uuid:id>", f"doc:{{{ID}}}"),
         ("doc:<uuid:id>", f"doc:{ID}\n"),
@@ -193,9 +195,17 @@ def test_the_same_shape_is_found_out(one: str, other: str) -> None:
     assert tree.add(ChannelPattern(other), "other") == "one"
 
 
+@pytest.mark.parametrize("pattern", ["x:<int:a>-room", "x:<int:a>.<name>", "x:<int:a>z"])
+def test_what_no_uuid_can_be_is_no_doubt(pattern: str) -> None:
+    tree = PatternTree()
+    assert tree.add(ChannelPattern("x:<uuid:b>"), 1) is None
+    assert tree.add(ChannelPattern(pattern), 2) is None
+
+
+@pytest.mark.parametrize("continued", ["-<name>", "a<name>", "f-<name>"])
 @pytest.mark.parametrize("swap", [False, True])
-def test_doubt_between_int_and_uuid_is_refused(swap: bool) -> None:
-    patterns = ["x:<int:a>-<name>", "x:<uuid:b>"]
+def test_doubt_between_int_and_uuid_is_refused(swap: bool, continued: str) -> None:
+    patterns = [f"x:<int:a>{continued}", "x:<uuid:b>"]
     tree = PatternTree()
     first, second = patterns[::-1] if swap else patterns
     tree.add(ChannelPattern(first), 1)

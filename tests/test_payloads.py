@@ -115,6 +115,10 @@ def test_field_errors_are_in_the_log_and_in_the_message_only_where_asked_for(
         }
     }
     assert "Missing data for required field." in caplog.text
+    fields = {f"unknown{number}": 1 for number in range(100)}
+    response = ask("rpc", data=fields)
+    assert response.json is not None
+    assert len(response.json["error"]["message"]) == 500
 
 
 def test_an_instance_is_used_as_it_was_built(hooks: ProxyHooks, ask: Ask) -> None:
@@ -154,6 +158,25 @@ def test_a_function_may_stand_in_for_a_schema(hooks: ProxyHooks, ask: Ask, caplo
     assert ask("rpc").json == {"result": {"data": "ok"}}
     assert SEEN == [("parsed", b"ok"), ("parsed", None)]
     assert "ParserError: at byte 3" in caplog.text
+
+
+def test_a_data_schema_that_hides_that_it_is_async_is_a_mistake(hooks: ProxyHooks, ask: Ask) -> None:
+    async def validate(data: Any) -> Any:
+        raise ValueError
+
+    seeing(hooks, lambda data: validate(data))
+    assert ask("rpc", data={}).status_code == 500
+    assert not SEEN
+
+
+class Tree(marshmallow.Schema):
+    child = fields.Nested(lambda: Tree())
+
+
+def test_a_payload_as_deep_as_a_schema_that_nests_itself_is_107(hooks: ProxyHooks, ask: Ask) -> None:
+    seeing(hooks, Tree)
+    text = '{"child":' * 250 + "{}" + "}" * 250
+    assert ask("rpc", b'{"data":' + text.encode() + b"}").json == BAD_REQUEST
 
 
 def test_a_mistake_in_a_schema_is_a_failure_and_no_refusal(hooks: ProxyHooks, ask: Ask) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import flask
 import pytest
 from flask import Flask, Response
 
@@ -22,6 +23,7 @@ from proxyhooks import (
     RPCResult,
     SetupError,
     SubRefreshResult,
+    SubscribeOptions,
     after_reply,
     current_request,
     disconnect_response,
@@ -144,7 +146,9 @@ def post(app: Flask, path: str, body: bytes, headers: Any = None, **options: Any
 
 def test_a_view_reads_and_answers(views: Flask) -> None:
     assert post(views, "/connect", b'{"data":[1],"new":1}') == {"result": {"user": "42", "data": [1]}}
-    assert post(views, "/connect", b'{"b64data":"AA=="}') == {"result": {"user": "42", "b64data": "AA=="}}
+    assert post(views, "/connect", b'{"b64data":"AA==","protocol":"protobuf"}') == {
+        "result": {"user": "42", "b64data": "AA=="}
+    }
     assert post(views, "/connect", b'{"name":"bad"}') == error(101, "unauthorized")
 
 
@@ -189,3 +193,39 @@ def test_a_missing_secret_is_a_setup_error() -> None:
     app = Flask("app")
     with app.test_request_context(method="POST", data=b"{}"), pytest.raises(SetupError, match="no secret"):
         read_request(ConnectRequest)
+
+
+def test_a_body_that_was_read_before_is_read_once_more(views: Flask) -> None:
+    @views.before_request
+    def read() -> None:
+        flask.request.get_data()
+
+    assert post(views, "/connect", b'{"data":1}') == {"result": {"user": "42", "data": 1}}
+
+
+def test_a_result_answers_the_request_that_was_read(app: Flask) -> None:
+    results: dict[str, Any] = {
+        "expired": ConnectResult(user="1", expire_at=5),
+        "of another event": RPCResult(),
+        "bytes": ConnectResult(user="1", subs={"a": SubscribeOptions(data=b"\xff")}),
+        "info": ConnectResult(user="1", info=b"\xff"),
+    }
+
+    @app.post("/connect")
+    def connect() -> Response:
+        return result_response(results[read_request(ConnectRequest[Any]).name])
+
+    expected = {"disconnect": {"code": 3503, "reason": "expired"}}
+    assert post(app, "/connect", b'{"name":"expired","transport":"uni_sse"}') == expected
+    assert post(app, "/connect", b'{"name":"of another event"}') == 500
+    assert post(app, "/connect", b'{"name":"bytes"}') == 500
+    assert post(app, "/connect", b'{"name":"info"}') == 500
+    assert isinstance(post(app, "/connect", b'{"name":"bytes","protocol":"protobuf"}'), dict)
+
+
+def test_a_subclass_of_a_result_is_one(app: Flask) -> None:
+    class Mine(ConnectResult):
+        """With a name of its own, and nothing else."""
+
+    with app.test_request_context():
+        assert result_response(Mine(user="1")).json == {"result": {"user": "1"}}

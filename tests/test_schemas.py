@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import marshmallow
@@ -14,7 +15,16 @@ from proxyhooks._events import EVENTS
 from proxyhooks._fields import Array, Bool, Field, Integer, Json, Kind, Moment, Nested, Object, String, fields_of
 from proxyhooks._json import Malformed
 from proxyhooks._wire import read, tree
-from proxyhooks.messages import ConnectResult, RefreshResult, RPCRequest, RPCResult, SubscribeOptions, SubscribeResult
+from proxyhooks.messages import (
+    ConnectResult,
+    PublishResult,
+    RefreshResult,
+    RPCRequest,
+    RPCResult,
+    SubRefreshResult,
+    SubscribeOptions,
+    SubscribeResult,
+)
 
 REQUESTS = [event.request for event in EVENTS.values()]
 
@@ -135,3 +145,34 @@ def test_dump_writes_what_travels() -> None:
     assert schemas.RPCResultSchema(many=True).dump([RPCResult(data=1)]) == [{"data": 1}]
     with pytest.raises(errors.Expired):
         schemas.ConnectResultSchema().dump(ConnectResult(user="1", expire_at=1))
+
+
+def test_null_in_a_result_is_not_absent() -> None:
+    result = schemas.PublishResultSchema().load({"data": None})
+    assert result == PublishResult(data=NULL)
+    assert schemas.PublishResultSchema().dump(result) == {"data": None}
+
+
+def test_a_subscription_that_never_expires_goes_to_and_fro() -> None:
+    schema = schemas.SubRefreshResultSchema()
+    for result in (SubRefreshResult(expire_at=None), SubRefreshResult(expired=True)):
+        assert schema.load(schema.dump(result)) == result
+        assert replace(result) == result
+
+
+def test_validate_finds_what_load_refuses() -> None:
+    assert schemas.RPCRequestSchema().validate({"data": 1, "b64data": "AA=="}) == {
+        "b64data": ["data comes twice, as JSON and as base64."]
+    }
+    assert schemas.RefreshResultSchema().validate({})
+
+
+def test_only_and_exclude_are_honoured() -> None:
+    assert schemas.ConnectResultSchema(only=("user",)).dump(ConnectResult(user="1", data=1)) == {"user": "1"}
+    assert schemas.ConnectResultSchema(exclude=("data",)).dump(ConnectResult(user="1", data=1)) == {"user": "1"}
+
+
+def test_bases_have_no_schema() -> None:
+    for name in ("RequestSchema", "ResultSchema"):
+        with pytest.raises(AttributeError):
+            getattr(schemas, name)
