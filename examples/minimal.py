@@ -10,7 +10,9 @@ from proxyhooks.messages import ConnectRequest, ConnectResult, RPCRequest, RPCRe
 
 app = Flask(__name__)
 app.config.from_prefixed_env()  # FLASK_SECRET_KEY, FLASK_PROXYHOOKS_SECRETS='["..."]'
-tokens = URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="connect")
+if not isinstance(app.secret_key, str):
+    raise RuntimeError("FLASK_SECRET_KEY must be a text, one of digits in quotes: it signs the tokens")
+tokens = URLSafeTimedSerializer(app.secret_key, salt="connect")
 hooks = ProxyHooks(app)
 
 

@@ -22,67 +22,93 @@ if TYPE_CHECKING:
     from .exceptions import ProxyHooksError as ProxyHooksError
     from .exceptions import Rejection as Rejection
     from .exceptions import SetupError as SetupError
-    from .messages import *  # noqa: F403  # all of them, as below
+    from .messages import *
     from .responses import disconnect_response as disconnect_response
     from .responses import error_response as error_response
     from .responses import read_request as read_request
     from .responses import result_response as result_response
 
-_HOMES = {
-    "_extension": ("ProxyHooks", "after_reply", "current_request"),
-    "_hooks": ("Hooks",),
-    "_patterns": ("ChannelPattern",),
-    "exceptions": ("Disconnect", "Error", "HookResultError", "ProxyHooksError", "Rejection", "SetupError"),
-    "messages": (
-        "ChannelEvent",
-        "ChannelsCapability",
-        "ClientRequest",
-        "ConnectRequest",
-        "ConnectResult",
-        "ExpireAt",
-        "FilterNode",
-        "MapPublishRequest",
-        "MapPublishResult",
-        "MapRemoveRequest",
-        "MapRemoveResult",
-        "NULL",
-        "NotifyCacheEmptyRequest",
-        "NotifyCacheEmptyResult",
-        "NotifyChannelStateRequest",
-        "NotifyChannelStateResult",
-        "PublishRequest",
-        "PublishResult",
-        "RPCRequest",
-        "RPCResult",
-        "RefreshRequest",
-        "RefreshResult",
-        "Request",
-        "Result",
-        "SharedPollRefreshItem",
-        "SharedPollRefreshRequest",
-        "SharedPollRefreshResult",
-        "SharedPollRefreshResultItem",
-        "SubRefreshRequest",
-        "SubRefreshResult",
-        "SubscribeOptionOverride",
-        "SubscribeOptions",
-        "SubscribeRequest",
-        "SubscribeResult",
-        "UserRequest",
-    ),
-    "responses": ("disconnect_response", "error_response", "read_request", "result_response"),
-}
-_MODULES = ("disconnects", "errors")
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = [
+    "NULL",
+    "ChannelEvent",
+    "ChannelPattern",
+    "ChannelsCapability",
+    "ClientRequest",
+    "ConnectRequest",
+    "ConnectResult",
+    "Disconnect",
+    "Error",
+    "ExpireAt",
+    "FilterNode",
+    "HookResultError",
+    "Hooks",
+    "MapPublishRequest",
+    "MapPublishResult",
+    "MapRemoveRequest",
+    "MapRemoveResult",
+    "NotifyCacheEmptyRequest",
+    "NotifyCacheEmptyResult",
+    "NotifyChannelStateRequest",
+    "NotifyChannelStateResult",
+    "ProxyHooks",
+    "ProxyHooksError",
+    "PublishRequest",
+    "PublishResult",
+    "RPCRequest",
+    "RPCResult",
+    "RefreshRequest",
+    "RefreshResult",
+    "Rejection",
+    "Request",
+    "Result",
+    "SetupError",
+    "SharedPollRefreshItem",
+    "SharedPollRefreshRequest",
+    "SharedPollRefreshResult",
+    "SharedPollRefreshResultItem",
+    "SubRefreshRequest",
+    "SubRefreshResult",
+    "SubscribeOptionOverride",
+    "SubscribeOptions",
+    "SubscribeRequest",
+    "SubscribeResult",
+    "UserRequest",
+    "after_reply",
+    "current_request",
+    "disconnect_response",
+    "disconnects",
+    "error_response",
+    "errors",
+    "read_request",
+    "result_response",
+]
 
-__all__ = [*_MODULES, *_HOME_OF]  # pyright: ignore[reportUnsupportedDunderAll]  # a test holds it true
+_MODULES = ("disconnects", "errors")
+# Everything else is a message.
+_HOMES = {
+    "ChannelPattern": "_patterns",
+    "Disconnect": "exceptions",
+    "Error": "exceptions",
+    "HookResultError": "exceptions",
+    "Hooks": "_hooks",
+    "ProxyHooks": "_extension",
+    "ProxyHooksError": "exceptions",
+    "Rejection": "exceptions",
+    "SetupError": "exceptions",
+    "after_reply": "_extension",
+    "current_request": "_extension",
+    "disconnect_response": "responses",
+    "error_response": "responses",
+    "read_request": "responses",
+    "result_response": "responses",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
-    if name in _HOME_OF:
-        value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+    if name in __all__:
+        value = getattr(importlib.import_module(f".{_HOMES.get(name, 'messages')}", __name__), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,6 +19,7 @@ from ._answers import Answer, check_readable, envelope, refuse, rejection_of
 from ._events import EVENTS, Event
 from ._hooks import Hook, Index, Route
 from ._json import Hostile, Malformed, dumps, loads
+from ._signatures import where
 from ._wire import tree
 from .exceptions import HookResultError, Rejection, SetupError
 
@@ -69,13 +70,15 @@ class Dispatcher:
             for function, call_before in route.before:
                 if (returned := call_before(message)) is not None:
                     _close(returned)
-                    raise HookResultError(f"before_hook {function!r} must return nothing, not {returned!r}")
+                    raise HookResultError(f"before_hook {where(function)} must return nothing, not {returned!r}")
             self._load_data(call, route.hook)
             returned = route.call(message, **variables)
             return Answer(200, self._write(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException) as refusal:
             meant = rejection_of(refusal)
             if meant is None:
+                if (response := getattr(refusal, "response", None)) is not None and response.status_code < 400:
+                    raise _mistake(route.hook, f"aborted with a response of its own, {response.status}") from None
                 raise
             for note in getattr(meant, "__notes__", ()):
                 logger.warning("hook %s for %s refuses: %s", route.hook.where, event.name, note)
@@ -119,7 +122,7 @@ class Dispatcher:
         except RecursionError:  # a schema that nests itself, as deep as the payload does
             detail = ["it nests too deeply"]
         except Exception as error:
-            if isinstance(schema, Schema):
+            if isinstance(schema, Schema) or isinstance(error, (NameError, ImportError)):
                 raise
             detail = [f"{type(error).__name__}: {error}"]  # a parser's own, such as protobuf's DecodeError
         else:
@@ -204,7 +207,7 @@ def _wrong(result: Any, event: Event) -> str:
         return f"returned {type(result).__name__} instead of {wanted}: a decorator hides that it is async"
     if isinstance(result, Rejection) or (isinstance(result, type) and issubclass(result, Rejection)):
         return f"returned {result!r}: refusals are raised, not returned"
-    return f"must return a {wanted}, not {result!r}"
+    return f"must return {wanted}(...), not {result!r}"
 
 
 def _close(value: Any) -> None:

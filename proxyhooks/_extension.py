@@ -52,8 +52,8 @@ class ProxyHooks(Hooks):
     :param url_prefix: the URLs are ``<url_prefix>/<event>``.
     :param secrets: the accepted values of the ``X-Proxyhooks-Secret`` header; else ``PROXYHOOKS_SECRETS`` of the
         application's configuration.
-    :param http_headers: the headers of a client's HTTP request that the hooks read; they must be listed in
-        Centrifugo's ``http_headers`` to arrive.
+    :param http_headers: declares the headers of a client's HTTP request that the hooks read, such as ``Cookie``. They
+        arrive if Centrifugo's own ``http_headers`` lists them; here it is only checked that the secret's is not one.
     :param emulated_headers: likewise those that browser SDKs send with their ``headers`` option.
     :param meta_schema: the marshmallow schema of what connect results attach as ``meta`` and later requests bring.
     :raises SetupError: if one of these cannot work.
@@ -265,8 +265,13 @@ def after_reply(function: Callable[..., object], /, *args: object) -> None:
     It runs in a thread of its own, whatever the reply is, and a graceful stop waits for it. When the application is
     being tested (``TESTING``) it runs as soon as the reply has been read, in the same thread.
 
+    There is no request any more: give what is needed of it, and of ``g``, as arguments. The function may be async.
+
+    :raises TypeError: if it is no function.
     :raises RuntimeError: if used outside of a hook and what runs around it.
     """
+    if not callable(function):
+        raise TypeError(f"after_reply takes the function and its arguments, after_reply(f, 1), not {function!r}")
     passage = _current_passage()
     if passage.call is None:
         raise RuntimeError("after_reply works with hooks: in a view of your own use response.call_on_close")

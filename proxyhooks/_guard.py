@@ -159,6 +159,7 @@ class Guard:
         self.targets: dict[str, Target] = {}
         self._app = app
         self._wsgi_app = wsgi_app
+        self._warned: set[tuple[str, str]] = set()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -200,6 +201,7 @@ class Guard:
             written.extend(itertools.islice(chunks, 1))
         status, headers, exc_info = started or ["", [], None]
         if status >= "4":
+            self._warn_of_page(passage, status, environ)
             start_response(status, headers, exc_info)
             chunks = itertools.chain(written, chunks)
         elif passage.answer is not None and passage.answer.status == 200:
@@ -209,6 +211,18 @@ class Guard:
             chunks = _send(start_response, Answer(500, b"not an answer of a hook\n", "failed"))
         return Reply(chunks, getattr(body, "close", None), self._app, passage.after)
 
+    def _warn_of_page(self, passage: Passage, status: str, environ: WSGIEnvironment) -> None:
+        """Say it, once each, when the application answers instead of a hook: nothing else would."""
+        key = (environ["PATH_INFO"], status)
+        if passage.answer is None and passage.error is None and key not in self._warned:
+            self._warned.add(key)
+            text = "%s: the application answered %s before a hook was asked, for which clients try again and again. %s"
+            logger.warning(text, *key, f"Functions that run before: {self._before_request() or 'those of extensions'}")
+
+    def _before_request(self) -> str:
+        functions = itertools.chain.from_iterable(self._app.before_request_funcs.values())
+        return ", ".join(map(where, functions))
+
     def _explain(self, passage: Passage, status: str, environ: WSGIEnvironment) -> str:
         path = environ["PATH_INFO"]
         if passage.error is not None:
@@ -216,10 +230,8 @@ class Guard:
         elif passage.answer is not None:
             culprit = "something in the application replaced a failure"
         else:
-            before = [
-                where(function) for functions in self._app.before_request_funcs.values() for function in functions
-            ]
-            culprit = f"a before_request function answered instead of a hook: {', '.join(before) or 'of an extension'}"
+            before = self._before_request() or "of an extension"
+            culprit = f"a before_request function answered instead of a hook: {before}"
         return (
             f"{path}: the application answered {status}, which Centrifugo would take for consent or follow; "
             f"it gets 500. Most likely {culprit}. Let it leave hooks alone, which are the requests "

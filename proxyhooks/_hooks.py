@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -47,8 +48,13 @@ class Route:
 class Hooks:
     """A collection of hooks: a module's own, to be included in a :class:`proxyhooks.ProxyHooks`, or that itself.
 
-    Each event of Centrifugo is a decorator of that name. The decorated function stays what it was. Registration ends
-    with the first request.
+    Each event of Centrifugo is a decorator of that name: ``connect``, ``refresh``, ``subscribe``, ``sub_refresh``,
+    ``publish``, ``rpc``, ``map_publish``, ``map_remove``, ``shared_poll_refresh``, ``cache_empty`` and ``state``. Bare
+    it serves every channel or method, ``@hooks.publish("chat:<int:room_id>")`` those of a pattern, whose variables
+    the hook gets by name. Where the request has a payload, ``data_schema=`` takes a marshmallow schema, class or
+    instance, or a function ``(data) -> value``, and the hook finds in ``req.data`` what it made; for publish, rpc and
+    map_publish ``result_schema=`` is the schema that dumps the ``data`` of the result. The decorated function stays
+    what it was. Registration ends with the first request.
 
     :raises SetupError: from a decorator, if the hook does not fit its event and pattern, if there is one of the same
         shape already, or if it is async and asgiref is missing.
@@ -167,7 +173,7 @@ class Hooks:
                 f"hook {where(function)}: Centrifugo decides about channels with {event.never_called_with!r} itself "
                 f"and never asks a {event.name} hook, so {pattern!r} would never be called"
             )
-        check_hook(function, event, pattern.variables if pattern else (), pattern.text if pattern else None)
+        check_hook(function, event, pattern)
         hook = Hook(
             event=event,
             pattern=pattern,
@@ -228,9 +234,11 @@ class Index:
         return None if routes.any is None else (routes.any, {})
 
     def near(self, event: Event, name: str) -> list[str]:
-        """A few patterns that begin like the name, for the log."""
+        """A few patterns that begin or are like the name, for the log."""
         start = name[: next((n for n, character in enumerate(name, 1) if character in SYMBOLS + "."), len(name))]
-        return [text for text in self._events[event.name].patterns if text.startswith(start)][:3]
+        patterns = self._events[event.name].patterns
+        same_start = [text for text in patterns if text.startswith(start)][:3] if start else []
+        return same_start or difflib.get_close_matches(name, patterns[:1000], 1, 0.5)
 
     def _add(self, hooks: Hooks, rpc_prefix: str, before: tuple[Callable[..., Any], ...]) -> None:
         before = (*before, *hooks._before)

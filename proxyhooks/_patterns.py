@@ -67,6 +67,9 @@ READERS: Final[dict[str, Callable[[str, int], Extent | None]]] = {
 }
 
 
+_CLASSES: Final[dict[str, type]] = {"int": int, "uuid": UUID}
+
+
 class ChannelPattern:
     """A pattern of channels or methods: ``ChannelPattern("chat:<int:room_id>")``, accepted wherever a pattern is.
 
@@ -86,6 +89,11 @@ class ChannelPattern:
         self.parts: tuple[Part, ...] = tuple(_parse(text))
         self.variables: tuple[str, ...] = tuple(part.name for part in self.parts if isinstance(part, Variable))
         _check(self)
+
+    @property
+    def kinds(self) -> dict[str, type]:
+        """The class of each variable's values."""
+        return {part.name: _CLASSES.get(part.kind, str) for part in self.parts if isinstance(part, Variable)}
 
     def match(self, channel: str) -> dict[str, Any] | None:
         """The values of the variables if the channel matches the whole pattern, else ``None``."""
@@ -116,7 +124,7 @@ class ChannelPattern:
         )
 
     def _write(self, variable: Variable, value: Any) -> str:
-        wanted = {"int": int, "uuid": UUID}.get(variable.kind, str)
+        wanted = _CLASSES.get(variable.kind, str)
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise TypeError(f"{variable.name} of {self!r} must be {wanted.__name__}, not {value!r}")
         text = format(value, "d") if wanted is int else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from .exceptions import SetupError
 HEADER: Final = "X-Proxyhooks-Secret"
 CONFIG: Final = "PROXYHOOKS_SECRETS"
 INSECURE: Final = "PROXYHOOKS_INSECURE"
+_VARIABLE: Final = f"FLASK_{CONFIG}"
 _HOW: Final = (
     f'{CONFIG} must be a list of the accepted values of the {HEADER} header, such as ["..."], '
     "which Centrifugo sends through http.static_headers"
@@ -45,13 +47,14 @@ def load(config: Mapping[str, Any], secrets: object = None) -> Secrets:
     if secrets is None and insecure:
         return Secrets(None)
     if secrets is None:
+        unread = f". {_VARIABLE} is set, but app.config.from_prefixed_env() has not read it"
         raise SetupError(
             f"no secret is configured, so anybody who reaches the hooks could be anyone. {_HOW}. "
-            f"In a network that is private in other ways, set {INSECURE} = True"
+            f"In a network that is private in other ways, set {INSECURE} = True{unread * (_VARIABLE in os.environ)}"
         )
     if not isinstance(secrets, (list, tuple)):
         # The value stays out of the message: it may be a secret.
-        raise SetupError(f"{_HOW}, not a {type(secrets).__name__}")
+        raise SetupError(f"{_HOW}, not a {type(secrets).__name__}; in the environment {_VARIABLE}='[\"...\"]'")
     if not secrets:
         raise SetupError(f"{_HOW}; the list is empty")
     return Secrets([_checked(value) for value in secrets])

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import messages
 from ._events import Event
+from ._patterns import ChannelPattern
 from .exceptions import SetupError
 
 
@@ -50,12 +51,13 @@ def check_callable(function: object, what: str) -> None:
         )
 
 
-def check_hook(function: Callable[..., Any], event: Event, variables: tuple[str, ...], pattern: str | None) -> None:
+def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPattern | None) -> None:
     """Whether the function takes the request and the variables of its pattern, and names the right classes.
 
     :raises SetupError: if not.
     """
     what = f"hook {where(function)} for {event.name}"
+    variables = pattern.variables if pattern else ()
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some callables written in C do not tell
@@ -65,12 +67,16 @@ def check_hook(function: Callable[..., Any], event: Event, variables: tuple[str,
         signature.bind(object(), **dict.fromkeys(variables))
     except TypeError as error:
         if not _is_given_more(function, signature, variables):
-            pattern_text = f"pattern {pattern!r}" if pattern else "no pattern"
+            pattern_text = f"pattern {pattern.text!r}" if pattern else "no pattern"
             raise SetupError(
                 f"{what} does not fit: with {pattern_text} it is called as hook({wanted}), "
                 f"but it is defined as {signature} ({error})"
             ) from None
-    _check_classes(function, signature, what, event.request, event.result)
+    hints = _check_classes(function, signature, what, event.request, event.result)
+    for name, kind in pattern.kinds.items() if pattern else ():
+        hint = hints.get(name)
+        if isinstance(hint, type) and not issubclass(kind, hint):
+            raise SetupError(f"{what}: its {name} is {kind.__name__}, but is annotated as {hint.__name__}")
 
 
 def _is_given_more(function: Callable[..., Any], signature: inspect.Signature, variables: tuple[str, ...]) -> bool:
@@ -102,11 +108,11 @@ def check_before_hook(function: Callable[..., Any]) -> None:
 
 def _check_classes(
     function: Callable[..., Any], signature: inspect.Signature, what: str, request: type, result: type
-) -> None:
+) -> dict[str, Any]:
     try:
         hints = typing.get_type_hints(_unwrapped(function))
     except Exception:  # annotations that cannot be resolved, for whatever reason, are left alone
-        return
+        return {}
     first = next(iter(signature.parameters.values()), None)
     if first is not None and first.kind is not inspect.Parameter.VAR_POSITIONAL:
         given = _message_class(hints.get(first.name))
@@ -117,6 +123,7 @@ def _check_classes(
     given = _message_class(hints.get("return"))
     if given is not None and not issubclass(result, given):
         raise SetupError(f"{what} must return a {result.__name__}, but is annotated to return {given.__name__}")
+    return hints
 
 
 def _message_class(hint: Any) -> type | None:

@@ -96,7 +96,10 @@ class Rejection(Exception):
                 text = cls._builtin_text(code)
                 setattr(cls, cls._text, text)
         if (code is not None or text is not None) and (not isinstance(text, str) or not text):
-            raise SetupError(f"class {cls.__qualname__}: its {cls._text} must be a text, not {text!r}")
+            raise SetupError(
+                f"class {cls.__qualname__}: its {cls._text} must be a text, not {text!r} "
+                "(an Error has a message, a Disconnect a reason)"
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own way would call the class with the text alone, whatever its __init__ wants.

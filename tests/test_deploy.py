@@ -336,3 +336,13 @@ def test_centrifugo_is_told_to_ask(config: dict[str, Any]) -> None:
     assert config["rpc"]["without_namespace"]["proxy_enabled"] is True
     assert config["client"]["allowed_origins"]
     assert config["usage_stats"]["disabled"] is True
+
+
+@needs_centrifugo
+def test_quickstart_wants_two_ports() -> None:
+    port = str(free_port())
+    once = subprocess.run(
+        command(int(port), "--once", "--centrifugo-port", port), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert once.returncode == 1
+    assert "choose two" in once.stderr

@@ -205,6 +205,10 @@ def test_the_warning_names_patterns_that_nearly_matched(
     ask("publish", channel="rooms:01")
     assert "no hook for publish of 'rooms:01'; 'rooms:<int:room_id>' does not match it. To serve" in caplog.text
     assert "other" not in caplog.text
+    hooks_of_modules = ("rooms:x", "rooms")
+    for channel in hooks_of_modules:
+        ask("publish", channel=channel)
+    assert "no hook for publish of 'rooms'; 'rooms:<int:room_id>' does not match it" in caplog.text
 
 
 def test_warnings_about_unknown_names_have_a_bound(
@@ -321,12 +325,15 @@ def test_an_abort_on_refresh(event: str, status: int, expected: Any, hooks: Prox
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 302, 307])
-def test_an_abort_with_a_response_of_its_own_lets_nobody_in(status: int, hooks: ProxyHooks, ask: Ask) -> None:
+def test_an_abort_with_a_response_of_its_own_lets_nobody_in(
+    status: int, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
     def hook(req: Any) -> Any:
         abort(Response("{}", status, mimetype="application/json", headers={"Location": "/login"}))
 
     hooks.connect(hook)
     assert answered(ask, "connect") == 500
+    assert f"aborted with a response of its own, {status}" in caplog.text
 
 
 def test_an_abort_with_a_refusing_response_is_the_refusal(hooks: ProxyHooks, ask: Ask) -> None:
@@ -345,14 +352,14 @@ def test_an_http_exception_without_a_code_is_a_failure(hooks: ProxyHooks, ask: A
 @pytest.mark.parametrize(
     ("returned", "hint"),
     [
-        ({"data": 1}, "must return a RPCResult, not {'data': 1}"),
-        (PublishResult(), "must return a RPCResult, not PublishResult"),
+        ({"data": 1}, "must return RPCResult(...), not {'data': 1}"),
+        (PublishResult(), "must return RPCResult(...), not PublishResult"),
         (None, "returned None: it must return a RPCResult on every path"),
         (errors.PermissionDenied(), "refusals are raised"),
         (errors.PermissionDenied, "refusals are raised"),
-        (Response("{}"), "must return a RPCResult"),
-        ("", "must return a RPCResult"),
-        (RPCResult, "must return a RPCResult"),
+        (Response("{}"), "must return RPCResult(...)"),
+        ("", "must return RPCResult(...)"),
+        (RPCResult, "must return RPCResult(...)"),
         (RPCResult(data=float("nan")), "RPCResult['data'] is nan"),
         (RPCResult(data={1: 2}), "RPCResult['data'] has the key 1"),
         (RPCResult(data={"a": {1}}), "RPCResult['data']['a'] is {1}"),

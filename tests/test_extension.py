@@ -12,7 +12,7 @@ import flask
 import pytest
 from flask import Flask, g, request, session
 from flask_limiter import Limiter
-from flask_login import LoginManager, current_user, login_required
+from flask_login import LoginManager, UserMixin, current_user, login_required, login_user
 from flask_wtf import CSRFProtect
 from werkzeug.test import create_environ, run_wsgi_app
 
@@ -231,34 +231,42 @@ def test_a_limit_per_user_with_flask_limiter(app: Flask, hooks: ProxyHooks, ask:
     assert ask("publish", user="b").json == {"result": {}}
 
 
-def test_flask_login_with_a_request_loader(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
+def test_flask_login_takes_the_message_in_hooks_and_the_cookie_elsewhere(
+    app: Flask, hooks: ProxyHooks, ask: Ask
+) -> None:
+    """As README has it."""
     login = LoginManager(app)
 
-    class User:
-        is_authenticated = is_active = True
-        is_anonymous = False
-
+    class User(UserMixin):
         def __init__(self, name: str) -> None:
-            self.name = name
+            self.id = name
 
-        def get_id(self) -> str:
-            return self.name
+    def load(user_id: str | None) -> User | None:
+        if current_request:
+            user_id = getattr(current_request, "user", user_id)
+        return User(user_id) if user_id else None
 
-    @login.request_loader
-    def load(request: Any) -> User | None:
-        user = getattr(current_request, "user", "") if current_request else ""
-        return User(user) if user else None
-
-    app.add_url_rule("/page", "page", lambda: str(current_user.is_authenticated))
+    login.user_loader(load)
+    login.request_loader(lambda request: load(None))
+    app.add_url_rule("/page", "page", lambda: str(current_user.is_authenticated and current_user.get_id()))
+    app.add_url_rule("/login", "login", lambda: str(login_user(User("cookie"))))
 
     @hooks.rpc
     @login_required
     def hook(req: RPCRequest) -> RPCResult:
         return RPCResult(data=current_user.get_id())
 
+    hooks.connect(lambda req: ConnectResult(user=current_user.get_id()))
+    unauthorized = {"error": {"code": 101, "message": "unauthorized"}}
     assert ask("rpc", user="42").json == {"result": {"data": "42"}}
-    assert ask("rpc").json == {"error": {"code": 101, "message": "unauthorized"}}
+    assert ask("rpc").json == unauthorized
     assert app.test_client().get("/page").data == b"False"
+    client = app.test_client()
+    client.get("/login")
+    assert client.get("/page").data == b"cookie"
+    assert client.post("/centrifugo/rpc", json={"user": "42"}, headers=HEADERS).json == {"result": {"data": "42"}}
+    assert client.post("/centrifugo/rpc", json={"user": ""}, headers=HEADERS).json == unauthorized
+    assert client.post("/centrifugo/connect", json={}, headers=HEADERS).json == {"result": {"user": "cookie"}}
 
 
 def test_login_required_with_a_login_view_lets_nobody_in(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
@@ -473,6 +481,11 @@ def test_an_exception_in_after_reply_is_logged_and_stops_nothing(
     assert ask("rpc").json == {"result": {}}
     assert "ZeroDivisionError" in caplog.text
     assert ran == ["async"]
+
+
+def test_after_reply_takes_a_function() -> None:
+    with pytest.raises(TypeError, match=r"after_reply\(f, 1\)"):
+        after_reply(None)  # type: ignore[arg-type]
 
 
 def test_after_reply_outside_of_a_hook_says_so(app: Flask) -> None:

@@ -72,11 +72,15 @@ def test_a_before_request_that_answers_lets_nobody_in(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 500, 503])
-def test_what_the_application_turned_into_4xx_or_5xx_stays_that(
-    status: int, app: Flask, served: ProxyHooks, ask: Ask
+def test_what_the_application_turned_into_4xx_or_5xx_stays_that_and_is_logged_once(
+    status: int, app: Flask, served: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.before_request(lambda: ("a page", status))
-    assert ask("rpc").status_code == status
+    for _ in range(3):
+        assert ask("rpc").status_code == status
+    (record,) = caplog.records
+    assert f"the application answered {status}" in record.getMessage()
+    assert "test_guard.py" in record.getMessage()
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)

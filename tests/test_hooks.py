@@ -79,6 +79,9 @@ def wrong_result(req: SubscribeRequest) -> PublishResult: ...
 def no_request() -> SubscribeResult: ...
 
 
+def wrong_variable(req: SubscribeRequest, room_id: str) -> SubscribeResult: ...
+
+
 def too_few(req: SubscribeRequest) -> SubscribeResult: ...
 
 
@@ -94,6 +97,8 @@ def other_name(req: SubscribeRequest, room: int) -> SubscribeResult: ...
         ("subscribe", (), wrong_request, "is given a SubscribeRequest, but its req is annotated as PublishRequest"),
         ("subscribe", (), wrong_result, "must return a SubscribeResult, but is annotated to return PublishResult"),
         ("subscribe", (), no_request, "hook(req)"),
+        ("subscribe", ("chat:<int:room_id>",), wrong_variable, "its room_id is int, but is annotated as str"),
+        ("subscribe", ("chat:<uuid:room_id>",), wrong_variable, "its room_id is UUID, but is annotated as str"),
         ("subscribe", ("chat:<int:room_id>",), too_few, "hook(req, room_id)"),
         ("subscribe", ("chat:<int:room_id>",), too_many, "'other'"),
         ("subscribe", ("chat:<int:room_id>",), other_name, "hook(req, room_id)"),

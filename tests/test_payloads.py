@@ -160,6 +160,11 @@ def test_a_function_may_stand_in_for_a_schema(hooks: ProxyHooks, ask: Ask, caplo
     assert "ParserError: at byte 3" in caplog.text
 
 
+def test_a_mistake_in_a_data_schema_function_is_not_the_clients(hooks: ProxyHooks, ask: Ask) -> None:
+    seeing(hooks, lambda data: misspelt)  # type: ignore[name-defined]  # noqa: F821
+    assert ask("rpc", data={}).status_code == 500
+
+
 def test_a_data_schema_that_hides_that_it_is_async_is_a_mistake(hooks: ProxyHooks, ask: Ask) -> None:
     async def validate(data: Any) -> Any:
         raise ValueError

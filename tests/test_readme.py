@@ -52,6 +52,7 @@ def test_the_code_runs_and_does_what_it_says(namespace: dict[str, Any]) -> None:
     assert ask(connect, data={"password": "tea"}) == {"result": {"user": "42"}}
     assert ask(connect, data={"password": "x"}) == {"disconnect": {"code": 4501, "reason": "unauthorized"}}
     assert list(ask("/centrifugo/refresh", user="42")["result"]) == ["expire_at"]
+    namespace["test_speak"]()
     subscribe = "/centrifugo/subscribe"
     assert ask(subscribe, user="42", channel="chat:7") == {"result": {"data": {"members": 1}}}
     assert ask(subscribe, user="1", channel="chat:7")["error"]["code"] == 103

@@ -95,6 +95,12 @@ def test_the_secrets_come_from_the_environment_as_flask_reads_it(monkeypatch: py
     assert status(app, {"X-Proxyhooks-Secret": "from the environment"}) == 500
 
 
+def test_an_environment_that_nobody_has_read_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLASK_PROXYHOOKS_SECRETS", '["x"]')
+    with pytest.raises(SetupError, match="from_prefixed_env"):
+        served()
+
+
 def test_every_accepted_value_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[bytes] = []
 
