@@ -1,6 +1,6 @@
 """gunicorn's settings for the hooks: ``gunicorn -c deploy/gunicorn.conf.py 'examples.rooms:create_app()'``."""
 
-from proxyhooks.gunicorn import *  # noqa: F403
+from proxyhooks.gunicorn import *  # noqa: F403  # gunicorn reads the names of this module
 
 # Where centrifugo.json looks for the hooks; gunicorn's own default, 8000, is Centrifugo's too. Keep it private: who
 # reaches it and knows the secret can be anybody.

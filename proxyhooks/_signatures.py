@@ -36,7 +36,8 @@ def _unwrapped(function: Callable[..., Any]) -> Any:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    call = getattr(function, "__call__", None)  # noqa: B004  # of an object whose class has an async one
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def check_callable(function: object, what: str) -> None:
@@ -66,7 +67,7 @@ def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPatte
     try:
         signature.bind(object(), **dict.fromkeys(variables))
     except TypeError as error:
-        if not _is_given_more(function, signature, variables):
+        if not _is_given_others(function, signature, variables):
             pattern_text = f"pattern {pattern.text!r}" if pattern else "no pattern"
             raise SetupError(
                 f"{what} does not fit: with {pattern_text} it is called as hook({wanted}), "
@@ -74,22 +75,32 @@ def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPatte
             ) from None
     hints = _check_classes(function, signature, what, event.request, event.result)
     for name, kind in pattern.kinds.items() if pattern else ():
-        hint = hints.get(name)
+        # A decorator that takes the variable itself may hand on something else under its name.
+        hint = None if name in _own_parameters(function) else hints.get(name)
         if isinstance(hint, type) and not issubclass(kind, hint):
             raise SetupError(f"{what}: its {name} is {kind.__name__}, but is annotated as {hint.__name__}")
 
 
-def _is_given_more(function: Callable[..., Any], signature: inspect.Signature, variables: tuple[str, ...]) -> bool:
-    """Whether a decorator around the function may add the arguments that it lacks."""
+def _is_given_others(function: Callable[..., Any], signature: inspect.Signature, variables: tuple[str, ...]) -> bool:
+    """Whether a decorator around the function may hand it other arguments than those of the pattern."""
     if not hasattr(function, "__wrapped__"):
         return False
     arguments = dict.fromkeys(variables)
     try:
-        signature.bind_partial(object(), **arguments)
         inspect.signature(function, follow_wrapped=False).bind(object(), **arguments)
+        # What the decorator does not take by name it hands on, and the function must know it.
+        handed_on = {name: None for name in variables if name not in _own_parameters(function)}
+        signature.bind_partial(object(), **handed_on)
     except TypeError:
         return False
     return True
+
+
+def _own_parameters(function: Callable[..., Any]) -> set[str]:
+    """The parameters that the decorator around a function names; none, if there is no decorator."""
+    if not hasattr(function, "__wrapped__"):
+        return set()
+    return set(inspect.signature(function, follow_wrapped=False).parameters)
 
 
 def check_before_hook(function: Callable[..., Any]) -> None:

@@ -305,6 +305,30 @@ def test_a_decorator_may_add_arguments(hooks: ProxyHooks, ask: Ask) -> None:
         Hooks().rpc("set.<int:other>")(with_user(lambda req, user, number: RPCResult()))
 
 
+def test_a_decorator_may_replace_arguments(hooks: ProxyHooks, ask: Ask) -> None:
+    def with_room(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(req: RPCRequest, room_id: int) -> Any:
+            return function(req, f"room {room_id}")
+
+        return wrapper
+
+    @hooks.rpc("get.<int:room_id>")
+    @with_room
+    def get(req: RPCRequest, room: str) -> RPCResult:
+        return RPCResult(data=room)
+
+    @hooks.rpc("same.<int:room_id>")
+    @with_room
+    def same_name(req: RPCRequest, room_id: str) -> RPCResult:
+        return RPCResult(data=room_id)
+
+    with pytest.raises(SetupError, match="does not fit"):
+        hooks.rpc("other.<int:number>")(with_room(lambda req, room: RPCResult()))
+    for method in ("get.7", "same.7"):
+        assert ask("rpc", method=method).json == {"result": {"data": "room 7"}}
+
+
 def test_a_function_that_yields_is_no_hook() -> None:
     def generator(req: RPCRequest) -> Any:
         yield RPCResult()
