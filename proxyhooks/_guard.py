@@ -141,7 +141,7 @@ def read_call(event: Event, body: bytes) -> Call:
         logger.warning("%s: the body is refused: %s", event.name, error)
         if not event.carries_error:
             raise _refused(400, "refused") from None
-        transport = _TRANSPORT.match(body)
+        transport = _TRANSPORT.match(body) if event.request is ConnectRequest else None
         message = ConnectRequest(transport=transport[1].decode("ascii", "replace")) if transport else None
         raise Refused(refuse(event, errors.BadRequest(), message)) from None
 

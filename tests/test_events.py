@@ -248,6 +248,8 @@ def test_a_final_error_keeps_a_one_way_client_away(
 
 def test_a_hostile_payload_of_a_one_way_client_keeps_it_away(hooks: ProxyHooks, ask: Ask) -> None:
     hooks.connect(lambda req: ConnectResult(user="42"))
+    hooks.rpc(lambda req: RPCResult())
+    assert ask("rpc", b'{"client":"c-1","transport":"uni_sse","data":1e999}').json == error(107, "bad request")
     for transport, expected in (
         (b"uni_sse", {"disconnect": {"code": 3503, "reason": "bad request"}}),
         (b"websocket", error(107, "bad request")),
