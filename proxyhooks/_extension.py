@@ -36,7 +36,8 @@ class _Installed:
     """What there is once per application."""
 
     guard: Guard
-    names: set[str] = field(default_factory=set)
+    hooks: dict[str, ProxyHooks] = field(default_factory=dict)
+    """By name."""
 
 
 class ProxyHooks(Hooks):
@@ -95,14 +96,14 @@ class ProxyHooks(Hooks):
         installed: _Installed | None = app.extensions.get(_KEY)
         if installed is None:
             installed = app.extensions[_KEY] = _install(app)
-        if self.name in installed.names:
+        if self.name in installed.hooks:
             raise SetupError(
                 f"the application has a ProxyHooks named {self.name!r} already: give this one another name"
             )
         if f"{self.url_prefix}/connect" in installed.guard.targets:
             raise SetupError(f"another ProxyHooks has the url_prefix {self.url_prefix!r}: give this one another")
         _check_free(app, self.url_prefix)
-        installed.names.add(self.name)
+        installed.hooks[self.name] = self
         dispatcher = _once(lambda: self._build(app))
         for event in EVENTS.values():
             path = f"{self.url_prefix}/{event.name}"

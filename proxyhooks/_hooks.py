@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -207,7 +208,7 @@ def _schema(given: Any, or_function: bool) -> Any:
 class _Routes:
     tree: PatternTree = field(default_factory=PatternTree)
     any: Route | None = None
-    patterns: list[str] = field(default_factory=list)
+    patterns: dict[str, Route] = field(default_factory=dict)
 
 
 class Index:
@@ -238,7 +239,15 @@ class Index:
         start = name[: next((n for n, character in enumerate(name, 1) if character in SYMBOLS + "."), len(name))]
         patterns = self._events[event.name].patterns
         same_start = [text for text in patterns if text.startswith(start)][:3] if start else []
-        return same_start or difflib.get_close_matches(name, patterns[:1000], 1, 0.5)
+        return same_start or difflib.get_close_matches(name, list(itertools.islice(patterns, 1000)), 1, 0.5)
+
+    def routes(self) -> Iterator[tuple[Event, str | None, Route]]:
+        """Every event that is served, the pattern as it is found (behind its rpc_prefix), and the route."""
+        for name, routes in self._events.items():
+            for pattern, route in routes.patterns.items():
+                yield EVENTS[name], pattern, route
+            if routes.any is not None:
+                yield EVENTS[name], None, routes.any
 
     def _add(self, hooks: Hooks, rpc_prefix: str, before: tuple[Callable[..., Any], ...]) -> None:
         before = (*before, *hooks._before)
@@ -259,7 +268,7 @@ class Index:
             there, routes.any = routes.any, route
         else:
             there = routes.tree.add(pattern, route)
-            routes.patterns.append(pattern.text)
+            routes.patterns[pattern.text] = route
         # One Hooks may come in by two ways; that is the same hook, unless different things run before it.
         if there is not None and (there.hook is not hook or [f for f, _ in there.before] != list(before)):
             shape = f"{pattern.text!r}" if pattern else f"every {hook.event.routed_on or 'request'}"

@@ -25,6 +25,11 @@ class Secrets:
     def __init__(self, values: list[bytes] | None) -> None:
         self._values = values
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The accepted values; none where none is asked for."""
+        return tuple(value.decode("ascii") for value in self._values or ())
+
     def accept(self, header: str | None) -> bool:
         """Whether the header, as WSGI has it, carries one of them. The time it takes tells nothing."""
         if self._values is None:

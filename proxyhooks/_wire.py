@@ -11,12 +11,11 @@ import binascii
 import functools
 import math
 import random
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from . import errors
+from . import _clock, errors
 from ._fields import (
     Array,
     Bool,
@@ -187,7 +186,7 @@ def unix_seconds(moment: int | datetime | timedelta) -> int:
 
     :raises proxyhooks.errors.Expired: if it has passed.
     """
-    now = time.time()
+    now = _clock.now()
     if isinstance(moment, timedelta):
         length = moment.total_seconds()
         # Never within the current second, which Centrifugo would take for passed.

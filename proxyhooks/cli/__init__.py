@@ -1,0 +1,26 @@
+"""``flask centrifugo ...``: see what the hooks serve, make and check Centrifugo's configuration, ask a hook."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+from flask.cli import AppGroup
+
+# Each is a module of this package with a command of that name; loaded when it is used, as ``flask`` loads this group
+# whatever it is called for.
+_COMMANDS = ("call", "check", "codes", "config", "doctor", "export", "hooks")
+
+
+class _Commands(AppGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f".{cmd_name}", __name__).command
+        return command
+
+
+centrifugo = _Commands("centrifugo", help="Centrifugo's side of the hooks: what it asks, and how it is configured.")
