@@ -37,7 +37,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_the_package_and_its_marker_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert "proxyhooks/py.typed" in names
-    assert names == {f"proxyhooks/{path.name}" for path in (ROOT / "proxyhooks").iterdir() if path.is_file()}
+    sources = (path for path in (ROOT / "proxyhooks").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    assert names == {path.relative_to(ROOT).as_posix() for path in sources}
 
 
 EVENTS = """
@@ -49,14 +50,49 @@ print(post("/centrifugo/connect", json={}).status_code)
 """
 
 
-def test_the_minimal_example_runs_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=tmp_path)
-    environ = {"FLASK_PROXYHOOKS_SECRETS": '["s3cret"]', "FLASK_SECRET_KEY": "for signing tokens"}
-    printed = run(python, "-I", "-c", EVENTS, ROOT / "examples" / "minimal.py", cwd=tmp_path, **environ)
+ENVIRON = {"FLASK_PROXYHOOKS_SECRETS": '["s3cret"]', "FLASK_SECRET_KEY": "for signing tokens"}
+
+
+@pytest.fixture(scope="module")
+def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a virtual environment with the package, what it depends on, and nothing else."""
+    home = tmp_path_factory.mktemp("plain")
+    venv.create(home, with_pip=True)
+    run(home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=home)
+    return home / "bin"
+
+
+def test_the_minimal_example_runs_from_the_wheel(plain: Path, tmp_path: Path) -> None:
+    printed = run(plain / "python", "-I", "-c", EVENTS, ROOT / "examples" / "minimal.py", cwd=tmp_path, **ENVIRON)
     assert printed.splitlines() == ["{'disconnect': {'code': 4501, 'reason': 'unauthorized'}}", "403"]
-    assert (
-        run(python, "-I", "-c", "import sys, proxyhooks.gunicorn; print('flask' in sys.modules)", cwd=tmp_path)
-        == "False\n"
+    loaded = run(
+        plain / "python", "-I", "-c", "import sys, proxyhooks.gunicorn; print('flask' in sys.modules)", cwd=tmp_path
     )
+    assert loaded == "False\n"
+
+
+def test_judge_client_and_commands_work_in_the_plain_install(plain: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "examples" / "minimal.py", tmp_path / "app.py")
+    flask = plain / "flask", "--app", "app", "centrifugo"
+    made = run(
+        *flask,
+        "config",
+        "--base-url",
+        "http://127.0.0.1:8070",
+        "--allowed-origin",
+        "http://a.example",
+        cwd=tmp_path,
+        **ENVIRON,
+    )
+    (tmp_path / "config.json").write_text(made)
+    variables = ENVIRON | {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"}
+    run(*flask, "check", "config.json", cwd=tmp_path, **variables)
+    assert "inbox:<user>" in run(*flask, "hooks", cwd=tmp_path, **ENVIRON)
+    assert "permission denied" in run(*flask, "codes", cwd=tmp_path, **ENVIRON)
+    assert "inbox" in run(*flask, "export", "typescript", cwd=tmp_path, **ENVIRON)
+    call = run(*flask, "call", "subscribe", "--user", "ada", "--channel", "inbox:ada", cwd=tmp_path, **ENVIRON)
+    assert "allowed" in call
+    judged = "from proxyhooks.centrifugo.judge import judge; print(judge('rpc', 200, b'{}').outcome)"
+    assert run(plain / "python", "-I", "-c", judged, cwd=tmp_path) == "allowed\n"
+    asked = "from app import app; from proxyhooks.testing import ProxyClient; print(ProxyClient(app).connect().reason)"
+    assert run(plain / "python", "-c", asked, cwd=tmp_path, **ENVIRON) == "unauthorized\n"
