@@ -127,6 +127,24 @@ class ProxyHooks(Hooks):
         return Dispatcher(Index(self, ready), self._meta_schema, details)
 
 
+def find_hooks(app: Flask, name: str | None = None) -> ProxyHooks:
+    """The application's ProxyHooks.
+
+    :raises LookupError: if there is none, or none of that name, or several and no name; the text says what to do.
+    """
+    installed: _Installed | None = app.extensions.get(_KEY)
+    if installed is None:
+        raise LookupError(
+            f"the application {app.import_name!r} has no hooks: it needs ProxyHooks(app), or init_app(app)"
+        )
+    names = ", ".join(map(repr, installed.hooks))
+    if name is None and len(installed.hooks) > 1:
+        raise LookupError(f"the application has several ProxyHooks: say which, one of {names}")
+    if name is not None and name not in installed.hooks:
+        raise LookupError(f"the application has no ProxyHooks named {name!r}: there is {names}")
+    return next(iter(installed.hooks.values())) if name is None else installed.hooks[name]
+
+
 def _sync(app: Flask, function: Callable[..., Any]) -> Callable[..., Any]:
     """The async function, to be called as others are."""
     run = app.async_to_sync(function)

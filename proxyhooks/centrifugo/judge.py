@@ -7,10 +7,10 @@ Centrifugo v6.9.1.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from .. import _clock
@@ -60,7 +60,7 @@ def judge(
     return _Case(EVENTS[event], protocol, transport, request or {}, seconds).judge(status, body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Case:
     event: Event
     protocol: str
@@ -80,12 +80,12 @@ class _Case:
         try:
             node = parse(text)
         except NotJson as error:
-            return self.failed(f"the body is no JSON: {error}")
+            return self.misread(self.failed(f"the body is no JSON: {error}"))
         reader, reply = Reader(text), dict[str, Any]()
         if node.value is not None:  # Go reads a bare null as an empty object
             reader.struct(envelope_of(self.event), node, "", reply)
         if reader.wrong:
-            return self.failed("; ".join(reader.wrong))
+            return self.misread(self.failed("; ".join(reader.wrong)))
         verdict = self.read(reply)
         return advise(verdict, self.event, reply, reader.unknown, self.protocol, self.request)
 
@@ -102,7 +102,7 @@ class _Case:
         try:
             result = None if given is None else self.result(given)
         except ValueError as error:
-            return self.unreadable(str(error))
+            return self.misread(self.unreadable(str(error)))
         return _READ.get(self.event.name, _Case.allow)(self, result)
 
     # What becomes of a result, event by event.
@@ -206,6 +206,9 @@ class _Case:
         if not self.event.carries_disconnect:
             return self.verdict(outcome="ignored", why=why)
         return self.internal(why)
+
+    def misread(self, verdict: Verdict) -> Verdict:
+        return dataclasses.replace(verdict, misread=True)
 
     def unreadable(self, why: str) -> Verdict:
         """Centrifugo has a reply with base64 in it that is none."""

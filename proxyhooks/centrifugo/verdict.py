@@ -53,6 +53,8 @@ class Verdict:
     ``data`` and the like, as JSON or, from a ``b64`` twin, as bytes; JSON null is ``None``."""
     why: str = ""
     """A sentence."""
+    misread: bool = False
+    """Whether the reply had status 200 and Centrifugo could still not read it."""
     warnings: tuple[Warning, ...] = ()
 
     @property

@@ -8,6 +8,7 @@ import click
 import flask
 
 from .._extension import ProxyHooks
+from .._extension import find_hooks as of_app
 from .._hooks import Index
 from .._secrets import load
 from ..centrifugo.backend import Backend, Served
@@ -20,18 +21,13 @@ def find_hooks(name: str | None = None) -> ProxyHooks:
 
     :raises click.UsageError: if there is none, or none of that name, or several and no name.
     """
-    installed: Any = flask.current_app.extensions.get("proxyhooks")
-    hooks: dict[str, ProxyHooks] = {} if installed is None else installed.hooks
-    if not hooks:
+    app: Any = flask.current_app
+    try:
+        return of_app(app, name)
+    except LookupError as error:
         raise click.UsageError(
-            f"the application {flask.current_app.import_name!r} has no hooks: it needs ProxyHooks(app), or "
-            "hooks.init_app(app) in its factory"
-        )
-    if name is None and len(hooks) > 1:
-        raise click.UsageError(f"there are several ProxyHooks: say which with --hooks, one of {', '.join(hooks)}")
-    if name is not None and name not in hooks:
-        raise click.UsageError(f"there is no ProxyHooks named {name!r}: there is {', '.join(hooks)}")
-    return next(iter(hooks.values())) if name is None else hooks[name]
+            f"{error.args[0]} (--hooks NAME)" if "several" in error.args[0] else error.args[0]
+        ) from None
 
 
 def find_backend(name: str | None = None) -> Backend:

@@ -1,0 +1,127 @@
+"""Requests as Centrifugo sends them, and the way into the application, for the test client."""
+
+from __future__ import annotations
+
+import base64
+import contextvars
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any, Final
+
+from flask import Flask
+from flask.signals import got_request_exception
+from flask.testing import FlaskClient
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from . import _clock
+from ._events import EVENTS
+from ._fields import fields_of
+from ._secrets import HEADER
+
+ABSENT: Final[Any] = object()
+"""For a payload: not there, which is not JSON null."""
+# Go writes these so, that JSON may stand in a page.
+_ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+_EVENTS_WITH_USER: Final = ("refresh", "subscribe", "sub_refresh", "publish", "rpc")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    body: bytes
+    error: BaseException | None
+    """What nobody in the application handled."""
+
+
+def compact(value: Any) -> str:
+    """JSON as Go writes it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.translate(_ESCAPED)
+
+
+def body_of(event: str, fields: Mapping[str, Any], binary: bool) -> dict[str, Any]:
+    """The fields in Centrifugo's order; empty ones are left out, as it does."""
+    request: Any = EVENTS[event].request
+    body: dict[str, Any] = {}
+    for one in fields_of(request):
+        value = fields.get(one.name, ABSENT)
+        if one.name == "user" and event in _EVENTS_WITH_USER:
+            body["user"] = value
+        elif one.twin is not None:
+            if value is ABSENT:
+                continue
+            if binary or isinstance(value, bytes):
+                raw = value if isinstance(value, bytes) else compact(value).encode()
+                body[one.twin] = base64.b64encode(raw).decode()
+            else:
+                body[one.name] = value
+        elif value is not ABSENT and (one.name == "meta" or value not in ("", None, 0, [])):
+            body[one.name] = value
+    return body
+
+
+@dataclass(slots=True)
+class Line:
+    """Where the requests go."""
+
+    app: Flask
+    urls: Mapping[str, str]
+    secret: str | None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Those of the client that are forwarded."""
+
+    def send(self, event: str, body: bytes, ahead: float) -> Reply:
+        """Ask the application, in a context of its own: nothing that was pushed or set around it is seen in it."""
+        return contextvars.Context().run(self._send, event, body, ahead)
+
+    def _send(self, event: str, body: bytes, ahead: float) -> Reply:
+        headers = {"User-Agent": "Go-http-client/1.1", "Content-Type": "application/json"}
+        headers |= {HEADER: self.secret} if self.secret else {}
+        headers |= self.headers | {"Accept-Encoding": "gzip"}
+        environ = EnvironBuilder(
+            self.urls[event],
+            method="POST",
+            headers=Headers(headers),
+            input_stream=BytesIO(body),
+            content_length=len(body),
+        ).get_environ()
+        unhandled: list[BaseException] = []
+
+        def note(_: Flask, exception: BaseException, **__: Any) -> None:
+            unhandled.append(exception)
+
+        with _clock.ahead(ahead), got_request_exception.connected_to(note, sender=self.app):
+            try:
+                parts, status, _ = run_wsgi_app(self.app, environ, buffered=True)
+                reply = b"".join(parts)
+            except Exception as error:  # TESTING lets them through
+                return Reply(500, b"", error)
+        return Reply(int(status.split()[0]), reply, unhandled[0] if unhandled else None)
+
+
+def forwarded(given: Mapping[str, str], listed: tuple[str, ...] | None, setting: str) -> dict[str, str]:
+    """The headers, if Centrifugo would forward them.
+
+    :raises ValueError: if one is not listed.
+    """
+    for name in given:
+        if listed is not None and name.lower() not in {header.lower() for header in listed}:
+            raise ValueError(
+                f"Centrifugo would not forward {name}, which the hooks do not declare: "
+                f"ProxyHooks({setting}={[*listed, name]!r})"
+            )
+    return dict(given)
+
+
+def cookie_header(cookies: Mapping[str, str], client: FlaskClient | None) -> str:
+    """The Cookie header of a browser with these cookies, and those of Flask's test client."""
+    pairs = dict(cookies)
+    if client is not None:
+        # Werkzeug lets one ask only for cookies whose names one knows.
+        pairs |= {cookie.key: cookie.value for cookie in (client._cookies or {}).values()}
+    return "; ".join(f"{name}={value}" for name, value in pairs.items())
