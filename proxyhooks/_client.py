@@ -44,11 +44,18 @@ def compact(value: Any) -> str:
     return text.translate(_ESCAPED)
 
 
+def _place(event: str, name: str) -> int:
+    """Centrifugo writes ``meta`` last, but in subscribe, where the payload is."""
+    if event == "subscribe":
+        return 2 if name == "data" else 1 if name == "meta" else 0
+    return 1 if name == "meta" else 0
+
+
 def body_of(event: str, fields: Mapping[str, Any], binary: bool) -> dict[str, Any]:
     """The fields in Centrifugo's order; empty ones are left out, as it does."""
     request: Any = EVENTS[event].request
     body: dict[str, Any] = {}
-    for one in fields_of(request):
+    for one in sorted(fields_of(request), key=lambda one: _place(event, one.name)):
         value = fields.get(one.name, ABSENT)
         if one.name == "user" and event in _EVENTS_WITH_USER:
             body["user"] = value
