@@ -17,6 +17,12 @@ class Event:
     result: type[messages.Result]
     proxy: str
     """Where Centrifugo's configuration has the proxy that asks."""
+    option: str = ""
+    """Where a namespace has the switch for it; none: it is asked without one."""
+    repeatable: bool = False
+    """Whether a hook may safely run twice for one request."""
+    pro: bool = False
+    """Whether only Centrifugo PRO asks."""
     routed_on: Literal["channel", "method"] | None = None
     """The field that patterns are matched against."""
     payload: bool = False
@@ -45,6 +51,7 @@ _EVENTS: Final = (
         request=messages.ConnectRequest,
         result=messages.ConnectResult,
         proxy="client.proxy.connect",
+        repeatable=True,
         payload=True,
         answers_client=True,
     ),
@@ -53,6 +60,7 @@ _EVENTS: Final = (
         request=messages.RefreshRequest,
         result=messages.RefreshResult,
         proxy="client.proxy.refresh",
+        repeatable=True,
         answers_client=True,
         carries_error=False,
         carries_disconnect=False,
@@ -64,6 +72,8 @@ _EVENTS: Final = (
         request=messages.SubscribeRequest,
         result=messages.SubscribeResult,
         proxy="channel.proxy.subscribe",
+        option="subscribe_proxy_enabled",
+        repeatable=True,
         routed_on="channel",
         payload=True,
         answers_client=True,
@@ -75,6 +85,8 @@ _EVENTS: Final = (
         request=messages.SubRefreshRequest,
         result=messages.SubRefreshResult,
         proxy="channel.proxy.sub_refresh",
+        option="sub_refresh_proxy_enabled",
+        repeatable=True,
         routed_on="channel",
         unmatched=errors.UnknownChannel,
         answers_client=True,
@@ -88,6 +100,7 @@ _EVENTS: Final = (
         request=messages.PublishRequest,
         result=messages.PublishResult,
         proxy="channel.proxy.publish",
+        option="publish_proxy_enabled",
         routed_on="channel",
         payload=True,
         answers_payload=True,
@@ -98,6 +111,7 @@ _EVENTS: Final = (
         request=messages.RPCRequest,
         result=messages.RPCResult,
         proxy="rpc.proxy",
+        option="proxy_enabled",
         routed_on="method",
         payload=True,
         answers_payload=True,
@@ -109,6 +123,7 @@ _EVENTS: Final = (
         request=messages.MapPublishRequest,
         result=messages.MapPublishResult,
         proxy="channel.proxy.map_publish",
+        option="map.publish_proxy_enabled",
         routed_on="channel",
         payload=True,
         answers_payload=True,
@@ -119,6 +134,7 @@ _EVENTS: Final = (
         request=messages.MapRemoveRequest,
         result=messages.MapRemoveResult,
         proxy="channel.proxy.map_remove",
+        option="map.remove_proxy_enabled",
         routed_on="channel",
         unmatched=errors.UnknownChannel,
     ),
@@ -127,6 +143,7 @@ _EVENTS: Final = (
         request=messages.SharedPollRefreshRequest,
         result=messages.SharedPollRefreshResult,
         proxy="channel.proxy.shared_poll_refresh",
+        repeatable=True,
         routed_on="channel",
         unmatched=errors.UnknownChannel,
         carries_disconnect=False,
@@ -136,6 +153,8 @@ _EVENTS: Final = (
         request=messages.NotifyCacheEmptyRequest,
         result=messages.NotifyCacheEmptyResult,
         proxy="channel.proxy.cache_empty",
+        option="cache_empty_proxy_enabled",
+        pro=True,
         routed_on="channel",
         unmatched=errors.UnknownChannel,
         carries_error=False,
@@ -148,6 +167,8 @@ _EVENTS: Final = (
         request=messages.NotifyChannelStateRequest,
         result=messages.NotifyChannelStateResult,
         proxy="channel.proxy.state",
+        option="state_proxy_enabled",
+        pro=True,
         carries_disconnect=False,
         silent={},
     ),

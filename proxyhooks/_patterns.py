@@ -95,6 +95,24 @@ class ChannelPattern:
         """The class of each variable's values."""
         return {part.name: _CLASSES.get(part.kind, str) for part in self.parts if isinstance(part, Variable)}
 
+    @property
+    def namespace(self) -> str | None:
+        """What stands before the first ``:`` of every channel that matches.
+
+        ``""`` if there is none, ``None`` if it varies. The ``$`` in front of private channels is no part of it.
+        """
+        varies, name = False, ""
+        for part in self.parts:
+            if isinstance(part, Variable):
+                if part.kind == "path":
+                    return None
+                varies = True
+            elif ":" in part:
+                return None if varies else (name + part.partition(":")[0]).removeprefix("$")
+            else:
+                name += part
+        return ""
+
     def match(self, channel: str) -> dict[str, Any] | None:
         """The values of the variables if the channel matches the whole pattern, else ``None``."""
         position, values = 0, []

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 from flask.cli import AppGroup
 
+from ..exceptions import SetupError
+
 # Each is a module of this package with a command of that name; loaded when it is used, as ``flask`` loads this group
 # whatever it is called for.
-_COMMANDS = ("call", "check", "codes", "config", "doctor", "export", "hooks")
+_COMMANDS = ("call", "codes", "config", "hooks")
 
 
 class _Commands(AppGroup):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SetupError as error:  # of the application that is being loaded: the sentence says it all
+            raise click.ClickException(f"the application does not start: {error}") from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 

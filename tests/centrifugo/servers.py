@@ -53,6 +53,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
+        except urllib.error.HTTPError:
+            return
         except urllib.error.URLError:
             time.sleep(0.05)
     raise RuntimeError(f"{process.args!r} does not answer at {url}:\n{log.read_text()[-4000:]}")

@@ -1,0 +1,262 @@
+"""A configuration of Centrifugo v6 for the hooks of an application."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from .._events import EVENTS, Event
+from .._patterns import ChannelPattern
+from .._secrets import HEADER
+from .backend import Backend, Served
+
+VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"
+"""What Centrifugo's environment has the secret in."""
+_NAME: Final = re.compile("[-a-zA-Z0-9_.]{2,}")
+_NO_META: Final = ("connect", "shared_poll_refresh", "cache_empty", "state")
+_API_KEY: Final = "CENTRIFUGO_HTTP_API_KEY"
+_POLL_KEY: Final = "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY"
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the two servers are to meet."""
+
+    base_url: str
+    """The root of the application, as Centrifugo reaches it."""
+    allowed_origins: Sequence[str]
+    secret: str | None = None
+    """To be written into the file; else it is named as a variable."""
+    timeout: str = "3s"
+    """Of a call, in Go's notation."""
+    binary_encoding: bool = False
+    repeat: Collection[str] = ()
+    """Further events whose hooks may run twice for one request."""
+    namespaces: Collection[str] = ()
+    """Further namespaces, for hooks that serve every channel or method."""
+    proxy_name: str | None = None
+    """The prefix of named proxies, one for each event; else the default proxies are used."""
+    pro: bool = False
+    """Whether to configure what only Centrifugo PRO asks."""
+    connection_rate_limit: int = 500
+    """New connections a second that a node accepts; others are told 503 and come back later."""
+    concurrency: int = 1
+    """Commands of one client that run at a time; with more than one they may overtake each other."""
+
+
+@dataclass(slots=True)
+class Generated:
+    config: Config = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what the file cannot say."""
+
+
+def check_options(options: Options) -> None:
+    """:raises ValueError: if they cannot work; the text says what would."""
+    url = urlsplit(options.base_url)
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise ValueError(
+            f"the base URL must be the root of the application, such as http://127.0.0.1:8070, not {options.base_url!r}"
+        )
+    for origin in options.allowed_origins:
+        if origin != "*" and not re.fullmatch(r"(https?|[a-z.+-]+)://[^/?#]+", origin):
+            raise ValueError(f"an origin is a scheme and a host, such as https://example.com, not {origin!r}")
+    if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m))+", options.timeout):
+        raise ValueError(f"a timeout needs a unit, such as 3s or 500ms, not {options.timeout!r}")
+    for name in options.repeat:
+        if name not in EVENTS:
+            raise ValueError(f"there is no event {name!r} to repeat: there are {', '.join(EVENTS)}")
+    for name in (*options.namespaces, *([options.proxy_name] if options.proxy_name else [])):
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"Centrifugo refuses the name {name!r}: two or more of A-Z a-z 0-9 - _ .")
+
+
+def generate(backend: Backend, options: Options) -> Generated:
+    """The configuration, and what is to be said besides.
+
+    :raises ValueError: if the options cannot work.
+    """
+    check_options(options)
+    return _Making(backend, options).make()
+
+
+@dataclass(slots=True)
+class _Making:
+    backend: Backend
+    options: Options
+    made: Generated = field(default_factory=Generated)
+
+    def make(self) -> Generated:
+        config = self.made.config
+        config["client"] = {
+            "allowed_origins": list(self.options.allowed_origins),
+            "connection_rate_limit": self.options.connection_rate_limit,
+            "concurrency": self.options.concurrency,
+        }
+        hooks = self.backend.events()
+        events = [event for name, event in EVENTS.items() if name in hooks and (self.options.pro or not event.pro)]
+        for event in events:
+            self.proxy(event)
+        self.namespaces("channel", [event for event in events if event.routed_on == "channel"], hooks)
+        self.namespaces("rpc", [event for event in events if event.routed_on == "method"], hooks)
+        config["health"] = {"enabled": True}
+        config["prometheus"] = {"enabled": True}
+        self.say(hooks)
+        return self.made
+
+    def proxy(self, event: Event) -> None:
+        options, base = self.options, self.options.base_url.rstrip("/")
+        headers: dict[str, str] = {}
+        if self.backend.secrets:
+            headers[HEADER] = options.secret if options.secret is not None else f"${{{VARIABLE}}}"
+        if event.repeatable or event.name in options.repeat:
+            # With this header Go repeats a request whose kept connection was closed under it.
+            headers["Idempotency-Key"] = "proxyhooks"
+        proxy: Config = {"enabled": True} if event.proxy.startswith("client.") else {}
+        proxy |= {"endpoint": f"{base}{self.backend.url_prefix}/{event.name}", "timeout": options.timeout}
+        if event.name != "shared_poll_refresh" and not event.pro:
+            proxy |= {"http_headers": list(self.backend.http_headers)} if self.backend.http_headers else {}
+            emulated = list(self.backend.emulated_headers)
+            proxy |= {"emulated_headers": emulated} if emulated else {}
+        if self.backend.meta and event.name not in _NO_META:
+            proxy["include_connection_meta"] = True
+        if options.binary_encoding:
+            proxy["binary_encoding"] = True
+        if headers:
+            proxy["http"] = {"static_headers": headers}
+        if options.proxy_name and not event.proxy.startswith("client."):
+            self.made.config.setdefault("proxies", []).append({"name": self.named(event), **proxy})
+        else:
+            _set(self.made.config, event.proxy, proxy)
+
+    def named(self, event: Event) -> str:
+        return f"{self.options.proxy_name}_{event.name}"
+
+    def namespaces(self, section: str, events: Sequence[Event], hooks: dict[str, list[Served]]) -> None:
+        """Switch the events on where there are hooks for them."""
+        asked: dict[str, list[Event]] = {}
+        everywhere: list[Event] = []
+        for event in events:
+            for name in sorted({_namespace(served) for served in hooks[event.name]}, key=str):
+                if name is None:
+                    everywhere.append(event)
+                elif not name or _NAME.fullmatch(name):
+                    asked.setdefault(name, []).append(event)
+                else:
+                    self.made.notes.append(
+                        f"{event.name}: Centrifugo refuses {name!r} as the name of a namespace (two or more of A-Z a-z "
+                        "0-9 - _ .), so these hooks are never asked: rename it"
+                    )
+        if everywhere:
+            for name in ("", *self.options.namespaces):
+                asked.setdefault(name, [])
+            names = ", ".join(event.name for event in everywhere)
+            self.made.notes.append(
+                f"{names}: hooks serve every {everywhere[0].routed_on}, but Centrifugo knows only the namespaces of "
+                f"the configuration ({', '.join(filter(None, sorted(asked))) or 'none'}): add others with --namespace"
+            )
+        for name in sorted(asked):
+            wanted = [event for event in events if event in asked[name] or event in everywhere]
+            options = self.switches(name, wanted)
+            if name:
+                found: Config = self.made.config.setdefault(section, {})
+                found.setdefault("namespaces", []).append({"name": name} | options)
+            else:
+                _set(self.made.config, f"{section}.without_namespace", options)
+
+    def switches(self, name: str, events: Sequence[Event]) -> Config:
+        options: Config = {}
+        names = {event.name for event in events}
+        if names & {"map_publish", "map_remove"} and "shared_poll_refresh" in names:
+            self.made.notes.append(
+                f"{name or 'without_namespace'}: it cannot be maps and shared polls both; it is maps"
+            )
+            names.discard("shared_poll_refresh")
+        if names & {"map_publish", "map_remove"}:
+            options |= {"subscription_type": "map", "map": {"mode": "ephemeral", "key_ttl": "1h"}}
+            self.made.notes.append(_MAPS.format(name=name or "without_namespace"))
+        elif "shared_poll_refresh" in names:
+            # What may be tracked is signed, so subscribing alone gives nothing.
+            options |= {"subscription_type": "shared_poll", "allow_subscribe_for_client": True}
+            options["shared_poll"] = {"refresh_interval": "10s"}
+            if self.options.proxy_name:
+                options["shared_poll"]["proxy_name"] = self.named(EVENTS["shared_poll_refresh"])
+        for event in events:
+            if event.option:
+                _set(options, event.option, True)
+                if self.options.proxy_name:
+                    _set(options, event.option.replace("_enabled", "_name"), self.named(event))
+        return options
+
+    def say(self, hooks: dict[str, list[Served]]) -> None:
+        notes = self.made.notes
+        pro = [name for name in hooks if EVENTS[name].pro]
+        if pro and not self.options.pro:
+            notes.append(f"{', '.join(pro)}: only Centrifugo PRO asks, so they are left out; write them with --pro")
+        if self.backend.secrets and self.options.secret is None:
+            notes.append(
+                f"Centrifugo needs the secret in its environment: export {VARIABLE}=... (one of those accepted)"
+            )
+        make = "$(openssl rand -hex 32)"
+        notes.append(f"its server API needs a key, if you use it: export {_API_KEY}={make}")
+        if "shared_poll_refresh" in hooks:
+            notes.append(f"shared polls need a key to check what clients track: export {_POLL_KEY}={make}")
+        if not hooks:
+            notes.append("there are no hooks, so Centrifugo will ask nothing")
+
+
+_MAPS: Final = (
+    "{name}: nobody may subscribe to these maps yet. v6.9.1 refuses subscriptions to maps that a subscribe proxy is "
+    "asked about (107), so let clients in with subscription tokens, or all of them with allow_subscribe_for_client; "
+    "and it reports allowed changes to their client as 107"
+)
+
+
+def _namespace(served: Served) -> str | None:
+    return None if served.pattern is None else ChannelPattern(served.pattern).namespace
+
+
+def _set(config: Config, path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    for parent in parents:
+        config = config.setdefault(parent, {})
+    if isinstance(value, dict) and isinstance(config.get(last), dict):
+        config[last] |= value
+    else:
+        config[last] = value
+
+
+def merge(config: Config, ours: Config) -> Config:
+    """The configuration with ours in it; what we do not say stays as it is, in its place."""
+    merged = copy.deepcopy(config)
+    for key, value in ours.items():
+        there = merged.get(key)
+        if isinstance(there, dict) and isinstance(value, dict):
+            merged[key] = merge(there, value)
+        elif isinstance(there, list) and isinstance(value, list):
+            merged[key] = _merged_list(there, value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def _merged_list(there: list[Any], ours: list[Any]) -> list[Any]:
+    merged = list(there)
+    for item in ours:
+        same = (n for n, old in enumerate(merged) if _name(old) is not None and _name(old) == _name(item))
+        position = next(same, None)
+        if position is not None:
+            merged[position] = merge(merged[position], item)
+        elif item not in merged:
+            merged.append(item)
+    return merged
+
+
+def _name(item: Any) -> Any:
+    return item.get("name") if isinstance(item, dict) else None

@@ -1,0 +1,177 @@
+"""``flask centrifugo call``: one event, and what Centrifugo makes of the answer."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import os
+import sys
+import traceback
+import urllib.error
+import urllib.request
+import uuid
+from http.client import HTTPMessage
+from typing import IO, Any, Literal, cast
+
+import click
+import flask
+from flask import Flask
+from flask.cli import with_appcontext
+
+from .._client import ABSENT, Line, body_of, compact
+from .._events import EVENTS
+from .._fields import fields_of
+from .._secrets import HEADER
+from .._steps import Step
+from ..centrifugo.judge import judge
+from ..centrifugo.verdict import Verdict
+from ._app import find_backend, hooks_option
+
+_SECRET = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # the name of a variable
+
+
+class _EventName(click.ParamType[str]):
+    name = "event"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in EVENTS:
+            return str(value)
+        near = difflib.get_close_matches(value, EVENTS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(EVENTS)}"
+        return self.fail(f"there is no event {value!r}: {hint}", param, ctx)
+
+
+class _Json(click.ParamType[Any]):
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            return self.fail(f"{value!r} is no JSON: {error}; a text needs quotes of its own: '\"hi\"'", param, ctx)
+
+
+@click.command("call")
+@click.argument("event", type=_EventName())
+@click.option("--user", default=None, help="The user's id.")
+@click.option("--channel", default=None)
+@click.option("--method", default=None, help="Of an rpc.")
+@click.option("--key", default=None, help="Of a map.")
+@click.option("--data", type=_Json(), default=None, help="The payload, as JSON.")
+@click.option("--meta", type=_Json(), default=None, help="The connection's meta, as JSON.")
+@click.option("--field", "more", multiple=True, metavar="NAME=JSON", help="Any other field of the request.")
+@click.option("--transport", default="websocket", show_default=True)
+@click.option("--protocol", type=click.Choice(["json", "protobuf"]), default="json", show_default=True)
+@click.option("--binary", is_flag=True, help="Send the payload as binary_encoding does.")
+@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Of the client, forwarded.")
+@click.option("--url", metavar="URL", help="Ask a running server there: the root of the application.")
+@click.option("--secret", help=f"By default the first that is accepted; with --url ${_SECRET} before it.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@hooks_option
+@with_appcontext
+def command(
+    event: str,
+    headers: tuple[str, ...],
+    url: str | None,
+    secret: str | None,
+    binary: bool,
+    form: Literal["text", "json"],
+    hooks_name: str | None,
+    **given: Any,
+) -> None:
+    """Send one event to the application, and show what Centrifugo makes of the answer.
+
+    The whole way is gone: secret, before_request, hook, and back. Ends with 0 if the answer allows, else with 1.
+    """
+    backend = find_backend(hooks_name)
+    request = body_of(event, _fields(event, given), binary)
+    if secret is None and url:
+        secret = os.environ.get(_SECRET)
+    if secret is None:
+        secret = next(iter(backend.secrets), None)
+    forwarded = dict(_split(header) for header in headers)
+    path = f"{backend.url_prefix}/{event}"
+    body = compact(request).encode()
+    if url:
+        status, reply = _over_http(url.rstrip("/") + path, body, secret, forwarded)
+    else:
+        status, reply = _in_process(event, path, body, secret, forwarded)
+    verdict = judge(event, status, reply, protocol=given["protocol"], transport=given["transport"], request=request)
+    names = Verdict.__slots__
+    step = Step(**{name: getattr(verdict, name) for name in names}, request=request, status=status, reply=reply)
+    _show(step, form)
+    sys.exit(0 if step.allowed else 1)
+
+
+def _fields(event: str, given: dict[str, Any]) -> dict[str, Any]:
+    request: Any = EVENTS[event].request
+    known = {field.name: field for field in fields_of(request)}
+    fields: dict[str, Any] = {"client": str(uuid.uuid4()), "encoding": "binary" if given.get("binary") else "json"}
+    fields["user"] = given["user"] or ""
+    for name in ("transport", "protocol", "channel", "method", "key", "data", "meta", "user"):
+        value = given[name]
+        if value is None:
+            continue
+        if name not in known and name not in ("transport", "protocol"):
+            raise click.UsageError(f"a request of {event} has no {name}; it has {', '.join(known)}")
+        fields[name] = value
+    for text in given["more"]:
+        name, _, value = text.partition("=")
+        if name not in known:
+            raise click.UsageError(f"a request of {event} has no {name!r}; it has {', '.join(known)}")
+        fields[name] = _Json().convert(value, None, None)
+    if given["data"] is None:
+        fields["data"] = ABSENT
+    return fields
+
+
+def _split(header: str) -> tuple[str, str]:
+    name, colon, value = header.partition(":")
+    if not colon:
+        raise click.UsageError(f"{header!r} is no header: write 'Cookie: session=...'")
+    return name.strip(), value.strip()
+
+
+def _in_process(event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    logging.getLogger("proxyhooks").addHandler(logging.StreamHandler())
+    app = cast(Any, flask.current_app)._get_current_object()
+    assert isinstance(app, Flask)
+    reply = Line(app, {event: path}, secret, headers).send(event, body, 0)
+    if reply.error is not None and app.testing:  # else Flask has logged it
+        traceback.print_exception(reply.error)
+    return reply.status, reply.body
+
+
+class _Unfollowed(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        return None
+
+
+def _over_http(url: str, body: bytes, secret: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"--url must be the root of the application, such as http://127.0.0.1:8070, not {url!r}")
+    sent = {"Content-Type": "application/json"} | headers | ({HEADER: secret} if secret else {})
+    request = urllib.request.Request(url, body, sent, method="POST")  # noqa: S310  # checked above
+    opener = urllib.request.build_opener(_Unfollowed, urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=10) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except OSError as error:
+        raise click.ClickException(f"{url} cannot be asked: {getattr(error, 'reason', error)}") from None
+
+
+def _show(step: Step, form: Literal["text", "json"]) -> None:
+    if form == "json":
+        shown = {name: getattr(step, name) for name in (*Verdict.__slots__, "request", "status")}
+        shown["reply"] = (step.reply or b"").decode("utf-8", "replace")
+        shown["warnings"] = [warning._asdict() for warning in step.warnings]
+        click.echo(json.dumps(shown, indent=2, default=lambda value: value.decode("utf-8", "replace")))
+        return
+    click.echo(repr(step))
+    if not step.allowed:
+        click.echo(f"  client:  {'comes back by itself' if step.comes_back else 'does not try again by itself'}")

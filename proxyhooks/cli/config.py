@@ -1,0 +1,69 @@
+"""``flask centrifugo config``: a configuration of Centrifugo that fits the hooks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from ..centrifugo.generate import Options, generate, merge
+from ._app import find_backend, hooks_option
+
+
+@click.command("config")
+@click.option("--base-url", required=True, metavar="URL", help="The application's root, as Centrifugo reaches it.")
+@click.option(
+    "--allowed-origin", "allowed_origins", multiple=True, required=True, metavar="ORIGIN", help="Of pages; repeatable."
+)
+@click.option("--with-secret", is_flag=True, help="Write the secret itself; the file is a secret then.")
+@click.option("--timeout", default="3s", show_default=True, help="Of a call, in Go's notation.")
+@click.option("--binary", is_flag=True, help="Payloads as base64, for clients that send bytes.")
+@click.option("--repeat", default="", metavar="EVENT,...", help="Further events whose hooks may run twice.")
+@click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="Further namespaces; repeatable.")
+@click.option("--proxy-name", metavar="NAME", help="Name the proxies NAME_<event> instead of using the default ones.")
+@click.option("--connection-rate-limit", default=500, show_default=True, help="New connections a second and node.")
+@click.option("--concurrency", default=1, show_default=True, help="Commands of one client at a time.")
+@click.option("--pro", is_flag=True, help="With what only Centrifugo PRO asks.")
+@click.option(
+    "--merge", "merge_into", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="An existing configuration, as JSON, to be completed; the whole is written.",
+)  # fmt: skip
+@hooks_option
+@with_appcontext
+def command(
+    with_secret: bool, binary: bool, repeat: str, merge_into: Path | None, hooks_name: str | None, **given: Any
+) -> None:
+    """Write a configuration of Centrifugo v6 for the hooks to standard output.
+
+    What the file cannot say is on standard error. The same hooks and options make the same file, byte for byte.
+    """
+    backend = find_backend(hooks_name)
+    if with_secret and not backend.secrets:
+        raise click.UsageError("there is no secret to write: the application runs with PROXYHOOKS_INSECURE")
+    try:
+        options = Options(
+            secret=backend.secrets[0] if with_secret else None,
+            binary_encoding=binary,
+            repeat=[name.strip() for name in repeat.split(",") if name.strip()],
+            **given,
+        )
+        made = generate(backend, options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    config = made.config if merge_into is None else merge(_read(merge_into), made.config)
+    click.echo(json.dumps(config, indent=2, ensure_ascii=False))
+    for note in made.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text())
+    except ValueError as error:
+        raise click.UsageError(f"{path} is no JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise click.UsageError(f"{path} has no object in it")
+    return config

@@ -1,0 +1,88 @@
+"""``flask centrifugo hooks``: what answers what."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Callable
+from typing import Any, Literal
+
+import click
+import flask
+from flask.cli import with_appcontext
+
+from .._events import EVENTS
+from .._hooks import Index
+from .._signatures import name_of
+from ._app import find_hooks, hooks_option
+from ._table import table
+
+
+def _place(function: Callable[..., Any]) -> str:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return ""
+    path = os.path.relpath(code.co_filename)
+    return f"{code.co_filename if path.startswith('..') else path}:{code.co_firstlineno}"
+
+
+def _schema(given: Any) -> str:
+    if given is None:
+        return ""
+    return name_of(given) if inspect.isroutine(given) else type(given).__name__
+
+
+@click.command("hooks")
+@hooks_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@with_appcontext
+def command(hooks_name: str | None, form: Literal["text", "json"]) -> None:
+    """What answers what: event, pattern, function, place, what runs before it, schemas."""
+    hooks = find_hooks(hooks_name)
+    order = list(EVENTS)
+    rows: list[dict[str, Any]] = [
+        {
+            "event": event.name,
+            "pattern": pattern,
+            "function": route.hook.name,
+            "place": _place(route.hook.function),
+            "before": [name_of(function) for function, _ in route.before],
+            "data_schema": _schema(route.hook.data_schema),
+            "result_schema": _schema(route.hook.result_schema),
+        }
+        for event, pattern, route in Index(hooks).routes()
+    ]
+    rows.sort(key=lambda row: (order.index(str(row["event"])), row["pattern"] is None, row["pattern"] or ""))
+    silent = [name for name in order if name not in {row["event"] for row in rows}]
+    if form == "json":
+        click.echo(json.dumps({"hooks": rows, "without": silent}, indent=2))
+        return
+    if not rows:
+        click.echo(f"{flask.current_app.import_name} has ProxyHooks and no hook in them")
+        return
+    head = ("EVENT", "PATTERN", "FUNCTION", "PLACE", "BEFORE", "DATA", "RESULT")
+    click.echo(
+        table(
+            head,
+            [
+                (
+                    str(row["event"]),
+                    str(row["pattern"] or _every(str(row["event"]))),
+                    str(row["function"]),
+                    str(row["place"]),
+                    ", ".join(row["before"]),
+                    str(row["data_schema"]),
+                    str(row["result_schema"]),
+                )
+                for row in rows
+            ],
+        )
+    )
+    if silent:
+        click.echo(f"\nwithout a hook: {', '.join(silent)}")
+
+
+def _every(event: str) -> str:
+    routed_on = EVENTS[event].routed_on
+    return f"every {routed_on}" if routed_on else ""
