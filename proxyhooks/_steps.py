@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,10 @@ from ._codes import ERRORS
 from .centrifugo.verdict import Verdict
 
 _MAX_CHANNEL: Final = 255
+
+
+recent: Final[deque[Step]] = deque(maxlen=20)
+"""The last steps of all clients, for the report of a test that fails."""
 
 
 class MisreadReply(AssertionError):
@@ -25,6 +30,9 @@ class Step(Verdict):
     """As it was sent; ``None`` where Centrifugo asks nobody."""
     status: int | None = None
     reply: bytes | None = None
+
+    def __post_init__(self) -> None:
+        recent.append(self)
 
     def __repr__(self) -> str:
         said = {"code": self.code, "message": self.message, "reason": self.reason}

@@ -1,8 +1,9 @@
-"""The pytest plugin: the fixture ``proxy_client``, for tests that have an ``app`` fixture."""
+"""The pytest plugin: the fixture ``proxy_client``, and the steps of a client in the report of a test that fails."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,3 +23,15 @@ def proxy_client(request: pytest.FixtureRequest) -> Callable[..., ProxyClient]:
         return ProxyClient(app, **options)
 
     return make
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    steps: Any = sys.modules.get("proxyhooks._steps")  # nothing is done for tests without a client
+    if steps is not None:
+        if report.when == "setup":
+            steps.recent.clear()
+        elif report.failed and steps.recent:
+            report.sections.append(("Centrifugo's steps", "\n".join(map(repr, steps.recent))))
+    return report

@@ -16,6 +16,8 @@ from flask import Flask
 from proxyhooks import disconnects, errors
 from proxyhooks._codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
 from proxyhooks._events import EVENTS
+from proxyhooks.centrifugo._advice import WARNINGS
+from proxyhooks.cli import _COMMANDS, centrifugo
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -100,6 +102,26 @@ def test_the_table_of_proxies() -> None:
     rows = ["| event | proxy |", "|---|---|"]
     rows += [f"| {event.name} | `{event.proxy}` |" for event in EVENTS.values()]
     assert between("proxies") == "\n".join(rows)
+
+
+def test_the_table_of_warnings() -> None:
+    rows = ["| id | |", "|---|---|", *(f"| `{id_}` | {meaning} |" for id_, meaning in WARNINGS.items())]
+    assert between("warnings") == "\n".join(rows)
+
+
+def test_the_configuration_is_the_one_that_is_written(namespace: dict[str, Any]) -> None:
+    words = ["config", "--base-url", "http://127.0.0.1:8070"]
+    words += ["--allowed-origin", "https://example.com", "--allowed-origin", "http://localhost:5000"]
+    written = namespace["app"].test_cli_runner().invoke(centrifugo, words)
+    assert written.exit_code == 0
+    assert blocks("json") == [written.stdout]
+    assert written.stderr in README
+
+
+def test_every_command_is_there(namespace: dict[str, Any]) -> None:
+    chapter = README.partition("## From the shell")[2].partition("\n## ")[0]
+    for name in _COMMANDS:
+        assert f"`{name}`" in chapter
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -1,0 +1,66 @@
+"""The pytest plugin, in a pytest of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+APP = """
+import pytest
+from flask import Flask
+from proxyhooks import ConnectResult, ProxyHooks, RPCResult, errors
+
+@pytest.fixture
+def app():
+    app = Flask("app")
+    app.config["PROXYHOOKS_SECRETS"] = ["s"]
+    hooks = ProxyHooks(app)
+    hooks.connect(lambda req: ConnectResult(user="42"))
+    @hooks.rpc
+    def rpc(req):
+        raise errors.PermissionDenied("only owners")
+    return app
+"""
+
+
+def run(home: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    (home / "conftest.py").write_text(APP)
+    (home / "test_it.py").write_text(tests)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(home)]
+    return subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+
+
+def test_the_fixture_makes_clients_of_the_users_app(tmp_path: Path) -> None:
+    said = run(tmp_path, "def test(proxy_client):\n    assert proxy_client(name='x').connect().allowed\n")
+    assert "1 passed" in said.stdout
+
+
+def test_a_failing_assert_shows_request_reply_and_reason(tmp_path: Path) -> None:
+    tests = (
+        "def test_before(proxy_client):\n    proxy_client().connect({'before': 1})\n"
+        "def test(proxy_client):\n    client = proxy_client()\n    client.connect()\n"
+        "    assert client.rpc('m', {'x': 1}).allowed\n"
+    )
+    said = run(tmp_path, tests).stdout
+    assert "1 failed, 1 passed" in said
+    assert "Centrifugo's steps" in said
+    assert '"user":"42","method":"m","data":{"x":1}}' in said
+    assert 'reply:   200 {"error":{"code":103,"message":"only owners"}}' in said
+    assert "why:     the reply is an error, 103 'only owners'" in said
+    assert "before" not in said.partition("Centrifugo's steps")[2]
+
+
+def test_it_costs_nothing_where_it_is_not_used() -> None:
+    code = (
+        "import proxyhooks.pytest_plugin, sys; print({'flask', 'marshmallow', 'proxyhooks.testing'} & set(sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "set()\n"
+
+
+def test_without_a_fixture_named_app_it_is_said(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test(proxy_client):\n    pass\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    assert "fixture 'app' not found" in said
