@@ -217,7 +217,8 @@ class Guard:
         if passage.answer is None and passage.error is None and key not in self._warned:
             self._warned.add(key)
             text = "%s: the application answered %s before a hook was asked, for which clients try again and again. %s"
-            logger.warning(text, *key, f"Functions that run before: {self._before_request() or 'those of extensions'}")
+            before = self._before_request() or "those of extensions"
+            logger.warning(text, *key, f"Functions that run before: {before}. Let them {_leave_alone(key[0])}")
 
     def _before_request(self) -> str:
         functions = itertools.chain.from_iterable(self._app.before_request_funcs.values())
@@ -234,9 +235,12 @@ class Guard:
             culprit = f"a before_request function answered instead of a hook: {before}"
         return (
             f"{path}: the application answered {status}, which Centrifugo would take for consent or follow; "
-            f"it gets 500. Most likely {culprit}. Let it leave hooks alone, which are the requests "
-            f"with request.path.startswith({path.rpartition('/')[0] + '/'!r})"
+            f"it gets 500. Most likely {culprit}. Let it {_leave_alone(path)}"
         )
+
+
+def _leave_alone(path: str) -> str:
+    return f"leave hooks alone, which are the requests with request.path.startswith({path.rpartition('/')[0] + '/'!r})"
 
 
 class Reply:

@@ -16,12 +16,17 @@ PACKAGE = Path(proxyhooks.__file__).parent
 
 # Imports point down only, never sideways.
 LAYERS = [
-    ["cli.call", "cli.codes", "cli.config", "cli.hooks"],
+    ["cli.call", "cli.check", "cli.codes", "cli.config", "cli.doctor", "cli.hooks"],
     ["cli", "cli._app", "cli._table", "gunicorn", "pytest_plugin"],
     ["testing"],
     ["_steps"],
     ["_client"],
-    ["centrifugo.generate", "centrifugo.connection"],
+    ["centrifugo.checks"],
+    ["centrifugo._file"],
+    ["centrifugo.generate", "centrifugo.connection", "centrifugo.config", "centrifugo.findings"],
+    ["centrifugo.probe"],
+    ["centrifugo._manners"],
+    ["centrifugo._line"],
     ["responses"],
     ["_extension"],
     ["_guard"],
@@ -31,7 +36,7 @@ LAYERS = [
     ["centrifugo._advice"],
     ["centrifugo._go"],
     ["centrifugo._parse"],
-    ["_hooks", "_secrets", "signals", "schemas", "centrifugo.backend", "centrifugo.verdict"],
+    ["_hooks", "_secrets", "signals", "schemas", "centrifugo.backend", "centrifugo.verdict", "centrifugo._keys"],
     ["_decorators", "_signatures", "_tree", "centrifugo"],
     ["_events", "_patterns", "_wire"],
     ["errors", "disconnects", "messages"],

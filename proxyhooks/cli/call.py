@@ -22,6 +22,7 @@ from flask.cli import with_appcontext
 from .._client import ABSENT, Line, body_of, compact
 from .._events import EVENTS
 from .._fields import fields_of
+from .._json import Hostile, Malformed, loads
 from .._secrets import HEADER
 from .._steps import Step
 from ..centrifugo.judge import judge
@@ -47,8 +48,8 @@ class _Json(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return json.loads(value)
-        except ValueError as error:
+            return loads(value.encode())
+        except (Malformed, Hostile) as error:
             return self.fail(f"{value!r} is no JSON: {error}; a text needs quotes of its own: '\"hi\"'", param, ctx)
 
 
@@ -85,7 +86,7 @@ def command(
     The whole way is gone: secret, before_request, hook, and back. Ends with 0 if the answer allows, else with 1.
     """
     backend = find_backend(hooks_name)
-    request = body_of(event, _fields(event, given), binary)
+    request = body_of(event, _fields(event, given, binary), binary)
     if secret is None and url:
         secret = os.environ.get(_SECRET)
     if secret is None:
@@ -104,10 +105,10 @@ def command(
     sys.exit(0 if step.allowed else 1)
 
 
-def _fields(event: str, given: dict[str, Any]) -> dict[str, Any]:
+def _fields(event: str, given: dict[str, Any], binary: bool) -> dict[str, Any]:
     request: Any = EVENTS[event].request
     known = {field.name: field for field in fields_of(request)}
-    fields: dict[str, Any] = {"client": str(uuid.uuid4()), "encoding": "binary" if given.get("binary") else "json"}
+    fields: dict[str, Any] = {"client": str(uuid.uuid4()), "encoding": "binary" if binary else "json"}
     fields["user"] = given["user"] or ""
     for name in ("transport", "protocol", "channel", "method", "key", "data", "meta", "user"):
         value = given[name]
@@ -173,5 +174,5 @@ def _show(step: Step, form: Literal["text", "json"]) -> None:
         click.echo(json.dumps(shown, indent=2, default=lambda value: value.decode("utf-8", "replace")))
         return
     click.echo(repr(step))
-    if not step.allowed:
+    if not step.allowed and step.event in ("connect", "subscribe"):
         click.echo(f"  client:  {'comes back by itself' if step.comes_back else 'does not try again by itself'}")

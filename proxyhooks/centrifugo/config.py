@@ -1,0 +1,106 @@
+"""A configuration of Centrifugo as Centrifugo reads it: a file, and the environment over it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ._keys import SHAPE
+
+Config = dict[str, Any]
+_VARIABLE: Final = re.compile(r"\$\{(CENTRIFUGO_VAR_[^}]+)\}")
+_DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|ms|s|m|h)")
+_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LISTS: Final = ("allowed_origins", "http_headers", "emulated_headers")
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """The configuration of a file (JSON, TOML or YAML, by its ending), with ``CENTRIFUGO_...`` variables over it.
+
+    :raises ValueError: if it cannot be read; the text says where.
+    """
+    text = path.read_text()
+    try:
+        if path.suffix == ".toml":
+            config: Any = tomllib.loads(text)
+        elif path.suffix in (".yaml", ".yml"):
+            config = _yaml(text)
+        else:
+            config = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} has no object in it")
+    for name, keys in _names(SHAPE, ()):
+        if name in environ:
+            _set(config, keys, _value(keys[-1], environ[name]))
+    return config
+
+
+def _yaml(text: str) -> Any:
+    try:
+        yaml: Any = importlib.import_module("yaml")
+    except ImportError:
+        raise ValueError("YAML needs PyYAML: pip install pyyaml") from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+def _names(shape: Any, above: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every variable that sets something, and what it sets."""
+    for key, inner in shape.items():
+        keys = (*above, key)
+        if isinstance(inner, dict):
+            yield from _names(inner, keys)
+        else:
+            yield "CENTRIFUGO_" + "_".join(keys).upper(), keys
+
+
+def _value(key: str, text: str) -> Any:
+    if key == "static_headers" or key in ("namespaces", "proxies"):
+        return json.loads(text)
+    if key in _LISTS:
+        return text.split()
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _set(config: Config, keys: tuple[str, ...], value: Any) -> None:
+    for key in keys[:-1]:
+        config = config.setdefault(key, {})
+    config[keys[-1]] = value
+
+
+def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
+    """A static header's value as it is sent, and the variables in it that are not set.
+
+    Centrifugo replaces them there and nowhere else.
+    """
+    missing = [name for name in _VARIABLE.findall(text) if name not in environ]
+    return _VARIABLE.sub(lambda found: environ.get(found[1], found[0]), text), missing
+
+
+def seconds(duration: object) -> float | None:
+    """A duration in seconds as Go reads it; ``None`` if it has no unit."""
+    if not isinstance(duration, str):
+        return None
+    if duration == "0":
+        return 0.0
+    parts = _DURATION.findall(duration)
+    if not parts or "".join(number + unit for number, unit in parts) != duration:
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def at(config: Config, path: str) -> Any:
+    """What is at a path such as ``client.proxy.connect``; ``None`` if nothing is."""
+    found: Any = config
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
