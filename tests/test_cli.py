@@ -205,6 +205,27 @@ def test_config_is_written_and_merged(home: Path) -> None:
     assert "old.json is no JSON" in flask(home, *words, "--merge", "old.json").stderr
 
 
+def test_check_ends_with_what_it_found(home: Path) -> None:
+    words = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://a.example", "--with-secret"]
+    (home / "good.json").write_text(flask(home, *words).stdout)
+    good = flask(home, "check", "good.json", "--base-url", "http://127.0.0.1:8070")
+    assert (good.returncode, good.stdout) == (0, "good.json: nothing to say\n")
+    bad = (home / "good.json").read_text().replace('"3s"', "3").replace("publish_proxy_enabled", "proxy_publish")
+    (home / "bad.json").write_text(bad)
+    said = flask(home, "check", "bad.json")
+    assert said.returncode == 1
+    assert "PH010 error rpc.proxy.timeout\n    3 has no unit" in said.stdout
+    assert "PH012 error channel.namespaces[0].proxy_publish" in said.stdout
+    assert "fix: write publish_proxy_enabled" in said.stdout
+    assert SECRET not in said.stdout
+    listed = json.loads(flask(home, "check", "bad.json", "--format", "json", "--ignore", "PH010,PH004").stdout)
+    assert [(one["id"], one["level"]) for one in listed] == [("PH012", "error")]
+    running = flask(home, "check", "bad.json", "--running", "good.json", "--ignore", "PH010,PH012,PH004")
+    assert running.returncode == 0
+    assert "PH027 info rpc.proxy" in running.stdout
+    assert "there is no finding 'PH01': did you mean PH" in flask(home, "check", "bad.json", "--ignore", "PH01").stderr
+
+
 def test_an_application_without_hooks_is_told_so(home: Path) -> None:
     (home / "app.py").write_text("import flask\napp = flask.Flask(__name__)\n")
     said = flask(home, "hooks")

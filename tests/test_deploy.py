@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from examples.rooms import create_app
 from proxyhooks import gunicorn as settings
 from proxyhooks._events import EVENTS
 from proxyhooks._secrets import HEADER
+from proxyhooks.cli import centrifugo as centrifugo_commands
 
 conversation = importlib.import_module("deploy.conversation")  # by name: mypy knows the file as one of scripts
 
@@ -322,9 +324,24 @@ def test_centrifugo_accepts_the_configuration() -> None:
 def test_centrifugo_asks_the_right_url_with_the_secret(config: dict[str, Any], event: str) -> None:
     proxy = proxy_of(config, event)
     assert proxy["endpoint"] == f"http://127.0.0.1:8070/centrifugo/{event}"
-    assert proxy["http"]["static_headers"] == {HEADER: "${CENTRIFUGO_VAR_PROXYHOOKS_SECRET}"}
+    assert proxy["http"]["static_headers"][HEADER] == "${CENTRIFUGO_VAR_PROXYHOOKS_SECRET}"
     assert proxy.get("include_connection_meta", False) is (event != "connect")
-    assert proxy.get("http_headers", []) == (["Cookie"] if event == "connect" else [])
+    assert proxy["http_headers"] == ["Cookie"]
+
+
+def test_the_configuration_is_the_one_that_is_written() -> None:
+    words = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://chat.example.com"]
+    words += ["--merge", str(DEPLOY / "centrifugo.json")]
+    app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
+    written = app.test_cli_runner().invoke(centrifugo_commands, words)
+    assert written.stdout == (DEPLOY / "centrifugo.json").read_text()
+
+
+def test_the_configuration_fits_the_hooks() -> None:
+    app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
+    words = ["check", str(DEPLOY / "centrifugo.json"), "--base-url", "http://127.0.0.1:8070"]
+    checked = app.test_cli_runner(env={"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"}).invoke(centrifugo_commands, words)
+    assert (checked.exit_code, checked.stdout.splitlines()[-1].partition(": ")[2]) == (0, "nothing to say")
 
 
 def test_centrifugo_is_told_to_ask(config: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from proxyhooks import disconnects, errors
 from proxyhooks._codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
 from proxyhooks._events import EVENTS
 from proxyhooks.centrifugo._advice import WARNINGS
+from proxyhooks.centrifugo.findings import FINDINGS
 from proxyhooks.cli import _COMMANDS, centrifugo
 
 ROOT = Path(__file__).parent.parent
@@ -107,6 +108,12 @@ def test_the_table_of_proxies() -> None:
 def test_the_table_of_warnings() -> None:
     rows = ["| id | |", "|---|---|", *(f"| `{id_}` | {meaning} |" for id_, meaning in WARNINGS.items())]
     assert between("warnings") == "\n".join(rows)
+
+
+def test_the_table_of_findings() -> None:
+    rows = ["| id | level | |", "|---|---|---|"]
+    rows += [f"| {id_} | {level} | {meaning} |" for id_, (level, meaning) in FINDINGS.items()]
+    assert between("findings") == "\n".join(rows)
 
 
 def test_the_configuration_is_the_one_that_is_written(namespace: dict[str, Any]) -> None:

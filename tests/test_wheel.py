@@ -84,7 +84,8 @@ def test_judge_client_and_commands_work_in_the_plain_install(plain: Path, tmp_pa
         cwd=tmp_path,
         **ENVIRON,
     )
-    assert "inbox" in made
+    (tmp_path / "config.json").write_text(made)
+    run(*flask, "check", "config.json", cwd=tmp_path, **ENVIRON)
     assert "inbox:<user>" in run(*flask, "hooks", cwd=tmp_path, **ENVIRON)
     assert "permission denied" in run(*flask, "codes", cwd=tmp_path, **ENVIRON)
     call = run(*flask, "call", "subscribe", "--user", "ada", "--channel", "inbox:ada", cwd=tmp_path, **ENVIRON)

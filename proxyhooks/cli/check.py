@@ -77,5 +77,7 @@ def _show(found: list[Finding], file: Path) -> None:
         level = click.style(finding.level, fg=_COLOURS[finding.level])
         click.echo(f"{finding.id} {level} {finding.path}\n    {finding.text}\n    fix: {finding.fix}")
     levels = [finding.level for finding in found]
-    counts = ", ".join(f"{levels.count(level)} {level}" for level in _COLOURS if level in levels)
+    counts = ", ".join(
+        f"{levels.count(level)} {level}{'s' * (levels.count(level) > 1)}" for level in _COLOURS if level in levels
+    )
     click.echo(f"{file}: {counts or 'nothing to say'}")
