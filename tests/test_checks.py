@@ -14,7 +14,8 @@ from proxyhooks.centrifugo.backend import Backend, Served
 from proxyhooks.centrifugo.checks import check
 from proxyhooks.centrifugo.config import expand, load, seconds
 from proxyhooks.centrifugo.findings import FINDINGS, Finding
-from proxyhooks.centrifugo.generate import Options, generate, merge
+from proxyhooks.centrifugo.generate import Options, generate
+from proxyhooks.centrifugo.merge import _merged
 
 BASE = "http://127.0.0.1:8070"
 ENVIRON = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"}
@@ -58,7 +59,12 @@ CHAT = "channel/namespaces/0"
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("PH001", changed("channel/proxy/map_remove", {"endpoint": f"{BASE}/centrifugo/map_remove"})),
     ("PH002", changed("channel/without_namespace", {"subscribe_proxy_enabled": True})),
-    ("PH002", merge(GOOD, {"channel": {"namespaces": [{"name": "news", "publish_proxy_enabled": True}]}})),
+    (
+        "PH002",
+        _merged(
+            copy.deepcopy(GOOD), {"channel": {"namespaces": [{"name": "news", "publish_proxy_enabled": True}]}}, ""
+        ),
+    ),
     ("PH003", changed("channel/namespaces", [])),
     ("PH004", changed(f"{CHAT}/subscribe_proxy_enabled", ...)),
     ("PH004", changed("client/proxy/connect/enabled", False)),

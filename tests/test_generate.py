@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from proxyhooks import ChannelPattern
 from proxyhooks._events import EVENTS
 from proxyhooks.centrifugo.backend import Backend, Served
-from proxyhooks.centrifugo.generate import Generated, Options, generate, merge
+from proxyhooks.centrifugo.generate import Generated, Options, generate
+from proxyhooks.centrifugo.merge import complete
 
 CENTRIFUGO = shutil.which(os.environ.get("CENTRIFUGO", "centrifugo"))
 needs_centrifugo = pytest.mark.skipif(CENTRIFUGO is None, reason="no centrifugo on PATH, nor named by CENTRIFUGO")
@@ -160,7 +161,17 @@ def test_named_proxies() -> None:
         ({"base_url": "http://x/?a=1"}, "must be the root of the application"),
         ({"allowed_origins": ["example.com"]}, "an origin is a scheme and a host"),
         ({"allowed_origins": ["https://example.com/"]}, "an origin is a scheme and a host"),
-        ({"timeout": "3"}, "a timeout needs a unit"),
+        ({"base_url": "http://h:99999"}, "must be the root of the application"),
+        ({"base_url": "http://h x"}, "must be the root of the application"),
+        ({"base_url": "http://h/?"}, "must be the root of the application"),
+        ({"base_url": "http://h/#"}, "must be the root of the application"),
+        ({"base_url": "http://[::1"}, "must be the root of the application"),
+        ({"allowed_origins": ["https://[a"]}, "an origin is a scheme and a host"),
+        ({"secret": "a${CENTRIFUGO_VAR_X}"}, "would take for a variable"),
+        ({"timeout": "3"}, "up to an hour and needs a unit"),
+        ({"timeout": "0s"}, "up to an hour and needs a unit"),
+        ({"timeout": "\u0663s"}, "up to an hour and needs a unit"),
+        ({"timeout": "99999999m"}, "up to an hour and needs a unit"),
         ({"repeat": ["publsh"]}, "there is no event 'publsh'"),
         ({"namespaces": ["x"]}, "refuses the name 'x'"),
     ],
@@ -168,6 +179,51 @@ def test_named_proxies() -> None:
 def test_what_cannot_work_is_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         make(("connect", None), options=options)
+
+
+def into(there: Any, *hooks: tuple[str, str | None], options: dict[str, Any] | None = None, **more: Any) -> Any:
+    given: Any = {"base_url": "http://127.0.0.1:8070", "allowed_origins": ["http://a.example"]} | (options or {})
+    return complete(there, make(*hooks, options=options, **more).config, Options(**given))
+
+
+def test_merging_twice_is_once_and_takes_back_what_is_no_more() -> None:
+    hooks = [("connect", None), ("publish", "chat:<x>"), ("subscribe", "chat:<x>")]
+    first = into({}, *hooks, options={"repeat": ["publish"]}, http_headers=("A", "B"), meta=True)
+    assert into(first, *hooks, options={"repeat": ["publish"]}, http_headers=("A", "B"), meta=True) == first
+    second = into(first, *hooks[:2], http_headers=("B",))
+    assert second["channel"]["namespaces"] == [{"name": "chat", "publish_proxy_enabled": True}]
+    publish = second["channel"]["proxy"]["publish"]
+    assert publish["http_headers"] == ["B"]
+    assert "include_connection_meta" not in publish
+    assert list(publish["http"]["static_headers"]) == ["X-Proxyhooks-Secret"]
+
+
+def test_merging_leaves_the_switches_of_others_alone() -> None:
+    other = {"name": "chat", "subscribe_proxy_enabled": True, "subscribe_proxy_name": "other"}
+    merged = into({"channel": {"namespaces": [other]}}, ("publish", "chat:<x>"))
+    assert merged["channel"]["namespaces"] == [other | {"publish_proxy_enabled": True}]
+
+
+def test_merging_keeps_what_an_operator_has_tuned() -> None:
+    there = {"client": {"connection_rate_limit": 50}, "prometheus": {"enabled": False}}
+    assert into(there, ("rpc", "x"))["client"]["connection_rate_limit"] == 50
+    assert into(there, ("rpc", "x"))["prometheus"] == {"enabled": False}
+    assert into(there, ("rpc", "x"), options={"connection_rate_limit": 7})["client"]["connection_rate_limit"] == 7
+
+
+@pytest.mark.parametrize("there", [{"channel": []}, {"channel": {"namespaces": {}}}, {"client": "x"}])
+def test_merging_into_something_else_is_refused(there: Any) -> None:
+    with pytest.raises(ValueError, match=r"must be an? (object|list)"):
+        into(there, ("subscribe", "chat:<x>"))
+
+
+def test_maps_have_no_subscribe_proxy_and_stay_where_they_are() -> None:
+    made = make(("map_publish", None), ("subscribe", "chat:<x>"), ("shared_poll_refresh", "poll:<x>"),
+                ("publish", "board:<x>"), options={"namespaces": ["maps"]}).config  # fmt: skip
+    kinds = {one["name"]: one.get("subscription_type") for one in made["channel"]["namespaces"]}
+    assert kinds == {"board": None, "chat": None, "maps": "map", "poll": "shared_poll"}
+    both = make(("map_publish", "board:<x>"), ("subscribe", None)).config["channel"]["namespaces"]
+    assert all("subscribe_proxy_enabled" not in one for one in both)
 
 
 def test_merging_leaves_alone_what_is_not_ours() -> None:
@@ -182,7 +238,7 @@ def test_merging_leaves_alone_what_is_not_ours() -> None:
         },
     }
     before = json.dumps(there)
-    merged = merge(there, make(("publish", "chat:<x>"), ("subscribe", "news:<x>")).config)
+    merged = into(there, ("publish", "chat:<x>"), ("subscribe", "news:<x>"))
     assert json.dumps(there) == before
     assert merged["admin"] == {"enabled": True}
     assert merged["client"]["allowed_origins"] == ["https://old.example", "http://a.example"]

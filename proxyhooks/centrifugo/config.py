@@ -14,7 +14,7 @@ from ._keys import SHAPE
 
 Config = dict[str, Any]
 _VARIABLE: Final = re.compile(r"\$\{(CENTRIFUGO_VAR_[^}]+)\}")
-_DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|ms|s|m|h)")
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|ms|s|m|h)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LISTS: Final = ("allowed_origins", "http_headers", "emulated_headers")
 

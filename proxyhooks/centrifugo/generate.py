@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -13,15 +12,19 @@ from .._events import EVENTS, Event
 from .._patterns import ChannelPattern
 from .._secrets import HEADER
 from .backend import Backend, Served
+from .config import Config, seconds
 
 VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"
 """What Centrifugo's environment has the secret in."""
 _NAME: Final = re.compile("[-a-zA-Z0-9_.]{2,}")
+_ORIGIN: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]+")
+_NOT_IN_ORIGIN: Final = set("/?#[]{}\\")
+_LONGEST: Final = 3600
 _NO_META: Final = ("connect", "shared_poll_refresh", "cache_empty", "state")
 _API_KEY: Final = "CENTRIFUGO_HTTP_API_KEY"
 _POLL_KEY: Final = "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY"
 
-Config = dict[str, Any]
+_KINDS: Final = ("map_publish", "map_remove", "shared_poll_refresh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +47,10 @@ class Options:
     """The prefix of named proxies, one for each event; else the default proxies are used."""
     pro: bool = False
     """Whether to configure what only Centrifugo PRO asks."""
-    connection_rate_limit: int = 500
-    """New connections a second that a node accepts; others are told 503 and come back later."""
-    concurrency: int = 1
-    """Commands of one client that run at a time; with more than one they may overtake each other."""
+    connection_rate_limit: int | None = None
+    """New connections a second that a node accepts, others are told 503 and come back later; by default 500."""
+    concurrency: int | None = None
+    """Commands of one client that run at a time, by default 1; with more they may overtake each other."""
 
 
 @dataclass(slots=True)
@@ -59,22 +62,34 @@ class Generated:
 
 def check_options(options: Options) -> None:
     """:raises ValueError: if they cannot work; the text says what would."""
-    url = urlsplit(options.base_url)
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+    if not _is_root(options.base_url):
         raise ValueError(
             f"the base URL must be the root of the application, such as http://127.0.0.1:8070, not {options.base_url!r}"
         )
     for origin in options.allowed_origins:
-        if origin != "*" and not re.fullmatch(r"(https?|[a-z.+-]+)://[^/?#]+", origin):
+        if origin != "*" and (not _ORIGIN.fullmatch(origin) or _NOT_IN_ORIGIN & set(origin.partition("://")[2])):
             raise ValueError(f"an origin is a scheme and a host, such as https://example.com, not {origin!r}")
-    if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m))+", options.timeout):
-        raise ValueError(f"a timeout needs a unit, such as 3s or 500ms, not {options.timeout!r}")
+    length = seconds(options.timeout)
+    if length is None or not 0 < length <= _LONGEST:
+        raise ValueError(f"a timeout is up to an hour and needs a unit, such as 3s or 500ms, not {options.timeout!r}")
+    if options.secret is not None and "${" in options.secret:
+        raise ValueError("the secret has ${ in it, which Centrifugo would take for a variable: choose another one")
     for name in options.repeat:
         if name not in EVENTS:
             raise ValueError(f"there is no event {name!r} to repeat: there are {', '.join(EVENTS)}")
     for name in (*options.namespaces, *([options.proxy_name] if options.proxy_name else [])):
         if not _NAME.fullmatch(name):
             raise ValueError(f"Centrifugo refuses the name {name!r}: two or more of A-Z a-z 0-9 - _ .")
+
+
+def _is_root(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return False
+    plain = text.isascii() and text.isprintable() and not set(" ?#") & set(text)
+    return plain and url.scheme in ("http", "https") and bool(url.hostname) and port != 0
 
 
 def generate(backend: Backend, options: Options) -> Generated:
@@ -95,16 +110,16 @@ class _Making:
     def make(self) -> Generated:
         config = self.made.config
         config["client"] = {
-            "allowed_origins": list(self.options.allowed_origins),
-            "connection_rate_limit": self.options.connection_rate_limit,
-            "concurrency": self.options.concurrency,
+            "allowed_origins": list(dict.fromkeys(self.options.allowed_origins)),
+            "connection_rate_limit": _or(self.options.connection_rate_limit, 500),
+            "concurrency": _or(self.options.concurrency, 1),
         }
         hooks = self.backend.events()
         events = [event for name, event in EVENTS.items() if name in hooks and (self.options.pro or not event.pro)]
         for event in events:
             self.proxy(event)
-        self.namespaces("channel", [event for event in events if event.routed_on == "channel"], hooks)
-        self.namespaces("rpc", [event for event in events if event.routed_on == "method"], hooks)
+        self.namespaces("channel", [event for event in events if event.proxy.startswith("channel.")], hooks)
+        self.namespaces("rpc", [event for event in events if event.proxy.startswith("rpc.")], hooks)
         config["health"] = {"enabled": True}
         config["prometheus"] = {"enabled": True}
         self.say(hooks)
@@ -162,7 +177,14 @@ class _Making:
                 f"the configuration ({', '.join(filter(None, sorted(asked))) or 'none'}): add others with --namespace"
             )
         for name in sorted(asked):
-            wanted = [event for event in events if event in asked[name] or event in everywhere]
+            # What kind of channels a namespace has is not for a hook to say that serves every channel.
+            kind = [event for event in everywhere if event.name in _KINDS]
+            free = not asked[name] or name in self.options.namespaces
+            wanted = [
+                event
+                for event in events
+                if event in asked[name] or (event in everywhere and (free or event not in kind))
+            ]
             options = self.switches(name, wanted)
             if name:
                 found: Config = self.made.config.setdefault(section, {})
@@ -173,6 +195,7 @@ class _Making:
     def switches(self, name: str, events: Sequence[Event]) -> Config:
         options: Config = {}
         names = {event.name for event in events}
+        shown = name or "without_namespace"
         if names & {"map_publish", "map_remove"} and "shared_poll_refresh" in names:
             self.made.notes.append(
                 f"{name or 'without_namespace'}: it cannot be maps and shared polls both; it is maps"
@@ -180,7 +203,8 @@ class _Making:
             names.discard("shared_poll_refresh")
         if names & {"map_publish", "map_remove"}:
             options |= {"subscription_type": "map", "map": {"mode": "ephemeral", "key_ttl": "1h"}}
-            self.made.notes.append(_MAPS.format(name=name or "without_namespace"))
+            self.made.notes.append(_MAPS.format(name=shown))
+            events = [event for event in events if event.name != "subscribe"]
         elif "shared_poll_refresh" in names:
             # What may be tracked is signed, so subscribing alone gives nothing.
             options |= {"subscription_type": "shared_poll", "allow_subscribe_for_client": True}
@@ -196,6 +220,13 @@ class _Making:
 
     def say(self, hooks: dict[str, list[Served]]) -> None:
         notes = self.made.notes
+        if not hooks:
+            notes.append("there are no hooks, so Centrifugo will ask nothing")
+            return
+        if self.options.namespaces and all(_namespace(one) is not None for served in hooks.values() for one in served):
+            notes.append("--namespace is for hooks that serve every channel or method; there are none")
+        if self.options.pro:
+            notes.append("the keys of Centrifugo PRO are unknown to the free edition's checkconfig -s")
         pro = [name for name in hooks if EVENTS[name].pro]
         if pro and not self.options.pro:
             notes.append(f"{', '.join(pro)}: only Centrifugo PRO asks, so they are left out; write them with --pro")
@@ -207,14 +238,12 @@ class _Making:
         notes.append(f"its server API needs a key, if you use it: export {_API_KEY}={make}")
         if "shared_poll_refresh" in hooks:
             notes.append(f"shared polls need a key to check what clients track: export {_POLL_KEY}={make}")
-        if not hooks:
-            notes.append("there are no hooks, so Centrifugo will ask nothing")
 
 
 _MAPS: Final = (
     "{name}: nobody may subscribe to these maps yet. v6.9.1 refuses subscriptions to maps that a subscribe proxy is "
-    "asked about (107), so let clients in with subscription tokens, or all of them with allow_subscribe_for_client; "
-    "and it reports allowed changes to their client as 107"
+    "asked about (107), so none is; let clients in with subscription tokens, or all of them with "
+    "allow_subscribe_for_client. And it reports allowed changes to their client as 107"
 )
 
 
@@ -232,31 +261,5 @@ def _set(config: Config, path: str, value: Any) -> None:
         config[last] = value
 
 
-def merge(config: Config, ours: Config) -> Config:
-    """The configuration with ours in it; what we do not say stays as it is, in its place."""
-    merged = copy.deepcopy(config)
-    for key, value in ours.items():
-        there = merged.get(key)
-        if isinstance(there, dict) and isinstance(value, dict):
-            merged[key] = merge(there, value)
-        elif isinstance(there, list) and isinstance(value, list):
-            merged[key] = _merged_list(there, value)
-        else:
-            merged[key] = copy.deepcopy(value)
-    return merged
-
-
-def _merged_list(there: list[Any], ours: list[Any]) -> list[Any]:
-    merged = list(there)
-    for item in ours:
-        same = (n for n, old in enumerate(merged) if _name(old) is not None and _name(old) == _name(item))
-        position = next(same, None)
-        if position is not None:
-            merged[position] = merge(merged[position], item)
-        elif item not in merged:
-            merged.append(item)
-    return merged
-
-
-def _name(item: Any) -> Any:
-    return item.get("name") if isinstance(item, dict) else None
+def _or(given: int | None, default: int) -> int:
+    return default if given is None else given

@@ -9,7 +9,8 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..centrifugo.generate import Options, generate, merge
+from ..centrifugo.generate import Options, generate
+from ..centrifugo.merge import complete
 from ._app import find_backend, hooks_option
 
 
@@ -24,8 +25,10 @@ from ._app import find_backend, hooks_option
 @click.option("--repeat", default="", metavar="EVENT,...", help="Further events whose hooks may run twice.")
 @click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="Further namespaces; repeatable.")
 @click.option("--proxy-name", metavar="NAME", help="Name the proxies NAME_<event> instead of using the default ones.")
-@click.option("--connection-rate-limit", default=500, show_default=True, help="New connections a second and node.")
-@click.option("--concurrency", default=1, show_default=True, help="Commands of one client at a time.")
+@click.option(
+    "--connection-rate-limit", type=click.IntRange(0), help="New connections a second and node.  [default: 500]"
+)
+@click.option("--concurrency", type=click.IntRange(0), help="Commands of one client at a time.  [default: 1]")
 @click.option("--pro", is_flag=True, help="With what only Centrifugo PRO asks.")
 @click.option(
     "--merge", "merge_into", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
@@ -51,17 +54,20 @@ def command(
             **given,
         )
         made = generate(backend, options)
+        config = made.config if merge_into is None else complete(_read(merge_into), made.config, options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    config = made.config if merge_into is None else merge(_read(merge_into), made.config)
     click.echo(json.dumps(config, indent=2, ensure_ascii=False))
     for note in made.notes:
         click.echo(f"note: {note}", err=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
+    text = path.read_text()
+    if not text:
+        raise click.UsageError(f"{path} is empty; if that is where the output goes, write to another file first")
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(text)
     except ValueError as error:
         raise click.UsageError(f"{path} is no JSON: {error}") from None
     if not isinstance(config, dict):

@@ -1,0 +1,89 @@
+"""A generated configuration, put into an existing one."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+from .._events import EVENTS
+from .._secrets import HEADER
+from .config import Config, at
+from .generate import Options
+
+_DEFAULTS: Final = ("client.connection_rate_limit", "client.concurrency", "health.enabled", "prometheus.enabled")
+
+
+def complete(config: Config, ours: Config, options: Options) -> Config:
+    """The configuration with ours in it; what is not ours stays as it is, in its place.
+
+    Ours are the proxies of the events and the switches that use them: what is there of them is replaced. What we only
+    suggest is written where nothing is.
+
+    :raises ValueError: if something in it has another shape than Centrifugo reads.
+    """
+    merged, ours = copy.deepcopy(config), copy.deepcopy(ours)
+    for path in _DEFAULTS:
+        asked = getattr(options, path.rpartition(".")[2], None)
+        if asked is None and at(merged, path) is not None:
+            section, _, key = path.rpartition(".")
+            del ours[section][key]
+    _forget(merged, options)
+    return _merged(merged, ours, "")
+
+
+def _forget(config: Config, options: Options) -> None:
+    """Take back what was ours: declared headers, our own headers, and switches to our proxies."""
+    for event in EVENTS.values():
+        name = f"{options.proxy_name}_{event.name}" if options.proxy_name else "default"
+        named = [one for one in at(config, "proxies") or [] if isinstance(one, dict) and one.get("name") == name]
+        for proxy in [at(config, event.proxy), *named]:
+            if not isinstance(proxy, dict):
+                continue
+            for key in ("http_headers", "emulated_headers", "include_connection_meta", "binary_encoding"):
+                proxy.pop(key, None)
+            headers = at(proxy, "http.static_headers")
+            for header in (HEADER, "Idempotency-Key") if isinstance(headers, dict) else ():
+                headers.pop(header, None)
+        section = event.proxy.partition(".")[0]
+        for options_of in [at(config, f"{section}.without_namespace"), *(at(config, f"{section}.namespaces") or [])]:
+            _switch_off(options_of, event.option, name)
+
+
+def _switch_off(options: Any, option: str, name: str) -> None:
+    *parents, key = option.split(".")
+    for parent in parents:
+        options = options.get(parent) if isinstance(options, dict) else None
+    name_key = key.replace("_enabled", "_name")
+    if key and isinstance(options, dict) and options.get(name_key, "default") == name:
+        options.pop(key, None)
+        options.pop(name_key, None)
+
+
+def _merged(there: Config, ours: Config, path: str) -> Config:
+    for key, value in ours.items():
+        old, where = there.get(key), f"{path}.{key}" if path else key
+        if isinstance(value, (dict, list)) and old is not None and type(old) is not type(value):
+            wanted = "an object" if isinstance(value, dict) else "a list"
+            raise ValueError(f"{where} must be {wanted}, and it is {type(old).__name__}: {str(old)[:60]}")
+        if isinstance(value, dict) and old is not None:
+            there[key] = _merged(old, value, where)
+        elif isinstance(value, list) and old is not None:
+            there[key] = _merged_list(old, value, where)
+        else:
+            there[key] = value
+    return there
+
+
+def _merged_list(there: list[Any], ours: list[Any], path: str) -> list[Any]:
+    for item in ours:
+        same = (n for n, old in enumerate(there) if _name(old) is not None and _name(old) == _name(item))
+        position = next(same, None)
+        if position is not None:
+            there[position] = _merged(there[position], item, f"{path}[{position}]")
+        elif item not in there:
+            there.append(item)
+    return there
+
+
+def _name(item: Any) -> Any:
+    return item.get("name") if isinstance(item, dict) else None
