@@ -16,10 +16,10 @@ PACKAGE = Path(proxyhooks.__file__).parent
 
 # Imports point down only, never sideways.
 LAYERS = [
-    ["cli.call", "cli.check", "cli.codes", "cli.config", "cli.doctor", "cli.hooks"],
+    ["cli.call", "cli.check", "cli.codes", "cli.config", "cli.doctor", "cli.export", "cli.hooks"],
     ["cli", "cli._app", "cli._table", "gunicorn", "pytest_plugin"],
     ["testing"],
-    ["_steps"],
+    ["_steps", "contract", "_typescript"],
     ["_client"],
     ["centrifugo.checks"],
     ["centrifugo._file"],

@@ -125,6 +125,14 @@ def test_the_configuration_is_the_one_that_is_written(namespace: dict[str, Any])
     assert written.stderr in README
 
 
+def test_the_contract_is_the_one_that_is_written(namespace: dict[str, Any]) -> None:
+    written = namespace["app"].test_cli_runner().invoke(centrifugo, ["export", "typescript"]).stdout
+    (shown,) = blocks("typescript")
+    for part in shown.split("// ...\n"):
+        for block in part.strip().split("\n\n"):
+            assert block in written
+
+
 def test_every_command_is_there(namespace: dict[str, Any]) -> None:
     chapter = README.partition("## From the shell")[2].partition("\n## ")[0]
     for name in _COMMANDS:

@@ -88,6 +88,7 @@ def test_judge_client_and_commands_work_in_the_plain_install(plain: Path, tmp_pa
     run(*flask, "check", "config.json", cwd=tmp_path, **ENVIRON)
     assert "inbox:<user>" in run(*flask, "hooks", cwd=tmp_path, **ENVIRON)
     assert "permission denied" in run(*flask, "codes", cwd=tmp_path, **ENVIRON)
+    assert "inbox" in run(*flask, "export", "typescript", cwd=tmp_path, **ENVIRON)
     call = run(*flask, "call", "subscribe", "--user", "ada", "--channel", "inbox:ada", cwd=tmp_path, **ENVIRON)
     assert "allowed" in call
     judged = "from proxyhooks.centrifugo.judge import judge; print(judge('rpc', 200, b'{}').outcome)"

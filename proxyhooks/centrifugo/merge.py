@@ -61,13 +61,14 @@ def _switch_off(options: Any, option: str, name: str) -> None:
 
 def _merged(there: Config, ours: Config, path: str) -> Config:
     for key, value in ours.items():
-        old, where = there.get(key), f"{path}.{key}" if path else key
+        old: Any = there.get(key)
+        where = f"{path}.{key}" if path else key
         if isinstance(value, (dict, list)) and old is not None and type(old) is not type(value):
             wanted = "an object" if isinstance(value, dict) else "a list"
             raise ValueError(f"{where} must be {wanted}, and it is {type(old).__name__}: {str(old)[:60]}")
-        if isinstance(value, dict) and old is not None:
+        if isinstance(value, dict) and isinstance(old, dict):
             there[key] = _merged(old, value, where)
-        elif isinstance(value, list) and old is not None:
+        elif isinstance(value, list) and isinstance(old, list):
             there[key] = _merged_list(old, value, where)
         else:
             there[key] = value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -13,7 +12,8 @@ from flask.cli import with_appcontext
 
 from .. import disconnects, errors
 from .._codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
-from ..exceptions import Disconnect, Error
+from ..contract import own_codes
+from ..exceptions import Disconnect
 from ._table import table
 
 _HEAD = ("CODE", "CLASS", "TEXT", "TEMPORARY", "THE CLIENT")
@@ -28,7 +28,7 @@ def command(form: Literal["text", "json"]) -> None:
     The application's are the classes that are loaded with it. What the client does after an error holds for connect
     and subscribe; calls and publications are left to their caller.
     """
-    own: list[Any] = [cls for cls in _own() if isinstance(cls.__dict__.get("code", getattr(cls, "code", None)), int)]
+    own = own_codes()
     rows = [*_builtin(), *(_row(cls, f"{cls.__module__}.{cls.__qualname__}") for cls in own)]
     rows.sort(key=lambda row: row["code"])
     if form == "json":
@@ -39,20 +39,6 @@ def command(form: Literal["text", "json"]) -> None:
         if one.code == other.code and not issubclass(one, other) and not issubclass(other, one):
             names = f"{one.__module__}.{one.__qualname__} and {other.__module__}.{other.__qualname__}"
             click.echo(f"{names} both have the code {one.code}: clients cannot tell them apart", err=True)
-
-
-def _own() -> Iterator[Any]:
-    """The classes below the bases that are not of this package, by name."""
-    found: dict[str, Any] = {}
-    todo: list[Any] = [Error, Disconnect]
-    while todo:
-        cls = todo.pop()
-        todo.extend(cls.__subclasses__())
-        # A class that was made again, when its module was reloaded, is not another one.
-        current = getattr(sys.modules.get(cls.__module__), cls.__qualname__, cls)
-        if not cls.__module__.startswith("proxyhooks.") and current is cls:
-            found[f"{cls.__module__}.{cls.__qualname__}"] = cls
-    return iter(found[name] for name in sorted(found))
 
 
 def _builtin() -> Iterator[dict[str, Any]]:
