@@ -154,6 +154,7 @@ def test_what_a_login_in_the_way_does_is_said(home: Path, body: str, sentences: 
     [
         (["call", "publsh"], "there is no event 'publsh': did you mean 'publish'?"),
         (["call", "rpc", "--data", "{bad"], "'{bad' is no JSON"),
+        (["call", "rpc", "--data", "NaN"], "'NaN' is no JSON"),
         (["call", "rpc", "--channel", "x"], "a request of rpc has no channel"),
         (["call", "rpc", "--header", "x"], "'x' is no header"),
         (["call", "rpc", "--url", "localhost"], "--url must be the root of the application"),
@@ -187,6 +188,30 @@ def test_a_running_server_can_be_called(home: Path, url: str) -> None:
     assert '{"result":{"data":"x"}}' in flask(home, "call", "rpc", "--method", "x", "--url", url).stdout
     wrong = flask(home, "call", "rpc", "--method", "x", "--url", url, "--secret", "wrong")
     assert (wrong.returncode, "the status is 403" in wrong.stdout) == (1, True)
+
+
+def test_a_running_server_can_be_called_without_the_application(home: Path, url: str) -> None:
+    (home / "app.py").unlink()
+    command = [sys.executable, "-m", "flask", "centrifugo", "call", "rpc", "--url", url, "--secret", SECRET]
+    said = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    assert "<rpc: allowed>" in said.stdout, said.stderr
+
+
+def test_a_view_of_ones_own_can_be_called(home: Path) -> None:
+    (home / "app.py").write_text(
+        "from flask import Flask\nfrom proxyhooks import *\napp = Flask(__name__)\napp.config.from_prefixed_env()\n"
+        "@app.post('/my/rpc')\ndef rpc():\n"
+        "    return result_response(RPCResult(data=read_request(RPCRequest).method))\n"
+    )
+    said = flask(home, "call", "rpc", "--method", "x", "--path", "/my/rpc")
+    assert '{"result":{"data":"x"}}' in said.stdout
+
+
+def test_a_payload_may_be_bytes(home: Path) -> None:
+    said = flask(home, "call", "publish", "--channel", "chat:7", "--data", '{"text": "hi"}', "--binary").stdout
+    assert '"encoding":"binary"' in said
+    assert '"b64data":"eyJ0ZXh0IjoiaGkifQ=="' in said
+    assert "allowed" in said
 
 
 def test_config_is_written_and_merged(home: Path) -> None:

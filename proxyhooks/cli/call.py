@@ -12,19 +12,19 @@ import urllib.error
 import urllib.request
 import uuid
 from http.client import HTTPMessage
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal
 
 import click
-import flask
 from flask import Flask
-from flask.cli import with_appcontext
+from flask.cli import ScriptInfo
 
 from .._client import ABSENT, Line, body_of, compact
 from .._events import EVENTS
 from .._fields import fields_of
 from .._json import Hostile, Malformed, loads
-from .._secrets import HEADER
+from .._secrets import HEADER, load
 from .._steps import Step
+from ..centrifugo._line import PREFIX
 from ..centrifugo.judge import judge
 from ..centrifugo.verdict import Verdict
 from ._app import find_backend, hooks_option
@@ -68,14 +68,18 @@ class _Json(click.ParamType[Any]):
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Of the client, forwarded.")
 @click.option("--url", metavar="URL", help="Ask a running server there: the root of the application.")
 @click.option("--secret", help=f"By default the first that is accepted; with --url ${_SECRET} before it.")
+@click.option("--path", metavar="PATH", help="Of a view of your own.  [default: <url_prefix>/<event>]")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
-@with_appcontext
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     event: str,
     headers: tuple[str, ...],
     url: str | None,
     secret: str | None,
+    path: str | None,
     binary: bool,
     form: Literal["text", "json"],
     hooks_name: str | None,
@@ -83,21 +87,23 @@ def command(
 ) -> None:
     """Send one event to the application, and show what Centrifugo makes of the answer.
 
-    The whole way is gone: secret, before_request, hook, and back. Ends with 0 if the answer allows, else with 1.
+    The whole way is gone: secret, before_request, hook, and back. Ends with 0 if the answer allows, else with 1. With
+    --url and a secret no application is needed here.
     """
-    backend = find_backend(hooks_name)
     request = body_of(event, _fields(event, given, binary), binary)
     if secret is None and url:
         secret = os.environ.get(_SECRET)
-    if secret is None:
-        secret = next(iter(backend.secrets), None)
+    app = None if url and secret is not None else ctx.ensure_object(ScriptInfo).load_app()
+    prefix, accepted = (PREFIX, ()) if app is None else _known(app, hooks_name, path)
+    secret = next(iter(accepted), None) if secret is None else secret
     forwarded = dict(_split(header) for header in headers)
-    path = f"{backend.url_prefix}/{event}"
+    path = path or f"{prefix}/{event}"
     body = compact(request).encode()
     if url:
         status, reply = _over_http(url.rstrip("/") + path, body, secret, forwarded)
     else:
-        status, reply = _in_process(event, path, body, secret, forwarded)
+        assert app is not None
+        status, reply = _in_process(app, event, path, body, secret, forwarded)
     verdict = judge(event, status, reply, protocol=given["protocol"], transport=given["transport"], request=request)
     names = Verdict.__slots__
     step = Step(**{name: getattr(verdict, name) for name in names}, request=request, status=status, reply=reply)
@@ -134,10 +140,19 @@ def _split(header: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _in_process(event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+def _known(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, tuple[str, ...]]:
+    """The prefix of the URLs, and the secrets that are accepted."""
+    with app.app_context():
+        if path is not None and "proxyhooks" not in app.extensions:
+            return PREFIX, load(app.config).values
+        backend = find_backend(hooks_name)
+        return backend.url_prefix, backend.secrets
+
+
+def _in_process(
+    app: Flask, event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]
+) -> tuple[int, bytes]:
     logging.getLogger("proxyhooks").addHandler(logging.StreamHandler())
-    app = cast(Any, flask.current_app)._get_current_object()
-    assert isinstance(app, Flask)
     reply = Line(app, {event: path}, secret, headers).send(event, body, 0)
     if reply.error is not None and app.testing:  # else Flask has logged it
         traceback.print_exception(reply.error)

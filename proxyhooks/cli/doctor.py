@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -13,12 +12,11 @@ from flask.cli import NoAppException, ScriptInfo
 
 from ..centrifugo._line import PREFIX, Finding, Target, backend_at
 from ..centrifugo.backend import Backend
+from ..centrifugo.config import seconds
 from ..centrifugo.probe import examine
 from ._app import find_backend, hooks_option
 
 _SECRET: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # the name of a variable
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
@@ -28,12 +26,12 @@ class _Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        if not _DURATION.fullmatch(value):
-            self.fail(
+        length = seconds(value)
+        if length is None:
+            return self.fail(
                 f"{value!r} is no duration: write it as in Centrifugo's configuration, '3s' or '500ms'", param, ctx
             )
-        parts = re.findall(r"([\d.]+)(ms|s|m|h)", value)
-        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+        return length
 
 
 @click.command("doctor")
