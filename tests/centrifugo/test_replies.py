@@ -9,8 +9,9 @@ import itertools
 import json
 import os
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 
 from proxyhooks.centrifugo.judge import judge
 from proxyhooks.centrifugo.verdict import Verdict
-from tests.centrifugo.client import Client
+from tests.centrifugo.client import PATIENCE, Client
 from tests.centrifugo.replies import ODDITIES, Replies
 from tests.centrifugo.servers import environment, free_port, running
 
@@ -39,6 +40,9 @@ class Backend(ThreadingHTTPServer):
         self.planned: Planned = {}
         super().__init__(("127.0.0.1", 0), _Handler)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # Centrifugo was stopped, and its connections with it
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -46,8 +50,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        name = request.get("data") or request.get("channel")
-        status, body = self.server.planned.pop(name, (200, b'{"result":{"user":"a"}}'))
+        event = self.path.removeprefix("/")
+        name = request.get("data") or request.get("channel") or request.get("user")
+        status, body = self.server.planned.pop(f"{event} {name}", (200, b'{"result":{"user":"a"}}'))
         self.send_response(status)
         self.send_header("Content-Length", str(0 if status in (204, 304) else len(body)))
         self.end_headers()
@@ -59,15 +64,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def planned(binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Planned, str]]:
-    """What the backend is to answer, and the address of the Centrifugo that asks it."""
+def planned(binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Planned, str, Path]]:
+    """What the backend is to answer, the address of the Centrifugo that asks it, and its log."""
     home, port = tmp_path_factory.mktemp("replies"), free_port()
     with Backend() as backend:
         threading.Thread(target=backend.serve_forever, daemon=True).start()
         path = home / "config.json"
         path.write_text(_configuration(port, f"http://127.0.0.1:{backend.server_port}", home / "log"))
         with running([binary, "-c", str(path)], f"http://127.0.0.1:{port}/health", home / "out", env=environment()):
-            yield backend.planned, f"127.0.0.1:{port}"
+            yield backend.planned, f"127.0.0.1:{port}", home / "log"
         backend.shutdown()
 
 
@@ -78,13 +83,18 @@ def _configuration(port: int, url: str, log: Path) -> str:
             "log": {"file": str(log)},
             "health": {"enabled": True},
             "usage_stats": {"disabled": True},
-            "client": {"proxy": {"connect": {"enabled": True, "endpoint": url}}, "channel_limit": 100_000},
-            "channel": {
-                "proxy": {"subscribe": {"endpoint": url}, "publish": {"endpoint": url}},
-                "without_namespace": {"publish_proxy_enabled": True, "allow_subscribe_for_client": True},
-                "namespaces": [{"name": "asked", "subscribe_proxy_enabled": True}],
+            "client": {
+                "proxy": {event: {"enabled": True, "endpoint": f"{url}/{event}"} for event in ("connect", "refresh")},
+                "channel_limit": 100_000,
+                "presence_update_interval": "1s",
+                "expired_sub_close_delay": "1ms",
             },
-            "rpc": {"proxy": {"endpoint": url}, "without_namespace": {"proxy_enabled": True}},
+            "channel": {
+                "proxy": {event: {"endpoint": f"{url}/{event}"} for event in ("subscribe", "publish", "sub_refresh")},
+                "without_namespace": {"publish_proxy_enabled": True, "allow_subscribe_for_client": True},
+                "namespaces": [{"name": "asked", "subscribe_proxy_enabled": True, "sub_refresh_proxy_enabled": True}],
+            },
+            "rpc": {"proxy": {"endpoint": f"{url}/rpc"}, "without_namespace": {"proxy_enabled": True}},
         }
     )
 
@@ -115,9 +125,9 @@ class Observer:
 
     def see(self, event: str, status: int, body: bytes) -> Seen:
         name = self.name = f"asked:{next(self._numbers)}"
-        self._planned[name] = status, body
+        self._planned[f"{event} {name}"] = status, body
         seen: Seen = getattr(self, event)(name)
-        assert name not in self._planned, f"{event} was not asked: {seen}"
+        assert f"{event} {name}" not in self._planned, f"{event} was not asked: {seen}"
         return seen
 
     def connect(self, name: str) -> Seen:
@@ -177,8 +187,8 @@ def expected(verdict: Verdict, name: Any) -> Seen:
     raise AssertionError(verdict)
 
 
-def test_the_judge_and_centrifugo_agree(planned: tuple[Planned, str]) -> None:
-    observer, replies = Observer(*planned), Replies(seed=COUNT)
+def test_the_judge_and_centrifugo_agree(planned: tuple[Planned, str, Path]) -> None:
+    observer, replies = Observer(*planned[:2]), Replies(seed=COUNT)
     counts: Counter[tuple[str, str]] = Counter()
     wrong: list[str] = []
     cases = itertools.cycle(itertools.product(EVENTS, ODDITIES))
@@ -192,7 +202,94 @@ def test_the_judge_and_centrifugo_agree(planned: tuple[Planned, str]) -> None:
         if seen[: len(wanted)] != wanted:
             wrong.append(f"{event} {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
     observer.close()
-    print(f"\n{COUNT} replies:", *(f"{event}/{oddity} {count}" for (event, oddity), count in sorted(counts.items())))
+    _report(counts, wrong)
+
+
+def _report(counts: Counter[tuple[str, str]], wrong: list[str]) -> None:
+    print(
+        f"\n{counts.total()} replies:",
+        *(f"{event}/{oddity} {count}" for (event, oddity), count in sorted(counts.items())),
+    )
     assert not wrong, f"{len(wrong)} disagreements:\n" + "\n".join(wrong[:20])
     if COUNT >= 10_000:
         assert min(counts.values()) >= 100
+
+
+# What ends, or does not, when it has expired: many at a time, because each takes its seconds.
+
+BATCH = 100
+
+
+def _cases(event: str, count: int) -> Iterator[tuple[str, int, bytes]]:
+    replies = Replies(seed=count)
+    for oddity in itertools.islice(itertools.cycle(ODDITIES), count):
+        base = {"expire_at": str(int(time.time()) + 3600)} if replies.random.random() < 0.8 else {}
+        yield (oddity, *replies.make(event, oddity, base))
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not done() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert done()
+
+
+def test_they_agree_about_refreshes(planned: tuple[Planned, str, Path]) -> None:
+    backend, address, log = planned
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong: list[str] = []
+    graces, failed = 0, log.read_text().count("error proxying refresh")
+    for start in range(0, COUNT // 4, BATCH):
+        cases = list(itertools.islice(_cases("refresh", COUNT // 4), start, min(start + BATCH, COUNT // 4)))
+        clients = [Client(address) for _ in cases]
+        names = [f"user-{start + number}" for number in range(len(cases))]
+        for name, client, (_, status, body) in zip(names, clients, cases, strict=True):
+            backend[f"refresh {name}"] = status, body
+            soon = int(time.time()) + 2
+            backend[f"connect {name}"] = 200, json.dumps({"result": {"user": name, "expire_at": soon}}).encode()
+            assert "connect" in client.ask("connect", data=name)
+        _wait(lambda names=names: not any(f"refresh {name}" in backend for name in names))  # type: ignore[misc]  # bound
+        time.sleep(0.5)
+        for client, (oddity, status, body) in zip(clients, cases, strict=True):
+            verdict = judge("refresh", status, body)
+            reply = client.ask("rpc", data="still there?")
+            seen = reply.get("closed", "stays")
+            ends = verdict.outcome in ("expired", "disconnected")
+            wanted: Any = (verdict.code, verdict.reason) if ends else "stays"
+            graces += verdict.outcome == "grace"
+            counts["refresh", oddity] += 1
+            if seen != wanted:
+                wrong.append(f"refresh {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
+            client.close()
+    assert log.read_text().count("error proxying refresh") - failed == graces
+    _report(counts, wrong)
+
+
+def test_they_agree_about_refreshes_of_subscriptions(planned: tuple[Planned, str, Path]) -> None:
+    backend, address, log = planned
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong: list[str] = []
+    client = Client(address)
+    assert "connect" in client.ask("connect", data=None)
+    cases = list(_cases("sub_refresh", COUNT // 4))
+    names = [f"asked:sub-{number}" for number in range(len(cases))]
+    for name, (_, status, body) in zip(names, cases, strict=True):
+        backend[f"sub_refresh {name}"] = status, body
+        soon = int(time.time()) + 2
+        backend[f"subscribe {name}"] = 200, json.dumps({"result": {"expire_at": soon}}).encode()
+        assert "subscribe" in client.ask("subscribe", channel=name)
+    _wait(lambda: not any(f"sub_refresh {name}" in backend for name in names))
+    time.sleep(0.5)
+    client.ask("rpc", data="what has come so far")
+    ended = {push["channel"]: push["unsubscribe"]["code"] for push in client.pushes if "unsubscribe" in push}
+    lines = [line for line in log.read_text().splitlines() if "error proxying sub refresh" in line]
+    failed = {json.loads(line)["channel"] for line in lines}
+    for name, (oddity, status, body) in zip(names, cases, strict=True):
+        verdict = judge("sub_refresh", status, body)
+        seen = "grace" if name in failed else ended.get(name, "stays")
+        wanted = {"grace": "grace", "expired": verdict.code}.get(verdict.outcome, "stays")
+        counts["sub_refresh", oddity] += 1
+        if seen != wanted:
+            wrong.append(f"sub_refresh {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
+    client.close()
+    _report(counts, wrong)
