@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Final
 
-from .._events import EVENTS
+from .._events import EVENTS, Event
 from .._secrets import HEADER
 from .config import Config, at
 from .generate import Options
@@ -27,36 +27,56 @@ def complete(config: Config, ours: Config, options: Options) -> Config:
         if asked is None and at(merged, path) is not None:
             section, _, key = path.rpartition(".")
             del ours[section][key]
-    _forget(merged, options)
+    _forget(merged, ours, options)
     return _merged(merged, ours, "")
 
 
-def _forget(config: Config, options: Options) -> None:
-    """Take back what was ours: declared headers, our own headers, and switches to our proxies."""
+def _forget(config: Config, ours: Config, options: Options) -> None:
+    """Take back what was ours and is no more: declared headers, our own headers, switches to our proxies."""
     for event in EVENTS.values():
         name = f"{options.proxy_name}_{event.name}" if options.proxy_name else "default"
-        named = [one for one in at(config, "proxies") or [] if isinstance(one, dict) and one.get("name") == name]
-        for proxy in [at(config, event.proxy), *named]:
-            if not isinstance(proxy, dict):
-                continue
-            for key in ("http_headers", "emulated_headers", "include_connection_meta", "binary_encoding"):
-                proxy.pop(key, None)
-            headers = at(proxy, "http.static_headers")
-            for header in (HEADER, "Idempotency-Key") if isinstance(headers, dict) else ():
-                headers.pop(header, None)
+        for proxy, mine in [
+            (at(config, event.proxy), at(ours, event.proxy)),
+            (_find(at(config, "proxies"), name), _find(at(ours, "proxies"), name)),
+        ]:
+            if isinstance(proxy, dict):
+                _forget_of(proxy, mine if isinstance(mine, dict) else {})
         section = event.proxy.partition(".")[0]
-        for options_of in [at(config, f"{section}.without_namespace"), *(at(config, f"{section}.namespaces") or [])]:
-            _switch_off(options_of, event.option, name)
+        _switch_off(at(config, f"{section}.without_namespace"), at(ours, f"{section}.without_namespace"), event, name)
+        for options_of in _list(at(config, f"{section}.namespaces")):
+            _switch_off(options_of, _find(at(ours, f"{section}.namespaces"), _name(options_of)), event, name)
 
 
-def _switch_off(options: Any, option: str, name: str) -> None:
-    *parents, key = option.split(".")
+def _forget_of(proxy: Config, mine: Config) -> None:
+    for key in ("http_headers", "emulated_headers", "include_connection_meta", "binary_encoding"):
+        if key in mine and key in proxy:
+            proxy[key] = mine[key]
+        else:
+            proxy.pop(key, None)
+    headers, kept = at(proxy, "http.static_headers"), at(mine, "http.static_headers") or {}
+    for header in (HEADER, "Idempotency-Key"):
+        if isinstance(headers, dict) and header not in kept:
+            headers.pop(header, None)
+
+
+def _switch_off(options: Any, mine: Any, event: Event, name: str) -> None:
+    if not event.option or at(mine or {}, event.option):
+        return
+    *parents, key = event.option.split(".")
     for parent in parents:
         options = options.get(parent) if isinstance(options, dict) else None
     name_key = key.replace("_enabled", "_name")
-    if key and isinstance(options, dict) and options.get(name_key, "default") == name:
+    if isinstance(options, dict) and options.get(name_key, "default") == name:
         options.pop(key, None)
         options.pop(name_key, None)
+
+
+def _list(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else []
+
+
+def _find(items: Any, name: Any) -> Any:
+    return next((item for item in _list(items) if _name(item) == name), None)
 
 
 def _merged(there: Config, ours: Config, path: str) -> Config:
