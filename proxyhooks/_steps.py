@@ -47,6 +47,12 @@ class Step(Verdict):
         return "\n".join(lines)
 
 
+def step_of(verdict: Verdict, request: dict[str, Any], status: int, reply: bytes) -> Step:
+    """The verdict, with what led to it."""
+    given = {name: getattr(verdict, name) for name in Verdict.__slots__}
+    return Step(**given, request=request, status=status, reply=reply)
+
+
 def checked(step: Step) -> Step:
     """The step, if Centrifugo and the application understand each other.
 

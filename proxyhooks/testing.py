@@ -18,10 +18,9 @@ from ._events import EVENTS
 from ._extension import find_hooks
 from ._hooks import Index
 from ._secrets import load
-from ._steps import MisreadReply, Step, checked, decide
+from ._steps import MisreadReply, Step, checked, decide, step_of
 from .centrifugo.connection import Connection, Due
 from .centrifugo.judge import judge
-from .centrifugo.verdict import Verdict
 from .exceptions import Disconnect
 
 __all__ = ["MisreadReply", "ProxyClient", "Step"]
@@ -147,6 +146,8 @@ class ProxyClient:
         self._connected_with = (data, channels)
         self._id = str(uuid.uuid4())
         cookies = cookie_header(self._cookies, self._cookies_from)
+        if self._cookies or self._cookies_from is not None:
+            self._line.headers.pop("Cookie", None)  # of an earlier connection, from before a logout
         if cookies:
             self._line.headers |= forwarded({"Cookie": cookies}, self._listed, "http_headers")
         step = self._ask("connect", {**self._name, "data": data, "channels": list(channels)})
@@ -291,10 +292,4 @@ class ProxyClient:
             request=request,
             now=self.now,
         )
-        step = Step(
-            **{name: getattr(verdict, name) for name in Verdict.__slots__},
-            request=request,
-            status=reply.status,
-            reply=reply.body,
-        )
-        return checked(step)
+        return checked(step_of(verdict, request, reply.status, reply.body))

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proxyhooks._events import EVENTS
 from proxyhooks.centrifugo._file import needs_restart
@@ -33,8 +35,8 @@ GOOD = generate(BACKEND, Options(base_url=BASE, allowed_origins=["https://a.exam
 
 
 def found(config: dict[str, Any], backend: Backend = BACKEND, **more: Any) -> list[Finding]:
-    given: dict[str, Any] = {"environ": ENVIRON, "base_url": BASE, "longest": 60}
-    return check(config, backend, **(given | more))
+    options: dict[str, Any] = {"environ": ENVIRON, "base_url": BASE, "longest": 60}
+    return check(config, backend, **(options | more))
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -134,6 +136,30 @@ def test_faults_are_found(id_: str, config: dict[str, Any]) -> None:
 
 def test_every_finding_has_its_fault() -> None:
     assert {id_ for id_, _ in FAULTS} | {"PH027"} == FINDINGS.keys()
+
+
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 3, "x", "http://[::1", [], ["x"], {}, {"x": 1}, [{}], [{"name": 1}], [[]]]
+).map(copy.deepcopy)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_there_is_no_traceback(data: st.DataObject) -> None:
+    config: Any = copy.deepcopy(GOOD)
+    config["proxies"] = [{"name": "shop"}]
+    for _ in range(data.draw(st.integers(1, 3))):
+        inner = config
+        while True:
+            keys = list(inner) if isinstance(inner, dict) else list(range(len(inner)))
+            key = data.draw(st.sampled_from(keys))
+            if isinstance(inner[key], (dict, list)) and inner[key] and data.draw(st.booleans()):
+                inner = inner[key]
+                continue
+            inner[key] = data.draw(ODD)
+            break
+    for finding in found(config):
+        assert finding.level == FINDINGS[finding.id][0]
 
 
 def test_changes_that_need_a_restart() -> None:

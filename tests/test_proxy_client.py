@@ -174,6 +174,9 @@ def test_a_login_through_a_page(world: World) -> None:
     client.connect()
     step = client.rpc("who")
     assert step.result == {"data": "ann"}
+    browser.delete_cookie("session")
+    client.reconnect()
+    assert "Cookie" not in world.headers[-1]
 
 
 def test_it_remembers_what_it_was_given(world: World) -> None:

@@ -15,7 +15,7 @@ from .._patterns import ChannelPattern
 from .._secrets import HEADER
 from ._file import check_keys
 from .backend import Backend
-from .config import Config, at, expand, seconds
+from .config import Config, at, expand, objects, seconds, texts, url_of
 from .findings import Finding
 
 _NAME: Final = re.compile("[-a-zA-Z0-9_.]{2,}")
@@ -99,7 +99,7 @@ class _Checks:
             if name not in ("", "default"):
                 used[name, event.name] = event
         for (name, _), event in used.items():
-            for number, given in enumerate(at(self.config, "proxies") or []):
+            for number, given in objects(self.config, "proxies"):
                 if given.get("name") == name:
                     yield Proxy(event, f"proxies[{number}]", given)
 
@@ -115,14 +115,13 @@ class _Checks:
     def options(self, section: str) -> Iterator[tuple[str, str, Config]]:
         without = at(self.config, f"{section}.without_namespace")
         yield f"{section}.without_namespace", "", without if isinstance(without, dict) else {}
-        for number, options in enumerate(at(self.config, f"{section}.namespaces") or []):
-            if isinstance(options, dict):
-                yield f"{section}.namespaces[{number}]", str(options.get("name", "")), options
+        for number, options in objects(self.config, f"{section}.namespaces"):
+            yield f"{section}.namespaces[{number}]", str(options.get("name", "")), options
 
     def endpoint(self, proxy: Proxy) -> Iterator[Finding]:
         event, path = proxy.event, f"{proxy.path}.endpoint"
         right = f"{self.backend.url_prefix}/{event.name}"
-        url = urlsplit(str(proxy.given.get("endpoint", "")))
+        url = url_of(proxy.given.get("endpoint", ""))
         base = urlsplit(self.base_url.rstrip("/")) if self.base_url else None
         fix = f'"endpoint": "{(self.base_url or "http://HOST").rstrip("/")}{right}"'
         if event.name not in self.backend.events():
@@ -171,7 +170,7 @@ class _Checks:
                 text = f"the value of {HEADER} is none that the application accepts: every call is a 403"
                 yield Finding(id="PH008", path=path, text=text, fix="make them the same in both places")
         for name in ("http_headers", "emulated_headers"):
-            if HEADER.lower() in [str(header).lower() for header in proxy.given.get(name) or []]:
+            if HEADER.lower() in [header.lower() for header in texts(proxy.given.get(name))]:
                 text = f"a client that sends {HEADER} overrides the secret with its own"
                 yield Finding(id="PH009", path=f"{proxy.path}.{name}", text=text, fix=f"remove {HEADER} from {name}")
 
@@ -189,17 +188,18 @@ class _Checks:
             ("http_headers", self.backend.http_headers),
             ("emulated_headers", self.backend.emulated_headers),
         ):
-            listed = [str(header).lower() for header in given.get(name) or []]
+            listed = [header.lower() for header in texts(given.get(name))]
             missing = [header for header in wanted if header.lower() not in listed]
             if missing and event.name not in ("shared_poll_refresh", "cache_empty", "state"):
                 text = f"the hooks read {', '.join(missing)}, which {event.name} requests do not bring"
-                fix = f'"{name}": {_quoted([*(given.get(name) or []), *missing])}'
+                fix = f'"{name}": {_quoted([*texts(given.get(name)), *missing])}'
                 yield Finding(id="PH019", path=f"{proxy.path}.{name}", text=text, fix=fix)
         if self.backend.meta and event.name not in _NO_META and not given.get("include_connection_meta"):
             text = f"the application has a meta_schema, and {event.name} requests bring no meta: each is a failure"
             fix = '"include_connection_meta": true'
             yield Finding(id="PH024", path=f"{proxy.path}.include_connection_meta", text=text, fix=fix)
-        headers = at(given, "http.static_headers") or {}
+        headers = at(given, "http.static_headers")
+        headers = headers if isinstance(headers, dict) else {}
         if event.repeatable and "idempotency-key" not in [str(name).lower() for name in headers]:
             text = f"a {event.name} call whose kept connection is closed under it fails instead of being repeated"
             fix = '"Idempotency-Key": "proxyhooks"'
@@ -207,22 +207,22 @@ class _Checks:
         yield from self.transforms(proxy)
 
     def transforms(self, proxy: Proxy) -> Iterator[Finding]:
-        for number, transform in enumerate(at(proxy.given, "http.status_to_code_transforms") or []):
+        for number, transform in objects(proxy.given, "http.status_to_code_transforms"):
             path = f"{proxy.path}.http.status_to_code_transforms[{number}]"
             status = transform.get("status_code")
-            error, disconnect = transform.get("to_error") or {}, transform.get("to_disconnect") or {}
+            error, code = at(transform, "to_error.code"), at(transform, "to_disconnect.code")
             if proxy.event.failure_is_grace:
                 text = f"status {status} ends it at once, where a failure would leave the client for another 60 s"
-            elif disconnect.get("code") and disconnect_is_terminal(disconnect["code"]):
+            elif isinstance(code, int) and disconnect_is_terminal(code):
                 text = f"status {status} keeps clients away for good, whatever its cause was"
-            elif error.get("code") and not error.get("temporary"):
+            elif error and not at(transform, "to_error.temporary"):
                 text = f"status {status} becomes an error that is final for the client, whatever its cause was"
             else:
                 continue
             yield Finding(id="PH014", path=path, text=text, fix="remove it: refusals travel with status 200")
 
     def switches(self, section: str) -> Iterator[Finding]:
-        defined = {proxy.get("name") for proxy in at(self.config, "proxies") or []}
+        defined = {str(proxy.get("name")) for _, proxy in objects(self.config, "proxies")}
         hooks = self.backend.events()
         for event, path, namespace, proxy in self.uses():
             if not event.proxy.startswith(section):
@@ -230,7 +230,7 @@ class _Checks:
             where = f"{path}.{event.option}"
             if proxy != "default" and proxy not in defined:
                 text = f"there is no proxy named {proxy!r} in proxies"
-                fix = f"define it, or one of {', '.join(sorted(map(str, defined))) or 'none'}"
+                fix = f"define it, or one of {', '.join(sorted(defined)) or 'none'}"
                 yield Finding(id="PH018", path=where, text=text, fix=fix)
             if proxy == "default" and not at(self.config, f"{event.proxy}.endpoint"):
                 text = f"{event.name} is switched on, but {event.proxy} has no endpoint"
@@ -269,8 +269,8 @@ class _Checks:
 
     def names(self) -> Iterator[Finding]:
         for path in ("channel.namespaces", "rpc.namespaces", "proxies"):
-            for number, item in enumerate(at(self.config, path) or []):
-                name = item.get("name") if isinstance(item, dict) else None
+            for number, item in objects(self.config, path):
+                name = item.get("name")
                 if not isinstance(name, str) or not _NAME.fullmatch(name):
                     text = f"{name!r} is no name: Centrifugo wants two or more of A-Z a-z 0-9 - _ ."
                     yield Finding(id="PH016", path=f"{path}[{number}].name", text=text, fix="choose another one")

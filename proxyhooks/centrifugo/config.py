@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
 
 from ._keys import SHAPE
 
@@ -104,3 +105,22 @@ def at(config: Config, path: str) -> Any:
     for key in path.split("."):
         found = found.get(key) if isinstance(found, dict) else None
     return found
+
+
+def objects(config: Config, path: str) -> list[tuple[int, Config]]:
+    """The objects of a list, and where they stand; what is something else is not read."""
+    found = at(config, path)
+    return [(n, one) for n, one in enumerate(found) if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def texts(given: Any) -> list[str]:
+    """The texts of a list."""
+    return [str(item) for item in given] if isinstance(given, list) else []
+
+
+def url_of(given: object) -> SplitResult:
+    """The parts of a URL; none of them where it is none."""
+    try:
+        return urlsplit(str(given))
+    except ValueError:  # half of an IPv6 address
+        return urlsplit("")

@@ -23,13 +23,12 @@ from .._events import EVENTS
 from .._fields import fields_of
 from .._json import Hostile, Malformed, loads
 from .._secrets import HEADER, load
-from .._steps import Step
+from .._steps import Step, step_of
 from ..centrifugo._line import PREFIX
+from ..centrifugo.generate import VARIABLE
 from ..centrifugo.judge import judge
 from ..centrifugo.verdict import Verdict
 from ._app import find_backend, hooks_option
-
-_SECRET = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # the name of a variable
 
 
 class _EventName(click.ParamType[str]):
@@ -67,7 +66,7 @@ class _Json(click.ParamType[Any]):
 @click.option("--binary", is_flag=True, help="Send the payload as binary_encoding does.")
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Of the client, forwarded.")
 @click.option("--url", metavar="URL", help="Ask a running server there: the root of the application.")
-@click.option("--secret", help=f"By default the first that is accepted; with --url ${_SECRET} before it.")
+@click.option("--secret", help=f"By default the first that is accepted; with --url ${VARIABLE} before it.")
 @click.option("--path", metavar="PATH", help="Of a view of your own.  [default: <url_prefix>/<event>]")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
@@ -92,7 +91,7 @@ def command(
     """
     request = body_of(event, _fields(event, given, binary), binary)
     if secret is None and url:
-        secret = os.environ.get(_SECRET)
+        secret = os.environ.get(VARIABLE)
     app = None if url and secret is not None else ctx.ensure_object(ScriptInfo).load_app()
     prefix, accepted = (PREFIX, ()) if app is None else _known(app, hooks_name, path)
     secret = next(iter(accepted), None) if secret is None else secret
@@ -105,8 +104,7 @@ def command(
         assert app is not None
         status, reply = _in_process(app, event, path, body, secret, forwarded)
     verdict = judge(event, status, reply, protocol=given["protocol"], transport=given["transport"], request=request)
-    names = Verdict.__slots__
-    step = Step(**{name: getattr(verdict, name) for name in names}, request=request, status=status, reply=reply)
+    step = step_of(verdict, request, status, reply)
     _show(step, form)
     sys.exit(0 if step.allowed else 1)
 

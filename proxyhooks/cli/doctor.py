@@ -13,10 +13,10 @@ from flask.cli import NoAppException, ScriptInfo
 from ..centrifugo._line import PREFIX, Finding, Target, backend_at
 from ..centrifugo.backend import Backend
 from ..centrifugo.config import seconds
+from ..centrifugo.generate import VARIABLE
 from ..centrifugo.probe import examine
 from ._app import find_backend, hooks_option
 
-_SECRET: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # the name of a variable
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
@@ -37,7 +37,7 @@ class _Duration(click.ParamType[float]):
 @click.command("doctor")
 @click.option("--url", required=True, metavar="URL", help="The root of the application, or the URL of its hooks.")
 @click.option("--prefix", help=f"The url_prefix of ProxyHooks.  [default: the application's, or {PREFIX}]")
-@click.option("--secret", envvar=_SECRET, show_envvar=True, help="By default the first that the application accepts.")
+@click.option("--secret", envvar=VARIABLE, show_envvar=True, help="By default the first that the application accepts.")
 @click.option("--timeout", type=_Duration(), default="3s", show_default=True, help="That of Centrifugo's proxy.")
 @click.option("--idle", type=_Duration(), default="3s", show_default=True, help="How long to leave a connection alone.")
 @click.option("--ca", "ca_file", type=click.Path(exists=True, dir_okay=False), help="PEM of the issuer to trust.")
