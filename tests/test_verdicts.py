@@ -217,3 +217,22 @@ def test_a_verdict_can_be_asked() -> None:
 def test_an_unknown_event_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="did you mean 'publish'"):
         judge("publsh", 200, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("event", "body", "path"),
+    [
+        ("connect", b'{"result": {"user": "a", "subs": {"b": {}, "chat:1": null}}}', "result.subs['chat:1']"),
+        ("shared_poll_refresh", b'{"result": {"items": [{"key": "a"}, null]}}', "result.items[1]"),
+    ],
+)
+def test_a_null_that_crashes_centrifugo(event: str, body: bytes, path: str) -> None:
+    verdict = judge(event, 200, body)
+    assert (verdict.outcome, verdict.code, verdict.comes_back, verdict.misread) == ("internal_error", None, True, True)
+    assert f"`{path}` is null" in verdict.why
+    assert judge(event, 200, body.replace(b"null", b"{}")).allowed
+
+
+def test_what_the_free_edition_never_looks_at_may_be_anything() -> None:
+    assert judge("map_publish", 200, b'{"result": {"b64stream_data": "MQ"}}').allowed
+    assert judge("map_publish", 200, b'{"result": {"b64data": "MQ"}}').outcome == "internal_error"

@@ -6,8 +6,11 @@ one mistake cannot hide in both.
 
 from __future__ import annotations
 
+import base64
 import functools
+import itertools
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +19,9 @@ from .._fields import Array, Bool, Integer, Json, Kind, Moment, Nested, Object, 
 from ._parse import Node, Number, shown
 
 _SHOWN: Final = 60
+_BASE64: Final = re.compile("(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_UNREAD: Final = "stream_data"
+"""What the free edition takes in a reply and never looks at; so base64 in it may be none."""
 _INT64: Final = Integer(-(2**63), 2**63 - 1)
 
 
@@ -186,3 +192,41 @@ def _folded(shape: Shape, key: str) -> str | None:
     """The field that a key means without regard to case, as Unicode folds single letters."""
     folded = key.replace("\u017f", "s").replace("\u212a", "k").lower() if len(key) < 64 else key
     return folded if folded in shape and len(folded) == len(key) else None
+
+
+def deadly(result: dict[str, Any]) -> str | None:
+    """A null where Centrifugo takes a message for granted."""
+    subs = (f"result.subs[{name!r}]" for name, sub in result.get("subs", {}).items() if sub is None)
+    items = (f"result.items[{index}]" for index, item in enumerate(result.get("items", [])) if item is None)
+    return next(itertools.chain(subs, items), None)
+
+
+def chosen(given: dict[str, Any], json_first: bool, path: str) -> dict[str, Any]:
+    """The fields with the payloads that count, where both twins are given.
+
+    :raises ValueError: if base64 is none.
+    """
+    counting: dict[str, Any] = {}
+    for name, value in given.items():
+        plain = name.removeprefix("b64")
+        if name != plain:
+            if value and not (json_first and plain in given) and plain != _UNREAD:
+                counting[plain] = _bytes(value, f"{path}.{name}")
+        elif isinstance(value, Raw):
+            if json_first or not given.get(f"b64{name}"):
+                counting[name] = value.loads()
+        elif name == "subs":
+            subs = value.items()
+            counting[name] = {key: chosen(sub, json_first, f"{path}.subs[{key!r}]") for key, sub in subs}
+        elif name == "items":
+            counting[name] = [chosen(item, json_first, f"{path}.items") for item in value]
+        else:
+            counting[name] = value
+    return counting
+
+
+def _bytes(text: str, path: str) -> bytes:
+    plain = text.replace("\r", "").replace("\n", "")
+    if not _BASE64.fullmatch(plain):
+        raise ValueError(f"`{path}`: {text[:60]!r} is no base64, or without its padding")
+    return base64.b64decode(plain)

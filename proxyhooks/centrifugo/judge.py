@@ -6,10 +6,8 @@ Centrifugo v6.9.1.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import difflib
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -17,14 +15,13 @@ from .. import _clock
 from .._codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
 from .._events import EVENTS, Event
 from ._advice import advise
-from ._go import Raw, Reader, envelope_of
+from ._go import Reader, chosen, deadly, envelope_of
 from ._parse import NotJson, parse, text_of
 from .verdict import Verdict
 
 __all__ = ["judge"]
 
 _FOLLOWED: Final = (301, 302, 303, 307, 308)
-_BASE64: Final = re.compile("(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 # What an error on connect becomes where the transport carries none.
 _ONE_WAY: Final = {103: 3507, 109: 3005, 110: 3005, 111: 3013}
 _UNSUBSCRIBED: Final = 2501
@@ -99,6 +96,9 @@ class _Case:
                 given.get("code", 0), given.get("message", ""), given.get("temporary", False), "the reply is an error"
             )
         given = reply.get("result")
+        if nothing := deadly(given or {}):
+            why = f"`{nothing}` is null: Centrifugo v6.9.1 crashes of it, and every client loses its connection"
+            return self.misread(self.verdict(outcome="internal_error", comes_back=True, why=why))
         try:
             result = None if given is None else self.result(given)
         except ValueError as error:
@@ -247,34 +247,7 @@ class _Case:
         """
         # Results that answer a publication look for JSON first, all others for base64.
         json_first = self.event.answers_payload and not self.event.answers_client
-        return _chosen(given, json_first, "result")
-
-
-def _chosen(given: dict[str, Any], json_first: bool, path: str) -> dict[str, Any]:
-    chosen: dict[str, Any] = {}
-    for name, value in given.items():
-        plain = name.removeprefix("b64")
-        if name != plain:
-            if value and not (json_first and plain in given):
-                chosen[plain] = _bytes(value, f"{path}.{name}")
-        elif isinstance(value, Raw):
-            if json_first or not given.get(f"b64{name}"):
-                chosen[name] = value.loads()
-        elif name == "subs":
-            subs = value.items()
-            chosen[name] = {key: sub and _chosen(sub, json_first, f"{path}.subs[{key!r}]") for key, sub in subs}
-        elif name == "items":
-            chosen[name] = [item and _chosen(item, json_first, f"{path}.items") for item in value]
-        else:
-            chosen[name] = value
-    return chosen
-
-
-def _bytes(text: str, path: str) -> bytes:
-    plain = text.replace("\r", "").replace("\n", "")
-    if not _BASE64.fullmatch(plain):
-        raise ValueError(f"`{path}`: {text[:60]!r} is no base64, or without its padding")
-    return base64.b64decode(plain)
+        return chosen(given, json_first, "result")
 
 
 _READ: Final[dict[str, Callable[[_Case, dict[str, Any] | None], Verdict]]] = {

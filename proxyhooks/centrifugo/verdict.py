@@ -36,7 +36,8 @@ class Verdict:
     """``allowed``; ``refused`` with an error; ``disconnected``; ``expired``: the connection or subscription is over
     (refreshes only); ``redirected``: depends on what is found there; ``grace``: a refresh that failed, the client
     stays for another 60 s; ``ignored``: a poll or state call that changes nothing; ``internal_error``: Centrifugo
-    could not use the reply, the client gets the temporary error 100."""
+    could not use the reply, the client gets the temporary error 100, or loses its connection where there is no code:
+    Centrifugo crashed."""
     code: int | None = None
     """Of the error or the disconnect, as the client gets it."""
     message: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.conftest import DATA
@@ -56,24 +56,25 @@ class Replies:
     # One method for each oddity.
 
     def plain(self, event: str, base: dict[str, str]) -> tuple[int, bytes]:
-        return 200, self.result(base | self.good(event))
+        return 200, self.result(event, base | self.good(event))
 
     def types(self, event: str, base: dict[str, str]) -> tuple[int, bytes]:
         name = self.random.choice(self.names(event))
-        return 200, self.result(base | self.good(event) | {name: self.random.choice(WRONG)})
+        return 200, self.result(event, base | self.good(event) | {name: self.random.choice(WRONG)})
 
     def numbers(self, event: str, base: dict[str, str]) -> tuple[int, bytes]:
-        kinds = MESSAGES[EVENTS[event]["result"]]
-        names = [name for name, kind in kinds.items() if "int" in kind] or self.names(event)
+        names = [name for name, kind in self.kinds(event).items() if "int" in kind] or self.names(event)
         if self.random.random() < 0.3 and len(EVENTS[event]["reply_may_carry"]) > 1:
             number = self.random.choice(NUMBERS)
             return 200, f'{{"error":{{"code":{number},"message":"m"}}}}'.encode()
-        return 200, self.result(base | self.good(event) | {self.random.choice(names): self.random.choice(NUMBERS)})
+        return 200, self.result(
+            event, base | self.good(event) | {self.random.choice(names): self.random.choice(NUMBERS)}
+        )
 
     def nulls(self, event: str, base: dict[str, str]) -> tuple[int, bytes]:
         names = self.random.sample(self.names(event), min(2, len(self.names(event))))
         parts = self.random.choice(["", '"error":null,', '"disconnect":null,'])
-        body = self.result(base | self.good(event) | dict.fromkeys(names, "null"))
+        body = self.result(event, base | self.good(event) | dict.fromkeys(names, "null"))
         whole = b'{"result":null}' if self.random.random() < 0.2 else b"{" + parts.encode() + body[1:]
         return 200, self.random.choice([whole, whole, whole, b"null", b"{}"])
 
@@ -81,13 +82,11 @@ class Replies:
         first, second = base | self.good(event), self.good(event)
         kind = self.random.randrange(3)
         if kind == 0:  # the whole result twice
-            return 200, self.result(first)[:-1] + b"," + self.result(second)[1:]
+            return 200, self.result(event, first)[:-1] + b"," + self.result(event, second)[1:]
         name = self.random.choice(self.names(event))
         one, other = self.random.choice(WRONG), self.value(event, name)
-        body = self.result(first)[:-2].decode()
-        comma = "," if first else ""
-        twice = f'"{name}":{one},"{name}":{other}' if kind == 1 else f'"{name}":{other},"{name}":{one}'
-        return 200, f"{body}{comma}{twice}}}}}".encode()
+        twice = [(name, one), (name, other)] if kind == 1 else [(name, other), (name, one)]
+        return 200, self.result(event, [*first.items(), *twice])
 
     def twins(self, event: str, base: dict[str, str]) -> tuple[int, bytes]:
         names = [name for name in self.names(event) if f"b64{name}" in self.names(event)] or self.names(event)
@@ -95,12 +94,12 @@ class Replies:
         fields = base | {f"b64{name}": f'"{self.random.choice(BASE64)}"'}
         if self.random.random() < 0.5:
             fields[name] = self.random.choice(PAYLOADS)
-        return 200, self.result(fields)
+        return 200, self.result(event, fields)
 
     def precedence(self, event: str, base: dict[str, str]) -> tuple[int, bytes]:
         code, temporary = self.random.choice([103, 1000, 0]), self.random.choice(["true", "false"])
         parts = [
-            f'"result":{self.fields(base | self.good(event))}',
+            f'"result":{self.fields(event, base | self.good(event))}',
             f'"error":{{"code":{code},"message":"no","temporary":{temporary}}}',
             f'"disconnect":{{"code":{self.random.choice([4501, 4001, 3503])},"reason":"bye"}}',
         ]
@@ -115,16 +114,16 @@ class Replies:
         fields = {mixed(name): value for name, value in (base | self.good(event)).items()}
         if self.random.random() < 0.2:
             fields = {name.replace("s", "\u017f").replace("k", "\u212a"): value for name, value in fields.items()}
-        return 200, f'{{"{mixed("result")}":{self.fields(fields)}}}'.encode()
+        return 200, f'{{"{mixed("result")}":{self.fields(event, fields, mixed("items"))}}}'.encode()
 
     def statuses(self, event: str, base: dict[str, str]) -> tuple[int, bytes]:
         status = self.random.choice(
             [201, 202, 203, 206, 300, 304, 400, 401, 403, 404, 418, 422, 429, 500, 502, 503, 504]
         )
-        return status, self.result(base | self.good(event))
+        return status, self.result(event, base | self.good(event))
 
     def text(self, event: str, base: dict[str, str]) -> tuple[int, bytes]:
-        good = self.result(base | self.good(event))
+        good = self.result(event, base | self.good(event))
         deep = self.random.choice([9_990, 10_000])
         odd: list[bytes] = [
             *(b"", b"null", b"[]", b"1", b'"{}"', b"<html></html>", b"\xef\xbb\xbf" + good, good + b"x", good + good),
@@ -151,17 +150,24 @@ class Replies:
 
     # The parts.
 
+    def kinds(self, event: str) -> dict[str, str]:
+        """The fields of a result; for polls those of an item, and what is around it."""
+        kinds = MESSAGES[EVENTS[event]["result"]]
+        return MESSAGES["SharedPollRefreshResultItem"] | kinds if event == "shared_poll_refresh" else kinds
+
     def names(self, event: str) -> list[str]:
-        return list(MESSAGES[EVENTS[event]["result"]])
+        return list(self.kinds(event))
 
     def good(self, event: str) -> dict[str, str]:
         """Some fields with values that fit."""
-        names = [name for name in self.names(event) if name not in ("expire_at", "expired", "channels", "subs")]
+        names = [
+            name for name in self.names(event) if name not in ("expire_at", "expired", "channels", "subs", "items")
+        ]
         chosen = self.random.sample(names, self.random.randint(0, min(3, len(names))))
         return {name: self.value(event, name) for name in chosen}
 
     def value(self, event: str, name: str) -> str:
-        kind = MESSAGES[EVENTS[event]["result"]][name]
+        kind = self.kinds(event)[name]
         if name.startswith("b64"):
             return f'"{base64.b64encode(self.random.choice(PAYLOADS[:5]).encode()).decode()}"'
         if name == "idempotency_key":
@@ -179,25 +185,23 @@ class Replies:
         }
         return self.random.choice(values.get(kind, ["{}" if not kind.startswith("array") else "[]"]))
 
-    def fields(self, fields: dict[str, str]) -> str:
-        return "{" + ",".join(f'"{name}":{value}' for name, value in fields.items()) + "}"
+    def fields(self, event: str, fields: Mapping[str, str] | list[tuple[str, str]], items: str = "items") -> str:
+        pairs = list(fields.items()) if isinstance(fields, Mapping) else fields
+        if event == "shared_poll_refresh" and not any(name == "items" for name, _ in pairs):
+            around = [(name, value) for name, value in pairs if name.lower() == "epoch"]
+            item = [pair for pair in pairs if pair not in around]
+            return _object([(items, f"[{_object(item)}]"), *around])
+        return _object(pairs)
 
-    def result(self, fields: dict[str, str]) -> bytes:
-        return f'{{"result":{self.fields(fields)}}}'.encode()
+    def result(self, event: str, fields: Mapping[str, str] | list[tuple[str, str]]) -> bytes:
+        return f'{{"result":{self.fields(event, fields)}}}'.encode()
+
+
+def _object(pairs: list[tuple[str, str]]) -> str:
+    return "{" + ",".join(f'"{name}":{value}' for name, value in pairs) + "}"
 
 
 ODDITIES = (
-    *(
-        "plain",
-        "types",
-        "numbers",
-        "nulls",
-        "duplicates",
-        "twins",
-        "precedence",
-        "case",
-        "statuses",
-        "text",
-        "refusals",
-    ),
+    *("plain", "types", "numbers", "nulls", "duplicates", "twins", "precedence", "case", "statuses", "text"),
+    "refusals",
 )

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,150 +21,39 @@ import pytest
 from proxyhooks.centrifugo.judge import judge
 from proxyhooks.centrifugo.verdict import Verdict
 from tests.centrifugo.client import PATIENCE, Client
+from tests.centrifugo.observer import MAP_KEY, Backend, Observer, Planned, Seen, configuration
 from tests.centrifugo.replies import ODDITIES, Replies
 from tests.centrifugo.servers import environment, free_port, running
+from tests.centrifugo.test_shared_poll import track
 
 COUNT = int(os.environ.get("PROXYHOOKS_REPLIES", "800"))
-EVENTS = ("connect", "subscribe", "publish", "rpc")
-
-Planned = dict[str, tuple[int, bytes]]
-Seen = tuple[Any, ...]
-
-
-class Backend(ThreadingHTTPServer):
-    """Answers a request with what is planned for the name that it carries, and everything else with consent."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.planned: Planned = {}
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # Centrifugo was stopped, and its connections with it
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Backend
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        event = self.path.removeprefix("/")
-        name = request.get("data") or request.get("channel") or request.get("user")
-        status, body = self.server.planned.pop(f"{event} {name}", (200, b'{"result":{"user":"a"}}'))
-        self.send_response(status)
-        self.send_header("Content-Length", str(0 if status in (204, 304) else len(body)))
-        self.end_headers()
-        if status not in (204, 304):
-            self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
+EVENTS = ("connect", "subscribe", "publish", "rpc", "map_publish", "map_remove")
 
 
 @pytest.fixture(scope="module")
 def planned(binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Planned, str, Path]]:
     """What the backend is to answer, the address of the Centrifugo that asks it, and its log."""
-    home, port = tmp_path_factory.mktemp("replies"), free_port()
+    with _server(binary, tmp_path_factory.mktemp("replies")) as server:
+        yield server
+
+
+@pytest.fixture
+def alone(binary: str, tmp_path: Path) -> Iterator[tuple[Planned, str, Path]]:
+    """The same for one test only."""
+    with _server(binary, tmp_path) as server:
+        yield server
+
+
+@contextmanager
+def _server(binary: str, home: Path) -> Iterator[tuple[Planned, str, Path]]:
+    port = free_port()
     with Backend() as backend:
         threading.Thread(target=backend.serve_forever, daemon=True).start()
         path = home / "config.json"
-        path.write_text(_configuration(port, f"http://127.0.0.1:{backend.server_port}", home / "log"))
+        path.write_text(configuration(port, f"http://127.0.0.1:{backend.server_port}", home / "log"))
         with running([binary, "-c", str(path)], f"http://127.0.0.1:{port}/health", home / "out", env=environment()):
             yield backend.planned, f"127.0.0.1:{port}", home / "log"
         backend.shutdown()
-
-
-def _configuration(port: int, url: str, log: Path) -> str:
-    return json.dumps(
-        {
-            "http_server": {"address": "127.0.0.1", "port": port},
-            "log": {"file": str(log)},
-            "health": {"enabled": True},
-            "usage_stats": {"disabled": True},
-            "client": {
-                "proxy": {event: {"enabled": True, "endpoint": f"{url}/{event}"} for event in ("connect", "refresh")},
-                "channel_limit": 100_000,
-                "presence_update_interval": "1s",
-                "expired_sub_close_delay": "1ms",
-            },
-            "channel": {
-                "proxy": {event: {"endpoint": f"{url}/{event}"} for event in ("subscribe", "publish", "sub_refresh")},
-                "without_namespace": {"publish_proxy_enabled": True, "allow_subscribe_for_client": True},
-                "namespaces": [{"name": "asked", "subscribe_proxy_enabled": True, "sub_refresh_proxy_enabled": True}],
-            },
-            "rpc": {"proxy": {"endpoint": f"{url}/rpc"}, "without_namespace": {"proxy_enabled": True}},
-        }
-    )
-
-
-class Observer:
-    """Sends what is planned, and tells what came of it."""
-
-    def __init__(self, planned: Planned, address: str) -> None:
-        self._planned, self._address = planned, address
-        self._numbers = itertools.count()
-        self._clients: dict[str, Client] = {}
-        self.name = ""
-        """Under which the last one was sent, and what a publication without data of its own carries."""
-
-    def client(self, role: str) -> Client:
-        """One that is let in, as long as it lasts."""
-        found = self._clients.get(role)
-        if found is None or found.closed is not None:
-            if found is not None:
-                found.close()
-            found = self._clients[role] = Client(self._address)
-            assert "connect" in found.ask("connect", data=None)
-        return found
-
-    def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
-
-    def see(self, event: str, status: int, body: bytes) -> Seen:
-        name = self.name = f"asked:{next(self._numbers)}"
-        self._planned[f"{event} {name}"] = status, body
-        seen: Seen = getattr(self, event)(name)
-        assert f"{event} {name}" not in self._planned, f"{event} was not asked: {seen}"
-        return seen
-
-    def connect(self, name: str) -> Seen:
-        client = Client(self._address)
-        try:
-            return _seen(client.ask("connect", data=name), "connect")
-        finally:
-            client.close()
-
-    def subscribe(self, name: str) -> Seen:
-        return _seen(self.client("asker").ask("subscribe", channel=name), "subscribe")
-
-    def rpc(self, name: str) -> Seen:
-        return _seen(self.client("asker").ask("rpc", data=name), "rpc")
-
-    def publish(self, name: str) -> Seen:
-        # A channel of its own, or versions and idempotency keys of others would keep it back.
-        listener, channel = self.client("listener"), name.replace(":", "-")
-        assert "subscribe" in listener.ask("subscribe", channel=channel)
-        seen = _seen(self.client("asker").ask("publish", channel=channel, data=name), "publish")
-        if seen[0] != "allowed":
-            return seen
-        # What bytes do to listeners that speak JSON is not the reply's fate: it was published.
-        while not listener.pushes and listener.closed is None:
-            listener._receive()
-        return (
-            ("allowed", "published in bytes") if listener.closed else ("allowed", listener.next_push()["pub"]["data"])
-        )
-
-
-def _seen(reply: dict[str, Any], event: str) -> Seen:
-    if "closed" in reply:
-        return "disconnected", *reply["closed"]
-    if "error" in reply:
-        error = reply["error"]
-        return "refused", error.get("code", 0), error.get("message", ""), error.get("temporary", False)
-    return "allowed", reply[event].get("data")
 
 
 def expected(verdict: Verdict, name: Any) -> Seen:
@@ -176,13 +65,19 @@ def expected(verdict: Verdict, name: Any) -> Seen:
             return "disconnected", verdict.code, verdict.reason
         case "refused" | "internal_error":
             return "refused", verdict.code, verdict.message, verdict.temporary
+        case "allowed" if verdict.event == "map_remove":
+            result = verdict.result or {}
+            return "allowed", result.get("key") or MAP_KEY, True, None, result.get("tags", {})
         case "allowed":
             data = (verdict.result or {}).get("data", name)
             if isinstance(data, bytes):
                 try:
                     data = json.loads(data)
                 except ValueError:
-                    data = "published in bytes"
+                    return "allowed", "published in bytes"
+            if verdict.event == "map_publish":
+                result = verdict.result or {}
+                return "allowed", result.get("key") or MAP_KEY, False, data, result.get("tags", {})
             return "allowed", data
     raise AssertionError(verdict)
 
@@ -196,8 +91,8 @@ def test_the_judge_and_centrifugo_agree(planned: tuple[Planned, str, Path]) -> N
         base = {"user": '"a"'} if event == "connect" else {}
         status, body = replies.make(event, oddity, base)
         verdict = judge(event, status, body)
-        seen = observer.see(event, status, body)
-        wanted = expected(verdict, observer.name if event == "publish" else None)
+        seen = observer.see(event, status, body, {(verdict.result or {}).get("key") or MAP_KEY})
+        wanted = expected(verdict, observer.name if event in ("publish", "map_publish") else None)
         counts[event, oddity] += 1
         if seen[: len(wanted)] != wanted:
             wrong.append(f"{event} {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
@@ -293,3 +188,62 @@ def test_they_agree_about_refreshes_of_subscriptions(planned: tuple[Planned, str
             wrong.append(f"sub_refresh {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
     client.close()
     _report(counts, wrong)
+
+
+def test_they_agree_about_polls(planned: tuple[Planned, str, Path]) -> None:
+    backend, address, _ = planned
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong: list[str] = []
+    replies, client = Replies(seed=COUNT), Client(address)
+    backend["connect polls"] = 200, b'{"result":{"user":"u"}}'
+    assert "connect" in client.ask("connect", data="polls")
+    cases = []
+    for number, oddity in enumerate(itertools.islice(itertools.cycle(ODDITIES), COUNT // 4)):
+        base = {"key": '"k"', "data": '{"news":1}'} if replies.random.random() < 0.9 else {}
+        cases.append((f"poll:{number}", oddity, *replies.make("shared_poll_refresh", oddity, base)))
+    for channel, _, status, body in cases:
+        backend[f"shared_poll_refresh {channel}"] = status, body
+        track(client, "u", channel, "k")
+    _wait(lambda: not any(f"shared_poll_refresh {channel}" in backend for channel, *_ in cases))
+    time.sleep(1)
+    client.ask("rpc", data="what has come so far")
+    seen: dict[str, list[Any]] = {}
+    for push in client.pushes:
+        pub = push["pub"]
+        seen.setdefault(push["channel"], []).append("removed" if pub.get("removed") else pub.get("data"))
+    client.close()
+    for channel, oddity, status, body in cases:
+        verdict = judge("shared_poll_refresh", status, body)
+        items = (verdict.result or {}).get("items", []) if verdict.allowed else []
+        wanted = ["removed" if item.get("removed") else item.get("data") for item in items if item.get("key") == "k"]
+        counts["shared_poll_refresh", oddity] += 1
+        if seen.get(channel, []) != wanted:
+            got = seen.get(channel, [])
+            wrong.append(f"poll {oddity} {status} {body[:300]!r}\n  Centrifugo: {got}\n  the judge:  {wanted}")
+    _report(counts, wrong)
+
+
+# What the judge says to crash Centrifugo has one of its own.
+
+
+@pytest.mark.parametrize(
+    ("event", "body"),
+    [
+        ("connect", b'{"result":{"user":"u","subs":{"asked:1":null}}}'),
+        ("shared_poll_refresh", b'{"result":{"items":[null]}}'),
+    ],
+)
+def test_a_null_crashes_it(alone: tuple[Planned, str, Path], event: str, body: bytes) -> None:
+    assert "crashes" in judge(event, 200, body).why
+    backend, address, _ = alone
+    backend["connect first"] = 200, b'{"result":{"user":"u"}}'
+    backend[f"{event} {'poll:1' if event == 'shared_poll_refresh' else 'second'}"] = 200, body
+    bystander, client = Client(address), Client(address)
+    bystander.ask("connect", data="first")
+    if event == "connect":
+        client.ask("connect", data="second")
+    else:
+        track(bystander, "u", "poll:1", "k")
+    assert bystander.wait_closed()[0] == 1006
+    with pytest.raises(ConnectionRefusedError):
+        Client(address)
