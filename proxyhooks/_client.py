@@ -34,7 +34,9 @@ class Reply:
 
     status: int
     body: bytes
-    error: BaseException | None
+    location: str | None = None
+    """Of a redirect."""
+    error: BaseException | None = None
     """What nobody in the application handled."""
 
 
@@ -104,11 +106,11 @@ class Line:
 
         with _clock.ahead(ahead), got_request_exception.connected_to(note, sender=self.app):
             try:
-                parts, status, _ = run_wsgi_app(self.app, environ, buffered=True)
+                parts, status, sent = run_wsgi_app(self.app, environ, buffered=True)
                 reply = b"".join(parts)
             except Exception as error:  # TESTING lets them through
-                return Reply(500, b"", error)
-        return Reply(int(status.split()[0]), reply, unhandled[0] if unhandled else None)
+                return Reply(500, b"", error=error)
+        return Reply(int(status.split()[0]), reply, sent.get("Location"), unhandled[0] if unhandled else None)
 
 
 def forwarded(given: Mapping[str, str], listed: tuple[str, ...] | None, setting: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ._client import compact
+from ._client import Reply, compact
 from ._codes import ERRORS
 from .centrifugo.verdict import Verdict
 
@@ -47,10 +47,12 @@ class Step(Verdict):
         return "\n".join(lines)
 
 
-def step_of(verdict: Verdict, request: dict[str, Any], status: int, reply: bytes) -> Step:
+def step_of(verdict: Verdict, request: dict[str, Any], reply: Reply) -> Step:
     """The verdict, with what led to it."""
     given = {name: getattr(verdict, name) for name in Verdict.__slots__}
-    return Step(**given, request=request, status=status, reply=reply)
+    if reply.location is not None and verdict.outcome == "redirected":
+        given["why"] += f"; it leads to {reply.location}"
+    return Step(**given, request=request, status=reply.status, reply=reply.body)
 
 
 def checked(step: Step) -> Step:

@@ -292,4 +292,4 @@ class ProxyClient:
             request=request,
             now=self.now,
         )
-        return checked(step_of(verdict, request, reply.status, reply.body))
+        return checked(step_of(verdict, request, reply))

@@ -184,6 +184,28 @@ def url(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
+def test_a_request_is_sent_as_it_is(home: Path) -> None:
+    body = '{"client": "1", "user": "ada",  "method": "x", "protocol": "protobuf"}'
+    (home / "request.json").write_text(body)
+    said = flask(home, "call", "rpc", "--request", "request.json", "--format", "json")
+    assert json.loads(said.stdout)["request"] == json.loads(body)
+    (home / "request.json").write_text("{no json")
+    said = flask(home, "call", "rpc", "--request", "request.json")
+    assert said.returncode == 1
+    assert "not a message" in said.stdout
+    both = flask(home, "call", "rpc", "--request", "request.json", "--field", "a=1")
+    assert both.returncode == 2
+    assert "--request is the whole request: leave out --field" in both.stderr
+
+
+def test_where_a_redirect_leads_is_said(home: Path) -> None:
+    with (home / "app.py").open("a") as file:
+        file.write("import flask\napp.post('/my/rpc', endpoint='mine')(lambda: flask.redirect('/login'))\n")
+    said = flask(home, "call", "rpc", "--method", "x", "--path", "/my/rpc")
+    assert said.returncode == 1
+    assert "it leads to /login" in said.stdout
+
+
 def test_a_running_server_can_be_called(home: Path, url: str) -> None:
     assert '{"result":{"data":"x"}}' in flask(home, "call", "rpc", "--method", "x", "--url", url).stdout
     wrong = flask(home, "call", "rpc", "--method", "x", "--url", url, "--secret", "wrong")

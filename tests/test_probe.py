@@ -66,7 +66,9 @@ Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[str, str], by
 
 
 @contextmanager
-def fake(answer: Answer, certificate: Path | None = None) -> Iterator[str]:
+def fake(
+    answer: Answer, certificate: Path | None = None, family: socket.AddressFamily = socket.AF_INET
+) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -84,9 +86,12 @@ def fake(answer: Answer, certificate: Path | None = None) -> Iterator[str]:
         def log_message(self, *_: object) -> None: ...
 
     class Server(ThreadingHTTPServer):
+        address_family = family
+
         def handle_error(self, *_: object) -> None: ...  # clients that hang up
 
-    server = Server(("127.0.0.1", 0), Handler)
+    host = "[::1]" if family == socket.AF_INET6 else "127.0.0.1"
+    server = Server((host.strip("[]"), 0), Handler)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
@@ -94,7 +99,7 @@ def fake(answer: Answer, certificate: Path | None = None) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield f"http{'s' * (certificate is not None)}://127.0.0.1:{server.server_port}"
+        yield f"http{'s' * (certificate is not None)}://{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -258,6 +263,56 @@ def test_a_certificate_is_accepted_with_its_issuer_and_not_without(certificate: 
         assert faults(find(url, ca_file=f"{certificate}.crt")) == {}
         other = find(url.replace("127.0.0.1", "localhost"), ca_file=f"{certificate}.crt")
         assert "name" in other["tls"].fix
+
+
+def test_an_expired_certificate_is_an_error_that_says_so(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    key, signed, both = tmp_path / "key", tmp_path / "crt", tmp_path / "both.pem"
+    (tmp_path / "index").touch()
+    (tmp_path / "ca.cnf").write_text(
+        f"[ca]\ndefault_ca = own\n[own]\ndatabase = {tmp_path}/index\nnew_certs_dir = {tmp_path}\n"
+        "default_md = sha256\nrand_serial = yes\npolicy = any\nx509_extensions = names\n"
+        "[any]\ncommonName = supplied\n[names]\nsubjectAltName = IP:127.0.0.1\n"
+    )
+    request = ["openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", str(key)]
+    subprocess.run([*request, "-out", f"{key}.csr"], check=True, capture_output=True)
+    sign = ["openssl", "ca", "-batch", "-selfsign", "-config", str(tmp_path / "ca.cnf"), "-keyfile", str(key)]
+    dates = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"]
+    subprocess.run([*sign, *dates, "-in", f"{key}.csr", "-out", str(signed)], check=True, capture_output=True)
+    both.write_text(key.read_text() + signed.read_text())
+    with fake(like_hooks, both) as url:
+        found = find(url, ca_file=str(signed))
+    assert faults(found) == {"tls": "error"}
+    assert "expired" in found["tls"].text
+
+
+def test_a_connection_that_is_never_made_is_an_error() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]  # who fill its queue, so that the next one waits
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        time.sleep(0.1)
+        found = find(f"http://127.0.0.1:{full.getsockname()[1]}", timeout=0.3)
+        for one in waiting:
+            one.close()
+    assert faults(found) == {"tcp": "error"}
+    assert "firewall" in found["tcp"].fix
+
+
+def test_addresses_of_ipv6() -> None:
+    try:
+        probe = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    port = probe.getsockname()[1]
+    probe.close()
+    assert "tcp" in faults(find(f"http://[::1]:{port}"))
+    with fake(like_hooks, family=socket.AF_INET6) as url:
+        assert faults(find(url)) == {}
 
 
 def test_http_and_https_mixed_up_are_errors_that_say_so(certificate: Path) -> None:

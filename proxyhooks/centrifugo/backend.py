@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .._events import Event
+from .._patterns import ChannelPattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,11 @@ class Served:
     """As it is found, behind its ``rpc_prefix``; ``None``: every channel, every method."""
     where: str
     """Function, file and line."""
+
+    @property
+    def namespace(self) -> str | None:
+        """Of the channels or methods; ``""``: those without one, ``None``: every."""
+        return None if self.pattern is None else ChannelPattern(self.pattern).namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,16 +11,14 @@ from urllib.parse import urlsplit
 
 from .._codes import disconnect_is_terminal
 from .._events import EVENTS, Event
-from .._patterns import ChannelPattern
+from .._requests import ClientRequest, UserRequest
 from .._secrets import HEADER
 from ._file import check_keys
 from .backend import Backend
-from .config import Config, at, expand, objects, seconds, texts, url_of
+from .config import NAME, Config, at, expand, objects, seconds, texts, url_of
 from .findings import Finding
 
-_NAME: Final = re.compile("[-a-zA-Z0-9_.]{2,}")
 _PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}")
-_NO_META: Final = ("connect", "shared_poll_refresh", "cache_empty", "state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +188,11 @@ class _Checks:
         ):
             listed = [header.lower() for header in texts(given.get(name))]
             missing = [header for header in wanted if header.lower() not in listed]
-            if missing and event.name not in ("shared_poll_refresh", "cache_empty", "state"):
+            if missing and issubclass(event.request, ClientRequest):
                 text = f"the hooks read {', '.join(missing)}, which {event.name} requests do not bring"
                 fix = f'"{name}": {_quoted([*texts(given.get(name)), *missing])}'
                 yield Finding(id="PH019", path=f"{proxy.path}.{name}", text=text, fix=fix)
-        if self.backend.meta and event.name not in _NO_META and not given.get("include_connection_meta"):
+        if self.backend.meta and issubclass(event.request, UserRequest) and not given.get("include_connection_meta"):
             text = f"the application has a meta_schema, and {event.name} requests bring no meta: each is a failure"
             fix = '"include_connection_meta": true'
             yield Finding(id="PH024", path=f"{proxy.path}.include_connection_meta", text=text, fix=fix)
@@ -235,7 +233,7 @@ class _Checks:
             if proxy == "default" and not at(self.config, f"{event.proxy}.endpoint"):
                 text = f"{event.name} is switched on, but {event.proxy} has no endpoint"
                 yield Finding(id="PH018", path=where, text=text, fix=f"configure {event.proxy}")
-            served = [_namespace(one.pattern) for one in hooks.get(event.name, [])]
+            served = [one.namespace for one in hooks.get(event.name, [])]
             if served and namespace not in served and None not in served:
                 what = f"namespace {namespace!r}" if namespace else f"{event.routed_on}s without a namespace"
                 text = f"{event.name} is asked about {what}, which no pattern covers: all are refused"
@@ -257,7 +255,7 @@ class _Checks:
                     yield Finding(id="PH004", path=event.proxy, text=text, fix=f"{event.proxy}.enabled: true")
                 continue
             known = {namespace for _, namespace, _ in self.options(section)}
-            for namespace in sorted({_namespace(one.pattern) or "" for one in served}):
+            for namespace in sorted({one.namespace or "" for one in served}):
                 if namespace not in known:
                     text = f"{name} hooks are in namespace {namespace!r}, which does not exist: 102 for every client"
                     fix = f'add {{"name": "{namespace}", "{event.option}": true}}'
@@ -271,7 +269,7 @@ class _Checks:
         for path in ("channel.namespaces", "rpc.namespaces", "proxies"):
             for number, item in objects(self.config, path):
                 name = item.get("name")
-                if not isinstance(name, str) or not _NAME.fullmatch(name):
+                if not isinstance(name, str) or not NAME.fullmatch(name):
                     text = f"{name!r} is no name: Centrifugo wants two or more of A-Z a-z 0-9 - _ ."
                     yield Finding(id="PH016", path=f"{path}[{number}].name", text=text, fix="choose another one")
 
@@ -280,10 +278,6 @@ class _Checks:
         if isinstance(token, dict) and any(token.values()) and at(self.config, "client.proxy.connect.enabled"):
             text = "the connect hook is not asked about clients that bring a token; so mass reconnects are survived"
             yield Finding(id="PH023", path="client.token", text=text, fix="nothing, if that is meant")
-
-
-def _namespace(pattern: str | None) -> str | None:
-    return None if pattern is None else ChannelPattern(pattern).namespace
 
 
 def _quoted(names: list[str]) -> str:

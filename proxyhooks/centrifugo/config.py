@@ -14,6 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 from ._keys import SHAPE
 
 Config = dict[str, Any]
+NAME: Final = re.compile("[-a-zA-Z0-9_.]{2,}")
+"""Of a namespace or a proxy, as Centrifugo accepts it."""
 _VARIABLE: Final = re.compile(r"\$\{(CENTRIFUGO_VAR_[^}]+)\}")
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|ms|s|m|h)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

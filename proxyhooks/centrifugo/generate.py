@@ -9,18 +9,16 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from .._events import EVENTS, Event
-from .._patterns import ChannelPattern
+from .._requests import ClientRequest, UserRequest
 from .._secrets import HEADER
 from .backend import Backend, Served
-from .config import Config, seconds
+from .config import NAME, Config, seconds
 
 VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"
 """What Centrifugo's environment has the secret in."""
-_NAME: Final = re.compile("[-a-zA-Z0-9_.]{2,}")
 _ORIGIN: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]+")
 _NOT_IN_ORIGIN: Final = set("/?#[]{}\\")
 _LONGEST: Final = 3600
-_NO_META: Final = ("connect", "shared_poll_refresh", "cache_empty", "state")
 _API_KEY: Final = "CENTRIFUGO_HTTP_API_KEY"
 _POLL_KEY: Final = "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY"
 
@@ -78,7 +76,7 @@ def check_options(options: Options) -> None:
         if name not in EVENTS:
             raise ValueError(f"there is no event {name!r} to repeat: there are {', '.join(EVENTS)}")
     for name in (*options.namespaces, *([options.proxy_name] if options.proxy_name else [])):
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise ValueError(f"Centrifugo refuses the name {name!r}: two or more of A-Z a-z 0-9 - _ .")
 
 
@@ -135,11 +133,11 @@ class _Making:
             headers["Idempotency-Key"] = "proxyhooks"
         proxy: Config = {"enabled": True} if event.proxy.startswith("client.") else {}
         proxy |= {"endpoint": f"{base}{self.backend.url_prefix}/{event.name}", "timeout": options.timeout}
-        if event.name != "shared_poll_refresh" and not event.pro:
+        if issubclass(event.request, ClientRequest):
             proxy |= {"http_headers": list(self.backend.http_headers)} if self.backend.http_headers else {}
             emulated = list(self.backend.emulated_headers)
             proxy |= {"emulated_headers": emulated} if emulated else {}
-        if self.backend.meta and event.name not in _NO_META:
+        if self.backend.meta and issubclass(event.request, UserRequest):
             proxy["include_connection_meta"] = True
         if options.binary_encoding:
             proxy["binary_encoding"] = True
@@ -158,10 +156,10 @@ class _Making:
         asked: dict[str, list[Event]] = {}
         everywhere: list[Event] = []
         for event in events:
-            for name in sorted({_namespace(served) for served in hooks[event.name]}, key=str):
+            for name in sorted({served.namespace for served in hooks[event.name]}, key=str):
                 if name is None:
                     everywhere.append(event)
-                elif not name or _NAME.fullmatch(name):
+                elif not name or NAME.fullmatch(name):
                     asked.setdefault(name, []).append(event)
                 else:
                     self.made.notes.append(
@@ -223,7 +221,7 @@ class _Making:
         if not hooks:
             notes.append("there are no hooks, so Centrifugo will ask nothing")
             return
-        if self.options.namespaces and all(_namespace(one) is not None for served in hooks.values() for one in served):
+        if self.options.namespaces and all(one.namespace is not None for served in hooks.values() for one in served):
             notes.append("--namespace is for hooks that serve every channel or method; there are none")
         if self.options.pro:
             notes.append("the keys of Centrifugo PRO are unknown to the free edition's checkconfig -s")
@@ -245,10 +243,6 @@ _MAPS: Final = (
     "asked about (107), so none is; let clients in with subscription tokens, or all of them with "
     "allow_subscribe_for_client. And it reports allowed changes to their client as 107"
 )
-
-
-def _namespace(served: Served) -> str | None:
-    return None if served.pattern is None else ChannelPattern(served.pattern).namespace
 
 
 def _set(config: Config, path: str, value: Any) -> None:

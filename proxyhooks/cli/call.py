@@ -18,7 +18,7 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from .._client import ABSENT, Line, body_of, compact
+from .._client import ABSENT, Line, Reply, body_of, compact
 from .._events import EVENTS
 from .._fields import fields_of
 from .._json import Hostile, Malformed, loads
@@ -61,6 +61,7 @@ class _Json(click.ParamType[Any]):
 @click.option("--data", type=_Json(), default=None, help="The payload, as JSON.")
 @click.option("--meta", type=_Json(), default=None, help="The connection's meta, as JSON.")
 @click.option("--field", "more", multiple=True, metavar="NAME=JSON", help="Any other field of the request.")
+@click.option("--request", "raw", type=click.File("rb"), help="Send this file's bytes ('-': standard input) instead.")
 @click.option("--transport", default="websocket", show_default=True)
 @click.option("--protocol", type=click.Choice(["json", "protobuf"]), default="json", show_default=True)
 @click.option("--binary", is_flag=True, help="Send the payload as binary_encoding does.")
@@ -75,6 +76,7 @@ def command(
     ctx: click.Context,
     /,
     event: str,
+    raw: IO[bytes] | None,
     headers: tuple[str, ...],
     url: str | None,
     secret: str | None,
@@ -89,7 +91,13 @@ def command(
     The whole way is gone: secret, before_request, hook, and back. Ends with 0 if the answer allows, else with 1. With
     --url and a secret no application is needed here.
     """
-    request = body_of(event, _fields(event, given, binary), binary)
+    if raw is None:
+        request = body_of(event, _fields(event, given, binary), binary)
+        body = compact(request).encode()
+    else:
+        body = raw.read()
+        request = _read(ctx, body)
+        given |= {name: request.get(name, given[name]) for name in ("transport", "protocol")}
     if secret is None and url:
         secret = os.environ.get(VARIABLE)
     app = None if url and secret is not None else ctx.ensure_object(ScriptInfo).load_app()
@@ -97,14 +105,20 @@ def command(
     secret = next(iter(accepted), None) if secret is None else secret
     forwarded = dict(_split(header) for header in headers)
     path = path or f"{prefix}/{event}"
-    body = compact(request).encode()
     if url:
-        status, reply = _over_http(url.rstrip("/") + path, body, secret, forwarded)
+        reply = _over_http(url.rstrip("/") + path, body, secret, forwarded)
     else:
         assert app is not None
-        status, reply = _in_process(app, event, path, body, secret, forwarded)
-    verdict = judge(event, status, reply, protocol=given["protocol"], transport=given["transport"], request=request)
-    step = step_of(verdict, request, status, reply)
+        reply = _in_process(app, event, path, body, secret, forwarded)
+    verdict = judge(
+        event,
+        reply.status,
+        reply.body,
+        protocol=str(given["protocol"]),
+        transport=str(given["transport"]),
+        request=request,
+    )
+    step = step_of(verdict, request, reply)
     _show(step, form)
     sys.exit(0 if step.allowed else 1)
 
@@ -131,6 +145,20 @@ def _fields(event: str, given: dict[str, Any], binary: bool) -> dict[str, Any]:
     return fields
 
 
+def _read(ctx: click.Context, body: bytes) -> dict[str, Any]:
+    """What is in a request that is sent as it is, if it can be read."""
+    from_line = click.core.ParameterSource.COMMANDLINE
+    fields = ("user", "channel", "method", "key", "data", "meta", "more", "transport", "protocol", "binary")
+    for name in fields:
+        if ctx.get_parameter_source(name) is from_line:
+            raise click.UsageError(f"--request is the whole request: leave out --{'field' if name == 'more' else name}")
+    try:
+        request = loads(body)
+    except (Malformed, Hostile):
+        return {}
+    return request if isinstance(request, dict) else {}
+
+
 def _split(header: str) -> tuple[str, str]:
     name, colon, value = header.partition(":")
     if not colon:
@@ -147,14 +175,12 @@ def _known(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, t
         return backend.url_prefix, backend.secrets
 
 
-def _in_process(
-    app: Flask, event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]
-) -> tuple[int, bytes]:
+def _in_process(app: Flask, event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]) -> Reply:
     logging.getLogger("proxyhooks").addHandler(logging.StreamHandler())
     reply = Line(app, {event: path}, secret, headers).send(event, body, 0)
     if reply.error is not None and app.testing:  # else Flask has logged it
         traceback.print_exception(reply.error)
-    return reply.status, reply.body
+    return reply
 
 
 class _Unfollowed(urllib.request.HTTPRedirectHandler):
@@ -164,7 +190,7 @@ class _Unfollowed(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _over_http(url: str, body: bytes, secret: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+def _over_http(url: str, body: bytes, secret: str | None, headers: dict[str, str]) -> Reply:
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"--url must be the root of the application, such as http://127.0.0.1:8070, not {url!r}")
     sent = {"Content-Type": "application/json"} | headers | ({HEADER: secret} if secret else {})
@@ -172,9 +198,9 @@ def _over_http(url: str, body: bytes, secret: str | None, headers: dict[str, str
     opener = urllib.request.build_opener(_Unfollowed, urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=10) as response:
-            return response.status, response.read()
+            return Reply(response.status, response.read())
     except urllib.error.HTTPError as error:
-        return error.code, error.read()
+        return Reply(error.code, error.read(), error.headers.get("Location"))
     except OSError as error:
         raise click.ClickException(f"{url} cannot be asked: {getattr(error, 'reason', error)}") from None
 
