@@ -19,6 +19,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from . import _clock
 from ._events import EVENTS
 from ._fields import fields_of
+from ._requests import ClientRequest
 from ._secrets import HEADER
 
 ABSENT: Final[Any] = object()
@@ -42,8 +43,12 @@ class Reply:
 
 def compact(value: Any) -> str:
     """JSON as Go writes it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.translate(_ESCAPED)
+    return _text(value).translate(_ESCAPED)
+
+
+def _text(value: Any) -> str:
+    """JSON as browsers write it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _place(event: str, name: str) -> int:
@@ -65,7 +70,7 @@ def body_of(event: str, fields: Mapping[str, Any], binary: bool) -> dict[str, An
             if value is ABSENT:
                 continue
             if binary or isinstance(value, bytes):
-                raw = value if isinstance(value, bytes) else compact(value).encode()
+                raw = value if isinstance(value, bytes) else _text(value).encode()
                 body[one.twin] = base64.b64encode(raw).decode()
             else:
                 body[one.name] = value
@@ -82,7 +87,7 @@ class Line:
     urls: Mapping[str, str]
     secret: str | None
     headers: dict[str, str] = field(default_factory=dict)
-    """Those of the client that are forwarded."""
+    """Those of the client that are forwarded, where there is a client."""
 
     def send(self, event: str, body: bytes, ahead: float) -> Reply:
         """Ask the application, in a context of its own: nothing that was pushed or set around it is seen in it."""
@@ -91,7 +96,9 @@ class Line:
     def _send(self, event: str, body: bytes, ahead: float) -> Reply:
         headers = {"User-Agent": "Go-http-client/1.1", "Content-Type": "application/json"}
         headers |= {HEADER: self.secret} if self.secret else {}
-        headers |= self.headers | {"Accept-Encoding": "gzip"}
+        if issubclass(EVENTS[event].request, ClientRequest):
+            headers |= self.headers
+        headers["Accept-Encoding"] = "gzip"
         environ = EnvironBuilder(
             self.urls[event],
             method="POST",

@@ -154,6 +154,18 @@ def test_headers_are_those_of_the_server(world: World) -> None:
     assert world.headers[-1]["User-Agent"] == "Go-http-client/1.1"
 
 
+def test_polls_bring_no_headers_of_a_client(world: World) -> None:
+    world.hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
+    ProxyClient(world.app, headers={"X-Real": "1"}).shared_poll_refresh("poll:1", ["a"])
+    assert "X-Real" not in world.headers[-1]
+
+
+def test_base64_is_of_what_browsers_write(world: World) -> None:
+    client = ProxyClient(world.app, binary_encoding=True)
+    client.connect({"a": "<é>\u2028"})
+    assert base64.b64decode(world.last["b64data"]).decode() == '{"a":"<é>\u2028"}'
+
+
 def test_headers_that_would_not_be_forwarded_are_a_mistake(world: World) -> None:
     ProxyClient(world.app, headers={"x-real": "1"}, emulated_headers={"Authorization": "t"}).connect()
     assert world.headers[-1]["X-Real"] == "1"

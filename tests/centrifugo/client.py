@@ -28,11 +28,10 @@ Message = dict[str, Any]
 class Client:
     """A client with a WebSocket and Centrifugo's JSON protocol."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, headers: dict[str, str] | None = None) -> None:
         self._stack = ExitStack()
-        self._socket = self._stack.enter_context(
-            connect(f"ws://{address}/connection/websocket", proxy=None, close_timeout=1)
-        )
+        url = f"ws://{address}/connection/websocket"
+        self._socket = self._stack.enter_context(connect(url, additional_headers=headers, proxy=None, close_timeout=1))
         self._ids = itertools.count(1)
         self._replies: dict[int, Message] = {}
         self.pushes: deque[Message] = deque()
@@ -78,7 +77,7 @@ class Client:
         except ConnectionClosed:
             self._note_close()
             return
-        for line in str(text).splitlines():
+        for line in filter(None, str(text).split("\n")):
             message: Message = json.loads(line)
             if not message:  # a ping
                 self._socket.send("{}")
