@@ -238,6 +238,30 @@ def test_files_and_the_environment_over_them(tmp_path: Path, name: str, text: st
     assert load(path, environ) == expected
 
 
+def test_variables_of_single_namespaces_and_proxies(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_text('{"channel": {"namespaces": [{"name": "my-chat"}]}, "proxies": [{"name": "shop.one"}]}')
+    environ = {
+        "CENTRIFUGO_CHANNEL_NAMESPACES_MY_CHAT_PUBLISH_PROXY_ENABLED": "True",
+        "CENTRIFUGO_PROXIES_SHOP_ONE_ENDPOINT": "http://x",
+        "CENTRIFUGO_RPC_NAMESPACES": '[{"name": "users"}]',
+        "CENTRIFUGO_RPC_NAMESPACES_USERS_PROXY_ENABLED": "1",
+        "CENTRIFUGO_CLIENT_ALLOWED_ORIGINS": "",
+    }
+    assert load(path, environ) == {
+        "channel": {"namespaces": [{"name": "my-chat", "publish_proxy_enabled": True}]},
+        "proxies": [{"name": "shop.one", "endpoint": "http://x"}],
+        "rpc": {"namespaces": [{"name": "users", "proxy_enabled": True}]},
+    }
+
+
+def test_a_variable_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_text('{"channel": 5}')
+    with pytest.raises(ValueError, match="the variable CENTRIFUGO_CHANNEL_NAMESPACES cannot be read: "):
+        load(path, {"CENTRIFUGO_CHANNEL_NAMESPACES": "{,"})
+
+
 @pytest.mark.parametrize(("name", "text"), [("c.json", "{,"), ("c.toml", "= 1"), ("c.json", "[]")])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)

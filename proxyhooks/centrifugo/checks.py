@@ -228,7 +228,7 @@ class _Checks:
             where = f"{path}.{event.option}"
             if proxy != "default" and proxy not in defined:
                 text = f"there is no proxy named {proxy!r} in proxies"
-                fix = f"define it, or one of {', '.join(sorted(defined)) or 'none'}"
+                fix = f"define it there, or name one of {', '.join(sorted(defined))}" if defined else "define it there"
                 yield Finding(id="PH018", path=where, text=text, fix=fix)
             if proxy == "default" and not at(self.config, f"{event.proxy}.endpoint"):
                 text = f"{event.name} is switched on, but {event.proxy} has no endpoint"

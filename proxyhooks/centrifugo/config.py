@@ -6,7 +6,7 @@ import importlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +19,12 @@ NAME: Final = re.compile("[-a-zA-Z0-9_.]{2,}")
 _VARIABLE: Final = re.compile(r"\$\{(CENTRIFUGO_VAR_[^}]+)\}")
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|ms|s|m|h)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+# As Go reads them; 1 and 0 too, where it is no number that is read.
+_BOOLEANS: Final = dict.fromkeys(("t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(
+    ("f", "F", "FALSE", "false", "False"), False
+)
+_NAMED: Final = ("channel.namespaces", "rpc.namespaces", "proxies")
+"""Lists whose items have variables of their own."""
 _LISTS: Final = ("allowed_origins", "http_headers", "emulated_headers")
 
 
@@ -39,9 +45,12 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ValueError(f"{path} cannot be read: {error}") from None
     if not isinstance(config, dict):
         raise ValueError(f"{path} has no object in it")
-    for name, keys in _names(SHAPE, ()):
-        if name in environ:
-            _set(config, keys, _value(keys[-1], environ[name]))
+    _over(config, SHAPE, "CENTRIFUGO", environ)
+    for listed in _NAMED:
+        for _, item in objects(config, listed):
+            # A namespace `my-chat` is CENTRIFUGO_CHANNEL_NAMESPACES_MY_CHAT_...
+            words = ["CENTRIFUGO", *listed.split("."), re.sub("[-.]", "_", str(item.get("name")))]
+            _over(item, at(SHAPE, listed)[0], "_".join(words).upper(), environ)
     return config
 
 
@@ -56,14 +65,24 @@ def _yaml(text: str) -> Any:
         raise ValueError(str(error)) from None
 
 
-def _names(shape: Any, above: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every variable that sets something, and what it sets."""
+def _over(config: Config, shape: Config, prefix: str, environ: Mapping[str, str]) -> None:
+    """Set what variables set.
+
+    :raises ValueError: if one is not what Centrifugo reads; it would not start.
+    """
     for key, inner in shape.items():
-        keys = (*above, key)
+        name = f"{prefix}_{key}".upper()
         if isinstance(inner, dict):
-            yield from _names(inner, keys)
-        else:
-            yield "CENTRIFUGO_" + "_".join(keys).upper(), keys
+            below = config.get(key)
+            below = below if isinstance(below, dict) else {}
+            _over(below, inner, name, environ)
+            if below:
+                config[key] = below
+        elif environ.get(name):
+            try:
+                config[key] = _value(key, environ[name])
+            except ValueError as error:
+                raise ValueError(f"the variable {name} cannot be read: {error}") from None
 
 
 def _value(key: str, text: str) -> Any:
@@ -71,13 +90,9 @@ def _value(key: str, text: str) -> Any:
         return json.loads(text)
     if key in _LISTS:
         return text.split()
-    return {"true": True, "false": False}.get(text.lower(), text)
-
-
-def _set(config: Config, keys: tuple[str, ...], value: Any) -> None:
-    for key in keys[:-1]:
-        config = config.setdefault(key, {})
-    config[keys[-1]] = value
+    if key.endswith(("enabled", "_meta")) and text in ("1", "0"):
+        return text == "1"
+    return _BOOLEANS.get(text, text)
 
 
 def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
