@@ -20,9 +20,10 @@ _VARIABLE: Final = re.compile(r"\$\{(CENTRIFUGO_VAR_[^}]+)\}")
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|ms|s|m|h)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 # As Go reads them; 1 and 0 too, where it is no number that is read.
-_BOOLEANS: Final = dict.fromkeys(("t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(
-    ("f", "F", "FALSE", "false", "False"), False
-)
+_BOOLEANS: Final[dict[str, bool]] = {
+    **dict.fromkeys(("t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("f", "F", "FALSE", "false", "False"), False),
+}
 _NAMED: Final = ("channel.namespaces", "rpc.namespaces", "proxies")
 """Lists whose items have variables of their own."""
 _LISTS: Final = ("allowed_origins", "http_headers", "emulated_headers")
