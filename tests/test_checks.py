@@ -238,6 +238,12 @@ def test_files_and_the_environment_over_them(tmp_path: Path, name: str, text: st
     assert load(path, environ) == expected
 
 
+def test_a_variable_that_is_not_set_is_missed_once() -> None:
+    findings = [one for one in found(GOOD, environ={}) if one.id == "PH026"]
+    assert len(findings) == 1
+    assert "CENTRIFUGO_VAR_PROXYHOOKS_SECRET" in findings[0].text
+
+
 def test_variables_of_single_namespaces_and_proxies(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     path.write_text('{"channel": {"namespaces": [{"name": "my-chat"}]}, "proxies": [{"name": "shop.one"}]}')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -54,6 +54,8 @@ class _Checks:
     environ: Mapping[str, str]
     base_url: str | None
     longest: float | None
+    unset: set[str] = field(default_factory=set)
+    """Variables that were missed once: one finding is enough for all proxies."""
 
     def all(self) -> Iterator[Finding]:
         yield from self.origins()
@@ -158,7 +160,10 @@ class _Checks:
         elif isinstance(given, str):
             value, missing = expand(given, self.environ)
             unknown = _PLACEHOLDER.findall(value) if not missing else []
+            if missing and self.unset.issuperset(missing):
+                return
             if missing:
+                self.unset.update(missing)
                 text = f"{', '.join(missing)} is not set here, so the secret cannot be compared"
                 yield Finding(id="PH026", path=path, text=text, fix="run this with Centrifugo's environment")
             elif unknown:
@@ -252,7 +257,7 @@ class _Checks:
             if section == "client":
                 if not at(self.config, f"{event.proxy}.enabled"):
                     text = f"{name} has a hook ({served[0].where}), and its proxy is not enabled"
-                    yield Finding(id="PH004", path=event.proxy, text=text, fix=f"{event.proxy}.enabled: true")
+                    yield Finding(id="PH004", path=event.proxy, text=text, fix='"enabled": true')
                 continue
             known = {namespace for _, namespace, _ in self.options(section)}
             for namespace in sorted({one.namespace or "" for one in served}):
