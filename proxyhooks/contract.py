@@ -9,11 +9,10 @@ and ``methods`` that have variables; ``errors`` and ``disconnects``, the built-i
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
-from marshmallow import Schema
+from marshmallow import Schema, fields
 
 from . import disconnects, errors
 from ._codes import DISCONNECTS, ERRORS, disconnect_is_terminal
@@ -62,20 +61,38 @@ class _Schemas:
     def __init__(self) -> None:
         # Late: whoever only asks for a command's help needs no apispec.
         from apispec import APISpec
-        from apispec.ext.marshmallow import MarshmallowPlugin
+        from apispec.ext.marshmallow import MarshmallowPlugin, common, resolver
 
-        self._plugins: dict[Side, Any] = {"load": MarshmallowPlugin(), "dump": MarshmallowPlugin()}
+        self._names: dict[Any, str] = {}
+        self._taken: set[str] = set()
+        self._key_of: Any = lambda schema: common.make_schema_key(common.resolve_schema_instance(schema))
+        self._base_of: Any = resolver
+        self._plugins: dict[Side, Any] = {
+            "load": MarshmallowPlugin(schema_name_resolver=self._named),
+            "dump": MarshmallowPlugin(schema_name_resolver=self._named),
+        }
         self._specs: dict[Side, Any] = {
             side: APISpec("", "", "3.1.0", plugins=[plugin]) for side, plugin in self._plugins.items()
         }
+        for plugin in self._plugins.values():
+            plugin.converter.add_attribute_function(_as_string)
+
+    def _named(self, schema: Any) -> str:
+        """One name for a class with its options, whichever way it is used; another class of that name has a number."""
+        key = self._key_of(schema)
+        if key not in self._names:
+            base = name = self._base_of(schema)
+            number = 2
+            while {name, _name(name, "dump")} & self._taken:
+                name, number = f"{base}{number}", number + 1
+            self._taken |= {name, _name(name, "dump")}
+            self._names[key] = name
+        return self._names[key]
 
     def of(self, schema: Any, side: Side) -> dict[str, Any] | None:
         if not isinstance(schema, Schema):
             return None
-        with warnings.catch_warnings():
-            # Of one class with different options, which get names with numbers.
-            warnings.simplefilter("ignore")
-            made: dict[str, Any] = self._plugins[side].converter.resolve_nested_schema(schema)
+        made: dict[str, Any] = self._plugins[side].converter.resolve_nested_schema(schema)
         renamed: dict[str, Any] = _renamed(made, side)
         return renamed
 
@@ -85,6 +102,11 @@ class _Schemas:
             for name, schema in spec.to_dict().get("components", {}).get("schemas", {}).items():
                 defined[_name(name, side)] = _renamed(_for(schema, side), side)
         return dict(sorted(defined.items()))
+
+
+def _as_string(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """Numbers that travel as texts, which apispec takes for numbers."""
+    return {"type": "string"} if isinstance(field, fields.Number) and field.as_string else {}
 
 
 def _name(name: str, side: Side) -> str:

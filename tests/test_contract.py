@@ -105,6 +105,33 @@ def test_every_reference_leads_somewhere(hooks: ProxyHooks) -> None:
     assert references(contract) <= {f"#/$defs/{name}" for name in contract["$defs"]}
 
 
+def test_a_schema_has_one_name_on_both_sides_and_another_of_that_name_has_a_number(app: Flask) -> None:
+    class ItemSchema(Schema):
+        price = fields.Decimal(as_string=True)
+
+    class Elsewhere:
+        class ItemSchema(Schema):
+            other = fields.Integer(required=True)
+
+    class ItemResultSchema(Schema):
+        third = fields.Boolean()
+
+    hooks = ProxyHooks(app)
+    hooks.rpc("a", data_schema=ItemSchema, result_schema=Elsewhere.ItemSchema)(lambda req: RPCResult())
+    hooks.rpc("b", data_schema=Elsewhere.ItemSchema, result_schema=ItemSchema(many=True))(lambda req: RPCResult())
+    hooks.rpc("c", data_schema=ItemResultSchema)(lambda req: RPCResult())
+    contract = contract_of(hooks)
+    assert contract["rpc"]["a"] == {"data": {"$ref": "#/$defs/Item"}, "result": {"$ref": "#/$defs/Item2Result"}}
+    assert contract["rpc"]["b"]["data"] == {"$ref": "#/$defs/Item2"}
+    assert contract["rpc"]["b"]["result"]["items"] == {"$ref": "#/$defs/ItemResult"}
+    assert contract["$defs"]["Item"]["properties"] == {"price": {"type": "string"}}
+    assert contract["$defs"]["Item2"]["properties"] == {"other": {"type": "integer"}}
+    # A name that a result has taken is no name for another schema.
+    third = contract["rpc"]["c"]["data"]["$ref"].rpartition("/")[2]
+    assert third == "ItemResult2"
+    assert contract["$defs"][third]["properties"] == {"third": {"type": "boolean"}}
+
+
 def test_it_is_the_same_each_time(hooks: ProxyHooks) -> None:
     assert typescript(contract_of(hooks)) == typescript(contract_of(hooks))
 
