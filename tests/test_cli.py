@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -210,6 +211,22 @@ def test_a_running_server_can_be_called(home: Path, url: str) -> None:
     assert '{"result":{"data":"x"}}' in flask(home, "call", "rpc", "--method", "x", "--url", url).stdout
     wrong = flask(home, "call", "rpc", "--method", "x", "--url", url, "--secret", "wrong")
     assert (wrong.returncode, "the status is 403" in wrong.stdout) == (1, True)
+
+
+def test_a_server_that_speaks_no_http_is_said_to(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            line, _ = server.accept()
+            line.sendall(b"SSH-2.0-x\r\n")
+            line.recv(1000)
+            line.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        said = flask(home, "call", "rpc", "--url", f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert said.returncode == 1
+    assert "cannot be asked: BadStatusLine" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 def test_a_running_server_can_be_called_without_the_application(home: Path, url: str) -> None:

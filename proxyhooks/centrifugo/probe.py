@@ -57,7 +57,7 @@ def _broken(backend: Backend, error: Exception) -> Finding:
     hint = "see the server's log"
     if backend.scheme == "http":
         hint += "; does the port speak TLS, so that the URL begins with https://?"
-    said = "the connection was closed without a reply" if _closed(error) else f"no HTTP came back: {error!r}"
+    said = "the connection was closed without a reply" if _closed(error) else f"no HTTP came back: {repr(error)[:80]}"
     return Finding("http", "error", f"{backend.root}: {said}", hint)
 
 

@@ -11,7 +11,7 @@ import traceback
 import urllib.error
 import urllib.request
 import uuid
-from http.client import HTTPMessage
+from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, Literal
 
 import click
@@ -203,6 +203,8 @@ def _over_http(url: str, body: bytes, secret: str | None, headers: dict[str, str
         return Reply(error.code, error.read(), error.headers.get("Location"))
     except OSError as error:
         raise click.ClickException(f"{url} cannot be asked: {getattr(error, 'reason', error)}") from None
+    except (HTTPException, ValueError) as error:  # no HTTP; no URL; no header
+        raise click.ClickException(f"{url} cannot be asked: {type(error).__name__}: {str(error)[:80]!r}") from None
 
 
 def _show(step: Step, form: Literal["text", "json"]) -> None:
