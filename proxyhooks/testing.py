@@ -53,6 +53,7 @@ class ProxyClient:
     :param include_connection_meta: whether requests bring the ``meta``; by default if there is a ``meta_schema``.
     :param propagate_exceptions: whether exceptions of hooks come through; else they become the 500 that they are.
     :raises LookupError: if the application has no such hooks.
+    :raises TypeError: if it is no Flask application.
     :raises ValueError: if Centrifugo would not forward a header.
     """
 
@@ -75,6 +76,8 @@ class ProxyClient:
         include_connection_meta: bool | None = None,
         propagate_exceptions: bool = True,
     ) -> None:
+        if not isinstance(app, Flask):
+            raise TypeError(f"app must be a Flask application, not {app!r}")
         found = None if urls is not None else find_hooks(app, hooks)
         if found is not None:
             index = Index(found)

@@ -471,6 +471,11 @@ def test_polls_and_the_events_of_the_pro_edition(world: World) -> None:
     assert asked == [[("a", 3), ("b", 0)], [("a", 0)], "occupied"]
 
 
+def test_what_is_no_application_is_named() -> None:
+    with pytest.raises(TypeError, match="app must be a Flask application, not <function"):
+        ProxyClient(pytest.fixture)  # type: ignore[arg-type]
+
+
 def test_which_hooks(app: Flask) -> None:
     with pytest.raises(LookupError, match="has no hooks"):
         ProxyClient(app)
