@@ -91,6 +91,9 @@ def test_judge_client_and_commands_work_in_the_plain_install(plain: Path, tmp_pa
     assert "inbox" in run(*flask, "export", "typescript", cwd=tmp_path, **ENVIRON)
     call = run(*flask, "call", "subscribe", "--user", "ada", "--channel", "inbox:ada", cwd=tmp_path, **ENVIRON)
     assert "allowed" in call
+    doctor = [*flask, "doctor", "--url", "http://127.0.0.1:1", "--secret", "x"]
+    asked_for_help = subprocess.run(doctor, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "nobody answers on port 1" in asked_for_help.stdout
     judged = "from proxyhooks.centrifugo.judge import judge; print(judge('rpc', 200, b'{}').outcome)"
     assert run(plain / "python", "-I", "-c", judged, cwd=tmp_path) == "allowed\n"
     asked = "from app import app; from proxyhooks.testing import ProxyClient; print(ProxyClient(app).connect().reason)"
