@@ -73,7 +73,7 @@ def test_the_minimal_example_runs_from_the_wheel(plain: Path, tmp_path: Path) ->
 
 def test_judge_client_and_commands_work_in_the_plain_install(plain: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "minimal.py", tmp_path / "app.py")
-    flask = plain / "flask", "--app", "app", "centrifugo"
+    flask = str(plain / "flask"), "--app", "app", "centrifugo"
     made = run(
         *flask,
         "config",
