@@ -16,7 +16,7 @@ PACKAGE = Path(proxyhooks.__file__).parent
 
 # Imports point down only, never sideways.
 LAYERS = [
-    ["cli.call", "cli.check", "cli.codes", "cli.config", "cli.doctor", "cli.export", "cli.hooks"],
+    ["cli.call", "cli.check", "cli.codes", "cli.config", "cli.doctor", "cli.export", "cli.hooks", "cli.secret"],
     ["cli", "cli._app", "cli._table", "gunicorn", "pytest_plugin"],
     ["testing"],
     ["_steps", "contract", "_typescript"],

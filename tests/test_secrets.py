@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from proxyhooks import ProxyHooks, SetupError
+from proxyhooks import ProxyHooks, RPCRequest, SetupError, read_request
+from proxyhooks.cli import centrifugo
 
 
 def status(app: Flask, headers: Any = None) -> int:
@@ -112,3 +114,99 @@ def test_every_accepted_value_is_compared_in_constant_time(monkeypatch: pytest.M
     app = served(PROXYHOOKS_SECRETS=["a", "b", "c"])
     status(app, {"X-Proxyhooks-Secret": "a"})
     assert compared == [b"a", b"b", b"c"]
+
+
+# from a file
+
+
+def accepted(app: Flask, value: str) -> bool:
+    return status(app, {"X-Proxyhooks-Secret": value}) == 500
+
+
+def test_a_file_has_one_a_line_and_is_read_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "secrets"
+    path.write_bytes(b"old\r\n\n  new  \n")
+    app = served(PROXYHOOKS_SECRETS_FILE=str(path))
+    assert accepted(app, "old")
+    assert accepted(app, "new")
+    assert not accepted(app, "")
+    path.write_text("new\nnewer\n")
+    assert [accepted(app, value) for value in ("old", "new", "newer")] == [False, True, True]
+    path.unlink()
+    (tmp_path / "other").write_text("another\n")
+    (tmp_path / "other").rename(path)
+    assert [accepted(app, value) for value in ("newer", "another")] == [False, True]
+    assert "another" not in caplog.text
+    assert "newer" not in caplog.text
+
+
+@pytest.mark.parametrize("broken", [None, b"", b" \n\n", b"good\nschl\xc3\xbcssel", b"a\x00b", b"\xff"])
+def test_a_broken_file_leaves_the_last_good_list_in_force(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: bytes | None
+) -> None:
+    path = tmp_path / "secrets"
+    path.write_text("first")
+    app = served(PROXYHOOKS_SECRETS_FILE=path)
+    if broken is None:
+        path.unlink()
+    else:
+        path.write_bytes(broken)
+    assert [accepted(app, value) for value in ("first", "", "good", "second")] == [True, False, False, False]
+    told = [record for record in caplog.records if record.levelname == "ERROR" and "in force" in record.getMessage()]
+    assert len(told) == 1
+    assert "first" not in caplog.text
+    path.write_text("second")
+    assert [accepted(app, value) for value in ("first", "second")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"), [(None, "cannot be read: No such file"), (b"\n", "no secret in it"), (b"a\n\xff", "line 2: ")]
+)
+def test_a_file_that_lets_everybody_or_nobody_in_is_refused(tmp_path: Path, content: bytes | None, hint: str) -> None:
+    path = tmp_path / "secrets"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SetupError, match=hint):
+        served(PROXYHOOKS_SECRETS_FILE=str(path), PROXYHOOKS_SECRETS=["x"], PROXYHOOKS_INSECURE=True)
+
+
+@pytest.mark.parametrize("path", ["", 7, True])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    with pytest.raises(SetupError, match="must be the path of a file"):
+        served(PROXYHOOKS_SECRETS_FILE=path)
+
+
+def test_the_argument_goes_before_the_file_and_the_file_before_the_list(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("of the file")
+    app = served(PROXYHOOKS_SECRETS_FILE=str(tmp_path / "secrets"), PROXYHOOKS_SECRETS=["of the list"])
+    assert [accepted(app, value) for value in ("of the file", "of the list")] == [True, False]
+    both = Flask("both")
+    both.config.update(PROXYHOOKS_SECRETS_FILE=str(tmp_path / "secrets"))
+    ProxyHooks(both, secrets=["of the code"]).rpc(lambda req: None)  # type: ignore[arg-type, return-value]
+    assert [accepted(both, value) for value in ("of the code", "of the file")] == [True, False]
+
+
+def test_views_of_ones_own_read_the_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "secrets"
+    path.write_text("old")
+    app = Flask("views")
+    app.config["PROXYHOOKS_SECRETS_FILE"] = str(path)
+    app.post("/centrifugo/rpc")(lambda: read_request(RPCRequest).user)
+    body = b'{"client":"1","transport":"websocket","protocol":"json","encoding":"json","user":"u","method":"m"}'
+
+    def asked(value: str) -> int:
+        return app.test_client().post("/centrifugo/rpc", data=body, headers={"X-Proxyhooks-Secret": value}).status_code
+
+    assert asked("old") == 200
+    path.write_text("")
+    assert asked("old") == 200
+    path.write_text("newest")
+    assert [asked(value) for value in ("old", "newest")] == [403, 200]
+
+
+def test_one_can_be_made(app: Flask) -> None:
+    made = {app.test_cli_runner().invoke(centrifugo, ["secret"]).stdout for _ in range(2)}
+    assert len(made) == 2
+    assert all(
+        len(text.strip()) == 43 and accepted(served(PROXYHOOKS_SECRETS=[text.strip()]), text.strip()) for text in made
+    )

@@ -12,7 +12,7 @@ from ..exceptions import SetupError
 
 # Each is a module of this package with a command of that name; loaded when it is used, as ``flask`` loads this group
 # whatever it is called for.
-_COMMANDS = ("call", "check", "codes", "config", "doctor", "export", "hooks")
+_COMMANDS = ("call", "check", "codes", "config", "doctor", "export", "hooks", "secret")
 
 
 class _Commands(AppGroup):
