@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,10 +40,11 @@ class Call:
 class Dispatcher:
     """Answers calls with the hooks of an index."""
 
-    def __init__(self, index: Index, meta_schema: Schema | None, validation_details: bool) -> None:
+    def __init__(self, index: Index, meta_schema: Schema | None, validation_details: bool, timeout: float) -> None:
         self._index = index
         self._meta_schema = meta_schema
         self._validation_details = validation_details
+        self._timeout = timeout
         self._warned: dict[str, set[str]] = {name: set() for name in EVENTS}
 
     def serves(self, event: Event) -> bool:
@@ -65,6 +67,7 @@ class Dispatcher:
         if found is None:
             return self._unmatched(event, message)
         route, variables = found
+        began = time.monotonic()
         try:
             self._load_meta(event, message)
             for function, call_before in route.before:
@@ -83,6 +86,10 @@ class Dispatcher:
             for note in getattr(meant, "__notes__", ()):
                 logger.warning("hook %s for %s refuses: %s", route.hook.where, event.name, note)
             return refuse(event, meant, message, route.hook.name)
+        finally:
+            if (took := time.monotonic() - began) > self._timeout:
+                text = "hook %s for %s took %.3g s: Centrifugo has given up after %g s (PROXYHOOKS_TIMEOUT)"
+                logger.warning(text, route.hook.where, event.name, took, self._timeout)
 
     def _load_meta(self, event: Event, message: m.Request) -> None:
         if self._meta_schema is None or not isinstance(message, m.UserRequest):

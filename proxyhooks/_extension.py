@@ -22,6 +22,7 @@ from ._dispatch import Dispatcher, logger
 from ._events import EVENTS
 from ._guard import CURRENT, Guard, Passage, Target, response_of
 from ._hooks import Hooks, Index
+from ._overload import Patience, timeout_of
 from ._secrets import HEADER, load
 from ._signatures import is_async, where
 from .exceptions import Rejection, SetupError
@@ -88,10 +89,10 @@ class ProxyHooks(Hooks):
     def init_app(self, app: Flask) -> None:
         """Serve the hooks from this application.
 
-        :raises SetupError: if no secret is configured, if the name or the URL prefix is taken, or if two hooks have
-            the same shape.
+        :raises SetupError: if no secret is configured, if ``PROXYHOOKS_TIMEOUT`` is no time, if the name or the URL
+            prefix is taken, or if two hooks have the same shape.
         """
-        secrets = load(app.config, self._secrets)
+        secrets, timeout = load(app.config, self._secrets), timeout_of(app.config)
         Index(self)
         installed: _Installed | None = app.extensions.get(_KEY)
         if installed is None:
@@ -104,15 +105,16 @@ class ProxyHooks(Hooks):
             raise SetupError(f"another ProxyHooks has the url_prefix {self.url_prefix!r}: give this one another")
         _check_free(app, self.url_prefix)
         installed.hooks[self.name] = self
-        dispatcher = _once(lambda: self._build(app))
+        patience = Patience(timeout)
+        dispatcher = _once(lambda: self._build(app, timeout))
         for event in EVENTS.values():
             path = f"{self.url_prefix}/{event.name}"
-            installed.guard.targets[path] = Target(event, secrets, dispatcher)
+            installed.guard.targets[path] = Target(event, secrets, patience, dispatcher)
             app.add_url_rule(
                 path, f"{self.name}_{event.name}", _view, methods=["POST"], provide_automatic_options=False
             )
 
-    def _build(self, app: Flask) -> Dispatcher:
+    def _build(self, app: Flask, timeout: float) -> Dispatcher:
         """What answers, made with the first request; from then on nothing can be registered."""
         self._freeze()
         csrf = app.extensions.get("csrf")
@@ -124,7 +126,7 @@ class ProxyHooks(Hooks):
             return _sync(app, function) if is_async(function) else function
 
         details = bool(app.config.get("PROXYHOOKS_VALIDATION_DETAILS", False))
-        return Dispatcher(Index(self, ready), self._meta_schema, details)
+        return Dispatcher(Index(self, ready), self._meta_schema, details, timeout)
 
 
 def find_hooks(app: Flask, name: str | None = None) -> ProxyHooks:

@@ -25,6 +25,7 @@ from ._answers import Answer, refuse
 from ._dispatch import Call, Dispatcher, logger
 from ._events import Event
 from ._json import Hostile, Malformed, loads
+from ._overload import Patience
 from ._secrets import HEADER, Secrets
 from ._signatures import where
 from ._wire import read
@@ -66,6 +67,7 @@ class Target:
 
     event: Event
     secrets: Secrets
+    patience: Patience
     dispatcher: Callable[[], Dispatcher]
 
 
@@ -173,6 +175,8 @@ class Guard:
         limit = size_limit(self._app)
         try:
             length = check_head(environ, target.secrets, limit)
+            if target.patience.is_over(environ):
+                raise _refused(503, "too late")
             call = read_call(target.event, read_body(environ, length, limit))
             dispatcher = target.dispatcher()
             if not dispatcher.serves(target.event):

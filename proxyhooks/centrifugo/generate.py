@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from .._events import EVENTS, Event
+from .._overload import DEFAULT_TIMEOUT
 from .._requests import ClientRequest, UserRequest
 from .._secrets import HEADER
 from .backend import Backend, Served
@@ -34,7 +35,7 @@ class Options:
     allowed_origins: Sequence[str]
     secret: str | None = None
     """To be written into the file; else it is named as a variable."""
-    timeout: str = "3s"
+    timeout: str = f"{DEFAULT_TIMEOUT:g}s"
     """Of a call, in Go's notation."""
     binary_encoding: bool = False
     repeat: Collection[str] = ()

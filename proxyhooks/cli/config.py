@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
+from .._overload import timeout_of
 from ..centrifugo.generate import Options, generate
 from ..centrifugo.merge import complete
 from ._app import find_backend, hooks_option
@@ -20,7 +22,7 @@ from ._app import find_backend, hooks_option
     "--allowed-origin", "allowed_origins", multiple=True, required=True, metavar="ORIGIN", help="Of pages; repeatable."
 )
 @click.option("--with-secret", is_flag=True, help="Write the secret itself; the file is a secret then.")
-@click.option("--timeout", default="3s", show_default=True, help="Of a call, in Go's notation.")
+@click.option("--timeout", help="Of a call, in Go's notation.  [default: PROXYHOOKS_TIMEOUT, else 3s]")
 @click.option("--binary", is_flag=True, help="Payloads as base64, for clients that send bytes.")
 @click.option("--repeat", default="", metavar="EVENT,...", help="Further events whose hooks may run twice.")
 @click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="Further namespaces; repeatable.")
@@ -37,7 +39,13 @@ from ._app import find_backend, hooks_option
 @hooks_option
 @with_appcontext
 def command(
-    with_secret: bool, binary: bool, repeat: str, merge_into: Path | None, hooks_name: str | None, **given: Any
+    with_secret: bool,
+    timeout: str | None,
+    binary: bool,
+    repeat: str,
+    merge_into: Path | None,
+    hooks_name: str | None,
+    **given: Any,
 ) -> None:
     """Write a configuration of Centrifugo v6 for the hooks to standard output.
 
@@ -49,6 +57,7 @@ def command(
     try:
         options = Options(
             secret=backend.secrets[0] if with_secret else None,
+            timeout=timeout or f"{timeout_of(current_app.config):g}s",
             binary_encoding=binary,
             repeat=[name.strip() for name in repeat.split(",") if name.strip()],
             **given,

@@ -1,0 +1,179 @@
+"""Reloads, recycles, stops and upgrades while calls are running."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from tests.reliability.client import Client, Outcomes
+from tests.reliability.server import Gunicorn, children, gunicorn, until
+
+BUSY, PAUSE = 24, 0.01
+Event = Callable[[Gunicorn], Awaitable[None]]
+
+
+async def under_load(server: Gunicorn, events: Callable[[], Awaitable[None]], at_least: int, *, repeat: bool) -> Client:
+    """Callers, in whose presence things happen; for at least so many calls."""
+    client = Client(server.port, repeat=repeat)
+    over = False
+
+    async def happen() -> None:
+        nonlocal over
+        try:
+            await events()
+            await until(lambda: client.outcomes.total >= at_least, f"{at_least} calls")
+        finally:
+            over = True
+
+    # Busy ones, and some whose connections are idle for most of the time.
+    await asyncio.gather(
+        happen(),
+        client.keep_calling(BUSY, pause=PAUSE, until=lambda: over),
+        client.keep_calling(BUSY, pause=1.0, until=lambda: over),
+    )
+    client.pool.close()
+    return client
+
+
+async def replaced(server: Gunicorn, before: list[int]) -> None:
+    """Until none of these workers is left, and others serve in their stead."""
+    await until(lambda: not set(before) & set(server.workers()), "the end of the old workers")
+
+
+async def reload(server: Gunicorn) -> None:
+    before = server.workers()
+    server.kill(signal.SIGHUP)
+    await replaced(server, before)
+
+
+async def stop_one(server: Gunicorn) -> None:
+    before = server.workers()
+    server.kill(signal.SIGTERM, before[0])
+    await replaced(server, before[:1])
+    await until(lambda: len(server.workers()) == len(before), "a successor")
+
+
+async def reloads(here: Path, calls: int, times: int, *, start: float, repeat: bool = False) -> Client:
+    with gunicorn(here, START_SECONDS=str(start)) as server:
+        await server.ready()
+
+        async def events() -> None:
+            for _ in range(times):
+                await reload(server)
+
+        client = await under_load(server, events, calls, repeat=repeat)
+        assert server.stop() == 0
+    return client
+
+
+async def stops(here: Path, calls: int, times: int, *, start: float, repeat: bool = False) -> Client:
+    """SIGTERM for single workers."""
+    with gunicorn(here, START_SECONDS=str(start)) as server:
+        await server.ready()
+
+        async def events() -> None:
+            for _ in range(times):
+                await stop_one(server)
+
+        client = await under_load(server, events, calls, repeat=repeat)
+        assert server.stop() == 0
+    return client
+
+
+async def recycles(
+    here: Path, calls: int, times: int, *, start: float, workers: int = 2, repeat: bool = False
+) -> Client:
+    """By max_requests."""
+    with gunicorn(here, "--max-requests", "500", "--workers", str(workers), START_SECONDS=str(start)) as server:
+        await server.ready(workers)
+
+        async def events() -> None:
+            await until(lambda: server.logged("Worker exiting") >= times, f"{times} recycles")
+
+        client = await under_load(server, events, calls, repeat=repeat)
+        assert len(server.workers()) in (workers, workers + 1)
+        assert server.stop() == 0
+    return client
+
+
+async def upgrade(here: Path, calls: int, *, start: float, repeat: bool = False) -> Client:
+    """USR2, and TERM for the old master when the new one serves."""
+    pids = here / "pid"
+    with gunicorn(here, "--pid", str(pids), START_SECONDS=str(start)) as server:
+        await server.ready()
+        new = 0
+
+        async def events() -> None:
+            nonlocal new
+            server.kill(signal.SIGUSR2)
+            successor = here / "pid.2"
+            await until(successor.exists, "a new master")
+            new = int(successor.read_text())
+            await until(lambda: len(children(new)) == 2, "its workers")
+            await asyncio.sleep(start + 2)
+            server.kill(signal.SIGTERM)
+            await until(lambda: server.process.poll() is not None, "the end of the old master")
+
+        client = await under_load(server, events, calls, repeat=repeat)
+        server.kill(signal.SIGTERM, new)
+        await until(lambda: not Path(f"/proc/{new}").exists(), "the end of the new master")
+    return client
+
+
+async def kills(here: Path, calls: int, times: int, *, repeat: bool) -> tuple[Client, int]:
+    """SIGKILL for workers; with the number of calls that they had begun and not finished."""
+    with gunicorn(here, WORK_SECONDS="0.02") as server:
+        await server.ready()
+
+        async def events() -> None:
+            for _ in range(times):
+                before = server.workers()
+                server.kill(signal.SIGKILL, before[0])
+                await replaced(server, before[:1])
+                await until(lambda: len(server.workers()) == 2, "a successor")
+                await asyncio.sleep(0.5)
+
+        client = Client(server.port, repeat=repeat)
+        over = False
+
+        async def happen() -> None:
+            nonlocal over
+            await events()
+            await until(lambda: client.outcomes.total >= calls, f"{calls} calls")
+            over = True
+
+        await asyncio.gather(happen(), client.keep_calling(BUSY, pause=PAUSE, until=lambda: over, method="work"))
+        client.pool.close()
+        begun = sum(len(path.read_text()) for path in here.glob("begun.*"))
+        assert server.stop() == 0
+    return client, begun
+
+
+async def failed_reload(here: Path, calls: int, *, start: float = 0) -> Client:
+    """The application does not load any more: a reload changes nothing, and works when it is repaired."""
+    with gunicorn(here, START_SECONDS=str(start)) as server:
+        await server.ready()
+
+        async def events() -> None:
+            before = server.workers()
+            (here / "broken").touch()
+            server.kill(signal.SIGHUP)
+            await until(lambda: server.logged("this worker goes on") == 2, "a word about it")
+            assert server.workers() == before
+            assert server.logged("RuntimeError: a typo")
+            (here / "broken").unlink()
+            began = time.monotonic()
+            await reload(server)
+            assert time.monotonic() - began < 25  # the master did not wait for its graceful_timeout first
+            assert not set(before) & set(server.workers())
+
+        client = await under_load(server, events, calls, repeat=False)
+        assert server.stop() == 0
+    return client
+
+
+def lost(outcomes: Outcomes) -> str:
+    return str(outcomes)
