@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from ._uses import uses_of
 from .exceptions import SetupError
 
 HEADER: Final = "X-Proxyhooks-Secret"
@@ -39,9 +40,12 @@ class Secrets:
         """Whether the header, as WSGI has it, carries one of them. The time it takes tells nothing."""
         if self._accepted is None:
             return True
-        given = (header or "").encode("latin-1", "replace")
-        matches = [hmac.compare_digest(given, value) for value in self._accepted()]
-        return any(matches)
+        given, accepted = (header or "").encode("latin-1", "replace"), self._accepted()
+        matches = [hmac.compare_digest(given, value) for value in accepted]
+        if not any(matches):
+            return False
+        uses_of(tuple(accepted)).note(matches.index(True))
+        return True
 
 
 def load(config: Mapping[str, Any], secrets: object = None) -> Secrets:

@@ -55,7 +55,7 @@ LAYERS = [
     ["errors", "disconnects", "messages"],
     ["_requests", "_results"],
     ["exceptions", "_fields", "_json"],
-    ["_codes", "_clock"],
+    ["_codes", "_clock", "_uses"],
 ]
 NEEDS_FLASK = {"_extension", "_guard", "_after", "responses", "testing", "_client", "cli", "cli._app"}
 MAY_NEED_FLASK = {name for name in LAYERS[0] if name.startswith("cli.")} | {"pytest_plugin"}

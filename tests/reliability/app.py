@@ -4,9 +4,19 @@ import os
 import time
 from pathlib import Path
 
-from flask import Flask
+from datetime import timedelta
 
-from proxyhooks import ProxyHooks, RPCRequest, RPCResult
+from flask import Flask, abort, request
+
+from proxyhooks import (
+    ConnectRequest,
+    ConnectResult,
+    ProxyHooks,
+    RefreshRequest,
+    RefreshResult,
+    RPCRequest,
+    RPCResult,
+)
 
 HERE = Path(os.environ["HERE"])
 
@@ -19,8 +29,32 @@ app.config.from_prefixed_env()
 hooks = ProxyHooks(app)
 
 
+@app.before_request
+def be_there() -> None:
+    if (HERE / "down").exists():
+        abort(503)
+
+
+@hooks.connect
+def connect(req: ConnectRequest) -> ConnectResult:
+    expires = timedelta(seconds=2) if req.data == "for a moment" else None
+    return ConnectResult(user="42", data={"you": req.data}, expire_at=expires)
+
+
+@hooks.refresh
+def refresh(req: RefreshRequest) -> RefreshResult:
+    return RefreshResult(expire_at=timedelta(hours=1))
+
+
 @hooks.rpc("echo")
 def echo(req: RPCRequest) -> RPCResult:
+    return RPCResult(data=req.data)
+
+
+@hooks.rpc("count")
+def count(req: RPCRequest) -> RPCResult:
+    with (HERE / f"count.{os.getpid()}").open("a") as counted:
+        counted.write("x")
     return RPCResult(data=req.data)
 
 

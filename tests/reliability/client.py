@@ -21,7 +21,7 @@ MAX_IDLE = 255
 
 
 class Ended(Exception):
-    """The connection has ended before the reply."""
+    """The connection has ended before the reply; the argument says whether it had been used before."""
 
 
 class Connection(asyncio.Protocol):
@@ -95,7 +95,7 @@ class Pool:
             reply = await connection.ask(request)
         except Ended:
             if again or not (self._repeat and used) or connection.begun:
-                raise
+                raise Ended(used) from None
             self.repeated += 1
             return await self.ask(request, again=True)
         except asyncio.CancelledError:
@@ -156,10 +156,11 @@ class Outcomes:
     """What became of the calls."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """By what came back: ``ok``, another status, ``timeout``, ``ended``, ``refused``, ``wrong``."""
-    latencies: list[float] = field(default_factory=list)
+    """By what came back: ``ok``, another status, ``timeout``, ``ended``, ``ended, fresh``, ``refused``,
+    ``wrong``."""
+    latencies: list[float] = field(default_factory=list, repr=False)
     """Seconds, of those that are ``ok``."""
-    finished: list[tuple[float, str]] = field(default_factory=list)
+    finished: list[tuple[float, str]] = field(default_factory=list, repr=False)
     """When, by ``time.monotonic``, and what."""
 
     @property
@@ -187,6 +188,7 @@ class Client:
         self._timeout = timeout
         self._key = "Idempotency-Key: proxy\r\n" if repeat else ""
         self.outcomes = Outcomes()
+        self.in_flight = 0
 
     def request(self, method: str, data: Any) -> bytes:
         body = json.dumps({"client": "c", "transport": "websocket", "protocol": "json", "encoding": "json",
@@ -200,23 +202,25 @@ class Client:
 
     async def call(self, method: str, data: Any) -> str:
         began = time.monotonic()
+        self.in_flight += 1
         try:
             async with asyncio.timeout(self._timeout):
                 status, body = await self.pool.ask(self.request(method, data))
         except TimeoutError:
             outcome = "timeout"
-        except Ended:
-            outcome = "ended"
+        except Ended as ended:
+            outcome = "ended" if ended.args[0] else "ended, fresh"
         except OSError:
             outcome = "refused"
         else:
             right = status == 200 and json.loads(body) == {"result": {"data": data}}
             outcome = "ok" if right else "wrong" if status == 200 else str(status)
-        ended = time.monotonic()
+        self.in_flight -= 1
+        now = time.monotonic()
         if outcome == "ok":
-            self.outcomes.latencies.append(ended - began)
+            self.outcomes.latencies.append(now - began)
         self.outcomes.counts[outcome] += 1
-        self.outcomes.finished.append((ended, outcome))
+        self.outcomes.finished.append((now, outcome))
         return outcome
 
     async def keep_calling(self, busy: int, *, pause: float, until: Callable[[], bool], method: str = "echo") -> None:
@@ -231,3 +235,16 @@ class Client:
                 await asyncio.sleep(pause)
 
         await asyncio.gather(*(caller(number) for number in range(busy)))
+
+    async def flood(self, per_second: float, seconds: float, method: str) -> None:
+        """So many calls a second, whatever becomes of those before."""
+        loop = asyncio.get_running_loop()
+        began, sent, calls = loop.time(), 0, set[asyncio.Task[str]]()
+        while (passed := loop.time() - began) < seconds:
+            while sent < passed * per_second:
+                sent += 1
+                call = asyncio.create_task(self.call(method, sent))
+                calls.add(call)
+                call.add_done_callback(calls.discard)
+            await asyncio.sleep(0.005)
+        await asyncio.gather(*calls)

@@ -8,22 +8,29 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.reliability.client import Client, Outcomes
+from tests.reliability.client import Client
 from tests.reliability.server import Gunicorn, children, gunicorn, until
 
 BUSY, PAUSE = 24, 0.01
-Event = Callable[[Gunicorn], Awaitable[None]]
 
 
-async def under_load(server: Gunicorn, events: Callable[[], Awaitable[None]], at_least: int, *, repeat: bool) -> Client:
+async def under_load(
+    port: int,
+    events: Callable[[Client], Awaitable[None]],
+    at_least: int,
+    *,
+    repeat: bool,
+    method: str = "echo",
+    secret: str = "s3cret",
+) -> Client:
     """Callers, in whose presence things happen; for at least so many calls."""
-    client = Client(server.port, repeat=repeat)
+    client = Client(port, repeat=repeat, secret=secret)
     over = False
 
     async def happen() -> None:
         nonlocal over
         try:
-            await events()
+            await events(client)
             await until(lambda: client.outcomes.total >= at_least, f"{at_least} calls")
         finally:
             over = True
@@ -31,8 +38,8 @@ async def under_load(server: Gunicorn, events: Callable[[], Awaitable[None]], at
     # Busy ones, and some whose connections are idle for most of the time.
     await asyncio.gather(
         happen(),
-        client.keep_calling(BUSY, pause=PAUSE, until=lambda: over),
-        client.keep_calling(BUSY, pause=1.0, until=lambda: over),
+        client.keep_calling(BUSY, pause=PAUSE, until=lambda: over, method=method),
+        client.keep_calling(BUSY, pause=1.0, until=lambda: over, method=method),
     )
     client.pool.close()
     return client
@@ -60,11 +67,11 @@ async def reloads(here: Path, calls: int, times: int, *, start: float, repeat: b
     with gunicorn(here, START_SECONDS=str(start)) as server:
         await server.ready()
 
-        async def events() -> None:
+        async def events(_: Client) -> None:
             for _ in range(times):
                 await reload(server)
 
-        client = await under_load(server, events, calls, repeat=repeat)
+        client = await under_load(server.port, events, calls, repeat=repeat)
         assert server.stop() == 0
     return client
 
@@ -74,11 +81,11 @@ async def stops(here: Path, calls: int, times: int, *, start: float, repeat: boo
     with gunicorn(here, START_SECONDS=str(start)) as server:
         await server.ready()
 
-        async def events() -> None:
+        async def events(_: Client) -> None:
             for _ in range(times):
                 await stop_one(server)
 
-        client = await under_load(server, events, calls, repeat=repeat)
+        client = await under_load(server.port, events, calls, repeat=repeat)
         assert server.stop() == 0
     return client
 
@@ -90,10 +97,10 @@ async def recycles(
     with gunicorn(here, "--max-requests", "500", "--workers", str(workers), START_SECONDS=str(start)) as server:
         await server.ready(workers)
 
-        async def events() -> None:
+        async def events(_: Client) -> None:
             await until(lambda: server.logged("Worker exiting") >= times, f"{times} recycles")
 
-        client = await under_load(server, events, calls, repeat=repeat)
+        client = await under_load(server.port, events, calls, repeat=repeat)
         assert len(server.workers()) in (workers, workers + 1)
         assert server.stop() == 0
     return client
@@ -106,7 +113,7 @@ async def upgrade(here: Path, calls: int, *, start: float, repeat: bool = False)
         await server.ready()
         new = 0
 
-        async def events() -> None:
+        async def events(_: Client) -> None:
             nonlocal new
             server.kill(signal.SIGUSR2)
             successor = here / "pid.2"
@@ -117,39 +124,31 @@ async def upgrade(here: Path, calls: int, *, start: float, repeat: bool = False)
             server.kill(signal.SIGTERM)
             await until(lambda: server.process.poll() is not None, "the end of the old master")
 
-        client = await under_load(server, events, calls, repeat=repeat)
+        client = await under_load(server.port, events, calls, repeat=repeat)
         server.kill(signal.SIGTERM, new)
         await until(lambda: not Path(f"/proc/{new}").exists(), "the end of the new master")
     return client
 
 
-async def kills(here: Path, calls: int, times: int, *, repeat: bool) -> tuple[Client, int]:
-    """SIGKILL for workers; with the number of calls that they had begun and not finished."""
+async def kills(here: Path, calls: int, times: int, *, repeat: bool = False) -> tuple[Client, int]:
+    """SIGKILL for workers; with the number of calls that were under way then, in all workers."""
+    under_way = 0
     with gunicorn(here, WORK_SECONDS="0.02") as server:
         await server.ready()
 
-        async def events() -> None:
+        async def events(client: Client) -> None:
+            nonlocal under_way
             for _ in range(times):
+                await asyncio.sleep(0.5)
                 before = server.workers()
+                under_way += client.in_flight
                 server.kill(signal.SIGKILL, before[0])
                 await replaced(server, before[:1])
-                await until(lambda: len(server.workers()) == 2, "a successor")
-                await asyncio.sleep(0.5)
+                await until(lambda: len(server.loaded()) == 2, "a successor")
 
-        client = Client(server.port, repeat=repeat)
-        over = False
-
-        async def happen() -> None:
-            nonlocal over
-            await events()
-            await until(lambda: client.outcomes.total >= calls, f"{calls} calls")
-            over = True
-
-        await asyncio.gather(happen(), client.keep_calling(BUSY, pause=PAUSE, until=lambda: over, method="work"))
-        client.pool.close()
-        begun = sum(len(path.read_text()) for path in here.glob("begun.*"))
+        client = await under_load(server.port, events, calls, repeat=repeat, method="work")
         assert server.stop() == 0
-    return client, begun
+    return client, under_way
 
 
 async def failed_reload(here: Path, calls: int, *, start: float = 0) -> Client:
@@ -157,7 +156,7 @@ async def failed_reload(here: Path, calls: int, *, start: float = 0) -> Client:
     with gunicorn(here, START_SECONDS=str(start)) as server:
         await server.ready()
 
-        async def events() -> None:
+        async def events(_: Client) -> None:
             before = server.workers()
             (here / "broken").touch()
             server.kill(signal.SIGHUP)
@@ -170,10 +169,7 @@ async def failed_reload(here: Path, calls: int, *, start: float = 0) -> Client:
             assert time.monotonic() - began < 25  # the master did not wait for its graceful_timeout first
             assert not set(before) & set(server.workers())
 
-        client = await under_load(server, events, calls, repeat=False)
+        client = await under_load(server.port, events, calls, repeat=False)
         assert server.stop() == 0
     return client
 
-
-def lost(outcomes: Outcomes) -> str:
-    return str(outcomes)

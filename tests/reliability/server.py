@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.centrifugo.servers import environment, free_port
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds after which something that does not come has failed to come."""
 
 

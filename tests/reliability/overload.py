@@ -1,0 +1,62 @@
+"""More calls than the threads can take, and a backend that answers 503 to everything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.reliability.client import Client, Outcomes
+from tests.reliability.server import gunicorn
+
+THREADS, WORKERS, WORK = 4, 2, 0.1
+CAPACITY = THREADS * WORKERS / WORK
+"""Calls a second."""
+
+
+@dataclass
+class Flooded:
+    outcomes: Outcomes
+    begun: int
+    """Hooks."""
+    capacity: float
+    """Calls that the threads could have answered meanwhile."""
+    recovery: float
+    """Seconds from the last call of the flood to the first of ten in a row with a normal latency."""
+
+
+async def flood(here: Path, seconds: float, times: float = 10) -> Flooded:
+    options = ("--threads", str(THREADS), "--workers", str(WORKERS))
+    with gunicorn(here, *options, WORK_SECONDS=str(WORK)) as server:
+        await server.ready()
+        client = Client(server.port)
+        await client.call("work", 0)
+        client.outcomes = Outcomes()
+        for path in here.glob("begun.*"):
+            path.unlink()
+        calls = asyncio.create_task(client.flood(CAPACITY * times, seconds, "work"))
+        await asyncio.sleep(seconds)
+        recovery = await _recovery(server.port)
+        await calls
+        client.pool.close()
+        begun = sum(len(path.read_text()) for path in here.glob("begun.*"))
+        assert server.stop() == 0
+        assert "Traceback" not in server.log.read_text()
+    return Flooded(client.outcomes, begun, CAPACITY * seconds, recovery)
+
+
+async def _recovery(port: int) -> float:
+    began = first = time.monotonic()
+    client, in_a_row = Client(port), 0
+    while in_a_row < 10 and time.monotonic() - began < 30:
+        sent = time.monotonic()
+        outcome = await client.call("echo", 1)
+        if outcome == "ok" and time.monotonic() - sent < WORK:
+            first = sent if not in_a_row else first
+            in_a_row += 1
+        else:
+            in_a_row = 0
+            await asyncio.sleep(0.02)
+    client.pool.close()
+    return first - began if in_a_row == 10 else float("inf")

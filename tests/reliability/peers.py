@@ -1,0 +1,115 @@
+"""Peers that say nothing, that are slow to say something, and that do not listen."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import statistics
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.reliability.client import Client, Outcomes
+from tests.reliability.server import gunicorn
+
+Peers = Callable[[int], AbstractAsyncContextManager[None]]
+
+
+@dataclass
+class Compared:
+    quiet: Outcomes
+    """Of the rounds without these peers."""
+    noisy: Outcomes
+    ratio: float
+    """Of the latencies at the 99th percentile; the median over pairs of rounds."""
+
+
+@asynccontextmanager
+async def silent(port: int, count: int = 200) -> AsyncIterator[None]:
+    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    await asyncio.sleep(0.2)
+    try:
+        yield
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+@asynccontextmanager
+async def dripping(port: int, count: int = 50) -> AsyncIterator[None]:
+    """A byte a second of a request."""
+    request = Client(port).request("echo", "x" * 1000)
+    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+
+    async def drip() -> None:
+        for byte in request:
+            for connection in connections:
+                try:
+                    connection.send(bytes([byte]))
+                except OSError:
+                    continue
+            await asyncio.sleep(1)
+
+    task = asyncio.create_task(drip())
+    await asyncio.sleep(0.2)
+    try:
+        yield
+    finally:
+        task.cancel()
+        for connection in connections:
+            connection.close()
+
+
+@asynccontextmanager
+async def deaf(port: int, count: int = 50) -> AsyncIterator[None]:
+    """Requests without an end, whose replies nobody reads."""
+    request = Client(port).request("echo", "x" * 10_000)
+    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    for connection in connections:
+        connection.setblocking(False)
+
+    async def shout() -> None:
+        unsent = dict.fromkeys(connections, b"")
+        while True:
+            for connection in connections:
+                try:
+                    rest = unsent[connection] or request
+                    unsent[connection] = rest[connection.send(rest) :]
+                except OSError:
+                    continue
+            await asyncio.sleep(0.01)
+
+    task = asyncio.create_task(shout())
+    await asyncio.sleep(2)
+    try:
+        yield
+    finally:
+        task.cancel()
+        for connection in connections:
+            connection.close()
+
+
+async def compare(here: Path, peers: Peers, rounds: int, calls: int, *options: str) -> Compared:
+    """Rounds with and without these peers, in turn, for the calls of others."""
+    quiet, noisy, ratios = Client(0), Client(0), []
+    with gunicorn(here, *options) as server:
+        await server.ready()
+        for _ in range(rounds):
+            before = await _round(server.port, calls)
+            async with peers(server.port):
+                during = await _round(server.port, calls)
+            for client, outcomes in ((quiet, before), (noisy, during)):
+                client.outcomes.counts.update(outcomes.counts)
+                client.outcomes.latencies += outcomes.latencies
+            if during.latencies:
+                ratios.append(during.percentile(99) / before.percentile(99))
+        server.stop()
+    return Compared(quiet.outcomes, noisy.outcomes, statistics.median(ratios) if ratios else float("inf"))
+
+
+async def _round(port: int, calls: int) -> Outcomes:
+    client = Client(port)
+    await client.keep_calling(8, pause=0.01, until=lambda: client.outcomes.total >= calls)
+    client.pool.close()
+    return client.outcomes

@@ -1,0 +1,65 @@
+"""A secret is replaced while calls are running."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tests.centrifugo.servers import environment
+from tests.reliability.client import Client
+from tests.reliability.reload import under_load
+from tests.reliability.server import ROOT, gunicorn, until
+
+
+async def rotate(here: Path, calls: int, times: int) -> Client:
+    """By the file: both are accepted, the client changes, the command says that the old one is out of use, it goes."""
+    secrets = here / "secrets"
+    names = [f"the-secret-{number}-of-this-test" for number in range(times + 1)]
+    write(secrets, names[0])
+    with gunicorn(here, FLASK_PROXYHOOKS_SECRETS_FILE=str(secrets), TMPDIR=str(here)) as server:
+        await server.ready()
+
+        async def events(client: Client) -> None:
+            for old, new in zip(names, names[1:], strict=False):
+                write(secrets, new, old)
+                await more(client)
+                client.secret = new
+                await more(client)
+                first, last = uses(here, secrets)
+                assert "secret 0: last used" in first, first
+                assert "secret 1: last used" in last, last
+                write(secrets, new)
+                await more(client)
+            # What is out of the list is out.
+            late = Client(server.port, secret=names[0])
+            assert await late.call("echo", 1) == "403"
+            late.pool.close()
+
+        client = await under_load(server.port, events, calls, repeat=False, secret=names[0])
+        assert server.stop() == 0
+    log = server.log.read_text()
+    assert not [name for name in names if name in log]
+    return client
+
+
+async def more(client: Client, calls: int = 100) -> None:
+    """Until calls have been made that began later than now."""
+    enough = client.outcomes.total + client.in_flight + calls
+    await until(lambda: client.outcomes.total >= enough, "further calls")
+
+
+def write(path: Path, *secrets: str) -> None:
+    new = path.with_suffix(".new")
+    new.write_text("".join(f"{secret}\n" for secret in secrets))
+    new.rename(path)
+
+
+def uses(here: Path, secrets: Path) -> list[str]:
+    """What the command says, by another process."""
+    environ = environment(HERE=str(here), FLASK_PROXYHOOKS_SECRETS_FILE=str(secrets), TMPDIR=str(here))
+    command = [sys.executable, "-m", "flask", "--app", "tests.reliability.app", "centrifugo", "secret", "uses"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
+    assert not Counter(done.stdout.split()) & Counter(secrets.read_text().split())
+    return done.stdout.splitlines()[1:]
