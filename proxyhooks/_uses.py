@@ -1,8 +1,8 @@
 """When each secret of a list was last used, by whichever worker: so one knows when an old one can go.
 
-It is kept as the times of empty files, named by the index of the secret, in a directory of the machine's temporary
-ones that only the user of the workers can enter. The directory is named by a digest of the whole list, so that a changed
-list begins anew and nothing has to be agreed upon.
+It is kept as the times of empty files, named by the index of the secret, among the machine's temporary ones, in a
+directory that only the user of the workers can enter. Its name is a digest of the whole list, so that a changed list
+begins anew and nothing has to be agreed upon.
 """
 
 from __future__ import annotations

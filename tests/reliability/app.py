@@ -2,11 +2,10 @@
 
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
-from datetime import timedelta
-
-from flask import Flask, abort, request
+from flask import Flask, abort
 
 from proxyhooks import (
     ConnectRequest,

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.centrifugo.servers import free_port
-from tests.reliability.server import ROOT, until
+from tests.reliability.server import ROOT
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

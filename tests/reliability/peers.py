@@ -112,4 +112,5 @@ async def _round(port: int, calls: int) -> Outcomes:
     client = Client(port)
     await client.keep_calling(8, pause=0.01, until=lambda: client.outcomes.total >= calls)
     client.pool.close()
+    await asyncio.sleep(0.1)
     return client.outcomes

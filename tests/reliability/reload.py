@@ -172,4 +172,3 @@ async def failed_reload(here: Path, calls: int, *, start: float = 0) -> Client:
         client = await under_load(server.port, events, calls, repeat=False)
         assert server.stop() == 0
     return client
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections import Counter
@@ -22,7 +23,7 @@ async def rotate(here: Path, calls: int, times: int) -> Client:
         await server.ready()
 
         async def events(client: Client) -> None:
-            for old, new in zip(names, names[1:], strict=False):
+            for old, new in itertools.pairwise(names):
                 write(secrets, new, old)
                 await more(client)
                 client.secret = new

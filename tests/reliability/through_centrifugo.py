@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from tests.centrifugo.servers import environment, free_port, running
-from tests.reliability.reload import reload, stop_one
+from tests.reliability.reload import reload, replaced, stop_one
 from tests.reliability.server import gunicorn, until
 
 BINARY = os.environ.get("CENTRIFUGO") or shutil.which("centrifugo")
@@ -141,7 +141,8 @@ async def kills(here: Path, calls: int, times: int, *, repeat: bool) -> Seen:
                 await asyncio.sleep(0.5)
                 before = server.workers()
                 server.kill(signal.SIGKILL, before[0])
-                await until(lambda: before[0] not in server.workers() and len(server.loaded()) == 2, "a successor")
+                await replaced(server, before[:1])
+                await until(lambda: len(server.loaded()) == 2, "a successor")
 
         seen = await under_load(port, events, calls)
         assert server.stop() == 0
@@ -237,7 +238,9 @@ async def restart(here: Path, clients: int) -> Restart:
 
         async def come(number: int) -> Any:
             """Connect, again and again as an SDK does, until the answer is there."""
-            for attempt in itertools.count():
+            attempt = 0
+            while True:
+                attempt += 1
                 socket = None
                 try:
                     socket = await connect(f"ws://127.0.0.1:{port}/connection/websocket", proxy=None, open_timeout=60)
@@ -251,7 +254,7 @@ async def restart(here: Path, clients: int) -> Restart:
                     seen.refused[str(reply["error"]["code"])] += 1
                 if socket is not None:
                     await socket.close()
-                await asyncio.sleep(min(0.2 * 2**attempt, 5))
+                await asyncio.sleep(min(0.1 * 2**attempt, 5))
 
         async def client(number: int) -> None:
             nonlocal last

@@ -1,0 +1,217 @@
+"""What is promised, each as a scenario with the client's view asserted; long, or short enough for every test run.
+
+Calls are counted. Times are asserted in the long form only, as ratios or with room to spare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from tests.reliability import overload, peers, reload, rollout, rotation, through_centrifugo
+from tests.reliability.client import Client
+
+Scenario = Callable[[Path, bool], Awaitable[str]]
+CALLS, TIMES = 100_000, 20
+SCENARIOS: Final[dict[str, Scenario]] = {}
+"""By name; they take a directory and whether the long form is wanted, and return what is to be told."""
+THROUGH_CENTRIFUGO: Final = set[str]()
+"""Those that need one."""
+
+
+def scenario(function: Scenario) -> Scenario:
+    SCENARIOS[function.__name__] = function
+    if "centrifugo" in function.__name__:
+        THROUGH_CENTRIFUGO.add(function.__name__)
+    return function
+
+
+def _none_lost(client: Client) -> str:
+    assert client.outcomes.failed == 0, client.outcomes
+    return f"{client.outcomes}; {client.pool.opened} connections, {client.pool.repeated} repeats"
+
+
+@scenario
+async def reloads(here: Path, long: bool) -> str:
+    """HUP, with an application that takes its time to start."""
+    if not long:
+        return _none_lost(await reload.reloads(here, 1000, 2, start=1.2))
+    return _none_lost(await reload.reloads(here, CALLS, TIMES, start=1.5))
+
+
+@scenario
+async def reloads_with_repeats(here: Path, long: bool) -> str:
+    """The same from a client that sends Idempotency-Key."""
+    if not long:
+        return _none_lost(await reload.reloads(here, 500, 1, start=0, repeat=True))
+    return _none_lost(await reload.reloads(here, CALLS, TIMES, start=1.5, repeat=True))
+
+
+@scenario
+async def failed_reload(here: Path, long: bool) -> str:
+    """HUP with an application that cannot be loaded, and another one when it can."""
+    return _none_lost(await reload.failed_reload(here, 10_000 if long else 500))
+
+
+@scenario
+async def stops(here: Path, long: bool) -> str:
+    """SIGTERM for single workers."""
+    if not long:
+        return _none_lost(await reload.stops(here, 1000, 2, start=1.2))
+    return _none_lost(await reload.stops(here, CALLS, TIMES, start=1.5))
+
+
+@scenario
+async def recycles(here: Path, long: bool) -> str:
+    """max_requests, reached by two workers at about the same time."""
+    if not long:
+        return _none_lost(await reload.recycles(here, 1000, 2, start=1.2))
+    return _none_lost(await reload.recycles(here, CALLS, TIMES, start=1.5))
+
+
+@scenario
+async def recycles_of_one_worker(here: Path, long: bool) -> str:
+    """max_requests, with one worker."""
+    if not long:
+        return _none_lost(await reload.recycles(here, 1000, 1, start=1.2, workers=1))
+    return _none_lost(await reload.recycles(here, CALLS, TIMES, start=1.5, workers=1))
+
+
+@scenario
+async def upgrade(here: Path, long: bool) -> str:
+    """USR2, and TERM for the old master."""
+    return _none_lost(await reload.upgrade(here, CALLS if long else 1000, start=1.5 if long else 0.5))
+
+
+@scenario
+async def killed_workers(here: Path, long: bool) -> str:
+    """SIGKILL loses what was under way, and nothing else."""
+    client, under_way = await reload.kills(here, 10_000 if long else 500, TIMES if long else 2)
+    assert set(client.outcomes.counts) <= {"ok", "ended", "ended, fresh"}, client.outcomes
+    assert client.outcomes.failed <= under_way
+    return f"{client.outcomes}; {under_way} calls were under way, in both workers"
+
+
+@scenario
+async def killed_workers_with_repeats(here: Path, long: bool) -> str:
+    """With Idempotency-Key only calls on connections that were new are lost."""
+    client, _ = await reload.kills(here, 10_000 if long else 500, TIMES if long else 2, repeat=True)
+    assert set(client.outcomes.counts) <= {"ok", "ended, fresh"}, client.outcomes
+    return f"{client.outcomes}; {client.pool.repeated} repeats"
+
+
+@scenario
+async def rolling_deploy(here: Path, long: bool) -> str:
+    """SIGTERM to three backends behind a TCP balancer, in turn."""
+    return _none_lost(await rollout.deploy(here, CALLS if long else 1000))
+
+
+@scenario
+async def killed_backend(here: Path, long: bool) -> str:
+    """SIGKILL to one of three backends with everything in it; with Idempotency-Key."""
+    client = await rollout.kill_one(here, 10_000 if long else 500, repeat=True)
+    assert set(client.outcomes.counts) <= {"ok", "ended, fresh"}, client.outcomes
+    return f"{client.outcomes}; {client.pool.repeated} repeats"
+
+
+@scenario
+async def scale_out(here: Path, long: bool) -> str:
+    """Three backends become six, and the new ones get their share."""
+    client, shares = await rollout.scale_out(here, 500, life=30 if long else 2)
+    _none_lost(client)
+    assert sum(shares[str(new)] for new in range(3, 6)) > 0.3, shares
+    return f"{client.outcomes}; shares {', '.join(f'{share:.0%}' for share in shares.values())}"
+
+
+@scenario
+async def silent_peers(here: Path, long: bool) -> str:
+    """200 connections that say nothing: the calls of others do not notice."""
+    compared = await peers.compare(here, peers.silent, *((9, 2000) if long else (1, 300)))
+    assert compared.noisy.failed == 0, compared
+    assert not long or compared.ratio < 2, compared
+    return f"{compared.noisy}; latency at the 99th percentile {compared.ratio:.2f} of the quiet rounds'"
+
+
+@scenario
+async def slow_peers(here: Path, long: bool) -> str:
+    """50 peers that send a byte a second; with threads, and with greenlets, which is what helps."""
+    threads = await peers.compare(here, peers.dripping, *((3, 3000) if long else (1, 50)))
+    greenlets = await peers.compare(here, peers.dripping, *((3, 3000) if long else (1, 50)), "-k", "gevent")
+    assert greenlets.noisy.failed == 0, greenlets
+    return f"gthread: {threads.noisy}; gevent: {greenlets.noisy}, latency {greenlets.ratio:.2f}"
+
+
+@scenario
+async def deaf_peers(here: Path, long: bool) -> str:
+    """50 peers that send requests without an end and read no reply."""
+    threads = await peers.compare(here, peers.deaf, *((3, 3000) if long else (1, 50)))
+    return f"gthread: {threads.noisy}, latency {threads.ratio:.2f}"
+
+
+@scenario
+async def flood(here: Path, long: bool) -> str:
+    """Ten times the calls that the threads can take."""
+    flooded = await overload.flood(here, 60 if long else 3)
+    counts = flooded.outcomes.counts
+    assert set(counts) <= {"ok", "503", "timeout"}, counts
+    assert counts["503"]
+    # A hook for whose caller it was too late is the exception.
+    assert flooded.begun - counts["ok"] <= flooded.begun * 0.02, flooded
+    assert not long or flooded.recovery < 2, flooded
+    answered = f"{counts['ok'] / flooded.capacity:.0%} of what the threads can do, {flooded.begun} hooks begun"
+    return f"{flooded.outcomes}; answered {answered}; normal again after {flooded.recovery:.2f} s"
+
+
+@scenario
+async def rotation_of_the_secret(here: Path, long: bool) -> str:
+    """None is refused, and it can be seen when the old one is out of use."""
+    return _none_lost(await rotation.rotate(here, CALLS // 4 if long else 500, TIMES if long else 1))
+
+
+@scenario
+async def centrifugo_reloads(here: Path, long: bool) -> str:
+    """HUPs and SIGTERMs of workers, with and without Idempotency-Key."""
+    told = []
+    for repeat in (False, True):
+        calls, times = (CALLS // 2, TIMES // 2) if long else (500, 1)
+        seen = await through_centrifugo.reloads(here, calls, times, start=1.5 if long else 0.5, repeat=repeat)
+        assert not seen.failed, seen
+        told.append(f"{'with' if repeat else 'without'} the header {seen.counts.total()} calls, 0 failed")
+    return ", ".join(told)
+
+
+@scenario
+async def centrifugo_and_killed_workers(here: Path, long: bool) -> str:
+    """SIGKILL: what the clients see of it, with and without Idempotency-Key."""
+    told = []
+    for repeat in (False, True):
+        calls, times = (20_000, TIMES) if long else (300, 1)
+        seen = await through_centrifugo.kills(here, calls, times, repeat=repeat)
+        assert set(seen.counts) <= {"ok", "100"}, seen
+        told.append(f"{'with' if repeat else 'without'} the header {seen.counts.total()} calls, {seen.failed} failed")
+    return ", ".join(told)
+
+
+@scenario
+async def centrifugo_restarted(here: Path, long: bool) -> str:
+    """Killed and started; all clients come back at once."""
+    seen = await through_centrifugo.restart(here, 2000 if long else 50)
+    assert (seen.connected, seen.wrong) == (seen.clients, 0), seen
+    calls = seen.clients + seen.refused.total()
+    rate = f"{calls / seen.cpu:.0f} a second and core" if seen.cpu else "too few to tell the rate"
+    tries = f"{calls} tries, refused {dict(seen.refused)}"
+    return f"{seen.clients} clients were back after {seen.seconds:.1f} s; {tries}; {rate}"
+
+
+@scenario
+async def centrifugo_and_503(here: Path, long: bool) -> str:
+    """503 for a minute: temporary errors, nobody is thrown out, and then all is well."""
+    seen = await through_centrifugo.unavailable(here, 60 if long else 4)
+    return f"{seen.counts['100']} times error 100, temporary"
+
+
+@scenario
+async def centrifugo_with_a_wrong_secret(here: Path, long: bool) -> str:
+    """Nobody gets in."""
+    return f"the log: {await through_centrifugo.wrong_secret(here)}"
