@@ -10,11 +10,14 @@ from flask import Flask, abort
 from proxyhooks import (
     ConnectRequest,
     ConnectResult,
+    Disconnect,
+    Error,
     ProxyHooks,
     RefreshRequest,
     RefreshResult,
     RPCRequest,
     RPCResult,
+    after_reply,
 )
 
 HERE = Path(os.environ["HERE"])
@@ -64,6 +67,25 @@ def work(req: RPCRequest) -> RPCResult:
         begun.write("x")
     time.sleep(float(os.environ.get("WORK_SECONDS", "0.05")))
     return RPCResult(data=req.data)
+
+
+@hooks.rpc("refuse")
+def refuse(req: RPCRequest) -> RPCResult:
+    match req.data:
+        case "error":
+            raise Error(1001, "room is full")
+        case "disconnect":
+            raise Disconnect(4501, "go away")
+        case "abort":
+            abort(403)
+        case _:
+            raise RuntimeError("boom")
+
+
+@hooks.rpc("later")
+def later(req: RPCRequest) -> RPCResult:
+    after_reply((HERE / req.data).touch)
+    return RPCResult(data="promised")
 
 
 @hooks.rpc("version")

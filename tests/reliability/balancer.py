@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.centrifugo.servers import free_port
-from tests.reliability.server import ROOT
+from tests.reliability.server import ROOT, free_port
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,14 +3,15 @@
 What it does as Go does: the connection that was used last is used next, 255 are kept idle, one that the server has
 closed is not used; when none is free it opens one and takes whichever is there first, the new one or one that has
 become free, so that spare ones arise; after a timeout it hangs up. With ``repeat`` it does what the header
-``Idempotency-Key`` makes Go do: a request on a used connection that ends before the first byte of a reply is sent once
-more, on another one.
+``Idempotency-Key`` makes Go do: a request on a used connection that ends before the first byte of a reply is sent
+again, on another one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import select
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -21,7 +22,7 @@ MAX_IDLE = 255
 
 
 class Ended(Exception):
-    """The connection has ended before the reply; the argument says whether it had been used before."""
+    """The connection has ended before the reply; the argument says how it was with it."""
 
 
 class Connection(asyncio.Protocol):
@@ -72,6 +73,12 @@ class Connection(asyncio.Protocol):
         """Whether the first byte of a reply has come."""
         return bool(self._buffer)
 
+    def has_ended(self) -> bool:
+        """Whether the server has closed it; Go has somebody reading all the time, who would know."""
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
+
     def close(self) -> None:
         self.open = False
         self._transport.abort() if self._buffer else self._transport.close()
@@ -88,16 +95,16 @@ class Pool:
         self._dials: set[asyncio.Task[None]] = set()
         self.opened = self.repeated = 0
 
-    async def ask(self, request: bytes, *, again: bool = False) -> tuple[int, bytes]:
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
         connection = await self._get()
         used = connection.used
         try:
             reply = await connection.ask(request)
         except Ended:
-            if again or not (self._repeat and used) or connection.begun:
-                raise Ended(used) from None
+            if not (self._repeat and used) or connection.begun:
+                raise Ended("begun" if connection.begun else "used" if used else "fresh") from None
             self.repeated += 1
-            return await self.ask(request, again=True)
+            return await self.ask(request)
         except asyncio.CancelledError:
             connection.close()
             raise
@@ -118,7 +125,7 @@ class Pool:
     async def _get(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
-            if connection.open:
+            if connection.open and not connection.has_ended():
                 return connection
         waiter: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
@@ -156,8 +163,8 @@ class Outcomes:
     """What became of the calls."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """By what came back: ``ok``, another status, ``timeout``, ``ended``, ``ended, fresh``, ``refused``,
-    ``wrong``."""
+    """By what came back: ``ok``, another status, ``timeout``, ``refused``, ``wrong``, or ``ended``: a
+    connection that had been ``used``, a ``fresh`` one, or after the reply had ``begun``."""
     latencies: list[float] = field(default_factory=list, repr=False)
     """Seconds, of those that are ``ok``."""
     finished: list[tuple[float, str]] = field(default_factory=list, repr=False)
@@ -188,7 +195,7 @@ class Client:
         self._timeout = timeout
         self._key = "Idempotency-Key: proxy\r\n" if repeat else ""
         self.outcomes = Outcomes()
-        self.in_flight = 0
+        self.begun = self.in_flight = 0
 
     def request(self, method: str, data: Any) -> bytes:
         body = json.dumps({"client": "c", "transport": "websocket", "protocol": "json", "encoding": "json",
@@ -202,6 +209,7 @@ class Client:
 
     async def call(self, method: str, data: Any) -> str:
         began = time.monotonic()
+        self.begun += 1
         self.in_flight += 1
         try:
             async with asyncio.timeout(self._timeout):
@@ -209,7 +217,7 @@ class Client:
         except TimeoutError:
             outcome = "timeout"
         except Ended as ended:
-            outcome = "ended" if ended.args[0] else "ended, fresh"
+            outcome = f"ended, {ended}"
         except OSError:
             outcome = "refused"
         else:

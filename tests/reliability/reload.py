@@ -67,7 +67,7 @@ async def reloads(here: Path, calls: int, times: int, *, start: float, repeat: b
     with gunicorn(here, START_SECONDS=str(start)) as server:
         await server.ready()
 
-        async def events(_: Client) -> None:
+        async def events(client: Client) -> None:
             for _ in range(times):
                 await reload(server)
 
@@ -81,7 +81,7 @@ async def stops(here: Path, calls: int, times: int, *, start: float, repeat: boo
     with gunicorn(here, START_SECONDS=str(start)) as server:
         await server.ready()
 
-        async def events(_: Client) -> None:
+        async def events(client: Client) -> None:
             for _ in range(times):
                 await stop_one(server)
 
@@ -97,7 +97,7 @@ async def recycles(
     with gunicorn(here, "--max-requests", "500", "--workers", str(workers), START_SECONDS=str(start)) as server:
         await server.ready(workers)
 
-        async def events(_: Client) -> None:
+        async def events(client: Client) -> None:
             await until(lambda: server.logged("Worker exiting") >= times, f"{times} recycles")
 
         client = await under_load(server.port, events, calls, repeat=repeat)
@@ -113,7 +113,7 @@ async def upgrade(here: Path, calls: int, *, start: float, repeat: bool = False)
         await server.ready()
         new = 0
 
-        async def events(_: Client) -> None:
+        async def events(client: Client) -> None:
             nonlocal new
             server.kill(signal.SIGUSR2)
             successor = here / "pid.2"
@@ -131,7 +131,7 @@ async def upgrade(here: Path, calls: int, *, start: float, repeat: bool = False)
 
 
 async def kills(here: Path, calls: int, times: int, *, repeat: bool = False) -> tuple[Client, int]:
-    """SIGKILL for workers; with the number of calls that were under way then, in all workers."""
+    """SIGKILL for workers; with the number of calls that were under way while one ended, in all workers."""
     under_way = 0
     with gunicorn(here, WORK_SECONDS="0.02") as server:
         await server.ready()
@@ -141,9 +141,11 @@ async def kills(here: Path, calls: int, times: int, *, repeat: bool = False) -> 
             for _ in range(times):
                 await asyncio.sleep(0.5)
                 before = server.workers()
-                under_way += client.in_flight
+                under_way += client.in_flight - client.begun
                 server.kill(signal.SIGKILL, before[0])
+                # To end takes it a moment, in which its connections are still there.
                 await replaced(server, before[:1])
+                under_way += client.begun
                 await until(lambda: len(server.loaded()) == 2, "a successor")
 
         client = await under_load(server.port, events, calls, repeat=repeat, method="work")
@@ -156,7 +158,7 @@ async def failed_reload(here: Path, calls: int, *, start: float = 0) -> Client:
     with gunicorn(here, START_SECONDS=str(start)) as server:
         await server.ready()
 
-        async def events(_: Client) -> None:
+        async def events(client: Client) -> None:
             before = server.workers()
             (here / "broken").touch()
             server.kill(signal.SIGHUP)

@@ -25,7 +25,7 @@ async def deploy(here: Path, calls: int, *, repeat: bool = False) -> Client:
         balanced = stack.enter_context(balancer(here, *(one.port for one in backends)))
         await asyncio.gather(ready(balanced), *(one.ready() for one in backends))
 
-        async def events(_: Client) -> None:
+        async def events(client: Client) -> None:
             for number, old in enumerate(backends):
                 old.kill(signal.SIGTERM)
                 while old.process.poll() is None:
@@ -43,7 +43,7 @@ async def kill_one(here: Path, calls: int, *, repeat: bool = False) -> Client:
         balanced = stack.enter_context(balancer(here, *(one.port for one in backends)))
         await asyncio.gather(ready(balanced), *(one.ready() for one in backends))
 
-        async def events(_: Client) -> None:
+        async def events(client: Client) -> None:
             await asyncio.sleep(1)
             workers = backends[0].workers()
             for pid in (backends[0].pid, *workers):
@@ -56,8 +56,7 @@ async def kill_one(here: Path, calls: int, *, repeat: bool = False) -> Client:
 async def scale_out(here: Path, calls: int, *, life: float) -> tuple[Client, dict[str, float]]:
     """Three backends become six; with the share of the calls that each got after twice the life of a connection."""
     with ExitStack() as stack:
-        environ = {"PROXYHOOKS_KEEPALIVE_TIME": str(life)}
-        backends = [backend(stack, here, number, **environ) for number in range(3)]
+        backends = [backend(stack, here, number, PROXYHOOKS_KEEPALIVE_TIME=str(life)) for number in range(3)]
         balanced = stack.enter_context(balancer(here, *(one.port for one in backends)))
         await asyncio.gather(ready(balanced), *(one.ready() for one in backends))
         shares: Counter[str] = Counter()
@@ -66,8 +65,8 @@ async def scale_out(here: Path, calls: int, *, life: float) -> tuple[Client, dic
             found = {str(number): (here / f"{number}").glob("count.*") for number in range(6)}
             return Counter({name: sum(path.stat().st_size for path in paths) for name, paths in found.items()})
 
-        async def events(_: Client) -> None:
-            new = [backend(stack, here, number, **environ) for number in range(3, 6)]
+        async def events(client: Client) -> None:
+            new = [backend(stack, here, number, PROXYHOOKS_KEEPALIVE_TIME=str(life)) for number in range(3, 6)]
             await asyncio.gather(*(one.ready() for one in new))
             balanced.use(*(one.port for one in (*backends, *new)))
             await asyncio.sleep(life)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,11 +15,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.centrifugo.servers import environment, free_port
+from tests.centrifugo.servers import environment
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 300.0
 """Seconds after which something that does not come has failed to come."""
+
+
+def free_port() -> int:
+    """Not one that the system may give to one of the many connections of these tests."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:

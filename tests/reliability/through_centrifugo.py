@@ -21,9 +21,9 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from tests.centrifugo.servers import environment, free_port, running
+from tests.centrifugo.servers import environment, running
 from tests.reliability.reload import reload, replaced, stop_one
-from tests.reliability.server import gunicorn, until
+from tests.reliability.server import free_port, gunicorn, until
 
 BINARY = os.environ.get("CENTRIFUGO") or shutil.which("centrifugo")
 CLIENTS = 24

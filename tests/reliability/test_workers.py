@@ -1,0 +1,177 @@
+"""The same calls behind each server: gunicorn's sync, gthread and gevent workers, and Flask's own."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.centrifugo.servers import environment
+from tests.reliability.reload import reload, under_load
+from tests.reliability.server import ROOT, free_port, gunicorn
+
+WORKERS = ("sync", "gthread", "gevent")
+HEADER = "X-Proxyhooks-Secret"
+SECRET = {HEADER: "s3cret"}
+
+
+@contextmanager
+def served(here: Path, server: str, **environ: str) -> Iterator[int]:
+    """With the port."""
+    if server in WORKERS:
+        options = ("-k", server, "--threads", "1" if server == "sync" else "4")
+        with gunicorn(here, *options, port=None, **environ) as running:
+            asyncio.run(running.ready(int(environ.get("WEB_CONCURRENCY", 2))))
+            yield running.port
+            assert running.stop() == 0
+        return
+    port = free_port()
+    command = [sys.executable, "-m", "flask", "--app", "tests.reliability.app", "run", "--port", str(port)]
+    given = {"HERE": str(here), "FLASK_PROXYHOOKS_SECRETS": '["s3cret"]', "FLASK_PROXYHOOKS_TIMEOUT": "1"}
+    with (here / "flask.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(**given, **environ), stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def post(port: int, event: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        connection.request("POST", f"/centrifugo/{event}", body, SECRET if headers is None else headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+
+def rpc(port: int, method: str, data: Any) -> tuple[int, Any]:
+    status, text = post(port, "rpc", {"method": method, "data": data})
+    return status, json.loads(text) if status == 200 else text
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def begun(here: Path) -> int:
+    """How many hooks."""
+    return sum(path.stat().st_size for path in here.glob("begun.*"))
+
+
+def wait_for_hooks(here: Path, count: int) -> None:
+    wait_for(lambda: begun(here) == count)
+
+
+@pytest.mark.parametrize("server", [*WORKERS, "flask"])
+def test_every_row_of_the_table(server: str, tmp_path: Path) -> None:
+    with served(tmp_path, server) as port:
+        assert rpc(port, "echo", {"a": [1, "ü", None]}) == (200, {"result": {"data": {"a": [1, "ü", None]}}})
+        assert post(port, "connect", {}) == (200, '{"result":{"user":"42","data":{"you":null}}}')
+        assert rpc(port, "no such", 1)[1]["error"]["code"] == 104
+        assert rpc(port, "refuse", "error") == (200, {"error": {"code": 1001, "message": "room is full"}})
+        assert rpc(port, "refuse", "disconnect") == (200, {"disconnect": {"code": 4501, "reason": "go away"}})
+        assert rpc(port, "refuse", "abort")[1]["error"]["code"] == 103
+        status, text = rpc(port, "refuse", "raise")
+        assert (status, "boom" in text) == (500, False)
+        assert post(port, "rpc", {"method": "echo"}, {})[0] == 403
+        assert post(port, "rpc", {"method": "echo"}, {HEADER: "wrong"})[0] == 403
+        assert post(port, "rpc", b"nonsense")[0] == 400
+        assert post(port, "rpc", b'{"method":"echo","data":' + b"[" * 300 + b"]" * 300 + b"}")[1].startswith('{"error"')
+        assert post(port, "publish", {"channel": "x"})[0] == 404
+        assert post(port, "rpc", {"method": "echo", "data": "x" * 1024 * 1024})[0] == 413
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+            connection.request("GET", "/centrifugo/rpc", headers=SECRET)
+            assert connection.getresponse().status == 405
+        large = {**SECRET, "Cookie": "x" * 16_000}
+        assert post(port, "rpc", {"method": "echo", "data": 1}, large)[0] == 200
+
+
+# How many calls one worker of these settings works on at a time; what comes then waits.
+AT_A_TIME = {"sync": 1, "gthread": 4}
+
+
+@pytest.mark.parametrize("server", AT_A_TIME)
+def test_a_caller_that_has_hung_up_costs_no_hook(server: str, tmp_path: Path) -> None:
+    """Its request waits behind others that are slow; when its turn comes nobody waits for the answer."""
+    busy = AT_A_TIME[server]
+    with served(tmp_path, server, WEB_CONCURRENCY="1", WORK_SECONDS="1") as port, ThreadPoolExecutor(busy) as pool:
+        slow = [pool.submit(rpc, port, "work", 0) for _ in range(busy)]
+        wait_for_hooks(tmp_path, busy)
+        body = json.dumps({"method": "work", "data": 1})
+        head = f"POST /centrifugo/rpc HTTP/1.1\r\nHost: x\r\n{HEADER}: s3cret\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port)) as gone:
+            gone.sendall((head + body).encode())
+        assert {call.result()[0] for call in slow} == {200}
+        assert rpc(port, "echo", 1)[0] == 200
+        assert begun(tmp_path) == busy
+
+
+@pytest.mark.parametrize("server", AT_A_TIME)
+def test_what_has_waited_for_too_long_is_refused(server: str, tmp_path: Path) -> None:
+    """The half of PROXYHOOKS_TIMEOUT, 1 s here: the caller still waits, and is told 503."""
+    busy = AT_A_TIME[server]
+    with served(tmp_path, server, WEB_CONCURRENCY="1", WORK_SECONDS="1.5") as port, ThreadPoolExecutor(busy) as pool:
+        slow = [pool.submit(rpc, port, "work", 0) for _ in range(busy)]
+        wait_for_hooks(tmp_path, busy)
+        assert rpc(port, "work", 1) == (503, "too late\n")
+        assert {call.result()[0] for call in slow} == {200}
+        assert begun(tmp_path) == busy
+        assert rpc(port, "echo", 1)[0] == 200
+    log = (tmp_path / "gunicorn.log").read_text()
+    assert "503 for 1 that had waited for 0.5 s, half of PROXYHOOKS_TIMEOUT, and for 0 whose caller" in log
+    assert "app.py:" in log
+    assert "for rpc took 1.5 s: Centrifugo has given up after 1 s (PROXYHOOKS_TIMEOUT)" in log
+
+
+@pytest.mark.parametrize("server", [*WORKERS, "flask"])
+def test_calls_at_the_same_time_are_kept_apart(server: str, tmp_path: Path) -> None:
+    with served(tmp_path, server, WORK_SECONDS="0.01") as port, ThreadPoolExecutor(8) as pool:
+        numbers = list(range(64))
+        replies = list(pool.map(lambda number: rpc(port, "work", number), numbers))
+        assert [reply for status, reply in replies] == [{"result": {"data": number}} for number in numbers]
+
+
+@pytest.mark.parametrize("server", [*WORKERS, "flask"])
+def test_what_is_promised_for_afterwards_is_done(server: str, tmp_path: Path) -> None:
+    with served(tmp_path, server) as port:
+        assert rpc(port, "later", "note") == (200, {"result": {"data": "promised"}})
+        wait_for(lambda: (tmp_path / "note").exists())
+
+
+@pytest.mark.parametrize("server", WORKERS)
+def test_a_reload_under_load(server: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        # gevent's worker waits for that long for connections that are idle.
+        options = ("-k", server, "--threads", "1" if server == "sync" else "4", "--graceful-timeout", "5")
+        with gunicorn(tmp_path, *options) as running:
+            await running.ready()
+            client = await under_load(running.port, lambda _: reload(running), 300, repeat=False)
+            # The sync worker closes every connection after one call, and may do so in its client's face.
+            assert client.outcomes.failed == 0, client.outcomes
+            assert running.stop() == 0
+
+    asyncio.run(main())
