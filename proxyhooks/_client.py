@@ -85,7 +85,7 @@ class Line:
 
     app: Flask
     urls: Mapping[str, str]
-    secret: str | None
+    secret: str | None = field(repr=False)
     headers: dict[str, str] = field(default_factory=dict)
     """Those of the client that are forwarded, where there is a client."""
 

@@ -1,13 +1,13 @@
 """The outermost layer, around ``app.wsgi_app``: what reaches a hook's URL, and what may leave from it.
 
-On the way in it checks method, size and secret and reads the message, before any function of the application runs.
+The way in is ``_entrance``: method, size and secret are checked and the message is read, before any function of the
+application runs.
 On the way out a status of 2xx or 3xx leaves only as the answer of ``_dispatch``: Centrifugo would take any other JSON
 for consent, and would follow a redirect to it.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -16,32 +16,23 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
-from werkzeug.wsgi import get_content_length, get_input_stream
 
-from . import errors
 from ._after import Promised, run_after
-from ._answers import Answer, refuse
+from ._answers import Answer
 from ._dispatch import Call, Dispatcher, logger
+from ._entrance import Refused, check_head, read_body, read_call, refused, size_limit
 from ._events import Event
-from ._json import Hostile, Malformed, loads
 from ._overload import Patience
-from ._secrets import HEADER, Secrets
+from ._secrets import Secrets
 from ._signatures import where
-from ._wire import read
-from .messages import ConnectRequest, Request
-from .schemas import explain
+from .messages import Request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CURRENT: Final = "proxyhooks.current"
 """Where the environ keeps the :class:`Passage` of a request."""
-DEFAULT_MAX_CONTENT_LENGTH: Final = 1024 * 1024
 _SLASHES: Final = re.compile("/{2,}")
-_SECRET: Final = "HTTP_" + HEADER.upper().replace("-", "_")
-# How Centrifugo's connect requests begin; for those that cannot be read to see whether their client is a one-way one.
-_TRANSPORT: Final = re.compile(rb'\{"client":"[^"]*","transport":"([^"]*)"')
 # Headers that describe the body the application wrote, which is not the body that leaves.
 _OF_THE_BODY: Final = ("content-", "transfer-encoding", "location", "etag", "last-modified", "accept-ranges")
 
@@ -71,89 +62,6 @@ class Target:
     dispatcher: Callable[[], Dispatcher]
 
 
-class Refused(Exception):
-    """The request goes no further."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer)
-        self.answer = answer
-
-
-def _refused(status: int, text: str) -> Refused:
-    return Refused(Answer(status, f"{text}\n".encode(), "failed"))
-
-
-def check_head(environ: WSGIEnvironment, secrets: Secrets, limit: int) -> int | None:
-    """Check what can be checked without reading: method, size, secret; return the length of the body, if it is said.
-
-    :raises Refused: with 405, 413 or 403.
-    """
-    path = environ.get("PATH_INFO", "")
-    if environ["REQUEST_METHOD"] != "POST":
-        raise _refused(405, "Centrifugo's proxy sends POST")
-    length = get_content_length(environ)
-    if length is not None and length > limit:
-        logger.warning("%s: %d bytes are more than MAX_CONTENT_LENGTH, %d", path, length, limit)
-        raise _refused(413, "too large")
-    if not secrets.accept(environ.get(_SECRET)):
-        said = "a wrong" if environ.get(_SECRET) else "no"
-        logger.warning("%s: %s %s from %s", path, said, HEADER, environ.get("REMOTE_ADDR"))
-        raise _refused(403, "forbidden")
-    return length
-
-
-def read_body(environ: WSGIEnvironment, length: int | None, limit: int) -> bytes:
-    """Read the body, and leave it to be read once more by Flask's request.
-
-    :raises Refused: with 400 if it ends too early, with 413 if it is too large.
-    """
-    try:
-        if length is None:  # chunked, or nothing at all
-            body = get_input_stream(environ, max_content_length=limit + 1).read()
-        else:
-            body = environ["wsgi.input"].read(length)
-            while len(body) < length and (more := environ["wsgi.input"].read(length - len(body))):
-                body += more
-    except (OSError, HTTPException):
-        raise _refused(400, "the body ended too early") from None
-    if length is not None and len(body) < length:
-        raise _refused(400, "the body ended too early")
-    if len(body) > limit:
-        logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", environ.get("PATH_INFO"), limit)
-        raise _refused(413, "too large")
-    environ["CONTENT_LENGTH"] = str(len(body))
-    environ["wsgi.input"] = io.BytesIO(body)
-    return body
-
-
-def read_call(event: Event, body: bytes) -> Call:
-    """Read the message.
-
-    :raises Refused: with 400; JSON that is built to break a parser is error 107 where the event carries one.
-    """
-    value = None
-    try:
-        value = loads(body)
-        return Call(event, read(event.request, value), "data" in value or "b64data" in value)
-    except Malformed as error:
-        reason = explain(event.request, value) if value is not None else error
-        logger.warning("%s: this is no %s: %s", event.name, event.request.__name__, reason)
-        raise _refused(400, "not a message of Centrifugo's proxy protocol") from None
-    except Hostile as error:
-        logger.warning("%s: the body is refused: %s", event.name, error)
-        if not event.carries_error:
-            raise _refused(400, "refused") from None
-        transport = _TRANSPORT.match(body) if event.request is ConnectRequest else None
-        message = ConnectRequest(transport=transport[1].decode("ascii", "replace")) if transport else None
-        raise Refused(refuse(event, errors.BadRequest(), message)) from None
-
-
-def size_limit(app: Flask) -> int:
-    """Bytes that a body may have."""
-    limit: int | None = app.config["MAX_CONTENT_LENGTH"]
-    return DEFAULT_MAX_CONTENT_LENGTH if limit is None else limit
-
-
 class Guard:
     """A WSGI application around another one."""
 
@@ -176,13 +84,13 @@ class Guard:
         try:
             length = check_head(environ, target.secrets, limit)
             if target.patience.is_over(environ):
-                raise _refused(503, "too late")
+                raise refused(503, "too late")
             call = read_call(target.event, read_body(environ, length, limit))
             dispatcher = target.dispatcher()
             if not dispatcher.serves(target.event):
-                raise _refused(404, "no hook serves this event")
-        except Refused as refused:
-            return _send(start_response, refused.answer)
+                raise refused(404, "no hook serves this event")
+        except Refused as refusal:
+            return _send(start_response, refusal.answer)
         passage = environ[CURRENT] = Passage(call.message, self._app, call, dispatcher)
         try:
             return self._leave(passage, environ, start_response)

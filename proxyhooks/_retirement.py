@@ -16,7 +16,7 @@ from ._listener import Listener
 _EVERY: Final = 0.1
 """Seconds between two looks at the board, and at what has been asked."""
 _SETTLE: Final = 0.5
-"""Seconds in which the other workers stop accepting too, before clients are told to open connections elsewhere."""
+"""Seconds in which new connections have been used, and in which the other workers have come as far as this one."""
 
 
 class Retirement:
@@ -79,8 +79,10 @@ class Retirement:
         for listener in listeners:
             listener.stop_accepting(last=self._board.ending)
         time.sleep(_SETTLE)
+        # While nobody is told to open connections elsewhere: clients would just then use those that they had to spare.
         for listener in listeners:
             listener.close_silent()
+        time.sleep(_SETTLE)
         self._may_stop = True
         # To itself: gunicorn's own handler belongs in the main thread, and has to wake it.
         os.kill(os.getpid(), signal.SIGTERM)

@@ -20,8 +20,9 @@ from flask import Flask, Response
 from . import disconnects, errors
 from ._answers import Answer, refuse, result_answer
 from ._codes import DISCONNECTS, ERRORS
+from ._entrance import Refused, check_head, read_call, size_limit
 from ._events import BY_MESSAGE, Event
-from ._guard import CURRENT, Passage, Refused, check_head, read_call, response_of, size_limit
+from ._guard import CURRENT, Passage, response_of
 from ._secrets import load
 from .exceptions import Disconnect, Error, Rejection
 from .messages import Request, Result, RPCRequest
@@ -44,6 +45,9 @@ def read_request(message: type[RequestT]) -> RequestT:
     if event is None or event.request is not wanted:
         raise TypeError(f"read_request takes the class of a request, such as ConnectRequest, not {message!r}")
     app, request = _app(), flask.request
+    before: Passage | None = request.environ.get(CURRENT)
+    if before is not None and type(before.message) is wanted:
+        return cast(RequestT, before.message)  # once more
     limit = size_limit(app)
     try:
         check_head(request.environ, load(app.config), limit)

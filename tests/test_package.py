@@ -34,6 +34,7 @@ LAYERS = [
     ["responses"],
     ["_extension"],
     ["_guard"],
+    ["_entrance"],
     ["_after", "_dispatch"],
     ["_answers"],
     ["centrifugo.judge"],
@@ -57,7 +58,7 @@ LAYERS = [
     ["exceptions", "_fields", "_json"],
     ["_codes", "_clock", "_uses"],
 ]
-NEEDS_FLASK = {"_extension", "_guard", "_after", "responses", "testing", "_client", "cli", "cli._app"}
+NEEDS_FLASK = {"_extension", "_guard", "_entrance", "_after", "responses", "testing", "_client", "cli", "cli._app"}
 MAY_NEED_FLASK = {name for name in LAYERS[0] if name.startswith("cli.")} | {"pytest_plugin"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

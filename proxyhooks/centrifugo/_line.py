@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
@@ -200,7 +200,7 @@ class Finding:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     backend: Backend
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
     """``None``: it is not known."""
     insecure: bool = False
     """Whether the application says that it needs none."""

@@ -33,7 +33,7 @@ class Options:
     base_url: str
     """The root of the application, as Centrifugo reaches it."""
     allowed_origins: Sequence[str]
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
     """To be written into the file; else it is named as a variable."""
     timeout: str = f"{DEFAULT_TIMEOUT:g}s"
     """Of a call, in Go's notation."""

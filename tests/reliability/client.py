@@ -66,7 +66,6 @@ class Connection(asyncio.Protocol):
             return await self._waiting
         finally:
             self._waiting = None
-            self.used = True
 
     @property
     def begun(self) -> bool:
@@ -109,6 +108,7 @@ class Pool:
             connection.close()
             raise
         if connection.open:
+            connection.used = True
             self._put(connection)
         return reply
 
@@ -152,6 +152,7 @@ class Pool:
             if not waiter.done():
                 waiter.set_result(connection)
                 return
+        connection.used = True  # for Go it is, from now on
         if len(self._idle) >= MAX_IDLE:
             connection.close()
         else:

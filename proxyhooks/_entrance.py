@@ -1,0 +1,115 @@
+"""The way in: from what WSGI has to a message, before any function of the application runs."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Final
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.wsgi import get_content_length, get_input_stream
+
+from . import errors
+from ._answers import Answer, refuse
+from ._dispatch import Call, logger
+from ._events import Event
+from ._json import Hostile, Malformed, loads
+from ._secrets import HEADER, Secrets
+from ._wire import read
+from .messages import ConnectRequest
+from .schemas import explain
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+DEFAULT_MAX_CONTENT_LENGTH: Final = 1024 * 1024
+_SECRET: Final = "HTTP_" + HEADER.upper().replace("-", "_")
+# How Centrifugo's connect requests begin; for those that cannot be read to see whether their client is a one-way one.
+_TRANSPORT: Final = re.compile(rb'\{"client":"[^"]*","transport":"([^"]*)"')
+
+
+class Refused(Exception):
+    """The request goes no further."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+def refused(status: int, text: str) -> Refused:
+    """One with a status, whose text is for whoever looks at what goes over the line."""
+    return Refused(Answer(status, f"{text}\n".encode(), "failed"))
+
+
+def check_head(environ: WSGIEnvironment, secrets: Secrets, limit: int) -> int | None:
+    """Check what can be checked without reading: method, size, secret; return the length of the body, if it is said.
+
+    :raises Refused: with 405, 413 or 403.
+    """
+    path = environ.get("PATH_INFO", "")
+    if environ["REQUEST_METHOD"] != "POST":
+        raise refused(405, "Centrifugo's proxy sends POST")
+    length = get_content_length(environ)
+    if length is not None and length > limit:
+        logger.warning("%s: %d bytes are more than MAX_CONTENT_LENGTH, %d", path, length, limit)
+        raise refused(413, "too large")
+    # From here on nobody sees it: not what reports errors with their request's headers.
+    given = environ.pop(_SECRET, None)
+    if not secrets.accept(given):
+        said = "a wrong" if given else "no"
+        logger.warning("%s: %s %s from %s", path, said, HEADER, environ.get("REMOTE_ADDR"))
+        raise refused(403, "forbidden")
+    return length
+
+
+def read_body(environ: WSGIEnvironment, length: int | None, limit: int) -> bytes:
+    """Read the body, and leave it to be read once more by Flask's request.
+
+    :raises Refused: with 400 if it ends too early, with 413 if it is too large.
+    """
+    try:
+        if length is None:  # chunked, or nothing at all
+            body = get_input_stream(environ, max_content_length=limit + 1).read()
+        else:
+            body = environ["wsgi.input"].read(length)
+            while len(body) < length and (more := environ["wsgi.input"].read(length - len(body))):
+                body += more
+    except (OSError, HTTPException):
+        raise refused(400, "the body ended too early") from None
+    if length is not None and len(body) < length:
+        raise refused(400, "the body ended too early")
+    if len(body) > limit:
+        logger.warning("%s: more bytes than MAX_CONTENT_LENGTH, %d", environ.get("PATH_INFO"), limit)
+        raise refused(413, "too large")
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def read_call(event: Event, body: bytes) -> Call:
+    """Read the message.
+
+    :raises Refused: with 400; JSON that is built to break a parser is error 107 where the event carries one.
+    """
+    value = None
+    try:
+        value = loads(body)
+        return Call(event, read(event.request, value), "data" in value or "b64data" in value)
+    except Malformed as error:
+        reason = explain(event.request, value) if value is not None else error
+        logger.warning("%s: this is no %s: %s", event.name, event.request.__name__, reason)
+        raise refused(400, "not a message of Centrifugo's proxy protocol") from None
+    except Hostile as error:
+        logger.warning("%s: the body is refused: %s", event.name, error)
+        if not event.carries_error:
+            raise refused(400, "refused") from None
+        transport = _TRANSPORT.match(body) if event.request is ConnectRequest else None
+        message = ConnectRequest(transport=transport[1].decode("ascii", "replace")) if transport else None
+        raise Refused(refuse(event, errors.BadRequest(), message)) from None
+
+
+def size_limit(app: Flask) -> int:
+    """Bytes that a body may have."""
+    limit: int | None = app.config["MAX_CONTENT_LENGTH"]
+    return DEFAULT_MAX_CONTENT_LENGTH if limit is None else limit
