@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 
 from proxyhooks import ProxyHooks, RPCRequest, SetupError, read_request
+from proxyhooks._secrets import load
 from proxyhooks._uses import uses_of
+from proxyhooks.centrifugo._line import Target, backend_at
+from proxyhooks.centrifugo.generate import Options
 from proxyhooks.cli import centrifugo
+from proxyhooks.cli._app import find_backend
+from proxyhooks.testing import ProxyClient
 
 
 def status(app: Flask, headers: Any = None) -> int:
@@ -282,3 +287,40 @@ def test_where_nothing_can_be_written_calls_are_accepted_all_the_same(
 
 def test_without_secrets_there_are_no_uses() -> None:
     assert "PROXYHOOKS_INSECURE" in uses(served(PROXYHOOKS_INSECURE=True))
+
+
+def test_nobody_sees_the_secret_of_a_request() -> None:
+    """Not what reports errors with the headers of their request, and not an error page."""
+    app = Flask("app")
+    app.config.update(PROXYHOOKS_SECRETS=["the-secret"])
+    hooks, seen = ProxyHooks(app), list[str]()
+    app.before_request(lambda: seen.append(repr(request.headers) + repr(request.environ)))
+    hooks.rpc(lambda req: 1 / 0)  # type: ignore[arg-type, return-value]
+    app.add_url_rule(
+        "/own", view_func=lambda: str(read_request(RPCRequest) is read_request(RPCRequest)), methods=["POST"]
+    )
+    app.errorhandler(500)(lambda error: (repr(request.headers) + repr(error), 500))
+    given = {"X-Proxyhooks-Secret": "the-secret", "X-Other": "kept"}
+    answer = app.test_client().post("/centrifugo/rpc", data=b"{}", headers=given)
+    assert (answer.status_code, "the-secret" in answer.text, "X-Other" in answer.text) == (500, False, True)
+    assert "the-secret" not in "".join(seen)
+    # A view of one's own may ask twice.
+    assert app.test_client().post("/own", data=b"{}", headers=given).text == "True"
+
+
+def test_nothing_secret_is_in_a_repr() -> None:
+    app = served(PROXYHOOKS_SECRETS=["the-secret"])
+    client = ProxyClient(app)
+    with app.test_request_context():
+        things: list[object] = [
+            client,
+            client._line,
+            app.extensions["proxyhooks"],
+            *app.extensions["proxyhooks"].guard.targets.values(),
+            load(app.config),
+            find_backend(),
+            Options(base_url="http://x", allowed_origins=[], secret="the-secret"),
+            Target(backend=backend_at("http://127.0.0.1:1"), secret="the-secret"),
+            uses_of((b"the-secret",)),
+        ]
+    assert not [thing for thing in things if "the-secret" in repr(thing) or "the-secret" in str(thing)]
