@@ -116,6 +116,7 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """In a worker: the application is loaded."""
+    _lives.set()
     number = _numbers[worker]
     with _board.notes() as notes:
         me = notes.workers[str(number)]
@@ -123,7 +124,6 @@ def post_worker_init(worker: Any) -> None:
         if me.generation == notes.generation:
             notes.failed = False
     Retirement(worker, _board, number)
-    _lives.set()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
@@ -131,6 +131,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     if worker.booted or os.getpid() != worker.pid:
         return
     with _board.notes() as notes:
+        notes.workers[str(_numbers[worker])].state = "starting"  # it has come no further
         serving = notes.serving()
     if serving:
         worker.log.error("The application could not be loaded; the %d workers that have one go on serving", serving)

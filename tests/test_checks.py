@@ -82,6 +82,8 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("PH010", changed(f"{RPC}/timeout", 3)),
     ("PH010", changed(f"{RPC}/timeout", "3")),
     ("PH011", changed(f"{RPC}/timeout", "2m")),
+    ("PH028", changed(f"{RPC}/timeout", "2999ms")),
+    ("PH028", changed(f"{RPC}/timeout", ...)),
     ("PH012", changed("proxy_connect_endpoint", "http://x")),
     ("PH012", changed(f"{CHAT}/proxy_subscribe", True)),
     ("PH013", changed("clients", {})),

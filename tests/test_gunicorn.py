@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import proxyhooks
 
 APP = """
 import os
@@ -160,3 +164,69 @@ def test_a_stop_is_clean(server: Server) -> None:
         log = server.stop()
     assert "Traceback" not in log
     assert server.process.returncode == 0
+
+
+def start(here: Path, *options: str, **environ: str) -> subprocess.Popen[str]:
+    (here / "app.py").write_text(APP)
+    command = [str(Path(sys.executable).with_name("gunicorn")), *options, "-b", "127.0.0.1:0", "app:app"]
+    given = {**os.environ, "HERE": str(here), **environ}
+    return subprocess.Popen(command, cwd=here, env=given, stderr=subprocess.PIPE, text=True)
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    assert process.stderr is not None
+    read = ""
+    for line in process.stderr:
+        read += line
+        if text in line:
+            return read
+    raise AssertionError(f"{text!r} is not in the log:\n{read}")
+
+
+def test_a_hook_of_ones_own_that_takes_the_place_of_ours_is_named(tmp_path: Path) -> None:
+    lines = ["from proxyhooks.gunicorn import *", "def post_fork(server, worker):", "    pass"]
+    (tmp_path / "own.py").write_text("\n".join(lines))
+    process = start(tmp_path, "-c", "own.py")
+    log = read_until(process, "Booting worker")
+    process.kill()
+    process.communicate()
+    assert "post_fork is overridden: it has to call proxyhooks.gunicorn.post_fork, or calls may be lost" in log
+    assert log.count("is overridden") == 1
+
+
+def test_a_start_from_nothing_ends_with_what_is_wrong(tmp_path: Path) -> None:
+    process = start(tmp_path, "-c", "python:proxyhooks.gunicorn", PROXYHOOKS_KEEPALIVE_TIME="30s")
+    log = process.communicate(timeout=30)[1]
+    assert process.returncode != 0
+    assert "PROXYHOOKS_KEEPALIVE_TIME is a number of seconds such as 30, or 0 for no limit, not '30s'" in log
+
+
+def test_a_reload_runs_the_new_code_of_the_package(tmp_path: Path) -> None:
+    """As after an upgrade: what the master itself has imported of it is not handed down."""
+    installed = tmp_path / "lib" / "proxyhooks"
+    shutil.copytree(Path(proxyhooks.__file__).parent, installed)
+    process = start(tmp_path, "-c", "python:proxyhooks.gunicorn", "--workers", "1", PYTHONPATH=str(tmp_path / "lib"))
+    try:
+        port = int(re.findall(r"127\.0\.0\.1:(\d+)", read_until(process, "Listening at"))[0])
+        read_until(process, "Booting worker")
+
+        def refused() -> str:
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+                connection.request("POST", "/centrifugo/rpc")
+                return connection.getresponse().read().decode()
+
+        assert refused() == "forbidden\n"
+        for name, old, new in (
+            ("_entrance.py", '"forbidden"', "ERRORS_OF_TOMORROW"),
+            ("_codes.py", "ERRORS: Final", 'ERRORS_OF_TOMORROW = "upgraded"\nERRORS: Final'),
+            ("_entrance.py", "from . import errors", "from . import errors\nfrom ._codes import ERRORS_OF_TOMORROW"),
+        ):
+            text = (installed / name).read_text()
+            assert old in text
+            (installed / name).write_text(text.replace(old, new, 1))
+        process.send_signal(signal.SIGHUP)
+        read_until(process, "Worker exiting")
+        assert refused() == "upgraded\n"
+    finally:
+        process.kill()
+        process.communicate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .._events import Event
+from .._overload import DEFAULT_TIMEOUT
 from .._patterns import ChannelPattern
 
 
@@ -36,6 +37,8 @@ class Backend:
     emulated_headers: tuple[str, ...] = ()
     meta: bool = False
     """Whether there is a ``meta_schema``."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds; ``PROXYHOOKS_TIMEOUT``."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """The accepted values; none where ``PROXYHOOKS_INSECURE`` is set."""
 

@@ -179,14 +179,16 @@ class _Checks:
 
     def settings(self, proxy: Proxy) -> Iterator[Finding]:
         event, given = proxy.event, proxy.given
-        timeout = given.get("timeout", "1s")
-        length = seconds(timeout)
+        length, wrong = seconds(timeout := given.get("timeout", "1s")), None
         if length is None:
-            text = f"{timeout!r} has no unit; a bare number is nanoseconds, and every call fails"
-            yield Finding(id="PH010", path=f"{proxy.path}.timeout", text=text, fix='"timeout": "3s"')
+            wrong = "PH010", f"{timeout!r} has no unit; a bare number is nanoseconds, and every call fails"
         elif self.longest is not None and length > self.longest:
-            text = f"{timeout} is longer than the {self.longest:g} s after which gunicorn ends a worker"
-            yield Finding(id="PH011", path=f"{proxy.path}.timeout", text=text, fix='"timeout": "3s"')
+            wrong = "PH011", f"{timeout} is longer than the {self.longest:g} s after which gunicorn ends a worker"
+        elif length != self.backend.timeout:
+            wrong = "PH028", f"{timeout} is not the {self.backend.timeout:g} s that the application has been told"
+        if wrong is not None:
+            fix = f'"timeout": "{self.backend.timeout:g}s"'
+            yield Finding(id=wrong[0], path=f"{proxy.path}.timeout", text=wrong[1], fix=fix)
         for name, wanted in (
             ("http_headers", self.backend.http_headers),
             ("emulated_headers", self.backend.emulated_headers),

@@ -35,6 +35,7 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH025": ("error", "a variable in a place where Centrifugo replaces none, or of a name that it does not replace"),
     "PH026": ("warning", "a variable that is not set here, so that the secret cannot be compared"),
     "PH027": ("info", "a change that needs a restart of Centrifugo; a reload does not take it up"),
+    "PH028": ("warning", "a timeout that is not PROXYHOOKS_TIMEOUT, which says what comes too late"),
 }
 """Level and meaning of each."""
 

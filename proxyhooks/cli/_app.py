@@ -10,6 +10,7 @@ import flask
 from .._extension import ProxyHooks
 from .._extension import find_hooks as of_app
 from .._hooks import Index
+from .._overload import timeout_of
 from .._secrets import load
 from ..centrifugo.backend import Backend, Served
 
@@ -47,5 +48,6 @@ def find_backend(name: str | None = None) -> Backend:
         http_headers=hooks.http_headers,
         emulated_headers=hooks.emulated_headers,
         meta=hooks._meta_schema is not None,
+        timeout=timeout_of(flask.current_app.config),
         secrets=secrets.values,
     )
