@@ -66,18 +66,17 @@ class Listener:
     def stop_accepting(self, *, last: bool) -> None:
         """Take no new connection. Those that are silent so far are still handed out once they speak.
 
-        :param last: nobody else will: take what the kernel has, then let it refuse whoever connects.
+        :param last: no other process will: take what the kernel has before it refuses whoever connects.
         """
         with self._lock:
             if not self._accepts:
                 return
             self._accepts = False
             self._selector.unregister(self._listening)
-            if last:
-                # getsockopt and close, in this order, leave other threads no time in between.
-                while self._take(_AT_ONCE) or _backlog(self._listening):
-                    pass
-                self._listening.close()
+            # getsockopt and close, in this order, leave other threads no time in between.
+            while last and (self._take(_AT_ONCE) or _backlog(self._listening)):
+                pass
+            self._listening.close()
 
     def close_silent(self) -> None:
         """Close the connections that have said nothing."""

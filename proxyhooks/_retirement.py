@@ -47,7 +47,11 @@ class Retirement:
                 self._asked = True
                 self._worker.log.info("max_requests is reached: the worker stops when another one serves")
             if self._asked:
-                self._act(self._decide())
+                try:
+                    self._act(self._decide())
+                except Exception:
+                    self._worker.log.exception("Whether another worker serves cannot be seen")
+                    self._leave()
 
     def _decide(self) -> Decision:
         with self._board.notes() as notes:

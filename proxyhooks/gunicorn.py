@@ -117,7 +117,9 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """In a worker: the application is loaded."""
     _lives.set()
-    number = _numbers[worker]
+    number = _numbers.get(worker)
+    if number is None:
+        raise RuntimeError("pre_fork is overridden, and does not call proxyhooks.gunicorn.pre_fork")
     with _board.notes() as notes:
         me = notes.workers[str(number)]
         me.state = "serving" if worker.alive else "stopping"
@@ -128,22 +130,25 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """In a worker: if it could not load the application, end in a way that does not end the others."""
-    if worker.booted or os.getpid() != worker.pid:
+    ended_with = sys.exception()
+    codes = (server.WORKER_BOOT_ERROR, server.APP_LOAD_ERROR)
+    if not isinstance(ended_with, SystemExit) or ended_with.code not in codes:
         return
     with _board.notes() as notes:
-        notes.workers[str(_numbers[worker])].state = "starting"  # it has come no further
+        if (me := notes.workers.get(str(_numbers.get(worker)))) is not None:
+            me.state = "starting"  # it has come no further
         serving = notes.serving()
     if serving:
         worker.log.error("The application could not be loaded; the %d workers that have one go on serving", serving)
         time.sleep(_AGAIN)
         # With gunicorn's own codes for this the master would stop them.
-        sys.exit(1)
+        raise SystemExit(1) from None
 
 
 def child_exit(server: Any, worker: Any) -> None:
     """In the master: take a worker off the board."""
     with _board.notes() as notes:
-        gone = notes.workers.pop(str(_numbers[worker]), None)
+        gone = notes.workers.pop(str(_numbers.get(worker)), None)
         if gone is None or gone.state != "starting" or gone.generation != notes.generation:
             return
         notes.failed = True
