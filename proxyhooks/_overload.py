@@ -21,6 +21,12 @@ TIMEOUT: Final = "PROXYHOOKS_TIMEOUT"
 DEFAULT_TIMEOUT: Final = 3.0
 """Seconds; what ``flask centrifugo config`` writes."""
 
+# Seconds. Up to the first a call may have waited without there being a queue; one that is there for longer than the
+# second stands, and then the third is enough.
+_NO_QUEUE: Final = 0.05
+_MOMENT: Final = 1.0
+_IN_A_QUEUE: Final = 0.2
+
 _LOG_EVERY: Final = 1.0
 # struct tcp_info, linux/tcp.h: tcpi_state, and tcpi_last_data_recv in milliseconds.
 _INFO: Final = struct.Struct("=B51xI")
@@ -58,30 +64,38 @@ def waited(environ: Mapping[str, Any]) -> float:
 
 
 class Patience:
-    """How long a call may have waited when its turn comes: half of the timeout. The hook has the other half."""
+    """How long a call may have waited when its turn comes: half of the timeout. The hook has the other half.
+
+    Where a queue has stood for longer than a moment it is less: all that such a queue does is to make every call later,
+    and callers whose timeout is another one than the configured would give up just when their turn comes.
+    """
 
     def __init__(self, timeout: float) -> None:
         self._limit = timeout / 2
         self._lock = threading.Lock()
+        # The last call, and the last one before which there was no queue; by time.monotonic.
+        self._seen = self._free = 0.0
         self._late = self._gone = 0
         self._next_log = 0.0
 
     def is_over(self, environ: Mapping[str, Any]) -> bool:
         """Whether the call comes too late. The log tells how many did, at most once a second."""
-        if (time_waited := waited(environ)) <= self._limit:
+        time_waited, now = waited(environ), time.monotonic()
+        if time_waited < _NO_QUEUE or now - self._seen > _MOMENT:
+            self._free = now
+        self._seen = now
+        limit = self._limit if now - self._free <= _MOMENT else min(self._limit, _IN_A_QUEUE)
+        if time_waited <= limit:
             return False
         with self._lock:
             if time_waited == float("inf"):
                 self._gone += 1
             else:
                 self._late += 1
-            now = time.monotonic()
             if now < self._next_log:
                 return True
             self._next_log = now + _LOG_EVERY
             late, gone, self._late, self._gone = self._late, self._gone, 0, 0
-        text = (
-            "more calls than the threads can take: 503 for %d that had waited for %g s, half of %s, and for %d whose "
-        )
-        _logger.warning(f"{text}caller had hung up", late, self._limit, TIMEOUT, gone)
+        text = "more calls than the threads can take: 503 for %d that had waited for %g s, and for %d whose caller had "
+        _logger.warning(f"{text}hung up", late, limit, gone)
         return True

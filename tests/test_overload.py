@@ -80,6 +80,29 @@ def test_patience_lasts_for_half_of_the_timeout() -> None:
 
 
 @linux
+def test_patience_is_shorter_where_a_queue_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the timeout is: 20 s here."""
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    patience = Patience(20.0)
+
+    def is_over(waited: float, later: float) -> bool:
+        nonlocal now
+        now += later
+        return patience.is_over({"gunicorn.socket": Fake(waited)})
+
+    assert not is_over(0.9, 0)  # after some calls at once, or a hiccup
+    assert [is_over(0.9, 0.19) for _ in range(5)] == [False] * 5
+    assert [is_over(0.9, 0.2) for _ in range(3)] == [True] * 3
+    assert not is_over(0.15, 0.2)
+    assert not is_over(0.0, 0.2)  # it is gone
+    assert [is_over(0.9, 0.19) for _ in range(5)] == [False] * 5
+    # Two calls that had to wait, with nothing in between, are no queue.
+    assert not is_over(0.9, 50)
+    assert not is_over(0.9, 50)
+
+
+@linux
 def test_the_log_counts_and_does_not_flood(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
@@ -88,10 +111,12 @@ def test_the_log_counts_and_does_not_flood(caplog: pytest.LogCaptureFixture, mon
         patience.is_over({"gunicorn.socket": Fake(1.5)})
     patience.is_over({"gunicorn.socket": Fake(0, state=8)})
     assert len(caplog.messages) == 1
-    assert "503 for 1 that had waited for 1 s" in caplog.text
+    assert "503 for 1 that had waited for 1 s, and for 0 whose caller had hung up" in caplog.text
+    now = 100.9
+    patience.is_over({"gunicorn.socket": Fake(0.1)})
     now = 101.5
     patience.is_over({"gunicorn.socket": Fake(0, state=8)})
-    assert "503 for 999 that had waited for 1 s, half of PROXYHOOKS_TIMEOUT, and for 2 whose" in caplog.messages[1]
+    assert "503 for 999 that had waited for 0.2 s, and for 2 whose caller had hung up" in caplog.messages[1]
 
 
 def app_with(**config: Any) -> tuple[Flask, list[object]]:
