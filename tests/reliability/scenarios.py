@@ -136,7 +136,7 @@ async def silent_peers(here: Path, long: bool) -> str:
 @scenario
 async def slow_peers(here: Path, long: bool) -> str:
     """50 peers that send a byte a second; with threads, and with greenlets, which is what helps."""
-    threads = await peers.compare(here, peers.dripping, *((3, 3000) if long else (1, 50)))
+    threads = await peers.compare(here, peers.dripping, *((3, 300) if long else (1, 50)))
     greenlets = await peers.compare(here, peers.dripping, *((3, 3000) if long else (1, 50)), "-k", "gevent")
     assert greenlets.noisy.failed == 0, greenlets
     return f"gthread: {threads.noisy}; gevent: {greenlets.noisy}, latency {greenlets.ratio:.2f}"
