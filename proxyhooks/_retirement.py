@@ -26,7 +26,7 @@ class Retirement:
         self._worker = worker
         self._board = board
         self._number = number
-        self._asked = self._may_stop = self._has_spare = False
+        self._asked = self._may_stop = self._has_spare = self._told = False
         # gunicorn would stop at once, and its other workers at about the same time.
         self._max_requests: int = worker.max_requests
         worker.max_requests = sys.maxsize
@@ -43,15 +43,21 @@ class Retirement:
         while not self._may_stop:
             # Nothing to wait on that a signal handler may touch at any time, in threads and greenlets alike.
             time.sleep(_EVERY)
-            if self._worker.nr >= self._max_requests and not self._asked:
+            if self._is_worn() and not self._asked:
                 self._asked = True
-                self._worker.log.info("max_requests is reached: the worker stops when another one serves")
+                if not self._told:
+                    self._told = True
+                    self._worker.log.info("max_requests is reached: the worker stops when another one serves")
             if self._asked:
                 try:
                     self._act(self._decide())
                 except Exception:
                     self._worker.log.exception("Whether another worker serves cannot be seen")
                     self._leave()
+
+    def _is_worn(self) -> bool:
+        worn: bool = self._worker.nr >= self._max_requests
+        return worn
 
     def _decide(self) -> Decision:
         with self._board.notes() as notes:
@@ -68,8 +74,8 @@ class Retirement:
         log, arbiter = self._worker.log, self._worker.ppid
         if decision == "stay":
             self._asked = False
-            if self._worker.nr < self._max_requests:
-                log.error("the application could not be loaded again: this worker goes on with the one it has")
+            if not self._is_worn():
+                log.error("The application could not be loaded again: this worker goes on with the one it has")
         elif decision == "spare" and not self._has_spare:
             self._has_spare = True
             os.kill(arbiter, signal.SIGTTIN)
