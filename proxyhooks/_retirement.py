@@ -87,7 +87,8 @@ class Retirement:
     def _leave(self) -> None:
         listeners = [listener for listener in self._worker.sockets if isinstance(listener, Listener)]
         for listener in listeners:
-            listener.stop_accepting(last=self._board.ending)
+            # With reuse_port each worker has a listening socket of its own.
+            listener.stop_accepting(last=self._board.ending or self._worker.cfg.reuse_port)
         time.sleep(_SETTLE)
         # While nobody is told to open connections elsewhere: clients would just then use those that they had to spare.
         for listener in listeners:
