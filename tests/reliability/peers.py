@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import statistics
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.reliability.client import Client, Outcomes
 from tests.reliability.server import gunicorn
@@ -40,47 +41,44 @@ async def silent(port: int, count: int = 200) -> AsyncIterator[None]:
 async def dripping(port: int, count: int = 50) -> AsyncIterator[None]:
     """A byte a second of a request."""
     request = Client(port).request("echo", "x" * 1000)
-    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
 
-    async def drip() -> None:
+    async def drip(connections: list[socket.socket]) -> None:
         for byte in request:
             for connection in connections:
-                try:
+                with suppress(OSError):
                     connection.send(bytes([byte]))
-                except OSError:
-                    continue
             await asyncio.sleep(1)
 
-    task = asyncio.create_task(drip())
-    await asyncio.sleep(0.2)
-    try:
+    async with _busy(port, count, drip):
         yield
-    finally:
-        task.cancel()
-        for connection in connections:
-            connection.close()
 
 
 @asynccontextmanager
 async def deaf(port: int, count: int = 50) -> AsyncIterator[None]:
     """Requests without an end, whose replies nobody reads."""
     request = Client(port).request("echo", "x" * 10_000)
-    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
-    for connection in connections:
-        connection.setblocking(False)
 
-    async def shout() -> None:
+    async def shout(connections: list[socket.socket]) -> None:
         unsent = dict.fromkeys(connections, b"")
         while True:
             for connection in connections:
-                try:
+                with suppress(OSError):
                     rest = unsent[connection] or request
                     unsent[connection] = rest[connection.send(rest) :]
-                except OSError:
-                    continue
             await asyncio.sleep(0.01)
 
-    task = asyncio.create_task(shout())
+    async with _busy(port, count, shout):
+        yield
+
+
+@asynccontextmanager
+async def _busy(
+    port: int, count: int, work: Callable[[list[socket.socket]], Coroutine[Any, Any, None]]
+) -> AsyncIterator[None]:
+    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    for connection in connections:
+        connection.setblocking(False)
+    task = asyncio.create_task(work(connections))
     await asyncio.sleep(2)
     try:
         yield

@@ -51,39 +51,36 @@ async def replaced(server: Gunicorn, before: list[int]) -> None:
 
 
 async def reload(server: Gunicorn) -> None:
+    """HUP."""
     before = server.workers()
     server.kill(signal.SIGHUP)
     await replaced(server, before)
 
 
 async def stop_one(server: Gunicorn) -> None:
+    """SIGTERM for a single worker."""
     before = server.workers()
     server.kill(signal.SIGTERM, before[0])
     await replaced(server, before[:1])
     await until(lambda: len(server.workers()) == len(before), "a successor")
 
 
-async def reloads(here: Path, calls: int, times: int, *, start: float, repeat: bool = False) -> Client:
+async def repeatedly(
+    event: Callable[[Gunicorn], Awaitable[None]],
+    here: Path,
+    calls: int,
+    times: int,
+    *,
+    start: float,
+    repeat: bool = False,
+) -> Client:
+    """The same thing so many times: :func:`reload`, :func:`stop_one`."""
     with gunicorn(here, START_SECONDS=str(start)) as server:
         await server.ready()
 
         async def events(client: Client) -> None:
             for _ in range(times):
-                await reload(server)
-
-        client = await under_load(server.port, events, calls, repeat=repeat)
-        assert server.stop() == 0
-    return client
-
-
-async def stops(here: Path, calls: int, times: int, *, start: float, repeat: bool = False) -> Client:
-    """SIGTERM for single workers."""
-    with gunicorn(here, START_SECONDS=str(start)) as server:
-        await server.ready()
-
-        async def events(client: Client) -> None:
-            for _ in range(times):
-                await stop_one(server)
+                await event(server)
 
         client = await under_load(server.port, events, calls, repeat=repeat)
         assert server.stop() == 0

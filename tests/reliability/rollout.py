@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.reliability.balancer import balancer, ready
+from tests.reliability.balancer import Balancer, balancer, ready
 from tests.reliability.client import Client
 from tests.reliability.reload import under_load
 from tests.reliability.server import Gunicorn, gunicorn
@@ -18,12 +18,18 @@ def backend(stack: ExitStack, here: Path, name: int, port: int | None = None, **
     return stack.enter_context(gunicorn(here / f"{name}", port=port, **environ))
 
 
+async def three(stack: ExitStack, here: Path, **environ: str) -> tuple[list[Gunicorn], Balancer]:
+    """Backends that serve, and what is in front of them."""
+    backends = [backend(stack, here, number, port=None, **environ) for number in range(3)]
+    balanced = stack.enter_context(balancer(here, *(one.port for one in backends)))
+    await asyncio.gather(ready(balanced), *(one.ready() for one in backends))
+    return backends, balanced
+
+
 async def deploy(here: Path, calls: int, *, repeat: bool = False) -> Client:
     """SIGTERM to each of three masters, and a new one on its port, one after the other."""
     with ExitStack() as stack:
-        backends = [backend(stack, here, number) for number in range(3)]
-        balanced = stack.enter_context(balancer(here, *(one.port for one in backends)))
-        await asyncio.gather(ready(balanced), *(one.ready() for one in backends))
+        backends, balanced = await three(stack, here)
 
         async def events(client: Client) -> None:
             for number, old in enumerate(backends):
@@ -39,9 +45,7 @@ async def deploy(here: Path, calls: int, *, repeat: bool = False) -> Client:
 async def kill_one(here: Path, calls: int, *, repeat: bool = False) -> Client:
     """SIGKILL for everything that is one of three backends."""
     with ExitStack() as stack:
-        backends = [backend(stack, here, number) for number in range(3)]
-        balanced = stack.enter_context(balancer(here, *(one.port for one in backends)))
-        await asyncio.gather(ready(balanced), *(one.ready() for one in backends))
+        backends, balanced = await three(stack, here)
 
         async def events(client: Client) -> None:
             await asyncio.sleep(1)
@@ -56,9 +60,7 @@ async def kill_one(here: Path, calls: int, *, repeat: bool = False) -> Client:
 async def scale_out(here: Path, calls: int, *, life: float) -> tuple[Client, dict[str, float]]:
     """Three backends become six; with the share of the calls that each got after twice the life of a connection."""
     with ExitStack() as stack:
-        backends = [backend(stack, here, number, PROXYHOOKS_KEEPALIVE_TIME=str(life)) for number in range(3)]
-        balanced = stack.enter_context(balancer(here, *(one.port for one in backends)))
-        await asyncio.gather(ready(balanced), *(one.ready() for one in backends))
+        backends, balanced = await three(stack, here, PROXYHOOKS_KEEPALIVE_TIME=str(life))
         shares: Counter[str] = Counter()
 
         def served() -> Counter[str]:

@@ -36,16 +36,16 @@ def _none_lost(client: Client) -> str:
 async def reloads(here: Path, long: bool) -> str:
     """HUP, with an application that takes its time to start."""
     if not long:
-        return _none_lost(await reload.reloads(here, 1000, 2, start=1.2))
-    return _none_lost(await reload.reloads(here, CALLS, TIMES, start=1.5))
+        return _none_lost(await reload.repeatedly(reload.reload, here, 1000, 2, start=1.2))
+    return _none_lost(await reload.repeatedly(reload.reload, here, CALLS, TIMES, start=1.5))
 
 
 @scenario
 async def reloads_with_repeats(here: Path, long: bool) -> str:
     """The same from a client that sends Idempotency-Key."""
     if not long:
-        return _none_lost(await reload.reloads(here, 500, 1, start=0, repeat=True))
-    return _none_lost(await reload.reloads(here, CALLS, TIMES, start=1.5, repeat=True))
+        return _none_lost(await reload.repeatedly(reload.reload, here, 500, 1, start=0, repeat=True))
+    return _none_lost(await reload.repeatedly(reload.reload, here, CALLS, TIMES, start=1.5, repeat=True))
 
 
 @scenario
@@ -58,8 +58,8 @@ async def failed_reload(here: Path, long: bool) -> str:
 async def stops(here: Path, long: bool) -> str:
     """SIGTERM for single workers."""
     if not long:
-        return _none_lost(await reload.stops(here, 1000, 2, start=1.2))
-    return _none_lost(await reload.stops(here, CALLS, TIMES, start=1.5))
+        return _none_lost(await reload.repeatedly(reload.stop_one, here, 1000, 2, start=1.2))
+    return _none_lost(await reload.repeatedly(reload.stop_one, here, CALLS, TIMES, start=1.5))
 
 
 @scenario
