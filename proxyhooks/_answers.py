@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from werkzeug.exceptions import HTTPException
 
@@ -19,8 +18,7 @@ from .exceptions import Disconnect, Error, Rejection
 Outcome: TypeAlias = Literal["result", "error", "disconnect", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What leaves for Centrifugo: with status 200 an envelope, otherwise a failure of the call."""
 
     status: int
@@ -101,7 +99,7 @@ def check_readable(event: Event, message: m.Request | None, written: dict[str, A
 
     :raises ValueError: if not.
     """
-    if not (event.answers_client and isinstance(message, m.ClientRequest) and message.protocol == "json"):
+    if not event.answers_client or not isinstance(message, m.ClientRequest) or message.protocol != "json":
         return
     for part in (written, *written.get("subs", {}).values()):
         for name, value in part.items():

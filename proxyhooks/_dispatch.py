@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import HTTPException
@@ -27,8 +27,7 @@ from .exceptions import HookResultError, Rejection, SetupError
 logger: Final = logging.getLogger("proxyhooks")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A request, read."""
 
     event: Event
@@ -41,15 +40,16 @@ class Dispatcher:
     """Answers calls with the hooks of an index."""
 
     def __init__(self, index: Index, meta_schema: Schema | None, validation_details: bool, timeout: float) -> None:
-        self._index = index
-        self._meta_schema = meta_schema
+        self.index = index
+        self.meta_schema = meta_schema
+        self.load_meta: Callable[[Any], Any] | None = meta_schema.load if meta_schema is not None else None
         self._validation_details = validation_details
         self._timeout = timeout
         self._warned: dict[str, set[str]] = {name: set() for name in EVENTS}
 
     def serves(self, event: Event) -> bool:
         """Whether any hook is there for the event; the log says it where not."""
-        if self._index.serves(event):
+        if self.index.serves(event):
             return True
         if self._is_new(event, ""):
             text = "Centrifugo asks for %s (%s), but no hook serves it. To serve it:\n\n%s\n"
@@ -63,18 +63,20 @@ class Dispatcher:
         :raises Exception: whatever the hook raises, but for refusals.
         """
         event, message = call.event, call.message
-        found = self._index.find(event, message)
+        found = self.index.find(event, message)
         if found is None:
             return self._unmatched(event, message)
         route, variables = found
         began = time.monotonic()
         try:
-            self._load_meta(event, message)
+            if self.load_meta is not None and isinstance(message, m.UserRequest):
+                self._load_meta(event, message, self.load_meta)
             for function, call_before in route.before:
                 if (returned := call_before(message)) is not None:
                     _close(returned)
                     raise HookResultError(f"before_hook {where(function)} must return nothing, not {returned!r}")
-            self._load_data(call, route.hook)
+            if route.load is not None:
+                self._load_data(call, route.hook, route.load)
             returned = route.call(message, **variables)
             return Answer(200, self._write(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException) as refusal:
@@ -91,32 +93,28 @@ class Dispatcher:
                 text = "hook %s for %s took %.3g s: Centrifugo has given up after %g s (PROXYHOOKS_TIMEOUT)"
                 logger.warning(text, route.hook.where, event.name, took, self._timeout)
 
-    def _load_meta(self, event: Event, message: m.Request) -> None:
-        if self._meta_schema is None or not isinstance(message, m.UserRequest):
-            return
+    def _load_meta(self, event: Event, message: m.UserRequest[Any], load: Callable[[Any], Any]) -> None:
         if message.meta is None:
             raise SetupError(
                 f"{event.name} came without meta, but there is a meta_schema: set include_connection_meta in "
                 f"Centrifugo's {event.proxy}, and see that clients get meta when they connect"
             )
         try:
-            _set(message, "meta", self._meta_schema.load(message.meta))
+            _set(message, "meta", load(message.meta))
         except ValidationError as error:
             logger.warning("the meta of client %r no longer fits: %s", message.client, error.messages)
             raise disconnects.ForceReconnect from None
 
-    def _load_data(self, call: Call, hook: Hook) -> None:
-        schema: Any = hook.data_schema
-        if schema is None:
-            return
+    def _load_data(self, call: Call, hook: Hook, load: Callable[[Any], Any]) -> None:
+        schema = hook.data_schema
         data: Any = getattr(call.message, "data")  # noqa: B009  # only events with a payload have a data_schema
         try:
             if isinstance(schema, Schema):
                 if isinstance(data, bytes):
                     data = loads(data)
-                value = schema.load(data if call.has_data else {})
+                value = load(data if call.has_data else {})
             else:
-                value = schema(data)
+                value = load(data)
                 if inspect.isawaitable(value):
                     _close(value)
                     raise _mistake(hook, "has a data_schema that is async, and so would validate nothing")
@@ -143,19 +141,19 @@ class Dispatcher:
     def _write(self, event: Event, message: m.Request, route: Route, result: Any) -> bytes:
         if result is None and event.silent is not None:
             return envelope(b"result", dumps(event.silent))
-        hook, schema = route.hook, route.hook.result_schema
+        hook = route.hook
         if not isinstance(result, event.result):
             _close(result)
             raise _mistake(hook, _wrong(result, event))
         try:
             written = tree(result)
             check_readable(event, message, written)
-            if schema is not None and "b64data" in written:
+            if route.dump is not None and "b64data" in written:
                 raise _mistake(hook, "has a result_schema, which cannot write bytes: return what it dumps")
-            if schema is not None and written.get("data") is not None:  # absent and null stay what they are
-                written["data"] = schema.dump(written["data"])
-            if self._meta_schema is not None and event.result in (m.ConnectResult, m.RefreshResult):
-                self._write_meta(hook, self._meta_schema, written)
+            if route.dump is not None and written.get("data") is not None:  # absent and null stay what they are
+                written["data"] = route.dump(written["data"])
+            if self.meta_schema is not None and event.result in (m.ConnectResult, m.RefreshResult):
+                self._write_meta(hook, self.meta_schema, written)
             return envelope(b"result", dumps(written, type(result).__name__))
         except (TypeError, ValueError) as error:
             raise _mistake(hook, f"returned what cannot be sent: {error}") from error
@@ -176,7 +174,7 @@ class Dispatcher:
         assert event.routed_on is not None
         name = getattr(message, event.routed_on)
         if self._is_new(event, name):
-            near = "".join(f"; {pattern!r} does not match it" for pattern in self._index.near(event, name))
+            near = "".join(f"; {pattern!r} does not match it" for pattern in self.index.near(event, name))
             text = "no hook for %s of %r%s. To serve it:\n\n%s\n"
             logger.warning(text, event.name, name[:255], near, _to_paste(event, name))
         return refuse(event, event.unmatched(), message)

@@ -20,13 +20,13 @@ from ._answers import refuse, rejection_of
 from ._decorators import SchemaLike
 from ._dispatch import Dispatcher, logger
 from ._events import EVENTS
-from ._guard import CURRENT, Guard, Passage, Target, response_of
+from ._fast import shorten
+from ._guard import CURRENT, Guard, Passage, Target, response_of, settle
 from ._hooks import Hooks, Index
 from ._overload import Patience, timeout_of
 from ._secrets import HEADER, load
 from ._signatures import is_async, where
 from .exceptions import Rejection, SetupError
-from .signals import hook_finished
 
 _KEY: Final = "proxyhooks"
 _PREFIX: Final = re.compile("(/[A-Za-z0-9._~-]+)*/?")
@@ -126,7 +126,9 @@ class ProxyHooks(Hooks):
             return _sync(app, function) if is_async(function) else function
 
         details = bool(app.config.get("PROXYHOOKS_VALIDATION_DETAILS", False))
-        return Dispatcher(Index(self, ready), self._meta_schema, details, timeout)
+        dispatcher = Dispatcher(Index(self, ready), self._meta_schema, details, timeout)
+        shorten(app, app.extensions[_KEY].guard, dispatcher, _view)
+        return dispatcher
 
 
 def find_hooks(app: Flask, name: str | None = None) -> ProxyHooks:
@@ -163,16 +165,9 @@ def _sync(app: Flask, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _view(**_: Any) -> Response:  # url_value_preprocessors may add values
     passage: Passage | None = flask.request.environ.get(CURRENT)
-    if passage is None or passage.call is None or passage.dispatcher is None:
+    if passage is None or passage.call is None:
         flask.abort(404)  # by a path that the guard does not know, such as one with a slash at its end
-    app, event, message = passage.app, passage.call.event.name, passage.message
-    try:
-        answer = passage.answer = passage.dispatcher.answer(passage.call)
-    except BaseException:
-        hook_finished.send(app, event=event, request=message, answer=None)
-        raise
-    hook_finished.send(app, event=event, request=message, answer=answer)
-    return response_of(app, answer)
+    return response_of(passage.app, settle(passage))
 
 
 def _check_free(app: Flask, url_prefix: str) -> None:

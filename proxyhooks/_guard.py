@@ -26,12 +26,15 @@ from ._overload import Patience
 from ._secrets import Secrets
 from ._signatures import where
 from .messages import Request
+from .signals import hook_finished
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CURRENT: Final = "proxyhooks.current"
 """Where the environ keeps the :class:`Passage` of a request."""
+SETTLED: Final[list[bytes]] = []
+"""Nothing is to be said but the answer that the passage has."""
 _SLASHES: Final = re.compile("/{2,}")
 # Headers that describe the body the application wrote, which is not the body that leaves.
 _OF_THE_BODY: Final = ("content-", "transfer-encoding", "location", "etag", "last-modified", "accept-ranges")
@@ -50,6 +53,38 @@ class Passage:
     """What Flask's error handlers were asked about."""
     after: list[Promised] = field(default_factory=list)
     """What :func:`proxyhooks.after_reply` was given."""
+    said: tuple[str, list[tuple[str, str]], Any] = ("", [], None)
+    """Status, headers and exc_info of the application's response."""
+    written: list[bytes] | None = None
+    """What the application wrote in the way that WSGI has for old ones."""
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+    ) -> Callable[[bytes], object]:
+        """WSGI's own, which keeps what the application says."""
+        self.said, self.written = (status, headers, exc_info), []
+        return self.written.append
+
+
+def settle(passage: Passage) -> Answer:
+    """Have the call answered by its hook, and tell who listens.
+
+    :raises Exception: whatever the hook raises, but for refusals.
+    """
+    assert passage.call is not None
+    assert passage.dispatcher is not None
+    try:
+        answer = passage.answer = passage.dispatcher.answer(passage.call)
+    except BaseException:
+        _tell(passage, None)
+        raise
+    _tell(passage, answer)
+    return answer
+
+
+def _tell(passage: Passage, answer: Answer | None) -> None:
+    if hook_finished.receivers and passage.call is not None:
+        hook_finished.send(passage.app, event=passage.call.event.name, request=passage.message, answer=answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +102,10 @@ class Guard:
 
     def __init__(self, app: Flask, wsgi_app: WSGIApplication) -> None:
         self.targets: dict[str, Target] = {}
+        self.wsgi_app = wsgi_app
+        self.way = wsgi_app
+        """Where calls go that may go on. It may return :data:`SETTLED` instead of a response."""
         self._app = app
-        self._wsgi_app = wsgi_app
         self._warned: set[tuple[str, str]] = set()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -79,7 +116,7 @@ class Guard:
                 # Flask would find its way, past this guard.
                 logger.warning("%s is no URL of a hook: %s is", path, meant)
                 return _send(start_response, Answer(404, b"no hook is here\n", "failed"))
-            return self._wsgi_app(environ, start_response)
+            return self.wsgi_app(environ, start_response)
         limit = size_limit(self._app)
         try:
             length = check_head(environ, target.secrets, limit)
@@ -100,27 +137,22 @@ class Guard:
             raise
 
     def _leave(self, passage: Passage, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        started: list[Any] = []
-        written: list[bytes] = []
-
-        def capture(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
-            started[:] = [status, headers, exc_info]
-            return written.append
-
-        body = self._wsgi_app(environ, capture)
+        body = self.way(environ, passage.start_response)
+        if body is SETTLED and passage.answer is not None:
+            sent = _send(start_response, passage.answer)
+            return Reply(iter(sent), None, self._app, passage.after) if passage.after else sent
         chunks = iter(body)
-        if not started:  # a lazy application says its status when its body is asked for
-            written.extend(itertools.islice(chunks, 1))
-        status, headers, exc_info = started or ["", [], None]
+        first = [] if passage.written is not None else list(itertools.islice(chunks, 1))
+        status, headers, exc_info = passage.said  # a lazy application says it when its body is asked for
         if status >= "4":
             self._warn_of_page(passage, status, environ)
             start_response(status, headers, exc_info)
-            chunks = itertools.chain(written, chunks)
+            chunks = itertools.chain(passage.written or (), first, chunks)
         elif passage.answer is not None and passage.answer.status == 200:
-            chunks = _send(start_response, passage.answer, headers)
+            chunks = iter(_send(start_response, passage.answer, headers))
         else:
             logger.error("%s", self._explain(passage, status, environ))
-            chunks = _send(start_response, Answer(500, b"not an answer of a hook\n", "failed"))
+            chunks = iter(_send(start_response, Answer(500, b"not an answer of a hook\n", "failed")))
         return Reply(chunks, getattr(body, "close", None), self._app, passage.after)
 
     def _warn_of_page(self, passage: Passage, status: str, environ: WSGIEnvironment) -> None:
@@ -192,17 +224,20 @@ class Reply:
 
 def response_of(app: Flask, answer: Answer) -> Response:
     """The answer as a response of Flask."""
-    return app.response_class(answer.body, answer.status, mimetype=_mimetype(answer))
+    return app.response_class(answer.body, answer.status, mimetype=mimetype_of(answer))
 
 
-def _mimetype(answer: Answer) -> str:
+def mimetype_of(answer: Answer) -> str:
     return "application/json" if answer.status == 200 else "text/plain"
 
 
-def _send(start_response: StartResponse, answer: Answer, headers: Iterable[tuple[str, str]] = ()) -> Iterator[bytes]:
+_STATUS: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def _send(start_response: StartResponse, answer: Answer, headers: Iterable[tuple[str, str]] = ()) -> tuple[bytes]:
     sent = [(name, value) for name, value in headers if not name.lower().startswith(_OF_THE_BODY)]
-    sent += [("Content-Type", _mimetype(answer)), ("Content-Length", str(len(answer.body)))]
+    sent += [("Content-Type", mimetype_of(answer)), ("Content-Length", str(len(answer.body)))]
     if answer.status == 405:
         sent.append(("Allow", "POST"))
-    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", sent)
-    return iter([answer.body])
+    start_response(_STATUS[answer.status], sent)
+    return (answer.body,)

@@ -36,14 +36,23 @@ class Hook:
     """Its name, file and line, for messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Route:
-    """A hook as it is found: ready to be called, with what runs before it."""
+    """A hook as it is found: ready to be called, with what runs around it."""
 
     hook: Hook
     call: Callable[..., Any]
     before: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
     """Each before_hook, as written and ready to be called."""
+    load: Callable[[Any], Any] | None = field(init=False)
+    """Makes of the payload what the hook gets; by its data_schema."""
+    dump: Callable[[Any], Any] | None = field(init=False)
+    """Makes of the result's data what is sent; by its result_schema."""
+
+    def __post_init__(self) -> None:
+        data_schema, result_schema = self.hook.data_schema, self.hook.result_schema
+        self.load = data_schema.load if isinstance(data_schema, Schema) else data_schema
+        self.dump = None if result_schema is None else result_schema.dump
 
 
 class Hooks:
@@ -231,7 +240,8 @@ class Index:
         if event.routed_on is not None:
             found = routes.tree.find(getattr(request, event.routed_on))
             if found is not None:  # the variable of a bare hook behind an rpc_prefix is no argument of the hook
-                return found.value, found.variables if found.value.hook.pattern else {}
+                route, variables = found
+                return route, variables if route.hook.pattern else {}
         return None if routes.any is None else (routes.any, {})
 
     def near(self, event: Event, name: str) -> list[str]:

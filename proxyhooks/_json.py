@@ -1,10 +1,21 @@
-"""Strict JSON, in both directions."""
+"""Strict JSON, in both directions.
+
+orjson does it where it is installed, as long as both would do the same: what it refuses, and what it would read or
+write in another way than ``json``, goes to ``json``, which decides.
+"""
 
 from __future__ import annotations
 
+import codecs
 import json
+import marshal
 import math
 from typing import Any, Final
+
+try:
+    import orjson
+except ImportError:
+    orjson: Any = None  # type: ignore[no-redef]  # it comes with the extra "fast"
 
 MAX_DEPTH: Final = 256
 """Levels of nesting that are read. More is a payload built to break a parser."""
@@ -24,18 +35,42 @@ def loads(text: bytes) -> Any:
     :raises Malformed: if it is not JSON in UTF-8.
     :raises Hostile: if it nests deeper than :data:`MAX_DEPTH` or has a number that Python cannot hold.
     """
+    value = _loads_quickly(text) if orjson is not None else None
+    if value is None:
+        value = _loads(text)
+    # Most texts are too short or have too few brackets to be deep.
+    if len(text) > 2 * MAX_DEPTH and text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
+        raise Hostile(f"it nests deeper than {MAX_DEPTH} levels")
+    return value
+
+
+# orjson makes floats of integers beyond 64 bits, which have 19 digits at least.
+_DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else 0 for byte in range(256))
+_LONG: Final = b"0" * 19
+
+
+def _loads_quickly(text: bytes) -> Any:
+    """The value, or ``None`` where it is not sure, or null."""
+    # "in" would first try whether it is asked for a single byte.
+    if text.translate(_DIGITS).find(_LONG) >= 0:
+        return None
     try:
-        value = json.loads(text.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _loads(text: bytes) -> Any:
+    try:
+        if text.startswith(codecs.BOM_UTF8):
+            raise Malformed("it begins with a BOM")
+        return _decode(text.decode())
     except RecursionError:
         raise Hostile("it nests too deeply") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise Malformed(str(error)) from None
     except ValueError as error:  # more digits than Python turns into an int
         raise Hostile(str(error)) from None
-    # Most texts have too few brackets to be deep, and counting them costs next to nothing.
-    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
-        raise Hostile(f"it nests deeper than {MAX_DEPTH} levels")
-    return value
 
 
 def _refuse_constant(name: str) -> Any:
@@ -47,6 +82,9 @@ def _finite(text: str) -> float:
     if math.isinf(value):
         raise Hostile(f"the number {text[:40]} is out of range")
     return value
+
+
+_decode: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
 
 
 def _deeper_than(levels: int, value: Any) -> bool:
@@ -68,6 +106,8 @@ def dumps(value: Any, path: str = "the value") -> bytes:
     :raises TypeError: if a part of it is not JSON; the text names the path to it.
     :raises ValueError: if a number is not finite, or the value contains itself or nests too deeply.
     """
+    if orjson is not None and (written := _dumps_quickly(value)) is not None:
+        return written
     try:
         text = _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
@@ -78,6 +118,17 @@ def dumps(value: Any, path: str = "the value") -> bytes:
         return text.encode()
     except UnicodeEncodeError:  # half a surrogate, which JSON can only carry escaped
         return _encode_escaped(value).encode()
+
+
+def _dumps_quickly(value: Any) -> bytes | None:
+    """The value as JSON, or ``None`` where it is not sure."""
+    try:
+        written = orjson.dumps(value)
+        # orjson writes UUIDs, enums and dataclasses, too, which here are mistakes: marshal takes none of them.
+        marshal.dumps(value, 2)
+    except (orjson.JSONEncodeError, ValueError):
+        return None
+    return written if written.find(b"null") < 0 else None  # as it writes NaN
 
 
 def _all_keys_are_text(value: Any) -> bool:

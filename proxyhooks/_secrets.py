@@ -6,7 +6,7 @@ import functools
 import hmac
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ _HOW: Final = (
 class Secrets:
     """The accepted values; several while one replaces another."""
 
-    def __init__(self, accepted: Callable[[], Sequence[bytes]] | None) -> None:
+    def __init__(self, accepted: Callable[[], tuple[bytes, ...]] | None) -> None:
         self._accepted = accepted
 
     @property
@@ -42,9 +42,9 @@ class Secrets:
             return True
         given, accepted = (header or "").encode("latin-1", "replace"), self._accepted()
         matches = [hmac.compare_digest(given, value) for value in accepted]
-        if not any(matches):
+        if True not in matches:
             return False
-        uses_of(tuple(accepted)).note(matches.index(True))
+        uses_of(accepted).note(matches.index(True))
         return True
 
 
@@ -77,7 +77,7 @@ def load(config: Mapping[str, Any], secrets: object = None) -> Secrets:
         raise SetupError(f"{_HOW}, not a {type(secrets).__name__}; in the environment {_VARIABLE}='[\"...\"]'")
     if not secrets:
         raise SetupError(f"{_HOW}; the list is empty")
-    checked = [_checked(value) for value in secrets]
+    checked = tuple(_checked(value) for value in secrets)
     return Secrets(lambda: checked)
 
 
@@ -90,7 +90,7 @@ class _File:
         self._stamp = self._look()
         self._good = _read(path)
 
-    def values(self) -> Sequence[bytes]:
+    def values(self) -> tuple[bytes, ...]:
         stamp = self._look()
         if stamp != self._stamp:
             self._stamp = stamp
@@ -115,7 +115,7 @@ def _file(path: str) -> _File:
     return _File(path)
 
 
-def _read(path: str) -> list[bytes]:
+def _read(path: str) -> tuple[bytes, ...]:
     try:
         lines = Path(path).read_bytes().split(b"\n")
     except OSError as error:
@@ -124,10 +124,9 @@ def _read(path: str) -> list[bytes]:
     for number, value in enumerate(values, 1):
         if not value.isascii() or not value.decode("ascii").isprintable():
             raise SetupError(f"{FILE}: {path}, line {number}: use printable ASCII, a header carries nothing else")
-    values = [value for value in values if value]
-    if not values:
+    if not any(values):
         raise SetupError(f"{FILE}: {path} has no secret in it; write one a line")
-    return values
+    return tuple(value for value in values if value)
 
 
 def _checked(value: object) -> bytes:

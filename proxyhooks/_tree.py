@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ._patterns import READERS, ChannelPattern
 from .exceptions import SetupError
-
-
-@dataclass(slots=True)
-class Found:
-    """What a channel led to."""
-
-    value: Any
-    variables: dict[str, Any]
-
 
 _IN_UUID = frozenset("0123456789abcdef-")
 
@@ -65,14 +55,15 @@ class PatternTree:
         check_doubt(self._root, pattern)
         return None
 
-    def find(self, channel: str) -> Found | None:
+    def find(self, channel: str) -> tuple[Any, dict[str, Any]] | None:
+        """The value that the channel leads to, and the variables of its pattern."""
         if channel in self._exact:
-            return Found(self._exact[channel], {})
+            return self._exact[channel], {}
         found = _find(self._root, channel, 0)
         if found is None:
             return None
         (pattern, value), values = found
-        return Found(value, dict(zip(pattern.variables, values, strict=True)))
+        return value, dict(zip(pattern.variables, values, strict=True))
 
 
 def _find(node: _Node, text: str, position: int) -> tuple[tuple[ChannelPattern, Any], tuple[Any, ...]] | None:

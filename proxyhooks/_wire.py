@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import functools
 import math
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from . import _clock, errors
 from ._fields import (
     Array,
     Bool,
-    Field,
     Integer,
     Json,
     Kind,
@@ -48,28 +48,57 @@ def read(message: type[_T], value: Any) -> _T:
     if not isinstance(value, dict):
         raise Malformed("not an object")
     cls: Any = message
-    readers, given = _readers(cls), {}
-    for key, item in value.items():
-        reader = readers.get(key)
-        if reader is not None:
-            name, convert = reader
-            if name in given:
+    made: _T = cls.__new__(cls)
+    rows, twins = _readers(cls)
+    for name, default, exact, convert, put in rows:
+        item = value.get(name, default)
+        put(made, item if type(item) is exact else convert(item))
+    for name, twin, put in twins:
+        if twin in value:
+            if name in value:
                 raise Malformed(f"{name} comes twice")  # as JSON and as base64
-            given[name] = convert(item)
-    return message(**given)
+            put(made, _read_base64(value[twin]))
+    return made
 
 
 _Reader = Callable[[Any], Any]
+_Put = Callable[[Any, Any], None]
+"""Puts a value into a message, which is frozen for everybody else; to call its class would cost more than the rest."""
+
+
+class _Row(NamedTuple):
+    """How a field is read."""
+
+    name: str
+    default: Any
+    exact: type | None
+    """What needs no conversion; so do most defaults."""
+    convert: _Reader
+    put: _Put
 
 
 @functools.cache
-def _readers(message: Any) -> dict[str, tuple[str, _Reader]]:
-    readers: dict[str, tuple[str, _Reader]] = {}
+def _readers(message: Any) -> tuple[list[_Row], list[tuple[str, str, _Put]]]:
+    """How each field is read, and those that may come as base64 by their twins' names."""
+    rows, twins = [], []
+    defaults = {field.name: field for field in dataclasses.fields(message)}
     for field in fields_of(message):
-        readers[field.name] = field.name, _reader(field.kind)
+        put: _Put = getattr(message, field.name).__set__
+        exact = {String: str, Bool: bool}.get(type(field.kind))
+        default, convert = defaults[field.name].default, _reader(field.kind)
+        if (make := defaults[field.name].default_factory) is not dataclasses.MISSING:
+            default, convert = _MISSING, functools.partial(_read_or_make, make, convert)
+        rows.append(_Row(field.name, default, exact, convert, put))
         if field.twin is not None:
-            readers[field.twin] = field.name, _read_base64
-    return readers
+            twins.append((field.name, field.twin, put))
+    return rows, twins
+
+
+_MISSING: Final = object()
+
+
+def _read_or_make(make: Callable[[], Any], convert: _Reader, value: Any) -> Any:
+    return make() if value is _MISSING else convert(value)
 
 
 def _reader(kind: Kind) -> _Reader:
@@ -140,20 +169,24 @@ def tree(message: Any) -> dict[str, Any]:
     check(message)
     cls: Any = type(message)
     written: dict[str, Any] = {}
-    for field, write in _writers(cls):
-        value = getattr(message, field.name)
-        if value is None or (value is False and field.kind == Bool()):
+    for name, twin, left_out, write in _writers(cls):
+        value = getattr(message, name)
+        if value is None or value is left_out:
             continue
-        if field.twin is not None and isinstance(value, bytes):
-            written[field.twin] = base64.b64encode(value).decode("ascii")
+        if twin is not None and isinstance(value, bytes):
+            written[twin] = base64.b64encode(value).decode("ascii")
         else:
-            written[field.name] = write(value)
+            written[name] = write(value)
     return written
 
 
 @functools.cache
-def _writers(message: Any) -> tuple[tuple[Field, Callable[[Any], Any]], ...]:
-    return tuple((field, _writer(field.kind)) for field in fields_of(message))
+def _writers(message: Any) -> list[tuple[str, str | None, Any, Callable[[Any], Any]]]:
+    """How each field is written: its name, that of bytes, what besides ``None`` is left out."""
+    return [
+        (field.name, field.twin, False if field.kind == Bool() else None, _writer(field.kind))
+        for field in fields_of(message)
+    ]
 
 
 def _writer(kind: Kind) -> Callable[[Any], Any]:

@@ -33,6 +33,9 @@ LAYERS = [
     ["centrifugo._line"],
     ["responses"],
     ["_extension"],
+    ["_fast"],
+    ["_fast._way"],
+    ["_fast._context", "_fast._payloads", "_fast._safety"],
     ["_guard"],
     ["_entrance"],
     ["_after", "_dispatch"],
@@ -49,7 +52,21 @@ LAYERS = [
     ["exceptions", "_fields", "_json"],
     ["_codes", "_clock", "_uses"],
 ]
-NEEDS_FLASK = {"_extension", "_guard", "_entrance", "_after", "responses", "testing", "_client", "cli", "cli._app"}
+NEEDS_FLASK = {
+    "_extension",
+    "_fast",
+    "_fast._way",
+    "_fast._context",
+    "_fast._safety",
+    "_guard",
+    "_entrance",
+    "_after",
+    "responses",
+    "testing",
+    "_client",
+    "cli",
+    "cli._app",
+}
 MAY_NEED_FLASK = {name for name in LAYERS[0] if name.startswith("cli.")} | {"pytest_plugin"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

@@ -1,0 +1,122 @@
+"""Flask's context of a request that is matched already, whose parts are made when somebody asks for them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from flask import (
+    Flask,
+    Request,
+    appcontext_popped,
+    appcontext_pushed,
+    appcontext_tearing_down,
+    request_tearing_down,
+)
+from flask.ctx import AppContext, RequestContext, _sentinel
+from flask.globals import _cv_app, _cv_request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from werkzeug.routing import MapAdapter, Rule
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+
+class ShortContext(RequestContext):
+    """As Flask's own, of which everything is there; where nobody looks, nothing is made.
+
+    Whatever is not the usual case goes to the methods of Flask's, which find all that they need.
+    """
+
+    def __init__(self, app: Flask, environ: WSGIEnvironment, rule: Rule) -> None:
+        # Not Flask's own __init__, whose work is done below, when it is needed.
+        self.app = app
+        self.environ = environ
+        self.rule = rule
+        self.flashes = None
+        self._after_request_functions = []
+        self._cv_tokens = []
+        if app.request_class is not Request:
+            self.request  # noqa: B018  # what another class does when it is made, it shall do now
+
+    @cached_property
+    def request(self) -> Request:  # type: ignore[override]  # a plain attribute, to whoever looks
+        request = self.app.request_class(self.environ)
+        request.json_module = self.app.json
+        request.url_rule, request.view_args = self.rule, {}
+        return request
+
+    @cached_property
+    def url_adapter(self) -> MapAdapter | None:  # type: ignore[override]  # likewise
+        return self.app.create_url_adapter(self.request)
+
+    @cached_property
+    def _session(self) -> SessionMixin:  # type: ignore[override]  # likewise
+        interface = self.app.session_interface
+        session = interface.open_session(self.app, self.request)
+        return interface.make_null_session(self.app) if session is None else session
+
+    @property
+    def session_is_open(self) -> bool:
+        return "_session" in vars(self)
+
+    def copy(self) -> RequestContext:
+        return RequestContext(self.app, self.environ, self.request, self._session)
+
+    def match_request(self) -> None:
+        """Nothing is left to be matched."""
+
+    def push(self) -> None:
+        if self._cv_tokens or _cv_app.get(None) is not None:
+            super().push()
+            return
+        app_ctx = self.app.app_context()
+        if appcontext_pushed.receivers:
+            app_ctx.push()
+        else:
+            app_ctx._cv_tokens.append(_cv_app.set(app_ctx))
+        self._cv_tokens.append((_cv_request.set(self), app_ctx))
+        if _opens_otherwise(self):
+            self._session  # noqa: B018  # opened now
+
+    def pop(self, exc: BaseException | None = _sentinel) -> None:  # type: ignore[assignment]  # Flask's own "not given"
+        tokens, app = self._cv_tokens, self.app
+        if (
+            exc is _sentinel
+            or len(tokens) != 1
+            or _cv_request.get(None) is not self
+            or app.teardown_request_funcs.get(None)
+            or request_tearing_down.receivers
+        ):
+            super().pop(exc)
+            return
+        token, app_ctx = tokens.pop()
+        try:
+            if "request" in vars(self):
+                self.request.close()
+        finally:
+            _cv_request.reset(token)
+            self.environ["werkzeug.request"] = None
+            if app_ctx is not None:
+                _pop(app_ctx, exc)
+
+
+def _pop(app_ctx: AppContext, exc: BaseException | None) -> None:
+    if (
+        len(app_ctx._cv_tokens) == 1
+        and _cv_app.get(None) is app_ctx
+        and not app_ctx.app.teardown_appcontext_funcs
+        and not appcontext_tearing_down.receivers
+        and not appcontext_popped.receivers
+    ):
+        _cv_app.reset(app_ctx._cv_tokens.pop())
+    else:
+        app_ctx.pop(exc)
+
+
+def _opens_otherwise(ctx: ShortContext) -> bool:
+    """Whether somebody might notice when a session is opened: by a cookie of its own, or not by Flask's interface."""
+    interface = ctx.app.session_interface
+    if type(interface) is not SecureCookieSessionInterface or vars(interface):
+        return True
+    return "HTTP_COOKIE" in ctx.environ and ctx.app.config["SESSION_COOKIE_NAME"] in ctx.environ["HTTP_COOKIE"]

@@ -1,0 +1,61 @@
+"""Whether an application is still Flask where the short way takes Flask's place."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import types
+from typing import TYPE_CHECKING, Final
+
+from flask import Flask
+from flask.ctx import AppContext, RequestContext
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+# What RequestContext and AppContext keep, and what Flask does with them, was compared in these. Another one may do
+# something more, which the short way would leave out.
+_KNOWN: Final = ("3.1.3",)
+
+# What the short way stands in for, or passes by.
+_METHODS: Final = (
+    "app_context",
+    "create_url_adapter",
+    "dispatch_request",
+    "do_teardown_appcontext",
+    "do_teardown_request",
+    "ensure_sync",
+    "finalize_request",
+    "full_dispatch_request",
+    "make_response",
+    "preprocess_request",
+    "process_response",
+    "request_context",
+)
+
+
+def obstacle(app: Flask, wsgi_app: WSGIApplication) -> str | None:
+    """Why the short way, in the place of that ``wsgi_app``, might give another answer, or ``None``."""
+    version = importlib.metadata.version("flask")
+    if version not in _KNOWN:
+        return f"Flask {version} is not one of those it was compared with, {', '.join(_KNOWN)}"
+    if app.url_map.host_matching or app.subdomain_matching:
+        return "the application matches hosts or subdomains"
+    if not _is_flasks(wsgi_app):
+        return f"{wsgi_app!r} is around Flask's wsgi_app since before ProxyHooks was; wrap app.wsgi_app after init_app"
+    for method in _METHODS:
+        if not _is_flasks(getattr(app, method)):
+            return f"{type(app).__name__}.{method} is not Flask's own"
+    for context in (RequestContext, AppContext):
+        if not all(_is_function_of(getattr(context, name), "flask.ctx") for name in ("__init__", "push", "pop")):
+            return f"{context.__name__} is not Flask's own"
+    return None
+
+
+def _is_flasks(method: object) -> bool:
+    found = getattr(method, "__func__", None)
+    return any(_is_function_of(found, module) for module in ("flask.app", "flask.sansio.app"))
+
+
+def _is_function_of(found: object, module: str) -> bool:
+    """Whether it is a function of that module; one that a tool has wrapped has the globals of the tool's."""
+    return isinstance(found, types.FunctionType) and found.__globals__.get("__name__") == module

@@ -1,0 +1,110 @@
+"""The way of a call through Flask.
+
+The guard has read the message before Flask starts, and calls of one event and host are all matched alike. So what
+Flask finds out anew for every request is found out once, by the first one, which goes Flask's own way. What runs around
+a hook runs as Flask runs it, and is passed by where there is nothing: no function, no receiver, no session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Flask, Response, request_finished, request_started
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
+
+from .._guard import CURRENT, SETTLED, response_of, settle
+from ._context import ShortContext
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_MAX_RULES: Final = 1000
+_Key = tuple[str, str | None, str]
+
+
+class Way:
+    """A WSGI application in the place of ``Flask.wsgi_app``, for calls that the guard has let in."""
+
+    def __init__(self, app: Flask, view: Callable[..., Any], flasks: WSGIApplication) -> None:
+        self._app = app
+        self._view = view
+        self._flasks = flasks
+        self._rules: dict[_Key, Rule] = {}
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        rule = self._rules.get(_key(environ))
+        if rule is None or not self._is_usual(environ, rule):
+            if rule is None:
+                self._learn(environ)
+            return self._flasks(environ, start_response)
+        app, ctx = self._app, ShortContext(self._app, environ, rule)
+        raised: BaseException | None = None
+        # From here on as Flask.wsgi_app, step by step.
+        try:
+            try:
+                ctx.push()
+                response = self._dispatch(ctx)
+            except Exception as error:
+                raised = error
+                response = app.handle_exception(error)
+            except BaseException as error:
+                raised = error
+                raise
+            return SETTLED if response is None else response(environ, start_response)
+        finally:
+            ctx.pop(None if raised is not None and app.should_ignore_error(raised) else raised)
+
+    def _dispatch(self, ctx: ShortContext) -> Response | None:
+        """As ``Flask.full_dispatch_request``, but ``None`` where nobody would see the response."""
+        app = self._app
+        try:
+            if request_started.receivers:
+                request_started.send(app, _async_wrapper=app.ensure_sync)
+            returned: Any = None
+            if app.before_request_funcs.get(None) or app.url_value_preprocessors.get(None):
+                returned = app.preprocess_request()
+            if returned is None:
+                answer = settle(ctx.environ[CURRENT])
+                if answer.status == 200 and self._nobody_looks(ctx):
+                    return None
+                returned = response_of(app, answer)
+        except Exception as error:
+            returned = app.handle_user_exception(error)
+        return app.finalize_request(returned)
+
+    def _is_usual(self, environ: WSGIEnvironment, rule: Rule) -> bool:
+        """Whether Flask would do with this request what it did with the first of its kind."""
+        return (
+            "HTTP_UPGRADE" not in environ  # such as to WebSocket, for which other rules match
+            and "werkzeug.debug.preserve_context" not in environ
+            and self._app.config["TRUSTED_HOSTS"] is None
+            and self._app.view_functions.get(rule.endpoint) is self._view
+        )
+
+    def _nobody_looks(self, ctx: ShortContext) -> bool:
+        """Whether there is nobody who would look at a response of Flask."""
+        return not (
+            self._app.after_request_funcs.get(None)
+            or ctx._after_request_functions
+            or request_finished.receivers
+            or ctx.session_is_open
+        )
+
+    def _learn(self, environ: WSGIEnvironment) -> None:
+        """Find out where Flask's way leads."""
+        if "HTTP_HOST" not in environ or len(self._rules) >= _MAX_RULES:
+            return  # whoever knows the secret can name as many hosts as he likes
+        try:
+            adapter = self._app.create_url_adapter(self._app.request_class(dict(environ)))
+            rule, variables = (None, {}) if adapter is None else adapter.match(return_rule=True)
+        except HTTPException:  # such as for a host that is none
+            return
+        if rule is not None and not variables and self._is_usual(environ, rule):
+            self._rules[_key(environ)] = rule
+
+
+def _key(environ: WSGIEnvironment) -> _Key:
+    """All that decides how a request is matched, but for what is unusual."""
+    return environ["PATH_INFO"], environ.get("HTTP_HOST"), environ["wsgi.url_scheme"]

@@ -1,0 +1,130 @@
+"""The same rpc with a payload of five fields, written in five ways.
+
+All but the first two validate the payload; only the hook checks a secret and the whole message, finds its hook by the
+method, and answers what cannot be validated as Centrifugo wants it. So where they differ, the others have less to do.
+Each is a module-level application, for servers, made when it is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import orjson
+from flask import Flask, request
+from marshmallow import Schema, fields, validate
+
+from proxyhooks import ProxyHooks, RPCRequest, RPCResult
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATH = "/centrifugo/rpc"
+SECRET = "s3cret"
+DATA = {"text": "Hello, world", "room": 42, "tags": ["a", "b"], "urgent": True, "color": "green"}
+BODY = json.dumps(
+    {
+        "client": "7d13ca1e-754a-4a7e-a3fa-279fcf7ef87e",
+        "transport": "websocket",
+        "protocol": "json",
+        "encoding": "json",
+        "user": "42",
+        "method": "say",
+        "data": DATA,
+    },
+    separators=(",", ":"),
+).encode()
+
+
+class MessageSchema(Schema):
+    text = fields.String(required=True, validate=validate.Length(1, 500))
+    room = fields.Integer(required=True, strict=True)
+    tags = fields.List(fields.String())
+    urgent = fields.Boolean()
+    color = fields.String(validate=validate.OneOf(["red", "green", "blue"]))
+
+
+def wsgi() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        data = orjson.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))["data"]
+        body = orjson.dumps({"result": {"data": data}})
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    return answer
+
+
+def bare() -> Flask:
+    app = Flask("bare")
+
+    @app.post(PATH)
+    def rpc() -> dict[str, Any]:
+        return {"result": {"data": request.get_json()["data"]}}
+
+    return app
+
+
+def by_hand() -> Flask:
+    app = Flask("by_hand")
+    schema = MessageSchema()
+
+    @app.post(PATH)
+    def rpc() -> dict[str, Any]:
+        return {"result": {"data": schema.load(request.get_json()["data"])}}
+
+    return app
+
+
+def fastapi() -> Any:
+    from fastapi import FastAPI
+    from pydantic import BaseModel, Field, StrictInt
+
+    class Message(BaseModel):
+        text: Annotated[str, Field(min_length=1, max_length=500)]
+        room: StrictInt
+        tags: list[str] | None = None
+        urgent: bool | None = None
+        color: Literal["red", "green", "blue"] | None = None
+
+    class Call(BaseModel):
+        data: Message
+
+    class Reply(BaseModel):
+        result: Call
+
+    app = FastAPI()
+
+    async def rpc(call: Call) -> Reply:
+        return Reply(result=call)
+
+    rpc.__annotations__ = {"call": Call, "return": Reply}  # which are local, and so not found by their names
+    app.post(PATH)(rpc)
+    return app
+
+
+def hook() -> Flask:
+    app = Flask("hook")
+    hooks = ProxyHooks(app, secrets=[SECRET])
+
+    @hooks.rpc("say", data_schema=MessageSchema)
+    def say(req: RPCRequest) -> RPCResult:
+        return RPCResult(data=req.data)
+
+    return app
+
+
+CONTESTANTS = {
+    "wsgi": "plain WSGI function, orjson, nothing checked",
+    "bare": "Flask view that reads JSON and returns a dict",
+    "by_hand": "Flask view with marshmallow by hand",
+    "fastapi": "FastAPI with pydantic, `async def`",
+    "hook": "**a hook**: secret, message and payload checked",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """``wsgi_app``, ``hook_app`` and so on, for servers."""
+    if name.removesuffix("_app") in CONTESTANTS and name.endswith("_app"):
+        return globals()[name.removesuffix("_app")]()
+    raise AttributeError(name)
