@@ -10,7 +10,8 @@ from werkzeug.exceptions import HTTPException
 from . import disconnects, errors
 from . import messages as m
 from ._codes import check_disconnect_code, check_error_code, fit_reason
-from ._events import Event
+from ._events import EVENTS, Event
+from ._fields import fields_of
 from ._json import Hostile, Malformed, dumps, loads
 from ._wire import tree
 from .exceptions import Disconnect, Error, Rejection
@@ -92,6 +93,11 @@ def result_answer(event: Event, result: m.Result, message: m.Request | None) -> 
         return refuse(event, expired, message)
 
 
+# The fields of results that carry bytes, or something that may.
+_RESULTS: Final[list[Any]] = [event.result for event in EVENTS.values()]
+_WITH_BYTES: Final = {field.twin for result in _RESULTS for field in fields_of(result)} | {"subs"}
+
+
 def check_readable(event: Event, message: m.Request | None, written: dict[str, Any]) -> None:
     """Whether bytes in a result are JSON where they go to clients that speak JSON.
 
@@ -99,7 +105,9 @@ def check_readable(event: Event, message: m.Request | None, written: dict[str, A
 
     :raises ValueError: if not.
     """
-    if not event.answers_client or not isinstance(message, m.ClientRequest) or message.protocol != "json":
+    if _WITH_BYTES.isdisjoint(written):
+        return
+    if not (event.answers_client and isinstance(message, m.ClientRequest) and message.protocol == "json"):
         return
     for part in (written, *written.get("subs", {}).values()):
         for name, value in part.items():

@@ -40,11 +40,13 @@ class Secrets:
         """Whether the header, as WSGI has it, carries one of them. The time it takes tells nothing."""
         if self._accepted is None:
             return True
-        given, accepted = (header or "").encode("latin-1", "replace"), self._accepted()
-        matches = [hmac.compare_digest(given, value) for value in accepted]
-        if True not in matches:
+        given, accepted, found = (header or "").encode("latin-1", "replace"), self._accepted(), None
+        for index, value in enumerate(accepted):
+            if hmac.compare_digest(given, value):
+                found = index
+        if found is None:
             return False
-        uses_of(accepted).note(matches.index(True))
+        uses_of(accepted).note(found)
         return True
 
 

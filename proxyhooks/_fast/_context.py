@@ -13,13 +13,27 @@ from flask import (
     appcontext_tearing_down,
     request_tearing_down,
 )
-from flask.ctx import AppContext, RequestContext, _sentinel
+from flask.ctx import AppContext, RequestContext, _AppCtxGlobals, _sentinel
 from flask.globals import _cv_app, _cv_request
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from werkzeug.routing import MapAdapter, Rule
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+
+class _ShortAppContext(AppContext):
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self._cv_tokens = []
+
+    @cached_property
+    def g(self) -> _AppCtxGlobals:  # type: ignore[override]  # a plain attribute, to whoever looks
+        return self.app.app_ctx_globals_class()
+
+    @cached_property
+    def url_adapter(self) -> MapAdapter | None:  # type: ignore[override]  # likewise
+        return self.app.create_url_adapter(None)
 
 
 class ShortContext(RequestContext):
@@ -70,13 +84,13 @@ class ShortContext(RequestContext):
         if self._cv_tokens or _cv_app.get(None) is not None:
             super().push()
             return
-        app_ctx = self.app.app_context()
+        app_ctx = _ShortAppContext(self.app)
         if appcontext_pushed.receivers:
             app_ctx.push()
         else:
             app_ctx._cv_tokens.append(_cv_app.set(app_ctx))
         self._cv_tokens.append((_cv_request.set(self), app_ctx))
-        if _opens_otherwise(self):
+        if "HTTP_COOKIE" in self.environ or type(self.app.session_interface) is not SecureCookieSessionInterface:
             self._session  # noqa: B018  # opened now
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:  # type: ignore[assignment]  # Flask's own "not given"
@@ -112,11 +126,3 @@ def _pop(app_ctx: AppContext, exc: BaseException | None) -> None:
         _cv_app.reset(app_ctx._cv_tokens.pop())
     else:
         app_ctx.pop(exc)
-
-
-def _opens_otherwise(ctx: ShortContext) -> bool:
-    """Whether somebody might notice when a session is opened: by a cookie of its own, or not by Flask's interface."""
-    interface = ctx.app.session_interface
-    if type(interface) is not SecureCookieSessionInterface or vars(interface):
-        return True
-    return "HTTP_COOKIE" in ctx.environ and ctx.app.config["SESSION_COOKIE_NAME"] in ctx.environ["HTTP_COOKIE"]

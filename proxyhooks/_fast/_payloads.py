@@ -251,7 +251,11 @@ def _converter(field: Any, inside: tuple[type, ...]) -> _Convert:
     if kind is fields.Raw:
         return _as_it_is
     if kind is fields.List:
-        return _list(_item(field.inner, inside))
+        convert = _item(field.inner, inside)
+        exact = _EXACT.get(type(field.inner))
+        return (
+            _copy_of(exact) if exact and not field.inner.validators and not field.inner.allow_none else _list(convert)
+        )
     if kind is fields.Dict and field.key_field is None and field.value_field is None:
         return _dict
     if kind is fields.Nested:
@@ -299,6 +303,20 @@ def _dict(value: Any) -> dict[Any, Any]:
     if type(value) is not dict:
         raise _Unusual
     return value.copy()
+
+
+def _copy_of(exact: type) -> _Convert:
+    """A list whose items are what they should be."""
+
+    def items(value: Any) -> list[Any]:
+        if type(value) is not list:
+            raise _Unusual
+        for item in value:
+            if type(item) is not exact:
+                raise _Unusual
+        return value.copy()
+
+    return items
 
 
 def _list(convert: _Convert) -> _Convert:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _MAX_RULES: Final = 1000
-_Key = tuple[str, str | None, str]
 
 
 class Way:
@@ -31,10 +30,11 @@ class Way:
         self._app = app
         self._view = view
         self._flasks = flasks
-        self._rules: dict[_Key, Rule] = {}
+        self._rules: dict[tuple[str, str | None, str], Rule] = {}
+        """By what decides how a request is matched: path, host, scheme."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        rule = self._rules.get(_key(environ))
+        rule = self._rules.get((environ["PATH_INFO"], environ.get("HTTP_HOST"), environ["wsgi.url_scheme"]))
         if rule is None or not self._is_usual(environ, rule):
             if rule is None:
                 self._learn(environ)
@@ -102,9 +102,4 @@ class Way:
         except HTTPException:  # such as for a host that is none
             return
         if rule is not None and not variables and self._is_usual(environ, rule):
-            self._rules[_key(environ)] = rule
-
-
-def _key(environ: WSGIEnvironment) -> _Key:
-    """All that decides how a request is matched, but for what is unusual."""
-    return environ["PATH_INFO"], environ.get("HTTP_HOST"), environ["wsgi.url_scheme"]
+            self._rules[environ["PATH_INFO"], environ["HTTP_HOST"], environ["wsgi.url_scheme"]] = rule
