@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Final, TypeAlias
@@ -21,7 +21,7 @@ Promised: TypeAlias = tuple[str, Callable[[], object]]
 """A function and its name."""
 
 
-def run_after(app: Flask, functions: list[Promised]) -> None:
+def run_after(app: Flask, functions: Sequence[Promised]) -> None:
     """Run the functions one after another in a thread of their own, in the application's context.
 
     Not in the thread that sent the reply: it would keep the connection, on which Centrifugo sends its next request
@@ -38,7 +38,7 @@ def run_after(app: Flask, functions: list[Promised]) -> None:
         _executor.submit(_run, app, functions)
 
 
-def _run(app: Flask, functions: list[Promised]) -> None:
+def _run(app: Flask, functions: Sequence[Promised]) -> None:
     for name, function in functions:
         try:
             with app.app_context():

@@ -292,4 +292,4 @@ def after_reply(function: Callable[..., object], /, *args: object) -> None:
     if passage.call is None:
         raise RuntimeError("after_reply works with hooks: in a view of your own use response.call_on_close")
     run = flask.current_app.ensure_sync(function)
-    passage.after.append((where(function), functools.partial(run, *args)))
+    passage.after += ((where(function), functools.partial(run, *args)),)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CURRENT: Final = "proxyhooks.current"
 """Where the environ keeps the :class:`Passage` of a request."""
+_JSON: Final = "application/json"
 SETTLED: Final[list[bytes]] = []
 """Nothing is to be said but the answer that the passage has."""
 _SLASHES: Final = re.compile("/{2,}")
@@ -40,7 +41,7 @@ _SLASHES: Final = re.compile("/{2,}")
 _OF_THE_BODY: Final = ("content-", "transfer-encoding", "location", "etag", "last-modified", "accept-ranges")
 
 
-@dataclass(slots=True)
+@dataclass
 class Passage:
     """A request to a hook on its way through Flask."""
 
@@ -48,14 +49,15 @@ class Passage:
     app: Flask
     call: Call | None = None
     dispatcher: Dispatcher | None = None
-    answer: Answer | None = None
-    error: Exception | None = None
+    # What is to come stands in the class until it has.
+    answer: Answer | None = field(default=None, init=False)
+    error: Exception | None = field(default=None, init=False)
     """What Flask's error handlers were asked about."""
-    after: list[Promised] = field(default_factory=list)
+    after: tuple[Promised, ...] = field(default=(), init=False)
     """What :func:`proxyhooks.after_reply` was given."""
-    said: tuple[str, list[tuple[str, str]], Any] = ("", [], None)
+    said: tuple[str, list[tuple[str, str]], Any] = field(default=("", [], None), init=False)
     """Status, headers and exc_info of the application's response."""
-    written: list[bytes] | None = None
+    written: list[bytes] | None = field(default=None, init=False)
     """What the application wrote in the way that WSGI has for old ones."""
 
     def start_response(
@@ -139,8 +141,9 @@ class Guard:
     def _leave(self, passage: Passage, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = self.way(environ, passage.start_response)
         if body is SETTLED and passage.answer is not None:
-            sent = _send(start_response, passage.answer)
-            return Reply(iter(sent), None, self._app, passage.after) if passage.after else sent
+            sent = passage.answer.body
+            start_response("200 OK", [("Content-Type", _JSON), ("Content-Length", str(len(sent)))])
+            return Reply(iter((sent,)), None, self._app, passage.after) if passage.after else (sent,)
         chunks = iter(body)
         first = [] if passage.written is not None else list(itertools.islice(chunks, 1))
         status, headers, exc_info = passage.said  # a lazy application says it when its body is asked for
@@ -191,7 +194,7 @@ class Reply:
     """The body on its way out; when it is sent, what :func:`proxyhooks.after_reply` was given runs."""
 
     def __init__(
-        self, chunks: Iterator[bytes], close: Callable[[], object] | None, app: Flask, after: list[Promised]
+        self, chunks: Iterator[bytes], close: Callable[[], object] | None, app: Flask, after: Sequence[Promised]
     ) -> None:
         self._chunks = chunks
         self._close = close
@@ -218,7 +221,7 @@ class Reply:
 
     def _sent(self) -> None:
         if self._after:
-            after, self._after = self._after, []
+            after, self._after = self._after, ()
             run_after(self._app, after)
 
 
@@ -228,7 +231,7 @@ def response_of(app: Flask, answer: Answer) -> Response:
 
 
 def mimetype_of(answer: Answer) -> str:
-    return "application/json" if answer.status == 200 else "text/plain"
+    return _JSON if answer.status == 200 else "text/plain"
 
 
 _STATUS: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}

@@ -81,48 +81,38 @@ class ShortContext(RequestContext):
         """Nothing is left to be matched."""
 
     def push(self) -> None:
-        if self._cv_tokens or _cv_app.get(None) is not None:
+        if self._cv_tokens or _cv_app.get(None) is not None or appcontext_pushed.receivers:
             super().push()
             return
         app_ctx = _ShortAppContext(self.app)
-        if appcontext_pushed.receivers:
-            app_ctx.push()
-        else:
-            app_ctx._cv_tokens.append(_cv_app.set(app_ctx))
+        app_ctx._cv_tokens.append(_cv_app.set(app_ctx))
         self._cv_tokens.append((_cv_request.set(self), app_ctx))
         if "HTTP_COOKIE" in self.environ or type(self.app.session_interface) is not SecureCookieSessionInterface:
             self._session  # noqa: B018  # opened now
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:  # type: ignore[assignment]  # Flask's own "not given"
-        tokens, app = self._cv_tokens, self.app
+        app = self.app
         if (
             exc is _sentinel
-            or len(tokens) != 1
-            or _cv_request.get(None) is not self
+            or "request" in vars(self)
             or app.teardown_request_funcs.get(None)
             or request_tearing_down.receivers
+            or len(self._cv_tokens) != 1
+            or _cv_request.get(None) is not self
         ):
             super().pop(exc)
             return
-        token, app_ctx = tokens.pop()
-        try:
-            if "request" in vars(self):
-                self.request.close()
-        finally:
-            _cv_request.reset(token)
-            self.environ["werkzeug.request"] = None
-            if app_ctx is not None:
-                _pop(app_ctx, exc)
-
-
-def _pop(app_ctx: AppContext, exc: BaseException | None) -> None:
-    if (
-        len(app_ctx._cv_tokens) == 1
-        and _cv_app.get(None) is app_ctx
-        and not app_ctx.app.teardown_appcontext_funcs
-        and not appcontext_tearing_down.receivers
-        and not appcontext_popped.receivers
-    ):
+        token, app_ctx = self._cv_tokens.pop()
+        _cv_request.reset(token)
+        if app_ctx is None:
+            return
+        if (
+            app.teardown_appcontext_funcs
+            or appcontext_tearing_down.receivers
+            or appcontext_popped.receivers
+            or len(app_ctx._cv_tokens) != 1
+            or _cv_app.get(None) is not app_ctx
+        ):
+            app_ctx.pop(exc)
+            return
         _cv_app.reset(app_ctx._cv_tokens.pop())
-    else:
-        app_ctx.pop(exc)
