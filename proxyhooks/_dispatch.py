@@ -76,7 +76,7 @@ class Dispatcher:
                     _close(returned)
                     raise HookResultError(f"before_hook {where(function)} must return nothing, not {returned!r}")
             if route.load is not None:
-                self._load_data(call, route.hook, route.load)
+                self._load_data(call, route, route.load)
             returned = route.call(message, **variables)
             return Answer(200, self._write(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException) as refusal:
@@ -105,11 +105,11 @@ class Dispatcher:
             logger.warning("the meta of client %r no longer fits: %s", message.client, error.messages)
             raise disconnects.ForceReconnect from None
 
-    def _load_data(self, call: Call, hook: Hook, load: Callable[[Any], Any]) -> None:
-        schema = hook.data_schema
+    def _load_data(self, call: Call, route: Route, load: Callable[[Any], Any]) -> None:
+        hook = route.hook
         data: Any = getattr(call.message, "data")  # noqa: B009  # only events with a payload have a data_schema
         try:
-            if isinstance(schema, Schema):
+            if route.reads_json:
                 if isinstance(data, bytes):
                     data = loads(data)
                 value = load(data if call.has_data else {})
@@ -127,7 +127,7 @@ class Dispatcher:
         except RecursionError:  # a schema that nests itself, as deep as the payload does
             detail = ["it nests too deeply"]
         except Exception as error:
-            if isinstance(schema, Schema) or isinstance(error, (NameError, ImportError)):
+            if route.reads_json or isinstance(error, (NameError, ImportError)):
                 raise
             detail = [f"{type(error).__name__}: {error}"]  # a parser's own, such as protobuf's DecodeError
         else:

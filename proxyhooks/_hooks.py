@@ -44,6 +44,8 @@ class Route:
     call: Callable[..., Any]
     before: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
     """Each before_hook, as written and ready to be called."""
+    reads_json: bool = field(init=False)
+    """Whether a schema reads the payload, which may come as bytes, and not a function."""
     load: Callable[[Any], Any] | None = field(init=False)
     """Makes of the payload what the hook gets; by its data_schema."""
     dump: Callable[[Any], Any] | None = field(init=False)
@@ -51,6 +53,7 @@ class Route:
 
     def __post_init__(self) -> None:
         data_schema, result_schema = self.hook.data_schema, self.hook.result_schema
+        self.reads_json = isinstance(data_schema, Schema)
         self.load = data_schema.load if isinstance(data_schema, Schema) else data_schema
         self.dump = None if result_schema is None else result_schema.dump
 

@@ -14,7 +14,7 @@ import math
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from . import _clock, errors
 from ._fields import (
@@ -48,50 +48,45 @@ def read(message: type[_T], value: Any) -> _T:
     if not isinstance(value, dict):
         raise Malformed("not an object")
     cls: Any = message
-    made: _T = cls.__new__(cls)
-    rows, twins = _readers(cls)
-    for name, default, exact, convert, put in rows:
-        item = value.get(name, default)
-        put(made, item if type(item) is exact else convert(item))
-    for name, twin, put in twins:
-        if twin in value:
-            if name in value:
-                raise Malformed(f"{name} comes twice")  # as JSON and as base64
-            put(made, _read_base64(value[twin]))
+    made: _T = _reader_of(cls)(value)
     return made
 
 
 _Reader = Callable[[Any], Any]
-_Put = Callable[[Any, Any], None]
-"""Puts a value into a message, which is frozen for everybody else; to call its class would cost more than the rest."""
-
-
-class _Row(NamedTuple):
-    """How a field is read."""
-
-    name: str
-    default: Any
-    exact: type | None
-    """What needs no conversion; so do most defaults."""
-    convert: _Reader
-    put: _Put
 
 
 @functools.cache
-def _readers(message: Any) -> tuple[list[_Row], list[tuple[str, str, _Put]]]:
-    """How each field is read, and those that may come as base64 by their twins' names."""
-    rows, twins = [], []
-    defaults = {field.name: field for field in dataclasses.fields(message)}
-    for field in fields_of(message):
-        put: _Put = getattr(message, field.name).__set__
-        exact = {String: str, Bool: bool}.get(type(field.kind))
-        default, convert = defaults[field.name].default, _reader(field.kind)
-        if (make := defaults[field.name].default_factory) is not dataclasses.MISSING:
-            default, convert = _MISSING, functools.partial(_read_or_make, make, convert)
-        rows.append(_Row(field.name, default, exact, convert, put))
+def _reader_of(message: Any) -> _Reader:
+    """A function that reads the message from a dict, written for its class, as dataclasses writes ``__init__``.
+
+    It puts the fields into a message that is frozen for everybody else: to call the class would cost more than all the
+    rest.
+    """
+    scope: dict[str, Any] = {"new": message.__new__, "cls": message, "either": _read_either}
+    lines = ["def read(value):", "get = value.get", "made = new(cls)"]
+    for field, declared in zip(fields_of(message), dataclasses.fields(message), strict=True):
+        name, default, convert = field.name, declared.default, _reader(field.kind)
+        if declared.default_factory is not dataclasses.MISSING:
+            default, convert = _MISSING, functools.partial(_read_or_make, declared.default_factory, convert)
+        scope |= {f"put_{name}": getattr(message, name).__set__, f"default_{name}": default, f"read_{name}": convert}
+        lines.append(f"item = get({name!r}, default_{name})")
+        if exact := {String: "str", Bool: "bool"}.get(type(field.kind)):
+            lines.append(f"if type(item) is not {exact}: item = read_{name}(item)")
+        elif convert is not _read_as_it_is:
+            lines.append(f"item = read_{name}(item)")
         if field.twin is not None:
-            twins.append((field.name, field.twin, put))
-    return rows, twins
+            lines.append(f"if {field.twin!r} in value: item = either(value, {name!r}, {field.twin!r})")
+        lines.append(f"put_{name}(made, item)")
+    lines.append("return made")
+    exec("\n    ".join(lines), scope)  # noqa: S102  # of names of this package alone
+    read_message: _Reader = scope["read"]
+    return read_message
+
+
+def _read_either(value: dict[str, Any], name: str, twin: str) -> bytes:
+    if name in value:
+        raise Malformed(f"{name} comes twice")  # as JSON and as base64
+    return _read_base64(value[twin])
 
 
 _MISSING: Final = object()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from marshmallow import EXCLUDE, RAISE, Schema, fields, missing, validate
 from marshmallow.schema import SchemaMeta
@@ -161,71 +161,46 @@ def _check_field(field: Any) -> None:
 # --- loading ---
 
 
-class _Row(NamedTuple):
-    key: str
-    name: str
-    exact: type | None
-    """What needs no conversion."""
-    convert: _Convert
-    checks: list[Callable[[Any], Any]]
-    nullable: bool
-    default: Any
-    """A value, or what makes it; ``missing``: none; :data:`_REQUIRED`."""
-
-
-_REQUIRED: Final = object()
-
-
 def _loader(schema: Schema, unknown: str, inside: tuple[type, ...]) -> _Convert:
-    """What raises an exception where the schema has to look.
+    """A function that raises an exception where the schema has to look, written for the schema.
 
     :raises _Unusual: if the schema is not plain.
     """
     if not _is_plain(schema, _LOAD_HOOKS) or type(schema) in inside or unknown not in (RAISE, EXCLUDE):
         raise _Unusual
     inside = (*inside, type(schema))
-    rows = [
-        _Row(
-            field.data_key if field.data_key is not None else name,
-            field.attribute or name,
-            _EXACT.get(type(field)),
-            _converter(field, inside),
-            _checks(field),
-            field.allow_none,
-            _REQUIRED if field.required else field.load_default,
-        )
-        for name, field in schema.load_fields.items()
-    ]
-    if len({row.key for row in rows}) < len(rows):
-        raise _Unusual
-    knows_all = unknown == RAISE
-
-    def load(data: Any) -> Any:
-        if type(data) is not dict:
+    scope: dict[str, Any] = {"missing": missing, "Unusual": _Unusual}
+    lines = ["def load(data):", " if type(data) is not dict: raise Unusual", " get, loaded, seen = data.get, {}, 0"]
+    keys = set()
+    for n, (name, field) in enumerate(schema.load_fields.items()):
+        key = field.data_key if field.data_key is not None else name
+        if key in keys:
             raise _Unusual
-        loaded: dict[str, Any] = {}
-        seen = 0
-        for key, name, exact, convert, checks, nullable, default in rows:
-            value = data.get(key, missing)
-            if value is missing:
-                if default is _REQUIRED:
-                    raise _Unusual
-                if default is not missing:
-                    loaded[name] = default() if callable(default) else default
-                continue
-            seen += 1
-            if value is None and nullable:
-                loaded[name] = None
-                continue
-            if type(value) is not exact:
-                value = convert(value)
-            for check in checks:
-                check(value)
-            loaded[name] = value
-        if knows_all and seen != len(data):
-            raise _Unusual
-        return loaded
-
+        keys.add(key)
+        scope |= {f"key{n}": key, f"name{n}": field.attribute or name, f"convert{n}": _converter(field, inside)}
+        lines += [f" item = get(key{n}, missing)", " if item is not missing:", "  seen += 1"]
+        if field.allow_none:
+            lines.append(f"  if item is None: loaded[name{n}] = None")
+            lines.append("  else:")
+        else:
+            lines.append("  if True:")
+        exact = _EXACT.get(type(field))
+        condition = f"if type(item) is not {exact.__name__}: " if exact else ""
+        lines.append(f"   {condition}item = convert{n}(item)")
+        for which, check in enumerate(_checks(field)):
+            scope[f"check{n}_{which}"] = check
+            lines.append(f"   check{n}_{which}(item)")
+        lines.append(f"   loaded[name{n}] = item")
+        if field.required:
+            lines.append(" else: raise Unusual")
+        elif field.load_default is not missing:
+            scope[f"default{n}"] = field.load_default
+            lines.append(f" else: loaded[name{n}] = default{n}" + ("()" if callable(field.load_default) else ""))
+    if unknown == RAISE:
+        lines.append(" if seen != len(data): raise Unusual")
+    lines.append(" return loaded")
+    exec("\n".join(lines), scope)  # noqa: S102  # what is the user's stands in the scope, not in the text
+    load: _Convert = scope["load"]
     return _list(load) if schema.many else load
 
 
