@@ -89,7 +89,7 @@ class ProxyHooks(Hooks):
     def init_app(self, app: Flask) -> None:
         """Serve the hooks from this application.
 
-        :raises SetupError: if no secret is configured, if ``PROXYHOOKS_TIMEOUT`` is no time, if the name or the URL
+        :raises SetupError: if no secret is configured, if a setting is none that there is, if the name or the URL
             prefix is taken, or if two hooks have the same shape.
         """
         secrets, timeout = load(app.config, self._secrets), timeout_of(app.config)
@@ -104,9 +104,10 @@ class ProxyHooks(Hooks):
         if f"{self.url_prefix}/connect" in installed.guard.targets:
             raise SetupError(f"another ProxyHooks has the url_prefix {self.url_prefix!r}: give this one another")
         _check_free(app, self.url_prefix)
+        build: Callable[[], Dispatcher] = functools.partial(self._build, app, timeout)
+        build = shorten(app, installed.guard, build, _view)
+        dispatcher, patience = _once(build), Patience(timeout)
         installed.hooks[self.name] = self
-        patience = Patience(timeout)
-        dispatcher = _once(lambda: self._build(app, timeout))
         for event in EVENTS.values():
             path = f"{self.url_prefix}/{event.name}"
             installed.guard.targets[path] = Target(event, secrets, patience, dispatcher)
@@ -126,9 +127,7 @@ class ProxyHooks(Hooks):
             return _sync(app, function) if is_async(function) else function
 
         details = bool(app.config.get("PROXYHOOKS_VALIDATION_DETAILS", False))
-        dispatcher = Dispatcher(Index(self, ready), self._meta_schema, details, timeout)
-        shorten(app, app.extensions[_KEY].guard, dispatcher, _view)
-        return dispatcher
+        return Dispatcher(Index(self, ready), self._meta_schema, details, timeout)
 
 
 def find_hooks(app: Flask, name: str | None = None) -> ProxyHooks:

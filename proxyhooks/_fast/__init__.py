@@ -14,15 +14,18 @@ from flask import Flask
 from .._dispatch import Dispatcher, logger
 from .._guard import Guard
 from ..exceptions import SetupError
-from ._payloads import quick_dump, quick_load
+from ._dumping import quick_dump
+from ._loading import quick_load
 from ._safety import obstacle
 from ._way import Way
 
 FAST: Final = "PROXYHOOKS_FAST"
 
 
-def shorten(app: Flask, guard: Guard, dispatcher: Dispatcher, view: Callable[..., Any]) -> None:
-    """Let the calls of the dispatcher, which Flask brings to the view, take the short way from now on.
+def shorten(
+    app: Flask, guard: Guard, build: Callable[[], Dispatcher], view: Callable[..., Any]
+) -> Callable[[], Dispatcher]:
+    """What builds the dispatcher, and lets its calls, which Flask would bring to the view, take the short way.
 
     The log says why not, where Flask's own is not left as it was.
 
@@ -31,15 +34,19 @@ def shorten(app: Flask, guard: Guard, dispatcher: Dispatcher, view: Callable[...
     wanted = app.config.get(FAST, True)
     if not isinstance(wanted, bool):
         raise SetupError(f"{FAST} must be True or False, not {wanted!r}")
-    if not wanted:
-        return
-    dispatcher.load_meta = quick_load(dispatcher.meta_schema) or dispatcher.load_meta
-    for _, _, route in dispatcher.index.routes():
-        route.load = quick_load(route.hook.data_schema) or route.load
-        route.dump = quick_dump(route.hook.result_schema) or route.dump
-    if isinstance(guard.way, Way):  # another ProxyHooks was here
-        return
-    if (why := obstacle(app, guard.wsgi_app)) is not None:
-        logger.warning("hooks go the whole way through Flask: %s. %s = False says that it is meant so", why, FAST)
-        return
-    guard.way = Way(app, view, guard.wsgi_app)
+
+    def build_and_shorten() -> Dispatcher:
+        dispatcher = build()
+        dispatcher.load_meta = quick_load(dispatcher.meta_schema) or dispatcher.load_meta
+        for _, _, route in dispatcher.index.routes():
+            route.load = quick_load(route.hook.data_schema) or route.load
+            route.dump = quick_dump(route.hook.result_schema) or route.dump
+        if isinstance(guard.way, Way):  # another ProxyHooks was here
+            return dispatcher
+        if (why := obstacle(app, guard.wsgi_app)) is None:
+            guard.way = Way(app, view, guard.wsgi_app)
+        else:
+            logger.warning("hooks go the whole way through Flask: %s. %s = False says that it may be so", why, FAST)
+        return dispatcher
+
+    return build_and_shorten if wanted else build

@@ -78,17 +78,24 @@ class ShortContext(RequestContext):
         return RequestContext(self.app, self.environ, self.request, self._session)
 
     def match_request(self) -> None:
-        """Nothing is left to be matched."""
+        self.request.url_rule, self.request.view_args = self.rule, {}
+
+    def _unmatch(self) -> None:
+        # Flask opens a session before it matches, and who opens it may look.
+        self.request.url_rule = self.request.view_args = None
 
     def push(self) -> None:
         if self._cv_tokens or _cv_app.get(None) is not None or appcontext_pushed.receivers:
+            self._unmatch()
             super().push()
             return
         app_ctx = _ShortAppContext(self.app)
         app_ctx._cv_tokens.append(_cv_app.set(app_ctx))
         self._cv_tokens.append((_cv_request.set(self), app_ctx))
         if "HTTP_COOKIE" in self.environ or type(self.app.session_interface) is not SecureCookieSessionInterface:
+            self._unmatch()
             self._session  # noqa: B018  # opened now
+            self.match_request()
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:  # type: ignore[assignment]  # Flask's own "not given"
         app = self.app

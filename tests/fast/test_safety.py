@@ -1,0 +1,170 @@
+"""When hooks take the short way, when they do not and the log says why, and what stays without it."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+from flask import Flask, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import proxyhooks
+from proxyhooks import ProxyHooks, RPCRequest, RPCResult, SetupError
+from proxyhooks._fast._context import ShortContext
+from proxyhooks._fast._way import Way
+
+HEADERS = {"X-Proxyhooks-Secret": "s3cret"}
+REQUESTS = 3
+
+
+def ways(app: Flask) -> list[bool]:
+    """Of a few requests, whether each took the short way."""
+    hooks = ProxyHooks(app, secrets=["s3cret"])
+    taken = []
+
+    @hooks.rpc
+    def call(req: RPCRequest) -> RPCResult:
+        taken.append(isinstance(flask.globals.request_ctx._get_current_object(), ShortContext))  # type: ignore[attr-defined]  # a proxy
+        return RPCResult(data=[request.endpoint, request.blueprint, str(request.url_rule), request.view_args])
+
+    for _ in range(REQUESTS):
+        reply = app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS)
+        assert reply.json == {"result": {"data": ["proxyhooks_rpc", None, "/centrifugo/rpc", {}]}}
+    return taken
+
+
+def test_the_first_request_goes_flasks_own_way_and_the_others_the_short_one() -> None:
+    assert ways(Flask("app")) == [False, True, True]
+
+
+def test_a_setting_switches_it_off_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    app = Flask("app")
+    app.config["PROXYHOOKS_FAST"] = False
+    assert not any(ways(app))
+    assert not caplog.records
+
+
+def test_a_wrong_setting_is_said_at_the_start() -> None:
+    app = Flask("app")
+    app.config["PROXYHOOKS_FAST"] = "no"
+    with pytest.raises(SetupError, match="PROXYHOOKS_FAST must be True or False, not 'no'"):
+        ProxyHooks(app, secrets=["s3cret"])
+
+
+class Dispatches(Flask):
+    def dispatch_request(self) -> Any:
+        return super().dispatch_request()
+
+
+class HandlesExceptions(Flask):
+    def handle_exception(self, e: Exception) -> flask.Response:
+        return super().handle_exception(e)
+
+
+def patched() -> Flask:
+    app = Flask("app")
+    app.finalize_request = functools.partial(Flask.finalize_request, app)  # type: ignore[method-assign]
+    return app
+
+
+def wrapped() -> Flask:
+    app = Flask("app")
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+@pytest.mark.parametrize(
+    ("app", "why"),
+    [
+        (Dispatches("app"), "Dispatches.dispatch_request is not Flask's own"),
+        (patched(), "Flask.finalize_request is not Flask's own"),
+        (wrapped(), "wrap app.wsgi_app after init_app"),
+        (Flask("app", subdomain_matching=True), "matches hosts or subdomains"),
+    ],
+)
+def test_it_is_off_where_flask_is_not_as_it_was(app: Flask, why: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert not any(ways(app))
+    (record,) = caplog.records
+    assert why in record.getMessage()
+    assert "PROXYHOOKS_FAST = False" in record.getMessage()
+
+
+def test_it_is_off_with_a_flask_that_nobody_knows(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    versions = {"flask": "3.1.99"}
+    found = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: versions.get(name) or found(name))
+    assert not any(ways(Flask("app")))
+    assert "Flask 3.1.99 is not one of those it was compared with" in caplog.text
+
+
+def test_it_is_off_where_a_tool_has_wrapped_flask(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stock = Flask.full_dispatch_request
+
+    @functools.wraps(stock)
+    def traced(self: Flask) -> Any:
+        return stock(self)
+
+    monkeypatch.setattr(Flask, "full_dispatch_request", traced)
+    assert not any(ways(Flask("app")))
+    assert "Flask.full_dispatch_request is not Flask's own" in caplog.text
+
+
+def test_what_it_calls_may_be_overridden(caplog: pytest.LogCaptureFixture) -> None:
+    assert ways(HandlesExceptions("app")) == [False, True, True]
+    assert not caplog.records
+
+
+def test_middleware_around_the_guard_is_no_hindrance() -> None:
+    app = Flask("app")
+    hooks = ProxyHooks(app, secrets=["s3cret"])
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+    hooks.rpc(lambda req: RPCResult())
+    app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS)
+    assert isinstance(app.extensions["proxyhooks"].guard.way, Way)
+
+
+def test_two_proxyhooks_share_it() -> None:
+    app = Flask("app")
+    for name in ("one", "other"):
+        ProxyHooks(app, name=name, url_prefix=f"/{name}", secrets=["s3cret"]).rpc(lambda req: RPCResult())
+    for _ in range(REQUESTS):
+        for name in ("one", "other"):
+            assert app.test_client().post(f"/{name}/rpc", json={}, headers=HEADERS).json == {"result": {}}
+    assert isinstance(app.extensions["proxyhooks"].guard.way, Way)
+
+
+def test_hosts_are_not_remembered_without_an_end() -> None:
+    app = Flask("app")
+    ProxyHooks(app, secrets=["s3cret"]).rpc(lambda req: RPCResult())
+    client = app.test_client()
+    for number in range(1100):
+        assert client.post("/centrifugo/rpc", json={}, headers={**HEADERS, "Host": f"host{number}"}).status_code == 200
+    assert len(app.extensions["proxyhooks"].guard.way._rules) == 1000
+
+
+def test_without_its_package_and_the_two_lines_that_name_it_everything_is_there(tmp_path: Path) -> None:
+    package = shutil.copytree(Path(proxyhooks.__file__).parent, tmp_path / "proxyhooks")
+    shutil.rmtree(package / "_fast")
+    extension = package / "_extension.py"
+    lines = extension.read_text().splitlines()
+    kept = [line for line in lines if "_fast import" not in line and " shorten(" not in line]
+    assert len(kept) == len(lines) - 2
+    extension.write_text("\n".join(kept))
+    code = (
+        "from flask import Flask; from proxyhooks import ProxyHooks, RPCResult; app = Flask('app');"
+        "ProxyHooks(app, secrets=['s']).rpc(lambda req: RPCResult(data=1));"
+        "print(app.test_client().post('/centrifugo/rpc', json={}, headers={'X-Proxyhooks-Secret': 's'}).data)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == repr(b'{"result":{"data":1}}')

@@ -1,0 +1,64 @@
+"""The short way and Flask's own give the same answers, with the same side effects in the same order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from proxyhooks._fast._way import Way
+
+from .plans import Application, environ
+
+CASES = int(os.environ.get("PROXYHOOKS_CASES", "6000"))
+PER_APPLICATION = 20
+EXPIRES = re.compile("Expires=[^;]*")
+"""Of cookies, by the clock."""
+
+
+class Immediately(ThreadPoolExecutor):
+    """Runs what is to be done after the reply at once, so that its place in the trace is the same every time."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        fn(*args, **kwargs)
+        return Future()
+
+
+@pytest.fixture(autouse=True)
+def nothing_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxyhooks._after._executor", Immediately())
+    monkeypatch.setattr("itsdangerous.TimestampSigner.get_timestamp", lambda signer: 1_800_000_000)
+
+
+def test_of_generated_applications_and_requests(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "proxyhooks")
+    short = 0
+    for number in range(CASES // PER_APPLICATION):
+        short += compare(f"plan {number}", caplog)
+    # Otherwise one way was compared with itself.
+    assert short > CASES // PER_APPLICATION // 2
+
+
+def compare(plan: str, caplog: pytest.LogCaptureFixture) -> bool:
+    """Compare the two ways of one plan; return whether there were two."""
+    ways = [Application(plan, fast=True), Application(plan, fast=False)]
+    chance = random.Random(plan)
+    for number in range(PER_APPLICATION):
+        request = environ(chance)
+        replies: list[Any] = []
+        for way in ways:
+            caplog.clear()
+            way.trace.clear()
+            reply = way.ask(f"{plan} {number}", request)
+            said = [(record.levelname, record.getMessage()) for record in caplog.records]
+            replies.append((reply, way.trace, [line for line in said if "the whole way" not in line[1]]))
+        for one, other in zip(*replies, strict=True):
+            one, other = EXPIRES.sub("", repr(one)), EXPIRES.sub("", repr(other))
+            assert one == other, f"{plan}, request {number}: {request}\n{one}\n{other}"
+    return isinstance(ways[0].app.extensions["proxyhooks"].guard.way, Way)
