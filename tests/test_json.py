@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import datetime
 import decimal
+import enum
 import json
+import math
+import random
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from proxyhooks import _json
 from proxyhooks._json import MAX_DEPTH, Hostile, Malformed, dumps, loads
 
 
@@ -94,3 +102,92 @@ def test_a_value_that_contains_itself_ends_in_an_error() -> None:
         dumps(deep, "X")
     while isinstance(deep, list):  # or dropping it would nest as deep
         deep = deep.pop()
+
+
+# --- with orjson and without ---
+
+PIECES = [
+    "0", "-0", "1", "-1.5", "1e5", "1E-7", "1e400", "18446744073709551615", "18446744073709551616",
+    "-9223372036854775808", "-9223372036854775809", "123456789012345678901234567890.5", "01", "1.", ".5", "+1", "NaN",
+    "Infinity", "true", "null", "nul", '"a"', '"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"', '"\\ude00\\ud83d"', '"\\x"',
+    '"\t"', '"\x7f"', '"ü"', '"12345678901234567890"', "[]", "[1,]", "{}", '{"a":1,"a":2}', '{"a":{"a":null}}', "{a:1}",
+    "[1 2]", " 1 ", "\f1", "\ufeff1", "", "'a'", "// a", "[" * 300 + "]" * 300, "[" * 256 + "]" * 256, "[" * 2000,
+    '{"a":' * 257 + "1" + "}" * 257, '"' + "[" * 600 + '"', "9" * 5000, "1e-400", "0.1", "1.7976931348623159e308",
+]  # fmt: skip
+
+
+def outcome(function: Callable[[Any], Any], value: Any) -> tuple[str, Any]:
+    try:
+        return "value", function(value)
+    except (Malformed, Hostile) as error:
+        return type(error).__name__, ""
+    except (TypeError, ValueError) as error:
+        return type(error).__name__, str(error)
+
+
+def both(monkeypatch: pytest.MonkeyPatch, function: Callable[[Any], Any], value: Any) -> list[str]:
+    """What is made of the value with orjson and without."""
+    with_it = outcome(function, value)
+    monkeypatch.setattr(_json, "orjson", None)
+    without = outcome(function, value)
+    monkeypatch.undo()
+    return [repr(with_it), repr(without)]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize("around", ["{}", "[{}]", '{{"a": [1, {}]}}'])
+def test_orjson_reads_nothing_in_another_way(piece: str, around: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = both(monkeypatch, loads, around.format(piece).encode("utf-8", "surrogatepass"))
+    assert one == other
+
+
+def test_orjson_reads_what_is_generated_as_json_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(1)
+    for _ in range(5000):
+        text = ",".join(chance.choice(PIECES[:40]) for _ in range(chance.randrange(1, 4)))
+        body = bytearray(f'{{"a":[{text}]}}'.encode())
+        if chance.random() < 0.3:
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        one, other = both(monkeypatch, loads, bytes(body))
+        assert one == other, body
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+class Text(str):
+    pass
+
+
+@dataclasses.dataclass
+class Data:
+    a: int = 1
+
+
+ROUND: list[Any] = []
+ROUND.append(ROUND)
+ATOMS: list[Any] = [
+    None, True, 0, -1, 2**63, 2**64, -(2**63) - 1, 1.5, -0.0, 1e22, math.nan, math.inf, "", "ü", "\ud800", "null", b"a",
+    uuid.UUID(int=1), Color.RED, Number.ONE, Text("a"), Data(), {1: 2}, {None: 1}, {Text("a"): 1}, {"a": 1}, (1, 2),
+    {1}, decimal.Decimal(1), datetime.date(2030, 1, 1), ROUND, nested(5), collections.OrderedDict(a=1), bytearray(b"a"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("atom", ATOMS, ids=lambda atom: str(type(atom)))
+def test_orjson_writes_nothing_in_another_way(atom: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in (atom, [atom], {"a": [1, {"b": atom}]}, (None, atom)):
+        one, other = both(monkeypatch, dumps, value)
+        assert one == other
+
+
+def test_numbers_are_the_same_numbers_however_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1e-7, 1e16, 123456789.123456789, 5e-324):
+        written = dumps([number])
+        monkeypatch.setattr(_json, "orjson", None)
+        assert loads(written) == loads(dumps([number])) == [number]
+        monkeypatch.undo()

@@ -61,6 +61,10 @@ class Meta(Schema):
     tenant = fields.Integer(required=True)
 
 
+class OwnG(flask.ctx._AppCtxGlobals):
+    own = 2
+
+
 @dataclass
 class Reply:
     status: str
@@ -119,7 +123,7 @@ class Application:
         if chance.random() < 0.1:
             app.session_interface = _OwnSessions(self)
         if chance.random() < 0.1:
-            app.app_ctx_globals_class = type("OwnG", (flask.ctx._AppCtxGlobals,), {"own": 2})
+            app.app_ctx_globals_class = OwnG
         return app
 
     def _around(self) -> None:

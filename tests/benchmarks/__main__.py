@@ -1,0 +1,48 @@
+"""``tests/run benchmarks [in-process] [served] [scale] [instructions]``: all that is said about speed, measured."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from . import in_process, instructions, scale, served
+from .contestants import CONTESTANTS
+
+
+def table(what: str, values: dict[str, float], more_is_better: bool) -> None:
+    """Print a table in Markdown; the last columns say how the hook compares."""
+    print(f"\n| | {what} | the hook is |\n|---|---:|---:|")
+    for name, text in CONTESTANTS.items():
+        ratio = values["hook"] / values[name] if more_is_better else values[name] / values["hook"]
+        said = "" if name == "hook" else f"{ratio:.2f} times as fast"
+        value = f"{values[name]:,.0f}" if values[name] >= 1000 else f"{values[name]:.1f}"
+        print(f"| {text} | {value} | {said} |")
+    bare = values["hook"] / values["bare"]
+    print(f"\nhook / bare Flask view: {1 / bare if more_is_better else bare:.2f}", flush=True)
+
+
+def rows(made: Callable[[], object]) -> None:
+    for name, said in made():  # type: ignore[attr-defined]
+        print(f"| {name} | {said} |", flush=True)
+
+
+def main(wanted: list[str]) -> None:
+    wanted = wanted or ["in-process", "served", "scale", "instructions"]
+    if "in-process" in wanted:
+        table("µs a call, in-process", in_process.measure(), more_is_better=False)
+    if "served" in wanted and served.available():
+        table("calls a second behind a server", served.measure(), more_is_better=True)
+    elif "served" in wanted:
+        print("served: wrk and two cores are needed")
+    if "scale" in wanted:
+        print("\n| | |\n|---|---|")
+        for part in (scale.patterns, scale.payloads, scale.threads, scale.memory):
+            rows(part)
+    if "instructions" in wanted and instructions.available():
+        table("instructions a call", instructions.measure(), more_is_better=False)
+    elif "instructions" in wanted:
+        print("instructions: valgrind is needed")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,145 @@
+"""How the cost of a hook grows: with patterns, with the payload, with threads, and over a million calls."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import resource
+import statistics
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from proxyhooks import ProxyHooks, PublishRequest, PublishResult, RPCRequest, RPCResult
+
+from .contestants import BODY, PATH, SECRET, hook
+from .in_process import call
+
+Row = tuple[str, str]
+
+
+def patterns(numbers: tuple[int, ...] = (1, 100, 10_000), rounds: int = 15, calls: int = 300) -> Iterator[Row]:
+    """One call among many patterns; what many of them take to start and to keep."""
+    apps, started, kept = {}, {}, {}
+    for number in numbers:
+        gc.collect()
+        tracemalloc.start()
+        apps[number] = _with_patterns(number)
+        kept[number] = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        started[number] = _seconds(functools.partial(_with_patterns, number))
+    times = _interleaved({n: (app, _publish(n - 1), "/centrifugo/publish") for n, app in apps.items()}, rounds, calls)
+    for number in numbers:
+        ratio = times[number] / times[numbers[0]]
+        start, memory = started[number], kept[number] / 1e6
+        yield f"{number} patterns", f"{ratio:.2f} of the time with one; start {start:.2f} s; {memory:.1f} MB"
+
+
+def payloads(sizes: tuple[int, ...] = (100, 1_000, 10_000, 100_000, 1_000_000), rounds: int = 9) -> Iterator[Row]:
+    """One call with a payload of many fields; linear: the time a byte does not grow."""
+    app = _echo()
+    bodies = {size: _body(size) for size in sizes}
+    per_byte: dict[int, float] = {}
+    for size, body in bodies.items():
+        calls = max(1, 2_000_000 // len(body) // 20)
+        per_byte[size] = _interleaved({size: (app, body, PATH)}, rounds, calls)[size] / len(body)
+    for size in sizes:
+        time_of_one = per_byte[size] * len(bodies[size])
+        yield f"payload of {size:,} B", f"{time_of_one * 1e6:,.0f} µs, {per_byte[size] * 1e9:.1f} ns a byte"
+
+
+def threads(number: int = 64, calls: int = 200, rounds: int = 7) -> Iterator[Row]:
+    """As many calls by many threads at once as by one: with a lock in the way they would take longer."""
+    app = hook()
+    alone, together = [], []
+    for _ in range(rounds):
+        alone.append(_seconds(lambda: [call(app) for _ in range(number * calls)]))
+        together.append(_seconds(lambda: _at_once(lambda: [call(app) for _ in range(calls)], number)))
+    ratio = statistics.median(together) / statistics.median(alone)
+    yield f"{number} threads", f"{ratio:.2f} of the time that one thread takes for as many calls"
+
+
+def memory(calls: int = 1_000_000, first: int = 100_000) -> Iterator[Row]:
+    """The process's memory after the first calls and after all."""
+    app = hook()
+    for _ in range(first):
+        call(app)
+    before = _resident()
+    for _ in range(calls - first):
+        call(app)
+    yield f"{calls:,} calls", f"{before / 1e6:.1f} MB after {first:,}, {_resident() / 1e6:.1f} MB after all"
+
+
+def _with_patterns(number: int) -> Flask:
+    app = Flask("patterns")
+    hooks = ProxyHooks(app, secrets=[SECRET])
+
+    def publish(req: PublishRequest, room: int) -> PublishResult:
+        return PublishResult()
+
+    for n in range(number):
+        hooks.publish(f"space{n}:room<int:room>")(publish)
+    call(app, _publish(0), "/centrifugo/publish")
+    return app
+
+
+def _publish(number: int) -> bytes:
+    return json.dumps({**json.loads(BODY), "channel": f"space{number}:room7"}).encode()
+
+
+def _echo() -> Flask:
+    app = Flask("echo")
+    hooks = ProxyHooks(app, secrets=[SECRET])
+
+    @hooks.rpc
+    def echo(req: RPCRequest) -> RPCResult:
+        return RPCResult(data=req.data)
+
+    app.config["MAX_CONTENT_LENGTH"] = 2_000_000
+    return app
+
+
+def _body(size: int) -> bytes:
+    item = {"text": "hello", "n": 1, "ok": True, "ratio": 0.5, "tags": ["a", "b"]}
+    number = max(1, size // len(json.dumps(item)))
+    return json.dumps({**json.loads(BODY), "data": [item] * number}).encode()
+
+
+def _interleaved(asked: dict[int, tuple[Flask, bytes, str]], rounds: int, calls: int) -> dict[int, float]:
+    """Seconds of a call, medians of rounds in which all take turns."""
+    times: dict[int, list[float]] = {key: [] for key in asked}
+    for _ in range(rounds):
+        for key, of in asked.items():
+            times[key].append(_seconds(functools.partial(_calls, of, calls)))
+    return {key: statistics.median(values) / calls for key, values in times.items()}
+
+
+def _calls(of: tuple[Flask, bytes, str], number: int) -> None:
+    for _ in range(number):
+        call(*of)
+
+
+def _seconds(function: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def _at_once(function: Callable[[], Any], number: int) -> None:
+    running = [threading.Thread(target=function) for _ in range(number)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+
+
+def _resident() -> int:
+    """Bytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
