@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from werkzeug.exceptions import HTTPException
@@ -37,7 +38,7 @@ def refuse(event: Event, rejection: Rejection, message: m.Request | None = None,
         return Answer(500, b"refused for now\n", "error", hook, rejection.code)
     if not event.carries_error:
         outcome: Outcome = "disconnect" if isinstance(rejection, Disconnect) else "error"
-        return Answer(200, envelope(b"result", dumps(event.refused)), outcome, hook, rejection.code)
+        return Answer(200, _REFUSED[event.name], outcome, hook, rejection.code)
     if isinstance(rejection, Disconnect) and not event.carries_disconnect:
         rejection = errors.Internal(rejection.reason)
     if (
@@ -50,14 +51,24 @@ def refuse(event: Event, rejection: Rejection, message: m.Request | None = None,
         rejection = disconnects.ForceNoReconnect(fit_reason(rejection.message))
     if isinstance(rejection, Disconnect):
         # Checked once more: attributes of exceptions can be set, and a class may have an __init__ of its own.
-        body = dumps({"code": check_disconnect_code(rejection.code), "reason": fit_reason(rejection.reason)})
-        return Answer(200, envelope(b"disconnect", body), "disconnect", hook, rejection.code)
+        body = _disconnect(check_disconnect_code(rejection.code), fit_reason(rejection.reason))
+        return Answer(200, body, "disconnect", hook, rejection.code)
     if not isinstance(rejection, Error) or not isinstance(rejection.message, str):
         raise TypeError(f"{rejection!r} must be an Error with a message, or a Disconnect")
-    written: dict[str, Any] = {"code": check_error_code(rejection.code), "message": rejection.message}
-    if rejection.temporary:
-        written["temporary"] = True
-    return Answer(200, envelope(b"error", dumps(written)), "error", hook, rejection.code)
+    body = _error(check_error_code(rejection.code), rejection.message, bool(rejection.temporary))
+    return Answer(200, body, "error", hook, rejection.code)
+
+
+# Most refusals say what others of their kind have said.
+@functools.lru_cache(1000)
+def _error(code: int, message: str, temporary: bool) -> bytes:
+    written: dict[str, Any] = {"code": code, "message": message}
+    return envelope(b"error", dumps({**written, "temporary": True} if temporary else written))
+
+
+@functools.lru_cache(1000)
+def _disconnect(code: int, reason: str) -> bytes:
+    return envelope(b"disconnect", dumps({"code": code, "reason": reason}))
 
 
 _BY_STATUS: Final[dict[int, type[Error]]] = {
@@ -121,3 +132,6 @@ def check_readable(event: Event, message: m.Request | None, written: dict[str, A
 
 def envelope(key: bytes, body: bytes) -> bytes:
     return b'{"%b":%b}' % (key, body)
+
+
+_REFUSED: Final = {event.name: envelope(b"result", dumps(event.refused)) for event in EVENTS.values()}

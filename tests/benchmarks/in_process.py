@@ -80,7 +80,6 @@ def wsgi_run(app: Any) -> Run:
 
 
 def asgi_run(app: Any) -> Run:
-    loop = asyncio.new_event_loop()
     headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
     async def one() -> bytes:
@@ -117,7 +116,7 @@ def asgi_run(app: Any) -> Run:
             reply = await one()
         return reply
 
-    return lambda calls: loop.run_until_complete(several(calls))
+    return lambda calls: asyncio.run(several(calls))
 
 
 def runs(names: Iterable[str] = CONTESTANTS) -> dict[str, Run]:

@@ -14,14 +14,31 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, request_started, session
 
 from proxyhooks import ProxyHooks, PublishRequest, PublishResult, RPCRequest, RPCResult
 
-from .contestants import BODY, PATH, SECRET, hook
+from .contestants import BODY, PATH, SECRET, bare, hook
 from .in_process import call
 
 Row = tuple[str, str]
+
+
+def around(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
+    """A hook and a bare view that have the same functions around them."""
+    for text, *what in (
+        ("nothing around", ()),
+        ("a before_request function", "before"),
+        ("a teardown_appcontext function, as Flask-SQLAlchemy has", "teardown"),
+        ("before_request, after_request and teardown functions", "before", "after", "teardown"),
+        ("these, a signal's receiver, and a session", "before", "after", "teardown", "signal", "session"),
+    ):
+        apps = hook(), bare()
+        kept = [_surround(app, what) for app in apps]
+        asked = {number: (app, BODY, PATH) for number, app in enumerate(apps)}
+        times = _interleaved(asked, rounds, calls)
+        del kept
+        yield text, f"{times[0] / times[1]:.2f} of a bare view that has the same"
 
 
 def patterns(numbers: tuple[int, ...] = (1, 100, 10_000), rounds: int = 15, calls: int = 300) -> Iterator[Row]:
@@ -74,6 +91,26 @@ def memory(calls: int = 1_000_000, first: int = 100_000) -> Iterator[Row]:
     for _ in range(calls - first):
         call(app)
     yield f"{calls:,} calls", f"{before / 1e6:.1f} MB after {first:,}, {_resident() / 1e6:.1f} MB after all"
+
+
+def _surround(app: Flask, what: list[Any]) -> object:
+    """Put functions around; the receiver of a signal is kept by who keeps what is returned."""
+    if "before" in what:
+        app.before_request(lambda: None)
+    if "after" in what:
+        app.after_request(lambda response: response)
+    if "teardown" in what:
+        app.teardown_appcontext(lambda error: None)
+    if "session" in what:
+        app.secret_key = "secret"
+        app.before_request(lambda: session.get("user"))
+
+    def receive(sender: Flask, **_: Any) -> None:
+        pass
+
+    if "signal" in what:
+        request_started.connect(receive, app)
+    return receive
 
 
 def _with_patterns(number: int) -> Flask:

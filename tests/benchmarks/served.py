@@ -82,7 +82,8 @@ def _wait_for(port: int) -> None:
 
 @contextmanager
 def _script() -> Iterator[str]:
-    headers = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in HEADERS.items() if name != "host")
+    given = {name: value for name, value in HEADERS.items() if name not in ("host", "content-length")}  # wrk's own
+    headers = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in given.items())
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(f'wrk.method = "POST"\nwrk.body = [[{BODY.decode()}]]\n{headers}')
         file.flush()
