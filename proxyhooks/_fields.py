@@ -34,8 +34,8 @@ def message(cls: type[_T]) -> type[_T]:
     made = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
     # What dataclass writes for frozen ones fails for slotted ones with a TypeError at any attribute that is no field,
     # such as the one that typing tries to set when RPCRequest[int](...) is called.
-    made.__setattr__ = _refuse_to_change  # type: ignore[method-assign]
-    made.__delattr__ = _refuse_to_change  # type: ignore[method-assign]
+    made.__setattr__ = _refuse_to_change  # type: ignore[method-assign]  # on purpose
+    made.__delattr__ = _refuse_to_change  # type: ignore[method-assign]  # likewise
     return made
 
 

@@ -44,6 +44,6 @@ class Lives:
         end = self._ends.get(source)
         if end is None:
             # Not all at once those that were opened at once.
-            self._ends[source] = time.monotonic() + self._seconds * random.uniform(0.5, 1)  # noqa: S311
+            self._ends[source] = time.monotonic() + self._seconds * random.uniform(0.5, 1)  # noqa: S311  # no secret
             return False
         return time.monotonic() > end

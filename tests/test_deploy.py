@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,14 +20,13 @@ from proxyhooks import gunicorn as settings
 from proxyhooks._events import EVENTS
 from proxyhooks._secrets import HEADER
 from proxyhooks.cli import centrifugo as centrifugo_commands
+from tests.centrifugo.servers import binary
 
 conversation = importlib.import_module("deploy.conversation")  # by name: mypy knows the file as one of scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
 REQUESTS = ROOT / "tests" / "data" / "requests"
-CENTRIFUGO = shutil.which(os.environ.get("CENTRIFUGO") or "centrifugo")
-needs_centrifugo = pytest.mark.skipif(CENTRIFUGO is None, reason="centrifugo is not on PATH")
 
 EVERYDAY = ["connect", "refresh", "subscribe", "sub_refresh", "publish", "rpc"]
 
@@ -130,10 +128,8 @@ def test_quickstart_holds_a_conversation_from_anywhere(tmp_path: Path) -> None:
     assert_is_free(port)
 
 
-@needs_centrifugo
 def test_quickstart_holds_the_conversation_through_centrifugo(tmp_path: Path) -> None:
-    assert CENTRIFUGO is not None
-    (tmp_path / "centrifugo").symlink_to(CENTRIFUGO)
+    (tmp_path / "centrifugo").symlink_to(binary())
     port, centrifugo_port = free_port(), free_port()
     once = subprocess.run(
         command(port, "--once", "--centrifugo-port", str(centrifugo_port)),
@@ -190,10 +186,8 @@ def test_quickstart_says_that_a_port_is_taken(tmp_path: Path) -> None:
     assert "Traceback" not in once.stderr
 
 
-@needs_centrifugo
 def test_quickstart_says_that_centrifugos_port_is_taken(tmp_path: Path) -> None:
-    assert CENTRIFUGO is not None
-    (tmp_path / "centrifugo").symlink_to(CENTRIFUGO)
+    (tmp_path / "centrifugo").symlink_to(binary())
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         once = subprocess.run(
@@ -308,11 +302,9 @@ def proxy_of(config: dict[str, Any], event: str) -> dict[str, Any]:
     return found
 
 
-@needs_centrifugo
 def test_centrifugo_accepts_the_configuration() -> None:
-    assert CENTRIFUGO is not None
     checked = subprocess.run(
-        [CENTRIFUGO, "checkconfig", "-s", "-c", str(DEPLOY / "centrifugo.json")],
+        [binary(), "checkconfig", "-s", "-c", str(DEPLOY / "centrifugo.json")],
         env=os.environ | {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"},
         capture_output=True,
         text=True,
@@ -356,7 +348,6 @@ def test_centrifugo_is_told_to_ask(config: dict[str, Any]) -> None:
     assert config["usage_stats"]["disabled"] is True
 
 
-@needs_centrifugo
 def test_quickstart_wants_two_ports() -> None:
     port = str(free_port())
     once = subprocess.run(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,7 @@ from proxyhooks._events import EVENTS
 from proxyhooks.centrifugo.backend import Backend, Served
 from proxyhooks.centrifugo.generate import Generated, Options, generate
 from proxyhooks.centrifugo.merge import complete
-
-CENTRIFUGO = shutil.which(os.environ.get("CENTRIFUGO", "centrifugo"))
-needs_centrifugo = pytest.mark.skipif(CENTRIFUGO is None, reason="no centrifugo on PATH, nor named by CENTRIFUGO")
+from tests.centrifugo.servers import binary
 
 VARIABLES = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "x", "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY": "k"}
 
@@ -272,7 +268,6 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@needs_centrifugo
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hooks=HOOKS, options=OPTIONS, meta=st.booleans(), headers=st.sampled_from([(), ("Cookie", "X-Real-Ip")]))
 def test_centrifugo_takes_whatever_is_written(
@@ -282,9 +277,8 @@ def test_centrifugo_takes_whatever_is_written(
     assert json.dumps(make(*hooks, options=options, meta=meta, http_headers=headers).config) == json.dumps(made.config)
     path = tmp_path / "config.json"
     path.write_text(json.dumps(made.config))
-    assert CENTRIFUGO is not None
     checked = subprocess.run(
-        [CENTRIFUGO, "checkconfig", "-s", "-c", str(path)],
+        [binary(), "checkconfig", "-s", "-c", str(path)],
         env=VARIABLES,
         capture_output=True,
         text=True,

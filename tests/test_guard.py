@@ -363,6 +363,7 @@ def test_other_spellings_of_a_url_reach_no_function_of_the_application(
     assert response.status_code == 404
 
 
+# werkzeug's, of the very thing that is tested.
 @pytest.mark.filterwarnings("ignore:Current server name:UserWarning")
 @pytest.mark.parametrize("event", ["publish", "refresh"])
 @pytest.mark.parametrize(

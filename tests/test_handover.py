@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from proxyhooks._handover import Board, Entry, Notes
+from proxyhooks._handover import Board, Entry, Notes, State
 
 context = multiprocessing.get_context("fork")
 
 
-def notes(*workers: tuple[int, str], failed: bool = False) -> Notes:
+def notes(*workers: tuple[int, State], failed: bool = False) -> Notes:
     """With workers of a generation, in a state, numbered from 1."""
-    entries = {str(number): Entry(generation, state) for number, (generation, state) in enumerate(workers, 1)}  # type: ignore[arg-type]
+    entries = {str(number): Entry(generation, state) for number, (generation, state) in enumerate(workers, 1)}
     return Notes(max(generation for generation, _ in workers), failed, entries)
 
 
@@ -40,7 +40,7 @@ def notes(*workers: tuple[int, str], failed: bool = False) -> Notes:
         ([(0, "asked")], False, "wait"),
     ],
 )
-def test_the_first_may(workers: list[tuple[int, str]], failed: bool, decision: str) -> None:
+def test_the_first_may(workers: list[tuple[int, State]], failed: bool, decision: str) -> None:
     given = notes(*workers, failed=failed)
     if decision == "stay":
         given.generation, given.failed = 1, True

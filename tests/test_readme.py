@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,10 @@ from proxyhooks._events import EVENTS
 from proxyhooks.centrifugo._advice import WARNINGS
 from proxyhooks.centrifugo.findings import FINDINGS
 from proxyhooks.cli import _COMMANDS, centrifugo
+from tests.centrifugo.servers import binary
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-CENTRIFUGO = shutil.which(os.environ.get("CENTRIFUGO", "centrifugo"))
 
 
 def blocks(language: str) -> list[str]:
@@ -154,12 +152,10 @@ def test_the_configuration_is_json_with_a_proxy_for_every_hook(namespace: dict[s
     json.loads(block)
 
 
-@pytest.mark.skipif(CENTRIFUGO is None, reason="no centrifugo on PATH, nor named by CENTRIFUGO")
 def test_centrifugo_takes_the_configuration(tmp_path: Path) -> None:
     (block,) = blocks("json")
     (tmp_path / "config.json").write_text(block)
-    assert CENTRIFUGO is not None
-    command = [CENTRIFUGO, "checkconfig", "-s", "-c", str(tmp_path / "config.json")]
+    command = [binary(), "checkconfig", "-s", "-c", str(tmp_path / "config.json")]
     environ = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "x"}
     found = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr

@@ -61,7 +61,7 @@ def test_flask_sqlalchemy_removes_the_session_whatever_became_of_the_hook(
     db = SQLAlchemy(app)
     seen: list[Any] = []
 
-    class Note(db.Model):  # type: ignore[name-defined]
+    class Note(db.Model):  # type: ignore[name-defined]  # made at run time
         id: Mapped[int] = mapped_column(primary_key=True)
         text: Mapped[str]
 
@@ -124,6 +124,7 @@ def sentry() -> Iterator[Caught]:
     sentry_sdk.get_global_scope().set_client(client)
 
 
+# The name of before, which asks for the most that there is.
 @pytest.mark.filterwarnings("ignore:The send_default_pii option:DeprecationWarning")
 def test_sentry_gets_the_exception_and_not_the_secret(sentry: Caught, app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
     @hooks.rpc("fail")

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Flask
+from marshmallow import Schema
 
 from .._dispatch import Dispatcher, logger
 from .._guard import Guard
+from .._hooks import Route
 from ..exceptions import SetupError
 from ._dumping import quick_dump
 from ._loading import quick_load
@@ -39,8 +41,7 @@ def shorten(
         dispatcher = build()
         dispatcher.load_meta = quick_load(dispatcher.meta_schema) or dispatcher.load_meta
         for _, _, route in dispatcher.index.routes():
-            route.load = quick_load(route.hook.data_schema) or route.load
-            route.dump = quick_dump(route.hook.result_schema) or route.dump
+            _quicken(route)
         if isinstance(guard.way, Way):  # another ProxyHooks was here
             return dispatcher
         if (why := obstacle(app, guard.wsgi_app)) is None:
@@ -50,3 +51,24 @@ def shorten(
         return dispatcher
 
     return build_and_shorten if wanted else build
+
+
+def _quicken(route: Route) -> None:
+    """Have functions for the schemas of the route; made when they are used, as there may be thousands of routes."""
+    data_schema, result_schema = route.hook.data_schema, route.hook.result_schema
+
+    if isinstance(data_schema, Schema):
+
+        def load(data: Any) -> Any:
+            route.load = convert = quick_load(data_schema) or data_schema.load
+            return convert(data)
+
+        route.load = load
+
+    if result_schema is not None:
+
+        def dump(data: Any) -> Any:
+            route.dump = convert = quick_dump(result_schema) or result_schema.dump
+            return convert(data)
+
+        route.dump = dump

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Flask, Response, request_finished, request_started
+from flask import Flask, Request, Response, request_finished, request_started
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
@@ -97,7 +97,7 @@ class Way:
         if "HTTP_HOST" not in environ or len(self._rules) >= _MAX_RULES:
             return  # whoever knows the secret can name as many hosts as he likes
         try:
-            adapter = self._app.create_url_adapter(self._app.request_class(dict(environ)))
+            adapter = self._app.create_url_adapter(Request(dict(environ)))
             rule, variables = (None, {}) if adapter is None else adapter.match(return_rule=True)
         except HTTPException:  # such as for a host that is none
             return

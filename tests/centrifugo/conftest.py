@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.centrifugo import servers
 from tests.centrifugo.calls import Calls, unique_name
 from tests.centrifugo.client import Client, Enter, Open
 from tests.centrifugo.servers import SECRET, configuration, environment, free_port, running
@@ -23,13 +22,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session", autouse=True)
 def binary() -> str:
     """The real Centrifugo; without it there is nothing to test against."""
-    named = os.environ.get("CENTRIFUGO")
-    found = shutil.which(named or "centrifugo")
-    if found is None:
-        if named:
-            pytest.fail(f"CENTRIFUGO names {named!r}, which is no program")
-        pytest.skip("there is no centrifugo on PATH, and CENTRIFUGO names none")
-    return found
+    return servers.binary()
 
 
 @pytest.fixture(scope="session")

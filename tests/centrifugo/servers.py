@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,9 +16,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+NAMED = os.environ.get("CENTRIFUGO")
+BINARY = shutil.which(NAMED or "centrifugo")
+"""The real Centrifugo."""
+NO_BINARY = (
+    f"CENTRIFUGO names {NAMED!r}, which is no program"
+    if NAMED
+    else "there is no centrifugo on PATH, and CENTRIFUGO names none"
+)
 SECRET = "s3cret"
 POLL_SECRET = "p0ll"
 EVENTS = ("subscribe", "publish", "sub_refresh", "map_publish", "map_remove", "shared_poll_refresh")
+
+
+def binary() -> str:
+    """The real Centrifugo. Without it the test is skipped; where there should be one, it fails."""
+    if BINARY is None:
+        (pytest.fail if NAMED else pytest.skip)(NO_BINARY)
+    return BINARY
 
 
 def free_port() -> int:

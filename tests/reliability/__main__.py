@@ -8,15 +8,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.centrifugo.servers import BINARY, NO_BINARY
 from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO
-from tests.reliability.through_centrifugo import BINARY
 
 
 def main() -> int:
     failed = 0
     for name in sys.argv[1:] or SCENARIOS:
         if name in THROUGH_CENTRIFUGO and not BINARY:
-            print(f"{name}: skipped, there is no centrifugo on PATH", flush=True)
+            print(f"{name}: skipped, {NO_BINARY}", flush=True)
             continue
         here = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         began = time.monotonic()

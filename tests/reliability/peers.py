@@ -45,7 +45,7 @@ async def dripping(port: int, count: int = 50) -> AsyncIterator[None]:
     async def drip(connections: list[socket.socket]) -> None:
         for byte in request:
             for connection in connections:
-                with suppress(OSError):
+                with suppress(OSError):  # closed by the server, as it may
                     connection.send(bytes([byte]))
             await asyncio.sleep(1)
 
@@ -62,7 +62,7 @@ async def deaf(port: int, count: int = 50) -> AsyncIterator[None]:
         unsent = dict.fromkeys(connections, b"")
         while True:
             for connection in connections:
-                with suppress(OSError):
+                with suppress(OSError):  # full, or closed by the server
                     rest = unsent[connection] or request
                     unsent[connection] = rest[connection.send(rest) :]
             await asyncio.sleep(0.01)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.centrifugo.servers import binary
 from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO
-from tests.reliability.through_centrifugo import BINARY
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenario(name: str, tmp_path: Path) -> None:
-    if name in THROUGH_CENTRIFUGO and not BINARY:
-        pytest.skip("there is no centrifugo on PATH")
+    if name in THROUGH_CENTRIFUGO:
+        binary()
     asyncio.run(SCENARIOS[name](tmp_path, False))

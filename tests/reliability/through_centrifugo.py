@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import time
@@ -21,11 +20,10 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from tests.centrifugo.servers import environment, running
+from tests.centrifugo.servers import BINARY, environment, running
 from tests.reliability.reload import reload, replaced, stop_one
 from tests.reliability.server import free_port, gunicorn, until
 
-BINARY = os.environ.get("CENTRIFUGO") or shutil.which("centrifugo")
 CLIENTS = 24
 TEMPORARY = {"code": 100, "message": "internal server error", "temporary": True}
 
