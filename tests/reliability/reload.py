@@ -12,6 +12,7 @@ from tests.reliability.client import Client
 from tests.reliability.server import Gunicorn, children, gunicorn, until
 
 BUSY, PAUSE = 24, 0.01
+TIMEOUT = 1.0
 
 
 async def under_load(
@@ -24,7 +25,7 @@ async def under_load(
     secret: str = "s3cret",
 ) -> Client:
     """Callers, in whose presence things happen; for at least so many calls."""
-    client = Client(port, repeat=repeat, secret=secret)
+    client = Client(port, repeat=repeat, secret=secret, timeout=TIMEOUT)
     over = False
 
     async def happen() -> None:
