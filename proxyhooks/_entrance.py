@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -16,7 +16,7 @@ from ._dispatch import Call, logger
 from ._events import Event
 from ._json import Hostile, Malformed, loads
 from ._secrets import HEADER, Secrets
-from ._wire import read
+from ._wire import reader_of
 from .messages import ConnectRequest
 from .schemas import explain
 
@@ -47,20 +47,20 @@ def check_head(environ: WSGIEnvironment, secrets: Secrets, limit: int) -> int | 
 
     :raises Refused: with 405, 413 or 403.
     """
-    path = environ.get("PATH_INFO", "")
     if environ["REQUEST_METHOD"] != "POST":
         raise refused(405, "Centrifugo's proxy sends POST")
     said = environ.get("CONTENT_LENGTH") or ""
-    plain = said.isascii() and said.isdecimal() and len(said) < 16 and "HTTP_TRANSFER_ENCODING" not in environ
+    plain = said.isdecimal() and len(said) < 16 and "HTTP_TRANSFER_ENCODING" not in environ
     length = int(said) if plain else get_content_length(environ)
     if length is not None and length > limit:
+        path = environ.get("PATH_INFO")
         logger.warning("%s: %d bytes are more than MAX_CONTENT_LENGTH, %d", path, length, limit)
         raise refused(413, "too large")
     # From here on nobody sees it: not what reports errors with their request's headers.
     given = environ.pop(_SECRET, None)
     if not secrets.accept(given):
         said = "a wrong" if given else "no"
-        logger.warning("%s: %s %s from %s", path, said, HEADER, environ.get("REMOTE_ADDR"))
+        logger.warning("%s: %s %s from %s", environ.get("PATH_INFO"), said, HEADER, environ.get("REMOTE_ADDR"))
         raise refused(403, "forbidden")
     return length
 
@@ -95,10 +95,11 @@ def read_call(event: Event, body: bytes) -> Call:
 
     :raises Refused: with 400; JSON that is built to break a parser is error 107 where the event carries one.
     """
+    message: Any = event.request
     value = None
     try:
         value = loads(body)
-        return Call(event, read(event.request, value), "data" in value or "b64data" in value)
+        return Call(event, reader_of(message)(value), "data" in value or "b64data" in value)
     except Malformed as error:
         reason = explain(event.request, value) if value is not None else error
         logger.warning("%s: this is no %s: %s", event.name, event.request.__name__, reason)
@@ -108,8 +109,8 @@ def read_call(event: Event, body: bytes) -> Call:
         if not event.carries_error:
             raise refused(400, "refused") from None
         transport = _TRANSPORT.match(body) if event.request is ConnectRequest else None
-        message = ConnectRequest(transport=transport[1].decode("ascii", "replace")) if transport else None
-        raise Refused(refuse(event, errors.BadRequest(), message)) from None
+        request = ConnectRequest(transport=transport[1].decode("ascii", "replace")) if transport else None
+        raise Refused(refuse(event, errors.BadRequest(), request)) from None
 
 
 def size_limit(app: Flask) -> int:

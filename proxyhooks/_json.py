@@ -10,6 +10,7 @@ import codecs
 import json
 import marshal
 import math
+import re
 from typing import Any, Final
 
 try:
@@ -35,7 +36,12 @@ def loads(text: bytes) -> Any:
     :raises Malformed: if it is not JSON in UTF-8.
     :raises Hostile: if it nests deeper than :data:`MAX_DEPTH` or has a number that Python cannot hold.
     """
-    value = _loads_quickly(text) if orjson is not None else None
+    value = None
+    if orjson is not None and text.translate(_DIGITS).find(_LONG) < 0:  # "in" would first try a single byte
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            value = None  # json says why, or takes it
     if value is None:
         value = _loads(text)
     # Most texts are too short or have too few brackets to be deep.
@@ -44,20 +50,9 @@ def loads(text: bytes) -> Any:
     return value
 
 
-# orjson makes floats of integers beyond 64 bits, which have 19 digits at least.
-_DIGITS: Final = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else 0 for byte in range(256))
-_LONG: Final = b"0" * 19
-
-
-def _loads_quickly(text: bytes) -> Any:
-    """The value, or ``None`` where it is not sure, or null."""
-    # "in" would first try whether it is asked for a single byte.
-    if text.translate(_DIGITS).find(_LONG) >= 0:
-        return None
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
+# orjson makes floats of integers beyond 64 bits. Those have 20 digits at least, or 19 and a sign.
+_DIGITS: Final = bytes(ord("0") if byte in b"-0123456789" else 0 for byte in range(256))
+_LONG: Final = b"0" * 20
 
 
 def _loads(text: bytes) -> Any:
@@ -106,8 +101,17 @@ def dumps(value: Any, path: str = "the value") -> bytes:
     :raises TypeError: if a part of it is not JSON; the text names the path to it.
     :raises ValueError: if a number is not finite, or the value contains itself or nests too deeply.
     """
-    if orjson is not None and (written := _dumps_quickly(value)) is not None:
-        return written
+    if orjson is not None:
+        try:
+            written: bytes = orjson.dumps(value)
+            # orjson writes UUIDs, enums and dataclasses, too, which here are mistakes: marshal takes none of them.
+            marshalled = marshal.dumps(value, 2)
+        except (orjson.JSONEncodeError, ValueError):
+            pass  # json says why, or takes it
+        else:
+            # It makes null of NaN as well as of None.
+            if written.find(b"null") < 0 or _NOT_FINITE.search(marshalled) is None:
+                return written
     try:
         text = _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
@@ -120,15 +124,9 @@ def dumps(value: Any, path: str = "the value") -> bytes:
         return _encode_escaped(value).encode()
 
 
-def _dumps_quickly(value: Any) -> bytes | None:
-    """The value as JSON, or ``None`` where it is not sure."""
-    try:
-        written = orjson.dumps(value)
-        # orjson writes UUIDs, enums and dataclasses, too, which here are mistakes: marshal takes none of them.
-        marshal.dumps(value, 2)
-    except (orjson.JSONEncodeError, ValueError):
-        return None
-    return written if written.find(b"null") < 0 else None  # as it writes NaN
+# marshal writes a float as "g" and its eight bytes, from the least significant on; NaN and infinity have all bits of
+# the exponent. Whatever else looks like that costs the time of another look.
+_NOT_FINITE: Final = re.compile(rb"g.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 
 
 def _all_keys_are_text(value: Any) -> bool:

@@ -45,10 +45,8 @@ def read(message: type[_T], value: Any) -> _T:
 
     :raises Malformed: if it is not one.
     """
-    if not isinstance(value, dict):
-        raise Malformed("not an object")
     cls: Any = message
-    made: _T = _reader_of(cls)(value)
+    made: _T = reader_of(cls)(value)
     return made
 
 
@@ -56,24 +54,29 @@ _Reader = Callable[[Any], Any]
 
 
 @functools.cache
-def _reader_of(message: Any) -> _Reader:
-    """A function that reads the message from a dict, written for its class, as dataclasses writes ``__init__``.
+def reader_of(message: Any) -> _Reader:
+    """What :func:`read` does for a message, as a function that is written for its class, as dataclasses writes
+    ``__init__``.
 
     It puts the fields into a message that is frozen for everybody else: to call the class would cost more than all the
     rest.
     """
-    scope: dict[str, Any] = {"new": message.__new__, "cls": message, "either": _read_either}
-    lines = ["def read(value):", "get = value.get", "made = new(cls)"]
+    scope: dict[str, Any] = {"new": message.__new__, "cls": message, "either": _read_either, "missing": _MISSING}
+    lines = ["def read(value):", "if type(value) is not dict: no_object()", "get = value.get", "made = new(cls)"]
+    scope["no_object"] = _refuse_what_is_no_object
     for field, declared in zip(fields_of(message), dataclasses.fields(message), strict=True):
-        name, default, convert = field.name, declared.default, _reader(field.kind)
-        if declared.default_factory is not dataclasses.MISSING:
-            default, convert = _MISSING, functools.partial(_read_or_make, declared.default_factory, convert)
-        scope |= {f"put_{name}": getattr(message, name).__set__, f"default_{name}": default, f"read_{name}": convert}
-        lines.append(f"item = get({name!r}, default_{name})")
-        if exact := {String: "str", Bool: "bool"}.get(type(field.kind)):
-            lines.append(f"if type(item) is not {exact}: item = read_{name}(item)")
-        elif convert is not _read_as_it_is:
-            lines.append(f"item = read_{name}(item)")
+        name, make, convert = field.name, declared.default_factory, _reader(field.kind)
+        scope |= {f"put_{name}": getattr(message, name).__set__, f"default_{name}": declared.default}
+        scope |= {f"make_{name}": make, f"read_{name}": convert}
+        if make is not dataclasses.MISSING:
+            lines.append(f"item = get({name!r}, missing)")
+            lines.append(f"item = make_{name}() if item is missing else read_{name}(item)")
+        else:
+            lines.append(f"item = get({name!r}, default_{name})")
+            if exact := {String: "str", Bool: "bool"}.get(type(field.kind)):
+                lines.append(f"if type(item) is not {exact}: item = read_{name}(item)")
+            elif convert is not _read_as_it_is:
+                lines.append(f"item = read_{name}(item)")
         if field.twin is not None:
             lines.append(f"if {field.twin!r} in value: item = either(value, {name!r}, {field.twin!r})")
         lines.append(f"put_{name}(made, item)")
@@ -83,17 +86,17 @@ def _reader_of(message: Any) -> _Reader:
     return read_message
 
 
+_MISSING: Final = object()
+
+
+def _refuse_what_is_no_object() -> None:
+    raise Malformed("not an object")
+
+
 def _read_either(value: dict[str, Any], name: str, twin: str) -> bytes:
     if name in value:
         raise Malformed(f"{name} comes twice")  # as JSON and as base64
     return _read_base64(value[twin])
-
-
-_MISSING: Final = object()
-
-
-def _read_or_make(make: Callable[[], Any], convert: _Reader, value: Any) -> Any:
-    return make() if value is _MISSING else convert(value)
 
 
 def _reader(kind: Kind) -> _Reader:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import EXCLUDE, RAISE, Schema, fields, missing
 
 from ._plain import BY_THEMSELVES, EXACT, LOAD_HOOKS, Convert, Unusual, check_field, each, is_plain, or_else
+
+# Not floats: there are some that marshmallow refuses.
+_AS_THEY_ARE: Final = {kind: exact for kind, exact in EXACT.items() if kind is not fields.Float}
 
 
 def quick_load(schema: object) -> Convert | None:
@@ -28,28 +32,22 @@ def _loader(schema: Schema, unknown: str, inside: tuple[type, ...]) -> Convert:
     if not is_plain(schema, LOAD_HOOKS) or type(schema) in inside or unknown not in (RAISE, EXCLUDE):
         raise Unusual
     inside = (*inside, type(schema))
-    scope: dict[str, Any] = {"missing": missing, "Unusual": Unusual}
-    lines = ["def load(data):", " if type(data) is not dict: raise Unusual", " get, loaded, seen = data.get, {}, 0"]
-    for n, (name, field) in enumerate(schema.load_fields.items()):
+    rows = list(schema.load_fields.items())
+    scope: dict[str, Any] = {"Unusual": Unusual}
+    lines = ["def load(data):", " if type(data) is not dict: raise Unusual", " loaded = {}"]
+    lines.append(f" seen = {sum(field.required for _, field in rows)}")
+    for n, (name, field) in enumerate(rows):
         key = field.data_key if field.data_key is not None else name
-        scope |= {f"key{n}": key, f"name{n}": field.attribute or name, f"convert{n}": _converter(field, inside)}
-        lines += [f" item = get(key{n}, missing)", " if item is not missing:", "  seen += 1"]
-        if field.allow_none:
-            lines.append(f"  if item is None: loaded[name{n}] = None")
-            lines.append("  else:")
-        else:
-            lines.append("  if True:")
-        exact = EXACT.get(type(field))
-        condition = f"if type(item) is not {exact.__name__}: " if exact else ""
-        lines.append(f"   {condition}item = convert{n}(item)")
-        for which, check in enumerate(_checks(field)):
-            scope[f"check{n}_{which}"] = check
-            lines.append(f"   check{n}_{which}(item)")
-        lines.append(f"   loaded[name{n}] = item")
+        scope |= {f"key{n}": key, f"name{n}": field.attribute or name, f"default{n}": field.load_default}
+        read = [f"item = data[key{n}]"]  # where it is required and missing that is a KeyError
+        value = _lines_of_value(n, field, inside, scope)
+        read += ["if item is not None:", *(f" {line}" for line in value)] if field.allow_none else value
+        read.append(f"loaded[name{n}] = item")
         if field.required:
-            lines.append(" else: raise Unusual")
-        elif field.load_default is not missing:
-            scope[f"default{n}"] = field.load_default
+            lines += (f" {line}" for line in read)
+            continue
+        lines += [f" if key{n} in data:", "  seen += 1", *(f"  {line}" for line in read)]
+        if field.load_default is not missing:
             lines.append(f" else: loaded[name{n}] = default{n}" + ("()" if callable(field.load_default) else ""))
     if unknown == RAISE:
         lines.append(" if seen != len(data): raise Unusual")
@@ -57,6 +55,17 @@ def _loader(schema: Schema, unknown: str, inside: tuple[type, ...]) -> Convert:
     exec("\n".join(lines), scope)  # noqa: S102  # what is the user's stands in the scope, not in the text
     load: Convert = scope["load"]
     return each(load) if schema.many else load
+
+
+def _lines_of_value(n: int, field: Any, inside: tuple[type, ...], scope: dict[str, Any]) -> list[str]:
+    """What is done with an item that is there and not null."""
+    scope[f"convert{n}"] = _converter(field, inside)
+    exact = _AS_THEY_ARE.get(type(field))
+    lines = [(f"if type(item) is not {exact.__name__}: " if exact else "") + f"item = convert{n}(item)"]
+    for which, check in enumerate(_checks(field)):
+        scope[f"check{n}_{which}"] = check
+        lines.append(f"check{n}_{which}(item)")
+    return lines
 
 
 def _checks(field: Any) -> list[Callable[[Any], Any]]:
@@ -76,13 +85,13 @@ def _converter(field: Any, inside: tuple[type, ...]) -> Convert:
         raise Unusual
     if kind is fields.Float:
         return _float
-    if kind in EXACT:
+    if kind in _AS_THEY_ARE:
         return _refuse
     if kind is fields.Raw:
         return _as_it_is
     if kind is fields.List:
         convert = _item(field.inner, inside)
-        exact = EXACT.get(type(field.inner))
+        exact = _AS_THEY_ARE.get(type(field.inner))
         return _copy_of(exact) if exact and not field.inner.validators and not field.inner.allow_none else each(convert)
     if kind is fields.Dict and field.key_field is None and field.value_field is None:
         return _dict
@@ -96,7 +105,7 @@ def _converter(field: Any, inside: tuple[type, ...]) -> Convert:
 
 def _item(field: Any, inside: tuple[type, ...]) -> Convert:
     """What an item of a list becomes."""
-    exact, convert = EXACT.get(type(field)), _converter(field, inside)
+    exact, convert = _AS_THEY_ARE.get(type(field)), _converter(field, inside)
     checks, nullable = _checks(field), field.allow_none
 
     def item(value: Any) -> Any:
@@ -122,7 +131,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _float(value: Any) -> float:
-    if type(value) is not int:
+    if not (type(value) is float and math.isfinite(value)) and type(value) is not int:
         raise Unusual
     return float(value)
 

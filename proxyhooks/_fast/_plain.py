@@ -109,6 +109,7 @@ def is_plain(schema: Schema, hooks: tuple[str, ...]) -> bool:
         and all(getattr(cls, name) is getattr(Schema, name) for name in _MEMBERS)
         and not vars(schema).keys() & _MEMBERS
         and not schema.partial
+        and not any("." in name for name in schema.fields)  # which is a path
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 from flask.ctx import AppContext, RequestContext
+from flask.sessions import SecureCookieSessionInterface
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -31,6 +32,11 @@ _METHODS: Final = (
     "process_response",
     "request_context",
 )
+_OF_CLASSES: Final[dict[type, tuple[str, ...]]] = {
+    RequestContext: ("__init__", "push", "pop", "match_request"),
+    AppContext: ("__init__", "push", "pop"),
+    SecureCookieSessionInterface: ("open_session", "save_session"),
+}
 
 
 def obstacle(app: Flask, wsgi_app: WSGIApplication) -> str | None:
@@ -45,17 +51,20 @@ def obstacle(app: Flask, wsgi_app: WSGIApplication) -> str | None:
     for method in _METHODS:
         if not _is_flasks(getattr(app, method)):
             return f"{type(app).__name__}.{method} is not Flask's own"
-    for context in (RequestContext, AppContext):
-        if not all(_is_function_of(getattr(context, name), "flask.ctx") for name in ("__init__", "push", "pop")):
-            return f"{context.__name__} is not Flask's own"
+    for cls, names in _OF_CLASSES.items():
+        for name in names:
+            if not _is_function_of(getattr(cls, name), cls.__module__):
+                return f"{cls.__name__}.{name} is not Flask's own"
     return None
 
 
 def _is_flasks(method: object) -> bool:
-    found = getattr(method, "__func__", None)
-    return any(_is_function_of(found, module) for module in ("flask.app", "flask.sansio.app"))
+    # No isinstance(): what tools wrap methods in says that it is one, and has its attributes.
+    if type(method) is not types.MethodType:
+        return False
+    return any(_is_function_of(method.__func__, module) for module in ("flask.app", "flask.sansio.app"))
 
 
 def _is_function_of(found: object, module: str) -> bool:
     """Whether it is a function of that module; one that a tool has wrapped has the globals of the tool's."""
-    return isinstance(found, types.FunctionType) and found.__globals__.get("__name__") == module
+    return type(found) is types.FunctionType and found.__globals__.get("__name__") == module

@@ -8,7 +8,7 @@ a hook runs as Flask runs it, and is passed by where there is nothing: no functi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from flask import Flask, Request, Response, request_finished, request_started
 from werkzeug.exceptions import HTTPException
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _MAX_RULES: Final = 1000
 
+_Matched: TypeAlias = tuple[str, str | None, str]
+"""What decides how a request is matched: path, host, scheme."""
+
 
 class Way:
     """A WSGI application in the place of ``Flask.wsgi_app``, for calls that the guard has let in."""
@@ -30,21 +33,22 @@ class Way:
         self._app = app
         self._view = view
         self._flasks = flasks
-        self._rules: dict[tuple[str, str | None, str], Rule] = {}
-        """By what decides how a request is matched: path, host, scheme."""
+        self._rules: dict[_Matched, Rule | None] = {}
+        """``None``: no rule of a hook."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        rule = self._rules.get((environ["PATH_INFO"], environ.get("HTTP_HOST"), environ["wsgi.url_scheme"]))
+        matched = (environ["PATH_INFO"], environ.get("HTTP_HOST"), environ["wsgi.url_scheme"])
+        rule = self._rules.get(matched)
         if rule is None or not self._is_usual(environ, rule):
-            if rule is None:
-                self._learn(environ)
+            if rule is None and matched not in self._rules:
+                self._learn(matched, environ)
             return self._flasks(environ, start_response)
         app, ctx = self._app, ShortContext(self._app, environ, rule)
         raised: BaseException | None = None
         # From here on as Flask.wsgi_app, step by step.
         try:
             try:
-                ctx.push()
+                ctx.begin()
                 response = self._dispatch(ctx)
             except Exception as error:
                 raised = error
@@ -54,7 +58,7 @@ class Way:
                 raise
             return SETTLED if response is None else response(environ, start_response)
         finally:
-            ctx.pop(None if raised is not None and app.should_ignore_error(raised) else raised)
+            ctx.end(None if raised is not None and app.should_ignore_error(raised) else raised)
 
     def _dispatch(self, ctx: ShortContext) -> Response | None:
         """As ``Flask.full_dispatch_request``, but ``None`` where nobody would see the response."""
@@ -63,11 +67,16 @@ class Way:
             if request_started.receivers:
                 request_started.send(app, _async_wrapper=app.ensure_sync)
             returned: Any = None
-            if app.before_request_funcs.get(None) or app.url_value_preprocessors.get(None):
+            if None in app.before_request_funcs or None in app.url_value_preprocessors:
                 returned = app.preprocess_request()
             if returned is None:
                 answer = settle(ctx.environ[CURRENT])
-                if answer.status == 200 and self._nobody_looks(ctx):
+                if answer.status == 200 and not (
+                    None in app.after_request_funcs
+                    or request_finished.receivers
+                    or app.response_class is not Response  # another one may say more than this answer
+                    or ctx.concerns_the_response
+                ):
                     return None
                 returned = response_of(app, answer)
         except Exception as error:
@@ -79,27 +88,19 @@ class Way:
         return (
             "HTTP_UPGRADE" not in environ  # such as to WebSocket, for which other rules match
             and "werkzeug.debug.preserve_context" not in environ
-            and self._app.config["TRUSTED_HOSTS"] is None
             and self._app.view_functions.get(rule.endpoint) is self._view
         )
 
-    def _nobody_looks(self, ctx: ShortContext) -> bool:
-        """Whether there is nobody who would look at a response of Flask."""
-        return not (
-            self._app.after_request_funcs.get(None)
-            or ctx._after_request_functions
-            or request_finished.receivers
-            or ctx.session_is_open
-        )
-
-    def _learn(self, environ: WSGIEnvironment) -> None:
+    def _learn(self, matched: _Matched, environ: WSGIEnvironment) -> None:
         """Find out where Flask's way leads."""
-        if "HTTP_HOST" not in environ or len(self._rules) >= _MAX_RULES:
+        if matched[1] is None or "HTTP_UPGRADE" in environ or len(self._rules) >= _MAX_RULES:
             return  # whoever knows the secret can name as many hosts as he likes
+        # One of the application's own class may do something when it is made, and Flask makes one itself.
+        request = Request(dict(environ))
+        request.trusted_hosts = self._app.request_class.trusted_hosts
         try:
-            adapter = self._app.create_url_adapter(Request(dict(environ)))
+            adapter = self._app.create_url_adapter(request)
             rule, variables = (None, {}) if adapter is None else adapter.match(return_rule=True)
-        except HTTPException:  # such as for a host that is none
-            return
-        if rule is not None and not variables and self._is_usual(environ, rule):
-            self._rules[environ["PATH_INFO"], environ["HTTP_HOST"], environ["wsgi.url_scheme"]] = rule
+        except HTTPException:  # such as for a host that is none, or not trusted
+            rule, variables = None, {}
+        self._rules[matched] = None if variables else rule

@@ -33,13 +33,14 @@ class Color(enum.Enum):
     RED = "red"
 
 
+NAN, INF = float("nan"), float("inf")
 VALUES: list[Any] = [
     "", "a", "text", "no", "12", "1.5", "true", "2030-01-02", "2030-01-02T03:04:05Z", "a@b.example", "red", "RED",
-    "https://a.example", "9f0c1f0e-0000-4000-8000-000000000000", 0, 1, -3, 42, 2**70, 1.0, 1.5, -0.0, 1e300, True,
-    False, None, [], ["a"], ["a", 1], ["a", None], [1, 2], [[]], {}, {"a": 1}, {"n": "x"}, {"n": 1},
+    "https://a.example", "9f0c1f0e-0000-4000-8000-000000000000", 0, 1, -3, 42, 2**70, 1.0, 1.5, -0.0, 1e300, NAN, -INF,
+    [INF], True, False, None, [], ["a"], ["a", 1], ["a", None], [1, 2], [[]], {}, {"a": 1}, {"n": "x"}, {"n": 1},
     [{"n": 1}, {"n": 2}],
 ]  # fmt: skip
-NAMES = ["a", "b", "items", "class", "é", "x y"]
+NAMES = ["a", "b", "items", "class", "é", "x y", "a.b"]
 
 
 def field(chance: random.Random, deep: int = 0) -> fields.Field[Any]:
@@ -204,6 +205,7 @@ def patched() -> Schema:
         _with(own=fields.String(validate=lambda value: None)),
         _with(own=fields.Function(deserialize=lambda value: value)),
         _with(own=fields.String(attribute="in.side")),
+        _with(**{"in.side": fields.String()}),
         _with(own=fields.List(OwnField())),
         _with(own=fields.Nested(_with(own=OwnField()))),
         _with(own=fields.Boolean(truthy={"yes"})),
