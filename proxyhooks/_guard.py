@@ -78,15 +78,15 @@ def settle(passage: Passage) -> Answer:
     try:
         answer = passage.answer = passage.dispatcher.answer(passage.call)
     except BaseException:
-        _tell(passage, None)
+        _tell(passage, passage.call.event, None)
         raise
-    _tell(passage, answer)
+    if hook_finished.receivers:
+        _tell(passage, passage.call.event, answer)
     return answer
 
 
-def _tell(passage: Passage, answer: Answer | None) -> None:
-    if hook_finished.receivers and passage.call is not None:
-        hook_finished.send(passage.app, event=passage.call.event.name, request=passage.message, answer=answer)
+def _tell(passage: Passage, event: Event, answer: Answer | None) -> None:
+    hook_finished.send(passage.app, event=event.name, request=passage.message, answer=answer)
 
 
 @dataclass(frozen=True, slots=True)
