@@ -10,6 +10,7 @@ import enum
 import json
 import math
 import random
+import struct
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -107,11 +108,12 @@ def test_a_value_that_contains_itself_ends_in_an_error() -> None:
 # --- with orjson and without ---
 
 PIECES = [
-    "0", "-0", "1", "-1.5", "1e5", "1E-7", "1e400", "18446744073709551615", "18446744073709551616",
-    "-9223372036854775808", "-9223372036854775809", "123456789012345678901234567890.5", "01", "1.", ".5", "+1", "NaN",
-    "Infinity", "true", "null", "nul", '"a"', '"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"', '"\\ude00\\ud83d"', '"\\x"',
-    '"\t"', '"\x7f"', '"ü"', '"12345678901234567890"', "[]", "[1,]", "{}", '{"a":1,"a":2}', '{"a":{"a":null}}', "{a:1}",
-    "[1 2]", " 1 ", "\f1", "\ufeff1", "", "'a'", "// a", "[" * 300 + "]" * 300, "[" * 256 + "]" * 256, "[" * 2000,
+    "0", "-0", "1", "-1.5", "9999999999999999999", "-9999999999999999999", "-1234567890123456789", "1e5", "1E-7",
+    "1e400", "18446744073709551615", "18446744073709551616", "-9223372036854775808", "-9223372036854775809",
+    "123456789012345678901234567890.5", "01", "1.", ".5", "+1", "NaN", "Infinity", "true", "null", "nul", '"a"',
+    '"\\u0000"', '"\\ud800"', '"\\ud83d\\ude00"', '"\\ude00\\ud83d"', '"\\x"', '"\t"', '"\x7f"', '"ü"',
+    '"12345678901234567890"', "[]", "[1,]", "{}", '{"a":1,"a":2}', '{"a":{"a":null}}', "{a:1}", "[1 2]", " 1 ", "\f1",
+    "\ufeff1", "", "'a'", "// a", "[" * 300 + "]" * 300, "[" * 256 + "]" * 256, "[" * 2000,
     '{"a":' * 257 + "1" + "}" * 257, '"' + "[" * 600 + '"', "9" * 5000, "1e-400", "0.1", "1.7976931348623159e308",
 ]  # fmt: skip
 
@@ -144,7 +146,7 @@ def test_orjson_reads_nothing_in_another_way(piece: str, around: str, monkeypatc
 def test_orjson_reads_what_is_generated_as_json_does(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(1)
     for _ in range(5000):
-        text = ",".join(chance.choice(PIECES[:40]) for _ in range(chance.randrange(1, 4)))
+        text = ",".join(chance.choice(PIECES[:43]) for _ in range(chance.randrange(1, 4)))
         body = bytearray(f'{{"a":[{text}]}}'.encode())
         if chance.random() < 0.3:
             body[chance.randrange(len(body))] = chance.randrange(256)
@@ -183,6 +185,23 @@ def test_orjson_writes_nothing_in_another_way(atom: Any, monkeypatch: pytest.Mon
     for value in (atom, [atom], {"a": [1, {"b": atom}]}, (None, atom)):
         one, other = both(monkeypatch, dumps, value)
         assert one == other
+
+
+def test_null_and_what_is_no_number_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(2)
+    floats = [math.nan, -math.nan, math.inf, -math.inf, *struct.unpack("<4d", bytes.fromhex("010000000000f07f" * 4))]
+    pieces: list[Any] = [None, "null", 1.5, -1.7976931348623157e308, "g123456\u00f0\x7f", 2**62, "a", {"a": None}]
+    for _ in range(2000):
+        value = [chance.choice(pieces + floats * (chance.random() < 0.1)) for _ in range(chance.randrange(1, 8))]
+        one, other = both(monkeypatch, dumps, value)
+        assert one == other
+
+
+def test_null_is_left_to_orjson(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_json, "_encode", None)
+    assert dumps({"a": [None, 1.5]}) == b'{"a":[null,1.5]}'
+    monkeypatch.setattr(_json, "_loads", None)
+    assert loads(b'{"id":1234567890123456789}') == {"id": 1234567890123456789}
 
 
 def test_numbers_are_the_same_numbers_however_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def main(wanted: list[str]) -> None:
         print("served: wrk and two cores are needed")
     if "scale" in wanted:
         print("\n| | |\n|---|---|")
-        for part in (scale.around, scale.patterns, scale.payloads, scale.threads, scale.memory):
+        for part in (scale.without, scale.around, scale.patterns, scale.payloads, scale.threads, scale.memory):
             rows(part)
     if "instructions" in wanted and instructions.available():
         table("instructions a call", instructions.measure(), more_is_better=False)

@@ -103,8 +103,9 @@ def fastapi() -> Any:
     return app
 
 
-def hook() -> Flask:
+def hook(**config: Any) -> Flask:
     app = Flask("hook")
+    app.config |= config
     hooks = ProxyHooks(app, secrets=[SECRET])
 
     @hooks.rpc("say", data_schema=MessageSchema)

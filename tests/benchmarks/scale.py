@@ -1,4 +1,4 @@
-"""How the cost of a hook grows: with patterns, with the payload, with threads, and over a million calls."""
+"""How the cost of a hook grows: with what is around it, patterns, the payload, threads, and over a million calls."""
 
 from __future__ import annotations
 
@@ -13,15 +13,30 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from flask import Flask, request_started, session
 
-from proxyhooks import ProxyHooks, PublishRequest, PublishResult, RPCRequest, RPCResult
+from proxyhooks import ProxyHooks, PublishRequest, PublishResult, RPCRequest, RPCResult, _json
 
 from .contestants import BODY, PATH, SECRET, bare, hook
 from .in_process import call
 
 Row = tuple[str, str]
+
+
+def without(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
+    """What a hook takes without what makes it fast."""
+    short, whole = hook(), hook(PROXYHOOKS_FAST=False)
+    times: dict[str, list[float]] = {"": [], "without orjson": [], "with `PROXYHOOKS_FAST = False`": []}
+    for _ in range(rounds):
+        for name, values in times.items():
+            app = whole if "FAST" in name else short
+            with mock.patch.object(_json, "orjson", None if "orjson" in name else _json.orjson):
+                values.append(_seconds(functools.partial(_calls, (app, BODY, PATH), calls)))
+    with_all, *others = (statistics.median(values) for values in times.values())
+    for name, one in zip([*times][1:], others, strict=True):
+        yield f"a hook {name}", f"{one / with_all:.2f} times as long"
 
 
 def around(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
@@ -58,7 +73,7 @@ def patterns(numbers: tuple[int, ...] = (1, 100, 10_000), rounds: int = 15, call
         yield f"{number} patterns", f"{ratio:.2f} of the time with one; start {start:.2f} s; {memory:.1f} MB"
 
 
-def payloads(sizes: tuple[int, ...] = (100, 1_000, 10_000, 100_000, 1_000_000), rounds: int = 9) -> Iterator[Row]:
+def payloads(sizes: tuple[int, ...] = (100, 1_000, 10_000, 100_000, 1_048_576), rounds: int = 9) -> Iterator[Row]:
     """One call with a payload of many fields; linear: the time a byte does not grow."""
     app = _echo()
     bodies = {size: _body(size) for size in sizes}

@@ -31,6 +31,7 @@ def test_served_measures_every_contestant() -> None:
 @pytest.mark.parametrize(
     "part",
     [
+        lambda: scale.without(1, 1),
         lambda: scale.around(1, 1),
         lambda: scale.patterns((1, 10), 1, 1),
         lambda: scale.payloads((100, 1000), 1),

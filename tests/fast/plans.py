@@ -1,4 +1,4 @@
-"""Applications made up at random, and what is asked of them: for a comparison of two ways through Flask.
+"""Applications made up at random: for a comparison of two ways through Flask.
 
 A plan is a seed. Whatever an application does when a function of it runs goes into its trace, so two applications of
 one plan that run the same functions with the same things around them in the same order have the same trace.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import functools
 import io
-import json
 import logging
 import random
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +23,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import proxyhooks as ph
 from proxyhooks import ProxyHooks, after_reply, current_request, errors, signals
 
+from .extensions import EXTENSIONS
+
 SECRET = "s3cret"
-EVENTS = ["connect", "refresh", "subscribe", "sub_refresh", "publish", "rpc", "map_publish", "state"]
 SIGNALS = [
     flask.request_started,
     flask.request_finished,
@@ -65,6 +64,16 @@ class OwnG(flask.ctx._AppCtxGlobals):
     own = 2
 
 
+class _TextResponse(flask.Response):
+    default_mimetype = "text/html"
+
+
+class _TellingResponse(flask.Response):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headers["X-Told"] = "by the class"
+
+
 @dataclass
 class Reply:
     status: str
@@ -82,6 +91,9 @@ class Application:
         self.app = self._flask(fast)
         self._around()
         self._handlers()
+        for extension in EXTENSIONS:
+            if self.chance.random() < 0.04:
+                extension(self.app, self.note)
         if self.chance.random() < 0.1:
             self.app.wsgi_app = ProxyFix(self.app.wsgi_app)  # type: ignore[method-assign]  # as in its documentation
         options: dict[str, Any] = {"meta_schema": Meta} if self.chance.random() < 0.2 else {}
@@ -117,9 +129,10 @@ class Application:
             if chance.random() < 0.07:
                 app.config[key] = value
         if chance.random() < 0.1:
-            app.request_class = type("OwnRequest", (flask.Request,), {"own": 1})
+            trusted = chance.choice([None, ["a.example", "[::1]"]])
+            app.request_class = type("OwnRequest", (flask.Request,), {"own": 1, "trusted_hosts": trusted})
         if chance.random() < 0.1:
-            app.response_class = type("OwnResponse", (flask.Response,), {"default_mimetype": "text/html"})
+            app.response_class = chance.choice([_TextResponse, _TellingResponse])
         if chance.random() < 0.1:
             app.session_interface = _OwnSessions(self)
         if chance.random() < 0.1:
@@ -405,6 +418,10 @@ class _OwnSessions(flask.sessions.SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: flask.Request) -> Any:
         self.application.note("session opened", request.endpoint)
+        if self.application.chance.random() < 0.05:
+            self.application.note("of itself", _outcome(lambda: session.get("n")))
+        if self.application.chance.random() < 0.05:
+            raise OSError("no store of sessions")
         return super().open_session(app, request)
 
 
@@ -426,81 +443,3 @@ def _with_own_methods(application: Application) -> type[Flask]:
         return getattr(Flask, name)(self, *args, **kwargs)
 
     return type("OwnFlask", (Flask,), {name: method})
-
-
-def cookie(chance: random.Random) -> str:
-    """A Cookie header: none of it the session's, or that, whole or broken."""
-    app = Flask("cookie")
-    app.secret_key = "key"
-    serializer = flask.sessions.SecureCookieSessionInterface().get_signing_serializer(app)
-    assert serializer is not None
-    value = serializer.dumps(chance.choice([{"n": 7}, {"_permanent": True, "n": 8}, {}]))
-    name = chance.choice(["session", "session", "other"])
-    return chance.choice([f"{name}={value}", f"a=b; {name}={value}x", "a=b", f"{name}="])
-
-
-def environ(chance: random.Random) -> dict[str, Any]:
-    """A request: mostly one that Centrifugo makes."""
-    event = chance.choice([*EVENTS, "rpc", "rpc", "rpc"])
-    message: dict[str, Any] = {
-        "client": "c",
-        "transport": chance.choice(["websocket", "uni_sse"]),
-        "protocol": chance.choice(["json", "json", "protobuf"]),
-        "encoding": "json",
-        "user": chance.choice(["", "42"]),
-        "channel": chance.choice(["chat:1", "chat:1", "chat:x", "news"]),
-        "method": chance.choice(["say", "say", "say", "no"]),
-        "data": chance.choice(
-            [
-                {"text": "hello", "room": 1, "tags": ["a"]},
-                {"text": "hello"},
-                {"text": "no", "color": None},
-                {"text": "", "room": 101},
-                {"text": 1, "more": 2},
-                None,
-                [],
-                "text",
-                {"text": "a", "room": 12345678901234567890123},
-            ]
-        ),
-        "meta": chance.choice([{"tenant": 1}, {"tenant": "1"}, {"tenant": "x"}, None]),
-        "b64data": "eA==",
-        "key": "k",
-        "more": 1,
-    }
-    for name in list(message):
-        if chance.random() < (0.95 if name == "b64data" else 0.1):
-            del message[name]
-    body = json.dumps(message).encode()
-    if chance.random() < 0.04:
-        body = chance.choice([b"{", b"[]", b"", b'{"data": NaN}', b'{"data": "\\ud800"}', b'{"user": 1}', b"[" * 400])
-    made: dict[str, Any] = {
-        "REQUEST_METHOD": "POST" if chance.random() < 0.98 else "GET",
-        "SCRIPT_NAME": "" if chance.random() < 0.95 else "/api",
-        "PATH_INFO": f"/centrifugo/{event}" if chance.random() < 0.98 else "/page/1",
-        "QUERY_STRING": "" if chance.random() < 0.95 else "a=1",
-        "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(len(body)),
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": "8000",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "HTTP_HOST": chance.choice(
-            ["a.example", "a.example", "a.example", "c.example:80", "bad host!", "a..example", "[::1]:8000"]
-        ),
-        "HTTP_X_PROXYHOOKS_SECRET": SECRET if chance.random() < 0.98 else "wrong",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": chance.choice(["http", "http", "https"]),
-        "wsgi.input": body,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-    if chance.random() < 0.03:
-        del made["HTTP_HOST"]
-    if chance.random() < 0.03:
-        made |= {"HTTP_UPGRADE": "websocket", "HTTP_CONNECTION": "Upgrade"}
-    if chance.random() < 0.2:
-        made["HTTP_COOKIE"] = cookie(chance)
-    return made

@@ -120,6 +120,57 @@ def test_it_is_off_where_a_tool_has_wrapped_flask(
     assert "Flask.full_dispatch_request is not Flask's own" in caplog.text
 
 
+class Wrapper:
+    """As tools that watch applications wrap methods: it looks like what it wraps, to ``isinstance`` and in every
+    attribute."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped = wrapped
+
+    @property  # type: ignore[misc]  # on purpose
+    def __class__(self) -> Any:
+        return type(self.wrapped)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.wrapped(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: Any) -> Wrapper:
+        return Wrapper(self.wrapped.__get__(instance, owner))
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [
+        (Flask, "dispatch_request"),
+        (Flask, "preprocess_request"),
+        (flask.ctx.RequestContext, "push"),
+        (flask.sessions.SecureCookieSessionInterface, "open_session"),
+    ],
+)
+def test_it_is_off_where_a_tool_has_wrapped_flask_and_hides_it(
+    cls: type, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stock = getattr(cls, name)
+    wrapper = Wrapper(stock)
+    assert isinstance(wrapper, type(stock))
+    monkeypatch.setattr(cls, name, wrapper)
+    assert not any(ways(Flask("app")))
+    assert f"{cls.__name__}.{name} is not Flask's own" in caplog.text
+
+
+def test_trusted_hosts_are_looked_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    app = Flask("app")
+    app.config["TRUSTED_HOSTS"] = ["localhost"]
+    assert ways(app) == [False, True, True]
+    post = app.test_client().post
+    for _ in range(REQUESTS):
+        assert post("/centrifugo/rpc", json={}, headers={**HEADERS, "Host": "evil.example"}).status_code == 400
+        assert post("/centrifugo/rpc", json={}, headers=HEADERS).status_code == 200
+
+
 def test_what_it_calls_may_be_overridden(caplog: pytest.LogCaptureFixture) -> None:
     assert ways(HandlesExceptions("app")) == [False, True, True]
     assert not caplog.records
