@@ -111,7 +111,7 @@ class Application:
         chance = self.chance
         classes: list[type[Flask]] = [Flask, Flask, Flask, _with_own_methods(self)]
         app = chance.choice(classes)("planned")
-        app.config["PROXYHOOKS_FAST"] = fast
+        app.config |= {"PROXYHOOKS_FAST": fast, "PROXYHOOKS_TIMEOUT": 1000}  # however slow the machine is
         app.logger.setLevel(logging.CRITICAL)
         if chance.random() < 0.5:
             app.secret_key = "key"
