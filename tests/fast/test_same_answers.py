@@ -6,7 +6,7 @@ import logging
 import os
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -48,19 +48,12 @@ class Lines(logging.Handler):
         self.said.append((record.levelname, record.getMessage()))
 
 
-@pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
-    logger, handler = logging.getLogger("proxyhooks"), Lines()
-    # pytest's own handlers keep what they get, and all that is in it, until the test ends.
+def test_of_generated_applications_and_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, short = Lines(), 0
+    monkeypatch.setattr(logging.getLogger("proxyhooks"), "handlers", [lines])
+    monkeypatch.setattr(logging.getLogger("proxyhooks"), "level", logging.INFO)
+    # pytest's own handlers, which are here only now, keep what they get, and all that is in it, until the test ends.
     monkeypatch.setattr(logging.root, "handlers", [logging.NullHandler()])
-    monkeypatch.setattr(logger, "level", logging.INFO)
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
-
-
-def test_of_generated_applications_and_requests(lines: Lines) -> None:
-    short = 0
     for number in range(CASES // PER_APPLICATION):
         short += compare(f"plan {number}", lines)
     # Otherwise one way was compared with itself.
