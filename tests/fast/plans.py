@@ -64,6 +64,22 @@ class OwnG(flask.ctx._AppCtxGlobals):
     own = 2
 
 
+def _own_requests(application: Application, trusted: list[str] | None) -> type[flask.Request]:
+    class OwnRequest(flask.Request):
+        own, trusted_hosts = 1, trusted
+
+        def __init__(self, environ: Any, *args: Any) -> None:
+            super().__init__(environ, *args)
+            application.note("request made", flask.has_request_context())
+
+    return OwnRequest
+
+
+class _OwnJson(flask.json.provider.DefaultJSONProvider):
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        return ["own", super().loads(s, **kwargs)]
+
+
 class _TextResponse(flask.Response):
     default_mimetype = "text/html"
 
@@ -88,6 +104,7 @@ class Application:
     def __init__(self, seed: str, fast: bool) -> None:
         self.trace: list[Any] = []
         self.chance = random.Random(seed)
+        self.curious = self.chance.choice([0.1, 0.8])
         self.app = self._flask(fast)
         self._around()
         self._handlers()
@@ -129,14 +146,15 @@ class Application:
             if chance.random() < 0.07:
                 app.config[key] = value
         if chance.random() < 0.1:
-            trusted = chance.choice([None, ["a.example", "[::1]"]])
-            app.request_class = type("OwnRequest", (flask.Request,), {"own": 1, "trusted_hosts": trusted})
+            app.request_class = _own_requests(self, chance.choice([None, ["a.example", "[::1]"]]))
         if chance.random() < 0.1:
             app.response_class = chance.choice([_TextResponse, _TellingResponse])
         if chance.random() < 0.1:
             app.session_interface = _OwnSessions(self)
         if chance.random() < 0.1:
             app.app_ctx_globals_class = OwnG
+        if chance.random() < 0.1:
+            app.json = _OwnJson(app)
         return app
 
     def _around(self) -> None:
@@ -185,6 +203,8 @@ class Application:
 
     def _seen(self) -> Any:
         """What a function sees around it, or a part of it: to look at something makes it be there."""
+        if self.chance.random() > self.curious:
+            return None
         looks = [
             lambda: (request.endpoint, request.blueprint, str(request.url_rule), request.view_args),
             lambda: (request.host, request.url, request.method, request.remote_addr, request.is_secure),
@@ -194,14 +214,12 @@ class Application:
             lambda: dict(request.cookies),
             lambda: dict(session),
             lambda: (session.permanent, session.new, session.modified) if self.app.secret_key else None,
-            lambda: dict(vars(g)),
+            lambda: (dict(vars(g)), getattr(g, "own", None)),
+            lambda: request.trusted_hosts,
             lambda: flask.url_for("page", n=1),
             lambda: repr(current_request._get_current_object()),
             lambda: (flask.has_app_context(), flask.has_request_context(), flask.current_app.name),
             lambda: request.__class__.__name__,
-            lambda: None,
-            lambda: None,
-            lambda: None,
         ]
         return _outcome(self.chance.choice(looks))
 

@@ -21,9 +21,9 @@ def cookie(chance: random.Random) -> str:
     app.secret_key = "key"
     serializer = flask.sessions.SecureCookieSessionInterface().get_signing_serializer(app)
     assert serializer is not None
-    value = serializer.dumps(chance.choice([{"n": 7}, {"_permanent": True, "n": 8}, {}]))
-    name = chance.choice(["session", "session", "other"])
-    return chance.choice([f"{name}={value}", f"a=b; {name}={value}x", "a=b", f"{name}="])
+    value = serializer.dumps(chance.choice([{"n": 7}, {"_permanent": True, "n": 8}, {"_permanent": True}, {}]))
+    name = chance.choice(["session", "session", "session", "other"])
+    return chance.choice([f"{name}={value}", f"a=b; {name}={value}", f"{name}={value}x", "a=b", f"{name}="])
 
 
 def environ(chance: random.Random) -> dict[str, Any]:
