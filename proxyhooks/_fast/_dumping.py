@@ -15,7 +15,7 @@ def quick_dump(schema: object) -> Convert | None:
         return None
     try:
         return or_else(_dumper(schema, ()), schema.dump)
-    except Unusual:
+    except Exception:  # not only Unusual: a nested schema may not be there, which marshmallow says when it needs it
         return None
 
 

@@ -20,7 +20,7 @@ def quick_load(schema: object) -> Convert | None:
         return None
     try:
         return or_else(_loader(schema, schema.unknown, ()), schema.load)
-    except Unusual:
+    except Exception:  # not only Unusual: a nested schema may not be there, which marshmallow says when it needs it
         return None
 
 

@@ -209,6 +209,7 @@ def patched() -> Schema:
         _with(own=fields.List(OwnField())),
         _with(own=fields.Nested(_with(own=OwnField()))),
         _with(own=fields.Boolean(truthy={"yes"})),
+        _with(own=fields.Nested("NobodyHasMadeThisOne")),
         Flat(partial=True),
         Flat(unknown=INCLUDE),
         Selfish(),
@@ -226,6 +227,7 @@ def test_of_what_is_not_plain_marshmallow_does_the_dumping() -> None:
         _with(own=OwnField()),
         _with(own=fields.Integer(as_string=True)),
         _with(own=fields.Function(lambda value: 1)),
+        _with(own=fields.Nested("NobodyHasMadeThisOne")),
         Selfish(),
     ):
         assert quick_dump(schema) is None
