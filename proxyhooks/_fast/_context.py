@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import (
@@ -23,17 +23,35 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 
+class _Lazy:
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+        self._name = make.__name__
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return vars(instance).setdefault(self._name, self._make(instance))
+
+
+def lazy(make: Callable[[Any], Any]) -> Any:  # for type checkers what the base class has
+    """An attribute that is made when somebody asks for it, and is the same for all who do.
+
+    ``functools.cached_property`` has all threads wait for each other in Python 3.11, whatever takes them so long; from
+    3.12 on two that ask at once may get two.
+    """
+    return _Lazy(make)
+
+
 class _ShortAppContext(AppContext):
     def __init__(self, app: Flask) -> None:
         self.app = app
         self._cv_tokens = [_cv_app.set(self)]
 
-    @cached_property
-    def g(self) -> _AppCtxGlobals:  # type: ignore[override]  # a plain attribute, to whoever looks
+    @lazy
+    def g(self) -> _AppCtxGlobals:
         return self.app.app_ctx_globals_class()
 
-    @cached_property
-    def url_adapter(self) -> MapAdapter | None:  # type: ignore[override]  # likewise
+    @lazy
+    def url_adapter(self) -> MapAdapter | None:
         return self.app.create_url_adapter(None)
 
 
@@ -52,31 +70,31 @@ class ShortContext(RequestContext):
         self.environ = environ
         self.rule = rule
         self._cv_tokens = []
-        if app.request_class is not Request:
-            self.request  # noqa: B018  # what another class does when it is made, it shall do now
 
-    @cached_property
-    def request(self) -> Request:  # type: ignore[override]  # a plain attribute, to whoever looks
-        request = self.app.request_class(self.environ)
+    @lazy
+    def request(self) -> Request:
+        request = Request(self.environ)
         request.json_module = self.app.json
         if (trusted := self.app.config["TRUSTED_HOSTS"]) is not None:
             request.trusted_hosts = trusted
         request.url_rule, request.view_args = self.rule, {}
         return request
 
-    @cached_property
-    def url_adapter(self) -> MapAdapter | None:  # type: ignore[override]  # likewise
+    @lazy
+    def url_adapter(self) -> MapAdapter | None:
         return self.app.create_url_adapter(self.request)
 
-    @cached_property
-    def _session(self) -> SessionMixin:  # type: ignore[override]  # likewise
-        vars(self)["_session"] = None  # as in Flask until it is open, and for good if that fails
+    @lazy
+    def _session(self) -> SessionMixin:
+        return self._open_session()
+
+    def _open_session(self) -> SessionMixin:
         interface = self.app.session_interface
         session = interface.open_session(self.app, self.request)
         return interface.make_null_session(self.app) if session is None else session
 
-    @cached_property
-    def _after_request_functions(self) -> list[AfterRequestCallable[Any]]:  # type: ignore[override]  # likewise
+    @lazy
+    def _after_request_functions(self) -> list[AfterRequestCallable[Any]]:
         return []
 
     @property
@@ -85,6 +103,12 @@ class ShortContext(RequestContext):
         made = vars(self)
         return "_session" in made or "_after_request_functions" in made
 
+    @property
+    def is_rematched(self) -> bool:
+        """Whether something that has run wants the request to lead somewhere else than it does."""
+        request: Request | None = vars(self).get("request")
+        return request is not None and (request.routing_exception is not None or request.url_rule is not self.rule)
+
     def copy(self) -> RequestContext:
         return RequestContext(self.app, self.environ, self.request, self._session)
 
@@ -92,7 +116,8 @@ class ShortContext(RequestContext):
         self.request.url_rule, self.request.view_args = self.rule, {}
 
     def _unmatch(self) -> None:
-        # Flask opens a session before it matches, and who opens it may look.
+        # As it is in Flask when a session is opened: who does that may look, and it may fail.
+        self._session = None
         self.request.url_rule = self.request.view_args = None
 
     def begin(self) -> None:
@@ -102,9 +127,14 @@ class ShortContext(RequestContext):
             return
         app_ctx = _ShortAppContext(self.app)
         self._cv_tokens.append((_cv_request.set(self), app_ctx))
-        if "HTTP_COOKIE" in self.environ or type(self.app.session_interface) is not SecureCookieSessionInterface:
+        interface = self.app.session_interface
+        if (
+            "HTTP_COOKIE" in self.environ
+            or type(interface) is not SecureCookieSessionInterface
+            or interface.__dict__  # something of it was replaced
+        ):
             self._unmatch()
-            self._session  # noqa: B018  # opened now
+            self._session = self._open_session()
             self.match_request()
 
     def end(self, exc: BaseException | None) -> None:

@@ -33,12 +33,14 @@ def _loader(schema: Schema, unknown: str, inside: tuple[type, ...]) -> Convert:
         raise Unusual
     inside = (*inside, type(schema))
     rows = list(schema.load_fields.items())
+    keys = [name if field.data_key is None else field.data_key for name, field in rows]
+    if len(set(keys)) < len(keys):  # two may share one if only one of them is dumped
+        raise Unusual
     scope: dict[str, Any] = {"Unusual": Unusual}
     lines = ["def load(data):", " if type(data) is not dict: raise Unusual", " loaded = {}"]
     lines.append(f" seen = {sum(field.required for _, field in rows)}")
     for n, (name, field) in enumerate(rows):
-        key = field.data_key if field.data_key is not None else name
-        scope |= {f"key{n}": key, f"name{n}": field.attribute or name, f"default{n}": field.load_default}
+        scope |= {f"key{n}": keys[n], f"name{n}": field.attribute or name, f"default{n}": field.load_default}
         read = [f"item = data[key{n}]"]  # where it is required and missing that is a KeyError
         value = _lines_of_value(n, field, inside, scope)
         read += ["if item is not None:", *(f" {line}" for line in value)] if field.allow_none else value
@@ -79,6 +81,8 @@ def _converter(field: Any, inside: tuple[type, ...]) -> Convert:
     """
     check_field(field)
     kind = type(field)
+    if kind is fields.Enum and not isinstance(field.by_value, bool):  # a field
+        raise Unusual
     if kind is fields.Boolean and (
         field.truthy is not fields.Boolean.truthy or field.falsy is not fields.Boolean.falsy
     ):

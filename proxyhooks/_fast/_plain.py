@@ -50,9 +50,11 @@ DUMP_HOOKS: Final = ("pre_dump", "post_dump")
 _MEMBERS: Final = {
     name
     for name, value in vars(Schema).items()
-    if (isinstance(value, (types.FunctionType, property)) or name in ("dict_class", "set_class"))
+    if (isinstance(value, (types.FunctionType, property, staticmethod)) or name in ("dict_class", "set_class"))
     and name not in ("__init__", "__repr__", "on_bind_field", "handle_error")
 }
+# What fields and schemas do their work with, and a tool may have replaced.
+_WORK: Final = ("_serialize", "_deserialize")
 _VALIDATORS: Final = frozenset(
     {
         validate.ContainsNoneOf,
@@ -100,6 +102,15 @@ _ATTRIBUTES: Final = frozenset(
 )  # fmt: skip
 
 
+# Functions of users' own run once, and those that only make something empty can run as often as one likes.
+_EMPTY: Final = (list, dict, set, tuple, str, int, float, bool)
+
+
+def is_function_of(found: object, module: str) -> bool:
+    """Whether it is a function of that module; one that a tool has wrapped has the globals of the tool's."""
+    return type(found) is types.FunctionType and found.__globals__.get("__name__") == module
+
+
 def is_plain(schema: Schema, hooks: tuple[str, ...]) -> bool:
     """Whether nothing but the fields could make it another than marshmallow's own."""
     cls = type(schema)
@@ -110,6 +121,7 @@ def is_plain(schema: Schema, hooks: tuple[str, ...]) -> bool:
         and not vars(schema).keys() & _MEMBERS
         and not schema.partial
         and not any("." in name for name in schema.fields)  # which is a path
+        and all(is_function_of(getattr(Schema, name), "marshmallow.schema") for name in ("load", "dump", *_WORK))
     )
 
 
@@ -124,5 +136,7 @@ def check_field(field: Any) -> None:
         or getattr(field, "post_load", None)
         or any(type(validator) not in _VALIDATORS for validator in field.validators)
         or "." in (field.attribute or "")
+        or any(callable(default) and default not in _EMPTY for default in (field.load_default, field.dump_default))
+        or not all(is_function_of(getattr(type(field), name), "marshmallow.fields") for name in (*_WORK, "_validate"))
     ):
         raise Unusual

@@ -6,9 +6,11 @@ import importlib.metadata
 import types
 from typing import TYPE_CHECKING, Final
 
-from flask import Flask
+from flask import Flask, Request
 from flask.ctx import AppContext, RequestContext
 from flask.sessions import SecureCookieSessionInterface
+
+from ._plain import is_function_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -48,12 +50,14 @@ def obstacle(app: Flask, wsgi_app: WSGIApplication) -> str | None:
         return "the application matches hosts or subdomains"
     if not _is_flasks(wsgi_app):
         return f"{wsgi_app!r} is around Flask's wsgi_app since before ProxyHooks was; wrap app.wsgi_app after init_app"
+    if app.request_class is not Request:
+        return f"its request_class is {app.request_class!r}, whose requests may be matched in another way"
     for method in _METHODS:
         if not _is_flasks(getattr(app, method)):
             return f"{type(app).__name__}.{method} is not Flask's own"
     for cls, names in _OF_CLASSES.items():
         for name in names:
-            if not _is_function_of(getattr(cls, name), cls.__module__):
+            if not is_function_of(getattr(cls, name), cls.__module__):
                 return f"{cls.__name__}.{name} is not Flask's own"
     return None
 
@@ -62,9 +66,4 @@ def _is_flasks(method: object) -> bool:
     # No isinstance(): what tools wrap methods in says that it is one, and has its attributes.
     if type(method) is not types.MethodType:
         return False
-    return any(_is_function_of(method.__func__, module) for module in ("flask.app", "flask.sansio.app"))
-
-
-def _is_function_of(found: object, module: str) -> bool:
-    """Whether it is a function of that module; one that a tool has wrapped has the globals of the tool's."""
-    return type(found) is types.FunctionType and found.__globals__.get("__name__") == module
+    return any(is_function_of(method.__func__, module) for module in ("flask.app", "flask.sansio.app"))

@@ -14,6 +14,7 @@ from flask import Flask, Request, Response, request_finished, request_started
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
+from .._dispatch import logger
 from .._guard import CURRENT, SETTLED, response_of, settle
 from ._context import ShortContext
 
@@ -69,6 +70,8 @@ class Way:
             returned: Any = None
             if None in app.before_request_funcs or None in app.url_value_preprocessors:
                 returned = app.preprocess_request()
+            if returned is None and "request" in vars(ctx) and ctx.is_rematched:
+                returned = app.dispatch_request()
             if returned is None:
                 answer = settle(ctx.environ[CURRENT])
                 if answer.status == 200 and not (
@@ -95,12 +98,11 @@ class Way:
         """Find out where Flask's way leads."""
         if matched[1] is None or "HTTP_UPGRADE" in environ or len(self._rules) >= _MAX_RULES:
             return  # whoever knows the secret can name as many hosts as he likes
-        # One of the application's own class may do something when it is made, and Flask makes one itself.
-        request = Request(dict(environ))
-        request.trusted_hosts = self._app.request_class.trusted_hosts
         try:
-            adapter = self._app.create_url_adapter(request)
+            adapter = self._app.create_url_adapter(Request(dict(environ)))
             rule, variables = (None, {}) if adapter is None else adapter.match(return_rule=True)
         except HTTPException:  # such as for a host that is none, or not trusted
             rule, variables = None, {}
         self._rules[matched] = None if variables else rule
+        if rule is not None and (view := self._app.view_functions[rule.endpoint]) is not self._view:
+            logger.warning("%s goes the whole way through Flask: the view of %r is %r", matched[0], rule.endpoint, view)

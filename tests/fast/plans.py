@@ -18,6 +18,7 @@ from typing import Any
 import flask
 from flask import Flask, g, request, session
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates
+from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import proxyhooks as ph
@@ -147,12 +148,15 @@ class Application:
         }.items():
             if chance.random() < 0.07:
                 app.config[key] = value
-        if chance.random() < 0.1:
+        if chance.random() < 0.03:
             app.request_class = _own_requests(self, chance.choice([None, ["a.example", "[::1]"]]))
         if chance.random() < 0.1:
             app.response_class = chance.choice([_TextResponse, _TellingResponse])
         if chance.random() < 0.1:
             app.session_interface = _OwnSessions(self)
+        elif chance.random() < 0.05:
+            app.session_interface = flask.sessions.SecureCookieSessionInterface()
+            app.session_interface.session_class = _OwnSession
         if chance.random() < 0.1:
             app.app_ctx_globals_class = OwnG
         if chance.random() < 0.1:
@@ -232,6 +236,8 @@ class Application:
             lambda: session.update(n=1),
             lambda: session.clear(),
             lambda: setattr(session, "permanent", True),
+            lambda: setattr(request, "routing_exception", ServiceUnavailable()),
+            lambda: setattr(request, "url_rule", next(self.app.url_map.iter_rules("page"))),
             lambda: flask.flash("hello"),
             lambda: flask.get_flashed_messages(),
             lambda: flask.after_this_request(self._after("this")),
@@ -430,6 +436,12 @@ def _throw(what: Any) -> None:
     if isinstance(what, int):
         flask.abort(what)
     raise what
+
+
+class _OwnSession(flask.sessions.SecureCookieSession):
+    def __init__(self, initial: Any = None) -> None:
+        super().__init__(initial)
+        self.setdefault("id", "x")
 
 
 class _OwnSessions(flask.sessions.SecureCookieSessionInterface):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import functools
+import itertools
 import os
 import random
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from marshmallow import (
     Schema,
     ValidationError,
     fields,
+    missing,
     post_load,
     pre_dump,
     pre_load,
@@ -210,6 +213,11 @@ def patched() -> Schema:
         _with(own=fields.Nested(_with(own=OwnField()))),
         _with(own=fields.Boolean(truthy={"yes"})),
         _with(own=fields.Nested("NobodyHasMadeThisOne")),
+        _with(own=fields.Nested(_with(own=fields.Integer(load_default=lambda: 1)))),
+        _with(own=fields.String(load_default=lambda: missing)),
+        _with(own=fields.Enum(Color, by_value=OwnField())),
+        _with(own=fields.String(data_key="text", load_only=True)),
+        _with(_call_and_store=staticmethod(lambda getter_func, data, **_: getter_func(data))),
         Flat(partial=True),
         Flat(unknown=INCLUDE),
         Selfish(),
@@ -228,9 +236,29 @@ def test_of_what_is_not_plain_marshmallow_does_the_dumping() -> None:
         _with(own=fields.Integer(as_string=True)),
         _with(own=fields.Function(lambda value: 1)),
         _with(own=fields.Nested("NobodyHasMadeThisOne")),
+        _with(own=fields.Integer(dump_default=lambda: 1)),
         Selfish(),
     ):
         assert quick_dump(schema) is None
+
+
+@pytest.mark.parametrize(("cls", "name"), [(fields.String, "_deserialize"), (Schema, "load")])
+def test_marshmallow_as_a_tool_has_changed_it_does_all_itself(
+    cls: type, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert quick_load(Flat()) is not None
+    stock = getattr(cls, name)
+    monkeypatch.setattr(cls, name, functools.wraps(stock)(lambda *args, **kwargs: stock(*args, **kwargs)))
+    assert quick_load(Flat()) is None
+
+
+def test_functions_that_make_defaults_run_once_for_each_payload() -> None:
+    numbers = itertools.count()
+    schema: Schema = Schema.from_dict(
+        {"a": fields.Integer(load_default=lambda: next(numbers)), "b": fields.Integer()}
+    )()
+    load = quick_load(schema) or schema.load
+    assert [load({"b": "7"})["a"] for _ in range(3)] == [0, 1, 2]
 
 
 def test_plain_ones_are_not_left_to_marshmallow(monkeypatch: pytest.MonkeyPatch) -> None:

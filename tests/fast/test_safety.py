@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import importlib.metadata
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import flask
 import pytest
 from flask import Flask, request
+from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import proxyhooks
@@ -24,6 +28,10 @@ HEADERS = {"X-Proxyhooks-Secret": "s3cret"}
 REQUESTS = 3
 
 
+def context() -> object:
+    return flask.globals.request_ctx._get_current_object()  # type: ignore[attr-defined]  # a proxy
+
+
 def ways(app: Flask) -> list[bool]:
     """Of a few requests, whether each took the short way."""
     hooks = ProxyHooks(app, secrets=["s3cret"])
@@ -31,7 +39,7 @@ def ways(app: Flask) -> list[bool]:
 
     @hooks.rpc
     def call(req: RPCRequest) -> RPCResult:
-        taken.append(isinstance(flask.globals.request_ctx._get_current_object(), ShortContext))  # type: ignore[attr-defined]  # a proxy
+        taken.append(isinstance(context(), ShortContext))
         return RPCResult(data=[request.endpoint, request.blueprint, str(request.url_rule), request.view_args])
 
     for _ in range(REQUESTS):
@@ -68,6 +76,16 @@ class HandlesExceptions(Flask):
         return super().handle_exception(e)
 
 
+class OwnRequest(flask.Request):
+    pass
+
+
+def with_own_requests() -> Flask:
+    app = Flask("app")
+    app.request_class = OwnRequest
+    return app
+
+
 def patched() -> Flask:
     app = Flask("app")
     app.finalize_request = functools.partial(Flask.finalize_request, app)  # type: ignore[method-assign]
@@ -85,6 +103,7 @@ def wrapped() -> Flask:
     [
         (Dispatches("app"), "Dispatches.dispatch_request is not Flask's own"),
         (patched(), "Flask.finalize_request is not Flask's own"),
+        (with_own_requests(), "its request_class is <class"),
         (wrapped(), "wrap app.wsgi_app after init_app"),
         (Flask("app", subdomain_matching=True), "matches hosts or subdomains"),
     ],
@@ -169,6 +188,89 @@ def test_trusted_hosts_are_looked_at_once(caplog: pytest.LogCaptureFixture) -> N
     for _ in range(REQUESTS):
         assert post("/centrifugo/rpc", json={}, headers={**HEADERS, "Host": "evil.example"}).status_code == 400
         assert post("/centrifugo/rpc", json={}, headers=HEADERS).status_code == 200
+
+
+def test_the_log_names_a_view_that_is_wrapped(caplog: pytest.LogCaptureFixture) -> None:
+    app = Flask("app")
+    hooks = ProxyHooks(app, secrets=["s3cret"])
+    view: Any = app.view_functions["proxyhooks_rpc"]
+    app.view_functions["proxyhooks_rpc"] = functools.wraps(view)(lambda **values: view(**values))
+    hooks.rpc(lambda req: RPCResult(data=isinstance(context(), ShortContext)))
+    for _ in range(REQUESTS):
+        reply = app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS)
+        assert reply.json == {"result": {"data": False}}
+    (record,) = caplog.records
+    assert "/centrifugo/rpc goes the whole way through Flask: the view of 'proxyhooks_rpc' is" in record.getMessage()
+
+
+def test_where_a_request_leads_can_be_changed_before_the_hook() -> None:
+    app = Flask("app")
+
+    @app.before_request
+    def closed() -> None:
+        request.routing_exception = ServiceUnavailable()
+
+    ProxyHooks(app, secrets=["s3cret"]).rpc(lambda req: RPCResult())
+    for _ in range(REQUESTS):
+        assert app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS).status_code == 503
+
+
+def together(number: int, function: Callable[[], object]) -> None:
+    """Run the function in threads, each with the contexts of this one."""
+    threads = [threading.Thread(target=contextvars.copy_context().run, args=(function,)) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_sessions_do_not_wait_for_each_other() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    class Store(flask.sessions.SecureCookieSessionInterface):
+        def open_session(self, app: Flask, request: flask.Request) -> Any:
+            if request.headers.get("X-Meet"):
+                meeting.wait()
+            return super().open_session(app, request)
+
+    app = Flask("app")
+    app.session_interface = Store()
+    ProxyHooks(app, secrets=["s3cret"]).rpc(lambda req: RPCResult())
+    client, statuses = app.test_client(), []
+    client.post("/centrifugo/rpc", json={}, headers=HEADERS)
+
+    def ask() -> None:
+        statuses.append(client.post("/centrifugo/rpc", json={}, headers={**HEADERS, "X-Meet": "1"}).status_code)
+
+    together(2, ask)
+    assert statuses == [200, 200]
+
+
+def test_threads_of_a_hook_share_what_is_made_late() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    class Meeting(flask.ctx._AppCtxGlobals):
+        def __init__(self) -> None:
+            if short:
+                meeting.wait()
+
+    app = Flask("app")
+    app.app_ctx_globals_class = Meeting
+    short, seen = False, []
+
+    def hook(req: RPCRequest) -> RPCResult:
+        nonlocal short
+        short = isinstance(context(), ShortContext)
+        if short:
+            together(2, lambda: seen.append((flask.g._get_current_object(), request._get_current_object())))  # type: ignore[attr-defined]  # proxies
+            short = False
+        return RPCResult()
+
+    ProxyHooks(app, secrets=["s3cret"]).rpc(hook)
+    for _ in range(2):
+        app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS)
+    assert len(seen) == 2
+    assert all(one is other for one, other in zip(*seen, strict=True))
 
 
 def test_what_it_calls_may_be_overridden(caplog: pytest.LogCaptureFixture) -> None:
