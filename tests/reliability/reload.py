@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.reliability.client import Client
-from tests.reliability.server import Gunicorn, children, gunicorn, until
+from tests.reliability.server import Gunicorn, children, gunicorn, timeout, until
 
 BUSY, PAUSE = 24, 0.01
-TIMEOUT = 1.0
 
 
 async def under_load(
@@ -25,7 +24,7 @@ async def under_load(
     secret: str = "s3cret",
 ) -> Client:
     """Callers, in whose presence things happen; for at least so many calls."""
-    client = Client(port, repeat=repeat, secret=secret, timeout=TIMEOUT)
+    client = Client(port, repeat=repeat, secret=secret, timeout=timeout())
     over = False
 
     async def happen() -> None:

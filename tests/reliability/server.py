@@ -22,6 +22,11 @@ PATIENCE = 300.0
 """Seconds after which something that does not come has failed to come."""
 
 
+def timeout() -> float:
+    """Seconds that callers wait, as the application is told."""
+    return float(os.environ.get("CALLERS_TIMEOUT", "1"))
+
+
 def free_port() -> int:
     """Not one that the system may give to one of the many connections of these tests."""
     while True:
@@ -57,7 +62,11 @@ class Gunicorn:
         command = [str(Path(sys.executable).with_name("gunicorn")), "-c", "python:proxyhooks.gunicorn"]
         command += ["--no-control-socket", "--pythonpath", str(ROOT)]
         command += ["-b", f"127.0.0.1:{self.port}", *options, "tests.reliability.app:app"]
-        given = {"HERE": str(here), "FLASK_PROXYHOOKS_SECRETS": '["s3cret"]', "FLASK_PROXYHOOKS_TIMEOUT": "1"}
+        given = {
+            "HERE": str(here),
+            "FLASK_PROXYHOOKS_SECRETS": '["s3cret"]',
+            "FLASK_PROXYHOOKS_TIMEOUT": f"{timeout():g}",
+        }
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, env=environment(**given, **environ), stdout=output, stderr=output)
 

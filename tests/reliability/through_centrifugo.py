@@ -22,7 +22,7 @@ from websockets.exceptions import WebSocketException
 
 from tests.centrifugo.servers import BINARY, environment, running
 from tests.reliability.reload import reload, replaced, stop_one
-from tests.reliability.server import free_port, gunicorn, until
+from tests.reliability.server import free_port, gunicorn, timeout, until
 
 CLIENTS = 24
 TEMPORARY = {"code": 100, "message": "internal server error", "temporary": True}
@@ -33,7 +33,7 @@ def configure(here: Path, port: int, backend: int, *, repeat: bool, secret: str 
 
     def proxy(event: str) -> dict[str, Any]:
         endpoint = f"http://127.0.0.1:{backend}/centrifugo/{event}"
-        return {"endpoint": endpoint, "timeout": "1s", "http": {"static_headers": headers}}
+        return {"endpoint": endpoint, "timeout": f"{timeout():g}s", "http": {"static_headers": headers}}
 
     config = {
         "http_server": {"address": "127.0.0.1", "port": port},
