@@ -85,9 +85,11 @@ _decode: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_
 def _deeper_than(levels: int, value: Any) -> bool:
     layer = [value]
     for _ in range(levels):
-        containers = (item for item in layer if isinstance(item, (dict, list)))
-        layer = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
-    return any(isinstance(item, (dict, list)) for item in layer)
+        inside = (item.values() if type(item) is dict else item for item in layer)
+        layer = [inner for items in inside for inner in items if type(inner) is dict or type(inner) is list]
+        if not layer:
+            return False
+    return True
 
 
 # As UTF-8 and not escaped: what a client sent goes back no longer than it came.
