@@ -105,7 +105,7 @@ def fastapi() -> Any:
 
 def hook(**config: Any) -> Flask:
     app = Flask("hook")
-    app.config |= config
+    app.config |= {"PROXYHOOKS_TIMEOUT": 60, **config}  # nothing is refused when the machine stands still
     hooks = ProxyHooks(app, secrets=[SECRET])
 
     @hooks.rpc("say", data_schema=MessageSchema)
