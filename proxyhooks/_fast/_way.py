@@ -100,9 +100,9 @@ class Way:
             return  # whoever knows the secret can name as many hosts as he likes
         try:
             adapter = self._app.create_url_adapter(Request(dict(environ)))
-            rule, variables = (None, {}) if adapter is None else adapter.match(return_rule=True)
+            rule = None if adapter is None else adapter.match(return_rule=True)[0]
         except HTTPException:  # such as for a host that is none, or not trusted
-            rule, variables = None, {}
-        self._rules[matched] = None if variables else rule
+            rule = None
+        self._rules[matched] = rule
         if rule is not None and (view := self._app.view_functions[rule.endpoint]) is not self._view:
             logger.warning("%s goes the whole way through Flask: the view of %r is %r", matched[0], rule.endpoint, view)

@@ -224,11 +224,12 @@ def together(number: int, function: Callable[[], object]) -> None:
         thread.join()
 
 
-def test_sessions_do_not_wait_for_each_other() -> None:
-    meeting = threading.Barrier(2, timeout=10)
+def test_sessions_of_others_are_opened_for_every_request_and_do_not_wait_for_each_other() -> None:
+    meeting, opened = threading.Barrier(2, timeout=10), []
 
     class Store(flask.sessions.SecureCookieSessionInterface):
         def open_session(self, app: Flask, request: flask.Request) -> Any:
+            opened.append(request.path)
             if request.headers.get("X-Meet"):
                 meeting.wait()
             return super().open_session(app, request)
@@ -244,6 +245,7 @@ def test_sessions_do_not_wait_for_each_other() -> None:
 
     together(2, ask)
     assert statuses == [200, 200]
+    assert len(opened) == 3
 
 
 def test_threads_of_a_hook_share_what_is_made_late() -> None:
