@@ -95,7 +95,7 @@ def read_call(event: Event, body: bytes) -> Call:
 
     :raises Refused: with 400; JSON that is built to break a parser is error 107 where the event carries one.
     """
-    message: Any = event.request
+    message: Any = event.request  # as what it is, mypy takes it for unhashable
     value = None
     try:
         value = loads(body)

@@ -106,8 +106,7 @@ class ShortContext(RequestContext):
     @property
     def is_rematched(self) -> bool:
         """Whether something that has run wants the request to lead somewhere else than it does."""
-        request: Request | None = vars(self).get("request")
-        return request is not None and (request.routing_exception is not None or request.url_rule is not self.rule)
+        return self.request.routing_exception is not None or self.request.url_rule is not self.rule
 
     def copy(self) -> RequestContext:
         return RequestContext(self.app, self.environ, self.request, self._session)

@@ -104,5 +104,5 @@ class Way:
         except HTTPException:  # such as for a host that is none, or not trusted
             rule = None
         self._rules[matched] = rule
-        if rule is not None and (view := self._app.view_functions[rule.endpoint]) is not self._view:
+        if rule is not None and (view := self._app.view_functions.get(rule.endpoint)) is not self._view:
             logger.warning("%s goes the whole way through Flask: the view of %r is %r", matched[0], rule.endpoint, view)
