@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import disconnects as disconnects
     from . import errors as errors
-    from ._extension import ProxyHooks as ProxyHooks
-    from ._extension import after_reply as after_reply
-    from ._extension import current_request as current_request
-    from ._hooks import Hooks as Hooks
-    from ._patterns import ChannelPattern as ChannelPattern
+    from ._dispatch.patterns import ChannelPattern as ChannelPattern
+    from ._dispatch.registry import Hooks as Hooks
+    from ._flask.extension import ProxyHooks as ProxyHooks
+    from ._flask.extension import after_reply as after_reply
+    from ._flask.extension import current_request as current_request
     from .exceptions import Disconnect as Disconnect
     from .exceptions import Error as Error
     from .exceptions import HookResultError as HookResultError
@@ -86,17 +86,17 @@ __all__ = [
 _MODULES = ("disconnects", "errors")
 # Everything else is a message.
 _HOMES = {
-    "ChannelPattern": "_patterns",
+    "ChannelPattern": "_dispatch.patterns",
     "Disconnect": "exceptions",
     "Error": "exceptions",
     "HookResultError": "exceptions",
-    "Hooks": "_hooks",
-    "ProxyHooks": "_extension",
+    "Hooks": "_dispatch.registry",
+    "ProxyHooks": "_flask.extension",
     "ProxyHooksError": "exceptions",
     "Rejection": "exceptions",
     "SetupError": "exceptions",
-    "after_reply": "_extension",
-    "current_request": "_extension",
+    "after_reply": "_flask.extension",
+    "current_request": "_flask.extension",
     "disconnect_response": "responses",
     "error_response": "responses",
     "read_request": "responses",

@@ -16,7 +16,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, ClassVar, overload
 
-from . import _codes
+from ._wire import codes
 
 __all__ = ["Disconnect", "Error", "HookResultError", "ProxyHooksError", "Rejection", "SetupError"]
 
@@ -129,7 +129,7 @@ class Error(Rejection):
 
     _text = "message"
     _example = 'Error(1001, "room is full")'
-    _check_code = staticmethod(_codes.check_error_code)
+    _check_code = staticmethod(codes.check_error_code)
 
     @overload
     def __init__(self, message: str = ..., /, *, temporary: bool | None = None) -> None: ...
@@ -159,11 +159,11 @@ class Error(Rejection):
     @property
     def terminal(self) -> bool:
         """Whether the client gives up when connect or subscribe is answered so."""
-        return _codes.error_is_terminal(self.code, self.temporary)
+        return codes.error_is_terminal(self.code, self.temporary)
 
     @staticmethod
     def _builtin_text(code: int) -> str | None:
-        builtin = _codes.ERRORS.get(code)
+        builtin = codes.ERRORS.get(code)
         return None if builtin is None else builtin.message
 
 
@@ -185,7 +185,7 @@ class Disconnect(Rejection):
 
     _text = "reason"
     _example = 'Disconnect(4501, "unauthorized")'
-    _check_code = staticmethod(_codes.check_disconnect_code)
+    _check_code = staticmethod(codes.check_disconnect_code)
 
     @overload
     def __init__(self, reason: str = ..., /) -> None: ...
@@ -193,7 +193,7 @@ class Disconnect(Rejection):
     def __init__(self, code: int, reason: str = ..., /) -> None: ...
     def __init__(self, *args: Any, **keywords: Any) -> None:
         self.code, reason = self._take(args, keywords)
-        self.reason = _codes.fit_reason(reason)
+        self.reason = codes.fit_reason(reason)
         if self.reason != reason:
             warnings.warn(
                 f"the reason {reason!r} of disconnect {self.code} is not 32 bytes of ASCII or less: "
@@ -205,13 +205,13 @@ class Disconnect(Rejection):
     def __init_subclass__(cls, *, sendable: bool = True, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if not sendable:  # in the catalogue, but no reply may carry it
-            cls.reason = _codes.DISCONNECTS[cls.code]
+            cls.reason = codes.DISCONNECTS[cls.code]
             return
         cls._check_class()
         reason = getattr(cls, "reason", None)
-        if isinstance(reason, str) and _codes.fit_reason(reason) != reason:
+        if isinstance(reason, str) and codes.fit_reason(reason) != reason:
             raise SetupError(
-                f"class {cls.__qualname__}: its reason {reason!r} must be at most {_codes.MAX_REASON} bytes of ASCII"
+                f"class {cls.__qualname__}: its reason {reason!r} must be at most {codes.MAX_REASON} bytes of ASCII"
             )
 
     def __repr__(self) -> str:
@@ -220,14 +220,14 @@ class Disconnect(Rejection):
     @property
     def terminal(self) -> bool:
         """Whether the client stays away; if not, it reconnects."""
-        return _codes.disconnect_is_terminal(self.code)
+        return codes.disconnect_is_terminal(self.code)
 
     @staticmethod
     def _builtin_text(code: int) -> str | None:
-        return _codes.DISCONNECTS.get(code)
+        return codes.DISCONNECTS.get(code)
 
 
-_TEMPORARY = frozenset(code for code, builtin in _codes.ERRORS.items() if builtin.temporary)
+_TEMPORARY = frozenset(code for code, builtin in codes.ERRORS.items() if builtin.temporary)
 
 
 def _restore(cls: type[Rejection], args: tuple[Any, ...], state: dict[str, Any]) -> Rejection:

@@ -17,8 +17,8 @@ Source: Centrifugo's chapter "Proxy events to the backend".
 
 from __future__ import annotations
 
-from ._fields import NULL, ExpireAt
-from ._requests import (
+from ._wire.fields import NULL, ExpireAt
+from ._wire.requests import (
     ChannelEvent,
     ClientRequest,
     ConnectRequest,
@@ -36,7 +36,7 @@ from ._requests import (
     SubscribeRequest,
     UserRequest,
 )
-from ._results import (
+from ._wire.results import (
     ChannelsCapability,
     ConnectResult,
     FilterNode,

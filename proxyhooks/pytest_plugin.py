@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .testing import ProxyClient
+    from .testing.client import ProxyClient
 
 
 @pytest.fixture
 def proxy_client(request: pytest.FixtureRequest) -> Callable[..., ProxyClient]:
     """Makes clients of the application that the fixture ``app`` gives; takes what ``ProxyClient`` takes besides."""
-    from .testing import ProxyClient  # whoever does not use the fixture does not load Flask
+    from .testing.client import ProxyClient  # whoever does not use the fixture does not load Flask
 
     app = request.getfixturevalue("app")
 
@@ -28,7 +28,7 @@ def proxy_client(request: pytest.FixtureRequest) -> Callable[..., ProxyClient]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    steps: Any = sys.modules.get("proxyhooks._steps")  # nothing is done for tests without a client
+    steps: Any = sys.modules.get("proxyhooks.testing.exchange")  # nothing is done for tests without a client
     if steps is not None:
         if report.when == "setup":
             steps.recent.clear()

@@ -18,12 +18,12 @@ import flask
 from flask import Flask, Response
 
 from . import disconnects, errors
-from ._answers import Answer, refuse, result_answer
-from ._codes import DISCONNECTS, ERRORS
-from ._entrance import Refused, check_head, read_call, size_limit
-from ._events import BY_MESSAGE, Event
-from ._guard import CURRENT, Passage, response_of
-from ._secrets import load
+from ._dispatch.events import BY_MESSAGE, Event
+from ._dispatch.replies import Reply, refusal_reply, result_reply
+from ._flask.ingress import HTTPRejection, authenticate_and_check_size, read_call, size_limit
+from ._flask.middleware import CURRENT, Passage, response_of
+from ._settings.secrets import load_secrets
+from ._wire.codes import DISCONNECTS, ERRORS
 from .exceptions import Disconnect, Error, Rejection
 from .messages import Request, Result, RPCRequest
 
@@ -50,10 +50,10 @@ def read_request(message: type[RequestT]) -> RequestT:
         return cast(RequestT, before.message)  # once more
     limit = size_limit(app)
     try:
-        check_head(request.environ, load(app.config), limit)
+        authenticate_and_check_size(request.environ, load_secrets(app.config), limit)
         request.max_content_length = limit
         call = read_call(event, request.get_data())  # a before_request may have read it already
-    except Refused as refused:
+    except HTTPRejection as refused:
         flask.abort(_response(refused.answer))
     request.environ[CURRENT] = Passage(call.message, app)
     return cast(RequestT, call.message)
@@ -73,7 +73,7 @@ def result_response(result: Result) -> Response:
     if message is not None and not isinstance(message, event.request):
         wanted = BY_MESSAGE[type(message)].result.__name__
         raise TypeError(f"a {type(message).__name__} is answered with a {wanted}, not {result!r}")
-    return _response(result_answer(event, result, message))
+    return _response(result_reply(event, result, message))
 
 
 @overload
@@ -127,7 +127,7 @@ def _refusal(rejection: Rejection) -> Response:
     message = _current_message()
     # Without read_request it is not known which event this answers; most can carry everything.
     event: Event = BY_MESSAGE[RPCRequest if message is None else type(message)]
-    return _response(refuse(event, rejection, message))
+    return _response(refusal_reply(event, rejection, message))
 
 
 def _current_message() -> Request | None:
@@ -135,7 +135,7 @@ def _current_message() -> Request | None:
     return None if passage is None else passage.message
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: Reply) -> Response:
     return response_of(_app(), answer)
 
 

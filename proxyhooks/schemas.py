@@ -17,8 +17,8 @@ import marshmallow
 from marshmallow import EXCLUDE, RAISE, ValidationError, fields, validate
 
 from . import messages
-from ._fields import NULL, Array, Bool, Integer, Json, Kind, Moment, Nested, Object, String, fields_of
-from ._wire import tree
+from ._dispatch.replies import encode_result
+from ._wire.fields import NULL, Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
 
 __all__ = ["MessageSchema", "explain", "schema_for"]
 
@@ -32,9 +32,11 @@ class MessageSchema(marshmallow.Schema):
         given: dict[str, Any] = {}
         is_result = issubclass(self.message, messages.Result)
         for field in fields_of(self.message):
-            names = [name for name in (field.name, field.twin) if name is not None and name in values]
+            names = [name for name in (field.name, field.base64_name) if name is not None and name in values]
             if len(names) > 1:
-                raise ValidationError(f"{field.name} comes twice, as JSON and as base64.", field.twin or field.name)
+                raise ValidationError(
+                    f"{field.name} comes twice, as JSON and as base64.", field.base64_name or field.name
+                )
             for name in names:
                 value = values[name]
                 # In a result null is not absent.
@@ -61,7 +63,7 @@ class MessageSchema(marshmallow.Schema):
         """
         if self.many if many is None else many:
             return [self.dump(item, many=False) for item in obj]
-        return {name: value for name, value in tree(obj).items() if name in self.dump_fields}
+        return {name: value for name, value in encode_result(obj).items() if name in self.dump_fields}
 
 
 class _Bool(fields.Boolean):
@@ -103,10 +105,10 @@ class _Boxed(fields.Field[bool]):
 _SECONDS: Final = Integer(-(2**63), 2**63 - 1)
 
 
-def _field(kind: Kind, strict_words: bool, **options: Any) -> fields.Field[Any]:
+def _field(kind: Kind, strict_choices: bool, **options: Any) -> fields.Field[Any]:
     match kind:
-        case String(words=words):
-            only = validate.OneOf(words) if words and strict_words else None
+        case String(choices=choices):
+            only = validate.OneOf(choices) if choices and strict_choices else None
             return _Text(validate=only, **options)
         case Bool(boxed=True):
             return _Boxed(**options)
@@ -114,14 +116,14 @@ def _field(kind: Kind, strict_words: bool, **options: Any) -> fields.Field[Any]:
             return _Bool(**options)
         case Integer(low=low, high=high):
             return fields.Integer(strict=True, validate=validate.Range(low, high), **options)
-        case Moment():
-            return _field(_SECONDS, strict_words, **options)
+        case Timestamp():
+            return _field(_SECONDS, strict_choices, **options)
         case Json():
             return fields.Raw(allow_none=True, **options)
         case Array(item=item):
-            return fields.List(_field(item, strict_words), **options)
+            return fields.List(_field(item, strict_choices), **options)
         case Object(value=value):
-            return fields.Dict(keys=_Text(), values=_field(value, strict_words), **options)
+            return fields.Dict(keys=_Text(), values=_field(value, strict_choices), **options)
         case Nested(message=message):
             return fields.Nested(lambda: schema_for(message)(), **options)
     raise AssertionError(kind)
@@ -141,8 +143,8 @@ def schema_for(message: type) -> type[MessageSchema]:
         }
         for field in fields_of(message):
             members[field.name] = _field(field.kind, is_result, required=field.required)
-            if field.twin is not None:
-                members[field.twin] = _Base64()
+            if field.base64_name is not None:
+                members[field.base64_name] = _Base64()
         _made[message] = type(f"{message.__name__}Schema", (MessageSchema,), members)
     return _made[message]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +10,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from proxyhooks import ProxyHooks
-
-SECRET = "s3cret"
-DATA = Path(__file__).parent / "data"
+from tests.support.asking import Ask
+from tests.support.paths import SECRET
 
 
 @pytest.fixture
@@ -27,9 +24,6 @@ def app() -> Flask:
 @pytest.fixture
 def hooks(app: Flask) -> ProxyHooks:
     return ProxyHooks(app)
-
-
-Ask = Callable[..., TestResponse]
 
 
 @pytest.fixture

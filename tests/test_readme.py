@@ -12,14 +12,14 @@ import pytest
 from flask import Flask
 
 from proxyhooks import disconnects, errors
-from proxyhooks._codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
-from proxyhooks._events import EVENTS
-from proxyhooks.centrifugo._advice import WARNINGS
-from proxyhooks.centrifugo.findings import FINDINGS
+from proxyhooks._dispatch.events import EVENTS
+from proxyhooks._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
+from proxyhooks.centrifugo.config.findings import FINDINGS
+from proxyhooks.centrifugo.replies.warnings import WARNINGS
 from proxyhooks.cli import _COMMANDS, centrifugo
-from tests.centrifugo.servers import binary
+from tests.real_centrifugo.servers import binary
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 

@@ -33,7 +33,7 @@ from proxyhooks import (
     read_request,
     result_response,
 )
-from tests.conftest import SECRET
+from tests.support.paths import SECRET
 
 
 class RoomIsFull(Error):

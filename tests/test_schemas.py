@@ -11,10 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxyhooks import NULL, errors, messages, schemas
-from proxyhooks._events import EVENTS
-from proxyhooks._fields import Array, Bool, Field, Integer, Json, Kind, Moment, Nested, Object, String, fields_of
-from proxyhooks._json import Malformed
-from proxyhooks._wire import read, tree
+from proxyhooks._dispatch.events import EVENTS
+from proxyhooks._wire.decoding import decode
+from proxyhooks._wire.encoding import encode
+from proxyhooks._wire.fields import (
+    Array,
+    Bool,
+    Field,
+    Integer,
+    Json,
+    Kind,
+    Nested,
+    Object,
+    String,
+    Timestamp,
+    fields_of,
+)
+from proxyhooks._wire.json import Malformed
 from proxyhooks.messages import (
     ConnectResult,
     PublishResult,
@@ -38,15 +51,15 @@ JSON = st.recursive(
 def on_the_wire(kind: Kind) -> st.SearchStrategy[Any]:
     """Values of a kind, as JSON has them."""
     match kind:
-        case String(words=words):
-            return st.sampled_from(words) if words else st.text(max_size=5)
+        case String(choices=choices):
+            return st.sampled_from(choices) if choices else st.text(max_size=5)
         case Bool(boxed=True):
             return st.fixed_dictionaries({"value": st.booleans()})
         case Bool():
             return st.booleans()
         case Integer(low=low, high=high):
             return st.integers(low, high)
-        case Moment():
+        case Timestamp():
             return st.integers(4102444800, 2**63 - 1)
         case Json():
             return JSON
@@ -65,8 +78,8 @@ def objects(message: type, wrong: st.SearchStrategy[Any]) -> st.SearchStrategy[A
     optional: dict[str, st.SearchStrategy[Any]] = {}
     for field in fields:
         optional[field.name] = on_the_wire(field.kind) | wrong
-        if field.twin:
-            optional[field.twin] = st.sampled_from(["", "AA==", "bnVsbA==", "AA", "?"]) | wrong
+        if field.base64_name:
+            optional[field.base64_name] = st.sampled_from(["", "AA==", "bnVsbA==", "AA", "?"]) | wrong
     required = {field.name: optional.pop(field.name) for field in fields if field.required}
     return st.fixed_dictionaries(required, optional=optional)
 
@@ -78,7 +91,7 @@ def test_the_reader_and_the_schema_agree_on_every_request(data: st.DataObject) -
     if isinstance(value, dict) and data.draw(st.booleans()):
         value = {**value, "brand_new": 1}
     try:
-        expected = read(message, value)
+        expected = decode(message, value)
     except Malformed:
         with pytest.raises(marshmallow.ValidationError):
             schemas.schema_for(message)().load(value)
@@ -99,7 +112,7 @@ def test_a_result_that_was_loaded_is_dumped_and_loaded_again_as_the_same(data: s
     except marshmallow.ValidationError:
         return  # base64 without its padding, both twins, empty bytes in place of a publication
     written = schema.dump(result)
-    assert written == tree(result)
+    assert written == encode(result)
     assert schema.load(written) == result
 
 

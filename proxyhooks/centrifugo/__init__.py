@@ -1,1 +1,1 @@
-"""What stands in for Centrifugo, or speaks about it. No Flask in it."""
+"""The other server: what Centrifugo makes of replies, its configuration, and a look at a running backend."""

@@ -11,13 +11,13 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from .. import _clock
-from .._codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
-from .._events import EVENTS, Event
-from ._advice import advise
-from ._go import Reader, chosen, deadly, envelope_of
-from ._parse import NotJson, parse, text_of
-from .verdict import Verdict
+from .._dispatch.events import EVENTS, Event
+from .._wire import clock
+from .._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
+from .replies.go_json import NotJson, parse, text_of
+from .replies.go_reader import Reader, chosen, crashing_null, envelope_of
+from .replies.verdict import Verdict
+from .replies.warnings import add_warnings
 
 __all__ = ["judge"]
 
@@ -53,7 +53,7 @@ def judge(
         near = difflib.get_close_matches(event, EVENTS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(EVENTS)}"
         raise ValueError(f"there is no event {event!r}: {hint}")
-    seconds = int(_clock.now() if now is None else now)
+    seconds = int(clock.now() if now is None else now)
     return _Case(EVENTS[event], protocol, transport, request or {}, seconds).judge(status, body)
 
 
@@ -84,7 +84,7 @@ class _Case:
         if reader.wrong:
             return self.misread(self.failed("; ".join(reader.wrong)))
         verdict = self.read(reply)
-        return advise(verdict, self.event, reply, reader.unknown, self.protocol, self.request)
+        return add_warnings(verdict, self.event, reply, reader.unknown, self.protocol, self.request)
 
     def read(self, reply: dict[str, Any]) -> Verdict:
         if "disconnect" in reply:
@@ -96,7 +96,7 @@ class _Case:
                 given.get("code", 0), given.get("message", ""), given.get("temporary", False), "the reply is an error"
             )
         given = reply.get("result")
-        if nothing := deadly(given or {}):
+        if nothing := crashing_null(given or {}):
             why = f"`{nothing}` is null: Centrifugo v6.9.1 crashes of it, and every client loses its connection"
             return self.misread(self.verdict(outcome="internal_error", comes_back=True, why=why))
         try:
@@ -246,7 +246,7 @@ class _Case:
         :raises ValueError: if base64 is none.
         """
         # Results that answer a publication look for JSON first, all others for base64.
-        json_first = self.event.answers_payload and not self.event.answers_client
+        json_first = self.event.result_has_data and not self.event.result_reaches_client
         return chosen(given, json_first, "result")
 
 

@@ -7,47 +7,46 @@ from typing import Any
 import click
 import flask
 
-from .._extension import ProxyHooks
-from .._extension import find_hooks as of_app
-from .._hooks import Index
-from .._overload import timeout_of
-from .._secrets import load
-from ..centrifugo.backend import Backend, Served
+from .._dispatch.index import Index
+from .._flask.extension import ProxyHooks, hooks_of
+from .._settings.secrets import load_secrets
+from .._settings.timeout import read_timeout
+from ..centrifugo.config.backend import Backend, Served
 
 hooks_option = click.option("--hooks", "hooks_name", metavar="NAME", help="Which ProxyHooks, if there are several.")
 
 
-def find_hooks(name: str | None = None) -> ProxyHooks:
+def current_hooks(name: str | None = None) -> ProxyHooks:
     """The ProxyHooks of the current application.
 
     :raises click.UsageError: if there is none, or none of that name, or several and no name.
     """
     app: Any = flask.current_app
     try:
-        return of_app(app, name)
+        return hooks_of(app, name)
     except LookupError as error:
         raise click.UsageError(
             f"{error.args[0]} (--hooks NAME)" if "several" in error.args[0] else error.args[0]
         ) from None
 
 
-def find_backend(name: str | None = None) -> Backend:
+def current_backend(name: str | None = None) -> Backend:
     """What these hooks serve.
 
-    :raises click.UsageError: as :func:`find_hooks`.
+    :raises click.UsageError: as :func:`current_hooks`.
     """
-    hooks = find_hooks(name)
-    secrets = load(flask.current_app.config, hooks._secrets)
+    hooks = current_hooks(name)
+    secrets = load_secrets(flask.current_app.config, hooks._secrets)
     return Backend(
         name=hooks.name,
         url_prefix=hooks.url_prefix,
         served=tuple(
-            Served(event=event, pattern=pattern, where=route.hook.where)
+            Served(event=event, pattern=pattern, source_location=route.hook.source_location)
             for event, pattern, route in Index(hooks).routes()
         ),
         http_headers=hooks.http_headers,
         emulated_headers=hooks.emulated_headers,
         meta=hooks._meta_schema is not None,
-        timeout=timeout_of(flask.current_app.config),
+        timeout=read_timeout(flask.current_app.config),
         secrets=secrets.values,
     )

@@ -18,17 +18,17 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from .._client import ABSENT, Line, Reply, body_of, compact
-from .._events import EVENTS
-from .._fields import fields_of
-from .._json import Hostile, Malformed, loads
-from .._secrets import HEADER, load
-from .._steps import Step, step_of
-from ..centrifugo._line import PREFIX
-from ..centrifugo.generate import VARIABLE
+from .._dispatch.events import EVENTS
+from .._settings.secrets import SECRET_HEADER, load_secrets
+from .._wire.fields import fields_of
+from .._wire.json import Malformed, TooComplex, loads
+from ..centrifugo.config.generate import VARIABLE
+from ..centrifugo.doctor.http_client import PREFIX
 from ..centrifugo.judge import judge
-from ..centrifugo.verdict import Verdict
-from ._app import find_backend, hooks_option
+from ..centrifugo.replies.verdict import Verdict
+from ..testing.exchange import Exchange, exchange_of
+from ..testing.transport import ABSENT, AppResponse, AppTransport, body_of, compact
+from ._app import current_backend, hooks_option
 
 
 class _EventName(click.ParamType[str]):
@@ -48,7 +48,7 @@ class _Json(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return loads(value.encode())
-        except (Malformed, Hostile) as error:
+        except (Malformed, TooComplex) as error:
             return self.fail(f"{value!r} is no JSON: {error}; a text needs quotes of its own: '\"hi\"'", param, ctx)
 
 
@@ -118,7 +118,7 @@ def command(
         transport=str(given["transport"]),
         request=request,
     )
-    step = step_of(verdict, request, reply)
+    step = exchange_of(verdict, request, reply)
     _show(step, form)
     sys.exit(0 if step.allowed else 1)
 
@@ -154,7 +154,7 @@ def _read(ctx: click.Context, body: bytes) -> dict[str, Any]:
             raise click.UsageError(f"--request is the whole request: leave out --{'field' if name == 'more' else name}")
     try:
         request = loads(body)
-    except (Malformed, Hostile):
+    except (Malformed, TooComplex):
         return {}
     return request if isinstance(request, dict) else {}
 
@@ -170,14 +170,16 @@ def _known(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, t
     """The prefix of the URLs, and the secrets that are accepted."""
     with app.app_context():
         if path is not None and "proxyhooks" not in app.extensions:
-            return PREFIX, load(app.config).values
-        backend = find_backend(hooks_name)
+            return PREFIX, load_secrets(app.config).values
+        backend = current_backend(hooks_name)
         return backend.url_prefix, backend.secrets
 
 
-def _in_process(app: Flask, event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]) -> Reply:
+def _in_process(
+    app: Flask, event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]
+) -> AppResponse:
     logging.getLogger("proxyhooks").addHandler(logging.StreamHandler())
-    reply = Line(app, {event: path}, secret, headers).send(event, body, 0)
+    reply = AppTransport(app, {event: path}, secret, headers).send(event, body, 0)
     if reply.error is not None and app.testing:  # else Flask has logged it
         traceback.print_exception(reply.error)
     return reply
@@ -190,24 +192,24 @@ class _Unfollowed(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _over_http(url: str, body: bytes, secret: str | None, headers: dict[str, str]) -> Reply:
+def _over_http(url: str, body: bytes, secret: str | None, headers: dict[str, str]) -> AppResponse:
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"--url must be the root of the application, such as http://127.0.0.1:8070, not {url!r}")
-    sent = {"Content-Type": "application/json"} | headers | ({HEADER: secret} if secret else {})
+    sent = {"Content-Type": "application/json"} | headers | ({SECRET_HEADER: secret} if secret else {})
     request = urllib.request.Request(url, body, sent, method="POST")  # noqa: S310  # checked above
     opener = urllib.request.build_opener(_Unfollowed, urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=10) as response:
-            return Reply(response.status, response.read())
+            return AppResponse(response.status, response.read())
     except urllib.error.HTTPError as error:
-        return Reply(error.code, error.read(), error.headers.get("Location"))
+        return AppResponse(error.code, error.read(), error.headers.get("Location"))
     except OSError as error:
         raise click.ClickException(f"{url} cannot be asked: {getattr(error, 'reason', error)}") from None
     except (HTTPException, ValueError) as error:  # no HTTP; no URL; no header
         raise click.ClickException(f"{url} cannot be asked: {type(error).__name__}: {str(error)[:80]!r}") from None
 
 
-def _show(step: Step, form: Literal["text", "json"]) -> None:
+def _show(step: Exchange, form: Literal["text", "json"]) -> None:
     if form == "json":
         shown = {name: getattr(step, name) for name in (*Verdict.__slots__, "request", "status")}
         shown["reply"] = (step.reply or b"").decode("utf-8", "replace")

@@ -14,11 +14,11 @@ import click
 from flask.cli import with_appcontext
 
 from .. import gunicorn
-from ..centrifugo._file import needs_restart
-from ..centrifugo.checks import check
-from ..centrifugo.config import Config, load
-from ..centrifugo.findings import FINDINGS, Finding
-from ._app import find_backend, hooks_option
+from ..centrifugo.config.checks import check
+from ..centrifugo.config.findings import FINDINGS, Finding
+from ..centrifugo.config.key_checks import needs_restart
+from ..centrifugo.config.reader import Config, read_config
+from ._app import current_backend, hooks_option
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 
@@ -52,7 +52,7 @@ def command(
         near = difflib.get_close_matches(name, FINDINGS, 1)
         raise click.UsageError(f"there is no finding {name!r}: did you mean {near[0] if near else 'PH001'}?")
     config = _load(file)
-    backend = find_backend(hooks_name)
+    backend = current_backend(hooks_name)
     found = check(config, backend, environ=os.environ, base_url=base_url, longest=gunicorn.timeout)
     if running is not None:
         found += needs_restart(_load(running), config)
@@ -67,7 +67,7 @@ def command(
 
 def _load(path: Path) -> Config:
     try:
-        return load(path, os.environ)
+        return read_config(path, os.environ)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 

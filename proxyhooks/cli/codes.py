@@ -11,8 +11,8 @@ import click
 from flask.cli import with_appcontext
 
 from .. import disconnects, errors
-from .._codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
-from ..contract import own_codes
+from .._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
+from ..contract.json_schema import own_codes
 from ..exceptions import Disconnect
 from ._table import table
 

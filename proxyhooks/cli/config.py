@@ -10,22 +10,22 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from .._overload import timeout_of
-from ..centrifugo.generate import Options, generate
-from ..centrifugo.merge import complete
-from ._app import find_backend, hooks_option
+from .._settings.timeout import read_timeout
+from ..centrifugo.config.generate import Options, generate
+from ..centrifugo.config.merge import complete
+from ._app import current_backend, hooks_option
 
 
 @click.command("config")
 @click.option("--base-url", required=True, metavar="URL", help="The application's root, as Centrifugo reaches it.")
 @click.option(
-    "--allowed-origin", "allowed_origins", multiple=True, required=True, metavar="ORIGIN", help="Of pages; repeatable."
+    "--allowed-origin", "allowed_origins", multiple=True, required=True, metavar="ORIGIN", help="Of pages; idempotent."
 )
 @click.option("--with-secret", is_flag=True, help="Write the secret itself; the file is a secret then.")
 @click.option("--timeout", help="Of a call, in Go's notation.  [default: PROXYHOOKS_TIMEOUT, else 3s]")
 @click.option("--binary", is_flag=True, help="Payloads as base64, for clients that send bytes.")
 @click.option("--repeat", default="", metavar="EVENT,...", help="Further events whose hooks may run twice.")
-@click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="Further namespaces; repeatable.")
+@click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="Further namespaces; idempotent.")
 @click.option("--proxy-name", metavar="NAME", help="Name the proxies NAME_<event> instead of using the default ones.")
 @click.option(
     "--connection-rate-limit", type=click.IntRange(0), help="New connections a second and node.  [default: 500]"
@@ -51,13 +51,13 @@ def command(
 
     What the file cannot say is on standard error. The same hooks and options make the same file, byte for byte.
     """
-    backend = find_backend(hooks_name)
+    backend = current_backend(hooks_name)
     if with_secret and not backend.secrets:
         raise click.UsageError("there is no secret to write: the application runs with PROXYHOOKS_INSECURE")
     try:
         options = Options(
             secret=backend.secrets[0] if with_secret else None,
-            timeout=timeout or f"{timeout_of(current_app.config):g}s",
+            timeout=timeout or f"{read_timeout(current_app.config):g}s",
             binary_encoding=binary,
             repeat=[name.strip() for name in repeat.split(",") if name.strip()],
             **given,

@@ -10,12 +10,12 @@ import click
 import flask
 from flask.cli import NoAppException, ScriptInfo
 
-from ..centrifugo._line import PREFIX, Finding, Target, backend_at
-from ..centrifugo.backend import Backend
-from ..centrifugo.config import seconds
-from ..centrifugo.generate import VARIABLE
-from ..centrifugo.probe import examine
-from ._app import find_backend, hooks_option
+from ..centrifugo.config.backend import Backend
+from ..centrifugo.config.generate import VARIABLE
+from ..centrifugo.config.reader import seconds
+from ..centrifugo.doctor.examination import examine
+from ..centrifugo.doctor.http_client import PREFIX, CheckResult, DoctorOptions, backend_url
+from ._app import current_backend, hooks_option
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
@@ -70,10 +70,12 @@ def command(
         secret = next(iter(served.secrets), None)
         prefix = served.url_prefix if prefix is None else prefix
     try:
-        backend = backend_at(url, PREFIX if prefix is None else prefix)
+        backend = backend_url(url, PREFIX if prefix is None else prefix)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--url") from None
-    target = Target(backend=backend, secret=secret, insecure=insecure, timeout=timeout, idle=idle, ca_file=ca_file)
+    target = DoctorOptions(
+        backend=backend, secret=secret, insecure=insecure, timeout=timeout, idle=idle, ca_file=ca_file
+    )
     ctx.exit(_show(examine(target), form))
 
 
@@ -88,10 +90,10 @@ def _served(ctx: click.Context, hooks_name: str | None) -> Backend | None:
     with app.app_context():
         if "proxyhooks" not in flask.current_app.extensions and hooks_name is None:
             return None
-        return find_backend(hooks_name)
+        return current_backend(hooks_name)
 
 
-def _show(findings: Iterable[Finding], form: str) -> int:
+def _show(findings: Iterable[CheckResult], form: str) -> int:
     found = []
     for finding in findings:
         found.append(finding)

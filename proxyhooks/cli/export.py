@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from .._typescript import typescript
-from ..contract import contract_of
-from ._app import find_hooks, hooks_option
+from ..contract.json_schema import contract_of
+from ..contract.typescript import typescript
+from ._app import current_hooks, hooks_option
 
 
 @click.command("export")
@@ -26,7 +26,7 @@ from ._app import find_hooks, hooks_option
 @with_appcontext
 def command(language: str, output: Path | None, compared: Path | None, hooks_name: str | None) -> None:
     """Write what the front end has to know of the hooks: payloads, channels, codes."""
-    contract = contract_of(find_hooks(hooks_name))
+    contract = contract_of(current_hooks(hooks_name))
     text = typescript(contract) if language == "typescript" else json.dumps(contract, indent=2) + "\n"
     if compared is not None:
         _compare(compared, text, language)

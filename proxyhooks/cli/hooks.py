@@ -12,10 +12,10 @@ import click
 import flask
 from flask.cli import with_appcontext
 
-from .._events import EVENTS
-from .._hooks import Index
-from .._signatures import name_of
-from ._app import find_hooks, hooks_option
+from .._dispatch.events import EVENTS
+from .._dispatch.index import Index
+from .._dispatch.signatures import qualified_name
+from ._app import current_hooks, hooks_option
 from ._table import table
 
 
@@ -30,7 +30,7 @@ def _place(function: Callable[..., Any]) -> str:
 def _schema(given: Any) -> str:
     if given is None:
         return ""
-    return name_of(given) if inspect.isroutine(given) else type(given).__name__
+    return qualified_name(given) if inspect.isroutine(given) else type(given).__name__
 
 
 @click.command("hooks")
@@ -39,7 +39,7 @@ def _schema(given: Any) -> str:
 @with_appcontext
 def command(hooks_name: str | None, form: Literal["text", "json"]) -> None:
     """What answers what: event, pattern, function, place, what runs before it, schemas."""
-    hooks = find_hooks(hooks_name)
+    hooks = current_hooks(hooks_name)
     order = list(EVENTS)
     rows: list[dict[str, Any]] = [
         {
@@ -47,7 +47,7 @@ def command(hooks_name: str | None, form: Literal["text", "json"]) -> None:
             "pattern": pattern,
             "function": route.hook.name,
             "place": _place(route.hook.function),
-            "before": [name_of(function) for function, _ in route.before],
+            "before": [qualified_name(function) for function, _ in route.before],
             "data_schema": _schema(route.hook.data_schema),
             "result_schema": _schema(route.hook.result_schema),
         }

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
-from .._uses import uses_of
-from ._app import find_backend, hooks_option
+from .._settings.secret_usage import usage_of
+from ._app import current_backend, hooks_option
 
 _BYTES = 32
 
@@ -28,10 +28,10 @@ def command(context: click.Context) -> None:
 @with_appcontext
 def uses(hooks_name: str | None) -> None:
     """Tell when each accepted secret was last used, by its place in the list, on this machine."""
-    values = find_backend(hooks_name).secrets
+    values = current_backend(hooks_name).secrets
     if not values:
         raise click.UsageError("there are no secrets: the application runs with PROXYHOOKS_INSECURE")
-    found = uses_of(tuple(value.encode("ascii") for value in values))
+    found = usage_of(tuple(value.encode("ascii") for value in values))
     since = found.since()
     if since is None:
         click.echo("no call with one of these secrets has been accepted on this machine, by this user")

@@ -10,11 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+
+from tests.support.paths import ROOT
 
 from .contestants import CONTESTANTS
 
-ROOT = Path(__file__).parents[2]
 FEW, MANY = 100, 400
 _COLLECTED = re.compile(r"Collected : (\d+)")
 

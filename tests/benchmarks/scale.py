@@ -18,7 +18,8 @@ from unittest import mock
 import orjson
 from flask import Flask, request_started, session
 
-from proxyhooks import ProxyHooks, PublishRequest, PublishResult, RPCRequest, RPCResult, _json
+from proxyhooks import ProxyHooks, PublishRequest, PublishResult, RPCRequest, RPCResult
+from proxyhooks._wire import json as wire_json
 
 from .contestants import BODY, PATH, SECRET, bare, hook
 from .in_process import call
@@ -37,7 +38,7 @@ def without(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, (app, json_of) in ways.items():
-            with mock.patch.object(_json, "orjson", json_of):
+            with mock.patch.object(wire_json, "orjson", json_of):
                 times[name].append(_seconds(functools.partial(_calls, (app, BODY, PATH), calls)))
     with_both, *others = (statistics.median(values) for values in times.values())
     for name, one in zip([*ways][1:], others, strict=True):

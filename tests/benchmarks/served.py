@@ -17,12 +17,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+
+from tests.support.paths import ROOT
 
 from .contestants import BODY, CONTESTANTS, PATH
 from .in_process import HEADERS
 
-ROOT = Path(__file__).parents[2]
 CONNECTIONS = 8
 _PER_SECOND = re.compile(r"Requests/sec:\s+([\d.]+)")
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.centrifugo.servers import BINARY, NO_BINARY
+from tests.real_centrifugo.servers import BINARY, NO_BINARY
 from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO
 
 

@@ -17,13 +17,18 @@ from typing import Any
 
 import atheris
 
+from tests.support.paths import DATA
+
 with atheris.instrument_imports(include=["proxyhooks", "marshmallow"]):
     from flask import Flask
     from marshmallow import Schema, fields
 
     import proxyhooks
-    from proxyhooks import _entrance, _guard, _json, _wire, schemas  # noqa: F401  # instrumented, like what they import
-    from proxyhooks._events import EVENTS
+    from proxyhooks import schemas  # noqa: F401  # instrumented, like what it imports
+    from proxyhooks._dispatch.events import EVENTS
+    from proxyhooks._flask import ingress, middleware  # noqa: F401  # likewise
+    from proxyhooks._wire import decoding  # noqa: F401  # likewise
+    from proxyhooks._wire import json as wire_json  # noqa: F401  # likewise
 
 SECRET = "s3cret"
 ALLOWED = {200, 400, 404, 413}
@@ -150,7 +155,7 @@ def one(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    seeds = Path(__file__).parents[1] / "data" / "requests"
+    seeds = DATA / "requests"
     atheris.Setup([*sys.argv, "-max_len=4096", f"-artifact_prefix={tempfile.gettempdir()}/"], one)
     for seed in seeds.iterdir():
         one(seed.read_bytes())

@@ -8,10 +8,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from tests.centrifugo.servers import environment
+from tests.real_centrifugo.servers import environment
 from tests.reliability.client import Client
 from tests.reliability.reload import under_load
-from tests.reliability.server import ROOT, gunicorn, until
+from tests.reliability.server import gunicorn, until
+from tests.support.paths import ROOT
 
 
 async def rotate(here: Path, calls: int, times: int) -> Client:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.centrifugo.servers import environment
+from tests.real_centrifugo.servers import environment
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 300.0
 """Seconds after which something that does not come has failed to come."""
 

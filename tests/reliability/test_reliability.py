@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.centrifugo.servers import binary
+from tests.real_centrifugo.servers import binary
 from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO
 
 ABOUT_TIME = ("slow_peers", "flood", "centrifugo_and_503")

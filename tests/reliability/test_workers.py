@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from tests.centrifugo.servers import environment
+from tests.real_centrifugo.servers import environment
 from tests.reliability.reload import reload, under_load
-from tests.reliability.server import ROOT, free_port, gunicorn
+from tests.reliability.server import free_port, gunicorn
+from tests.support.paths import ROOT
 
 WORKERS = ("sync", "gthread", "gevent")
 HEADER = "X-Proxyhooks-Secret"

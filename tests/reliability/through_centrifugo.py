@@ -20,7 +20,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from tests.centrifugo.servers import BINARY, environment, running
+from tests.real_centrifugo.servers import BINARY, environment, running
 from tests.reliability.reload import reload, replaced, stop_one
 from tests.reliability.server import free_port, gunicorn, timeout, until
 

@@ -1,0 +1,1 @@
+"""Which hook answers a request, and with what. Knows no Flask."""

@@ -1,0 +1,74 @@
+"""The short way: the same answers as by Flask's and marshmallow's own ways, with less work where nobody would notice.
+
+To delete it, delete this package, its one import and its one call in ``_extension``: everything works as before, only
+slower. ``PROXYHOOKS_FAST = False`` does so for an application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from flask import Flask
+from marshmallow import Schema
+
+from ..._dispatch.dispatcher import Dispatcher, logger
+from ..._dispatch.index import Route
+from ...exceptions import SetupError
+from ..middleware import Middleware
+from .compiled_dump import compile_dump
+from .compiled_load import compile_load
+from .safety import unsupported_reason
+from .wsgi import FastPath
+
+FAST: Final = "PROXYHOOKS_FAST"
+
+
+def install_fast_path(
+    app: Flask, guard: Middleware, build: Callable[[], Dispatcher], view: Callable[..., Any]
+) -> Callable[[], Dispatcher]:
+    """What builds the dispatcher, and lets its calls, which Flask would bring to the view, take the short way.
+
+    The log says why not, where Flask's own is not left as it was.
+
+    :raises SetupError: if ``PROXYHOOKS_FAST`` is neither True nor False.
+    """
+    wanted = app.config.get(FAST, True)
+    if not isinstance(wanted, bool):
+        raise SetupError(f"{FAST} must be True or False, not {wanted!r}")
+
+    def build_and_shorten() -> Dispatcher:
+        dispatcher = build()
+        dispatcher.load_meta = compile_load(dispatcher.meta_schema) or dispatcher.load_meta
+        for _, _, route in dispatcher.index.routes():
+            _quicken(route)
+        if isinstance(guard.fast_path, FastPath):  # another ProxyHooks was here
+            return dispatcher
+        if (why := unsupported_reason(app, guard.wsgi_app)) is None:
+            guard.fast_path = FastPath(app, view, guard.wsgi_app)
+        else:
+            logger.warning("hooks go the whole way through Flask: %s. %s = False says that it may be so", why, FAST)
+        return dispatcher
+
+    return build_and_shorten if wanted else build
+
+
+def _quicken(route: Route) -> None:
+    """Have functions for the schemas of the route; made when they are used, as there may be thousands of routes."""
+    data_schema, result_schema = route.hook.data_schema, route.hook.result_schema
+
+    if isinstance(data_schema, Schema):
+
+        def load(data: Any) -> Any:
+            route.load = convert = compile_load(data_schema) or data_schema.load
+            return convert(data)
+
+        route.load = load
+
+    if result_schema is not None:
+
+        def dump(data: Any) -> Any:
+            route.dump = convert = compile_dump(result_schema) or result_schema.dump
+            return convert(data)
+
+        route.dump = dump

@@ -1,0 +1,1 @@
+"""Every ``PROXYHOOKS_`` setting: its type, its default and its check."""

@@ -1,0 +1,1 @@
+"""Centrifugo's configuration: reading, checking, generating and merging it."""

@@ -1,0 +1,1 @@
+"""A look at a running backend from where Centrifugo runs."""

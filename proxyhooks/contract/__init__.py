@@ -1,0 +1,7 @@
+"""The contract for the front end: payload types, channels, methods and codes."""
+
+from __future__ import annotations
+
+from .json_schema import contract_of, own_codes
+
+__all__ = ["contract_of", "own_codes"]

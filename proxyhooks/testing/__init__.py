@@ -1,0 +1,8 @@
+"""A client of Centrifugo for tests: :class:`ProxyClient`."""
+
+from __future__ import annotations
+
+from .client import ProxyClient
+from .exchange import Exchange, MisreadReply
+
+__all__ = ["Exchange", "MisreadReply", "ProxyClient"]

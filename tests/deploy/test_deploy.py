@@ -1,0 +1,357 @@
+"""What deploy/ and proxyhooks.gunicorn promise, on real servers."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.rooms import create_app
+from proxyhooks import gunicorn as settings
+from proxyhooks._dispatch.events import EVENTS
+from proxyhooks._settings.secrets import SECRET_HEADER
+from proxyhooks.cli import centrifugo as centrifugo_commands
+from tests.real_centrifugo.servers import binary
+from tests.support.paths import ROOT
+
+conversation = importlib.import_module("deploy.conversation")  # by name: mypy knows the file as one of scripts
+
+DEPLOY = ROOT / "deploy"
+REQUESTS = ROOT / "tests" / "data" / "requests"
+
+EVERYDAY = ["connect", "refresh", "subscribe", "sub_refresh", "publish", "rpc"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+# the conversation
+
+
+@pytest.mark.parametrize("event", EVERYDAY)
+def test_requests_are_written_as_centrifugo_writes_them(event: str) -> None:
+    captured = [path for path in REQUESTS.glob(f"{event}.*.json") if ".binary" not in path.name]
+    assert captured
+    for path in captured:
+        assert conversation.encode(event, json.loads(path.read_bytes())) == path.read_bytes(), path
+
+
+def test_headers_are_sent_as_centrifugo_sends_them() -> None:
+    assert conversation.headers(b"x" * 227, "s3cret", "session=abc") == [
+        ("User-Agent", "Go-http-client/1.1"),
+        ("Content-Length", "227"),
+        ("Content-Type", "application/json"),
+        ("Cookie", "session=abc"),
+        ("X-Proxyhooks-Secret", "s3cret"),
+        ("Accept-Encoding", "gzip"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expected", "value", "fine"),
+    [
+        ({"a": [1, "x"]}, {"a": [1, "x"]}, True),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+        ({"a": 1}, {"a": True}, False),
+        ({"a": 1}, None, False),
+        ([1], [1, 2], False),
+        ({"id": conversation.Anything(int)}, {"id": 7}, True),
+        ({"id": conversation.Anything(int)}, {"id": "7"}, False),
+        ({"expire_at": conversation.Soon(600)}, {"expire_at": 0}, False),
+        ({"expire_at": conversation.Soon(600)}, {"expire_at": "soon"}, False),
+    ],
+)
+def test_replies_are_compared_strictly(expected: Any, value: Any, fine: bool) -> None:
+    assert conversation.matches(expected, value) is fine
+
+
+def test_report_counts_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    report = conversation.Report()
+    report.step("rpc", [("reply", "{}")])
+    report.step("publish", [("reply", "{}")], "expected was something else")
+    assert (report.steps, report.wrong) == (2, 1)
+    assert "WRONG publish" in capsys.readouterr().out
+
+
+# quickstart
+
+
+def command(port: int, *more: str) -> list[str]:
+    return [sys.executable, str(DEPLOY / "quickstart"), "--port", str(port), *more]
+
+
+def without_centrifugo(tmp_path: Path) -> dict[str, str]:
+    return os.environ | {"PATH": str(tmp_path)}
+
+
+def assert_steps(output: str) -> None:
+    for event in EVERYDAY:
+        assert re.search(rf"^ok    {event} +\S", output, re.MULTILINE), event
+    assert "WRONG" not in output
+    assert '{"error":{"code":1001,"message":"room is full","temporary":true}}' in output
+    assert '{"disconnect":{"code":4501,"reason":"unauthorized"}}' in output
+    assert re.search(r"^\d+ steps, none wrong$", output, re.MULTILINE)
+
+
+def assert_is_free(port: int) -> None:
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0, "something still listens"
+
+
+def test_quickstart_holds_a_conversation_from_anywhere(tmp_path: Path) -> None:
+    port = free_port()
+    once = subprocess.run(
+        command(port, "--once"),
+        cwd=tmp_path,
+        env=without_centrifugo(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert once.returncode == 0, once.stdout + once.stderr
+    assert_steps(once.stdout)
+    assert "no client came through it" in once.stdout
+    assert_is_free(port)
+
+
+def test_quickstart_holds_the_conversation_through_centrifugo(tmp_path: Path) -> None:
+    (tmp_path / "centrifugo").symlink_to(binary())
+    port, centrifugo_port = free_port(), free_port()
+    once = subprocess.run(
+        command(port, "--once", "--centrifugo-port", str(centrifugo_port)),
+        cwd=tmp_path,
+        env=os.environ | {"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert once.returncode == 0, once.stdout + once.stderr
+    _, _, through = once.stdout.partition("Through Centrifugo")
+    for event in EVERYDAY:
+        assert re.search(rf"^ok    {event} +\S", through, re.MULTILINE), event
+    assert_steps(once.stdout)
+    assert_is_free(port)
+    assert_is_free(centrifugo_port)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_quickstart_serves_until_it_is_stopped(tmp_path: Path, stop: signal.Signals) -> None:
+    port = free_port()
+    with subprocess.Popen(
+        command(port), env=without_centrifugo(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        output = ""
+        while "Logs are in" not in output:
+            line = process.stdout.readline()
+            assert line, output
+            output += line
+        process.send_signal(stop)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert said == "\nstopped\n"
+    assert_is_free(port)
+
+
+def test_quickstart_says_that_a_port_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        once = subprocess.run(
+            command(port, "--once"),
+            env=without_centrifugo(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert once.returncode == 1
+    assert once.stdout == ""
+    assert f"port {port}" in once.stderr
+    assert "--port N" in once.stderr
+    assert "Traceback" not in once.stderr
+
+
+def test_quickstart_says_that_centrifugos_port_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "centrifugo").symlink_to(binary())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        once = subprocess.run(
+            command(free_port(), "--once", "--centrifugo-port", str(port)),
+            env=os.environ | {"PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert once.returncode == 1
+    assert f"port {port}" in once.stderr
+    assert "--centrifugo-port N" in once.stderr
+
+
+def test_quickstart_is_executable_and_its_files_are_short() -> None:
+    assert os.access(DEPLOY / "quickstart", os.X_OK)
+    for path in (DEPLOY / "quickstart", *DEPLOY.glob("*.py")):
+        assert len(path.read_text().splitlines()) <= 300, path
+
+
+# gunicorn
+
+
+def effective(*options: str, **environment: str) -> dict[str, str]:
+    """The settings that gunicorn would run with."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GUNICORN_", "FLASK_")) and name != "WEB_CONCURRENCY"
+    }
+    secrets = {"FLASK_SECRET_KEY": "for sessions", "FLASK_PROXYHOOKS_SECRETS": '["s3cret"]'}
+    printed = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "--print-config", *options, "examples.rooms:create_app()"],
+        cwd=ROOT,
+        env=inherited | secrets | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert printed.returncode == 0, printed.stderr
+    return {
+        name.strip(): value.strip()
+        for name, equals, value in (line.partition("=") for line in printed.stdout.splitlines())
+        if equals
+    }
+
+
+PYTHON = ("-c", "python:proxyhooks.gunicorn")
+
+
+def test_gunicorn_takes_all_settings() -> None:
+    config = effective(*PYTHON)
+    for name in set(settings.__all__) - {"workers"}:
+        setting = getattr(settings, name)
+        # gunicorn prints a hook by its qualified name, and its own are those of classes.
+        assert config[name] == (f"<{name}()>" if callable(setting) else str(setting))
+    # Not settings.workers: the tests themselves may run with WEB_CONCURRENCY.
+    assert config["workers"] == str(max(2, os.cpu_count() or 1))
+
+
+def test_gunicorn_settings_are_overridden_by_gunicorns_own_environment() -> None:
+    config = effective(*PYTHON, GUNICORN_CMD_ARGS="--threads 5 --keep-alive 7")
+    assert (config["threads"], config["keepalive"]) == ("5", "7")
+    assert config["worker_class"] == "gthread"
+
+
+def test_gunicorn_settings_are_overridden_by_flags() -> None:
+    assert effective(*PYTHON, "--threads", "6", "--workers", "3").items() >= {"threads": "6", "workers": "3"}.items()
+
+
+def test_gunicorn_workers_are_overridden_by_web_concurrency() -> None:
+    assert effective(*PYTHON, WEB_CONCURRENCY="7")["workers"] == "7"
+
+
+def test_gunicorn_settings_are_overridden_by_a_file_that_imports_them(tmp_path: Path) -> None:
+    file = tmp_path / "gunicorn.conf.py"
+    file.write_text("from proxyhooks.gunicorn import *\nthreads = 9\n")
+    config = effective("-c", str(file))
+    assert config["threads"] == "9"
+    assert config["keepalive"] == str(settings.keepalive)
+
+
+def test_gunicorn_template_changes_the_address_only() -> None:
+    template = effective("-c", str(DEPLOY / "gunicorn.conf.py"))
+    plain = effective(*PYTHON)
+    assert {name for name in plain if plain[name] != template[name]} == {"bind", "config"}
+    assert template["bind"] == "['127.0.0.1:8070']"
+
+
+def test_gunicorn_settings_load_no_flask() -> None:
+    code = "import proxyhooks.gunicorn, sys; print({'flask', 'werkzeug', 'marshmallow'} & sys.modules.keys() or 'none')"
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert printed.stdout == "none\n"
+
+
+# Centrifugo's configuration
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((DEPLOY / "centrifugo.json").read_text())
+    return loaded
+
+
+def proxy_of(config: dict[str, Any], event: str) -> dict[str, Any]:
+    found: Any = config
+    for key in EVENTS[event].proxy.split("."):
+        found = found[key]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_centrifugo_accepts_the_configuration() -> None:
+    checked = subprocess.run(
+        [binary(), "checkconfig", "-s", "-c", str(DEPLOY / "centrifugo.json")],
+        env=os.environ | {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("event", EVERYDAY)
+def test_centrifugo_asks_the_right_url_with_the_secret(config: dict[str, Any], event: str) -> None:
+    proxy = proxy_of(config, event)
+    assert proxy["endpoint"] == f"http://127.0.0.1:8070/centrifugo/{event}"
+    assert proxy["http"]["static_headers"][SECRET_HEADER] == "${CENTRIFUGO_VAR_PROXYHOOKS_SECRET}"
+    assert proxy.get("include_connection_meta", False) is (event != "connect")
+    assert proxy["http_headers"] == ["Cookie"]
+
+
+def test_the_configuration_is_the_one_that_is_written() -> None:
+    words = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://chat.example.com"]
+    words += ["--merge", str(DEPLOY / "centrifugo.json")]
+    app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
+    written = app.test_cli_runner().invoke(centrifugo_commands, words)
+    assert written.stdout == (DEPLOY / "centrifugo.json").read_text()
+
+
+def test_the_configuration_fits_the_hooks() -> None:
+    app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
+    words = ["check", str(DEPLOY / "centrifugo.json"), "--base-url", "http://127.0.0.1:8070"]
+    checked = app.test_cli_runner(env={"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"}).invoke(centrifugo_commands, words)
+    assert (checked.exit_code, checked.stdout.splitlines()[-1].partition(": ")[2]) == (0, "nothing to say")
+
+
+def test_centrifugo_is_told_to_ask(config: dict[str, Any]) -> None:
+    assert proxy_of(config, "connect")["enabled"] is proxy_of(config, "refresh")["enabled"] is True
+    (rooms,) = config["channel"]["namespaces"]
+    assert rooms["name"] == "rooms"
+    for event in ("subscribe", "sub_refresh", "publish"):
+        assert rooms[f"{event}_proxy_enabled"] is True
+    assert config["rpc"]["without_namespace"]["proxy_enabled"] is True
+    assert config["client"]["allowed_origins"]
+    assert config["usage_stats"]["disabled"] is True
+
+
+def test_quickstart_wants_two_ports() -> None:
+    port = str(free_port())
+    once = subprocess.run(
+        command(int(port), "--once", "--centrifugo-port", port), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert once.returncode == 1
+    assert "choose two" in once.stderr

@@ -1,0 +1,444 @@
+"""The table of events: what each answers when a hook refuses, fails, is silent or missing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.exceptions import HTTPException, abort
+from werkzeug.wrappers import Response
+
+from proxyhooks import (
+    ConnectRequest,
+    ConnectResult,
+    Disconnect,
+    Error,
+    MapPublishResult,
+    MapRemoveResult,
+    NotifyCacheEmptyResult,
+    NotifyChannelStateResult,
+    ProxyHooks,
+    PublishResult,
+    RefreshResult,
+    Rejection,
+    RPCResult,
+    SharedPollRefreshResult,
+    SubRefreshResult,
+    SubscribeResult,
+    disconnects,
+    errors,
+)
+from proxyhooks._dispatch.events import EVENTS
+from tests.support.asking import Ask
+from tests.support.paths import DATA
+
+EXPIRED = {"result": {"expired": True}}
+FAILED = 500
+NAMES = list(EVENTS)
+ROUTED = [
+    "subscribe",
+    "publish",
+    "map_publish",
+    "map_remove",
+    "sub_refresh",
+    "rpc",
+    "shared_poll_refresh",
+    "cache_empty",
+]
+
+
+def answered(ask: Ask, event: str, **fields: Any) -> Any:
+    """The envelope, or the status where it is not 200."""
+    response = ask(event, **fields)
+    if response.status_code != 200:
+        return response.status_code
+    assert response.content_type == "application/json"
+    body = json.loads(response.data)
+    assert len(body) == 1
+    return body
+
+
+def raising(hooks: ProxyHooks, event: str, error: BaseException | type[BaseException]) -> None:
+    def hook(req: Any) -> Any:
+        raise error
+
+    getattr(hooks, event)(hook)
+
+
+def error(code: int, message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, **more}}
+
+
+def test_the_table_is_centrifugos() -> None:
+    table = json.loads((DATA / "messages.json").read_text())["events"]
+    assert set(EVENTS) == set(table)
+    for name, row in table.items():
+        event = EVENTS[name]
+        assert (event.request.__name__, event.result.__name__) == (row["request"], row["result"])
+        assert event.carries_error == ("error" in row["reply_may_carry"])
+        assert event.carries_disconnect == ("disconnect" in row["reply_may_carry"])
+
+
+RESULTS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "connect": (ConnectResult(user="42"), {"user": "42"}),
+    "refresh": (RefreshResult(expire_at=4102444800), {"expire_at": 4102444800}),
+    "subscribe": (SubscribeResult(), {}),
+    "sub_refresh": (SubRefreshResult(expire_at=None), {}),
+    "publish": (PublishResult(data=1), {"data": 1}),
+    "rpc": (RPCResult(data=[1]), {"data": [1]}),
+    "map_publish": (MapPublishResult(key="a"), {"key": "a"}),
+    "map_remove": (MapRemoveResult(), {}),
+    "shared_poll_refresh": (SharedPollRefreshResult(items=[]), {"items": []}),
+    "cache_empty": (NotifyCacheEmptyResult(populated=True), {"populated": True}),
+    "state": (NotifyChannelStateResult(), {}),
+}
+
+
+@pytest.mark.parametrize("event", NAMES)
+def test_a_result(event: str, hooks: ProxyHooks, ask: Ask) -> None:
+    result, written = RESULTS[event]
+    getattr(hooks, event)(lambda req: result)
+    assert answered(ask, event) == {"result": written}
+
+
+FINAL_ERROR = {
+    **{name: error(103, "permission denied") for name in NAMES},
+    **dict.fromkeys(["refresh", "sub_refresh"], EXPIRED),
+    "cache_empty": {"result": {"populated": False}},
+}
+TEMPORARY = {
+    **{name: error(1001, "busy", temporary=True) for name in NAMES},
+    **dict.fromkeys(["refresh", "sub_refresh"], FAILED),
+    "cache_empty": {"result": {"populated": False}},
+}
+DISCONNECT = {
+    **{name: {"disconnect": {"code": 4501, "reason": "banned"}} for name in NAMES},
+    **dict.fromkeys(["refresh", "sub_refresh"], EXPIRED),
+    "shared_poll_refresh": error(100, "banned", temporary=True),
+    "state": error(100, "banned", temporary=True),
+    "cache_empty": {"result": {"populated": False}},
+}
+NONE = {
+    **dict.fromkeys(NAMES, FAILED),
+    "cache_empty": {"result": {"populated": False}},
+    "state": {"result": {}},
+}
+
+
+@pytest.mark.parametrize("event", NAMES)
+def test_a_final_refusal(event: str, hooks: ProxyHooks, ask: Ask) -> None:
+    raising(hooks, event, errors.PermissionDenied)
+    assert answered(ask, event) == FINAL_ERROR[event]
+
+
+@pytest.mark.parametrize("event", NAMES)
+def test_a_temporary_refusal(event: str, hooks: ProxyHooks, ask: Ask) -> None:
+    raising(hooks, event, Error(1001, "busy", temporary=True))
+    assert answered(ask, event) == TEMPORARY[event]
+
+
+@pytest.mark.parametrize("event", NAMES)
+def test_a_disconnect(event: str, hooks: ProxyHooks, ask: Ask) -> None:
+    raising(hooks, event, Disconnect(4501, "banned"))
+    assert answered(ask, event) == DISCONNECT[event]
+
+
+@pytest.mark.parametrize("event", NAMES)
+def test_none_returned(event: str, hooks: ProxyHooks, ask: Ask) -> None:
+    getattr(hooks, event)(lambda req: None)
+    assert answered(ask, event) == NONE[event]
+
+
+@pytest.mark.parametrize("event", NAMES)
+def test_an_unexpected_exception_stays_one(
+    event: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    raising(hooks, event, RuntimeError("the password is hunter2"))
+    response = ask(event)
+    assert response.status_code == 500
+    assert b"hunter2" not in response.data
+    assert any(record.exc_info and record.name == "app" for record in caplog.records)
+
+
+@pytest.mark.parametrize("event", NAMES)
+def test_an_event_without_any_hook_is_404(
+    event: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert answered(ask, event) == 404
+    assert answered(ask, event) == 404
+    (record,) = caplog.records
+    assert f"@hooks.{event}\n" in record.getMessage()
+    assert EVENTS[event].proxy in record.getMessage()
+
+
+UNMATCHED = {
+    **{name: error(102, "unknown channel") for name in ROUTED},
+    "rpc": error(104, "method not found"),
+    "sub_refresh": EXPIRED,
+    "cache_empty": {"result": {"populated": False}},
+}
+
+
+@pytest.mark.parametrize("event", ROUTED)
+def test_hooks_exist_and_none_matches(
+    event: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    getattr(hooks, event)("known")(lambda req: RESULTS[event][0])
+    field = EVENTS[event].routed_on or ""
+    assert answered(ask, event, **{field: "known"}) == {"result": RESULTS[event][1]}
+    for _ in range(3):
+        assert answered(ask, event, **{field: "chat:<x>"}) == UNMATCHED[event]
+        assert answered(ask, event, **{field: "other"}) == UNMATCHED[event]
+        assert answered(ask, event) == UNMATCHED[event]
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == 3
+    assert f"@hooks.{event}('other')\n" in warnings[1]
+    assert f"@hooks.{event}\n" in warnings[0]  # a name with < cannot be written as a pattern
+
+
+def test_the_warning_names_patterns_that_nearly_matched(
+    hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.publish("rooms:<int:room_id>")(lambda req, room_id: PublishResult())
+    hooks.publish("other:<int:room_id>")(lambda req, room_id: PublishResult())
+    ask("publish", channel="rooms:01")
+    assert "no hook for publish of 'rooms:01'; 'rooms:<int:room_id>' does not match it. To serve" in caplog.text
+    assert "other" not in caplog.text
+    hooks_of_modules = ("rooms:x", "rooms")
+    for channel in hooks_of_modules:
+        ask("publish", channel=channel)
+    assert "no hook for publish of 'rooms'; 'rooms:<int:room_id>' does not match it" in caplog.text
+
+
+def test_warnings_about_unknown_names_have_a_bound(
+    hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.rpc("known")(lambda req: RPCResult())
+    for number in range(1100):
+        ask("rpc", method=f"m{number}")
+    assert len(caplog.records) == 1001
+    assert "further ones are not logged" in caplog.records[-1].getMessage()
+
+
+@pytest.mark.parametrize("temporary", [100, 111, 113])
+def test_builtin_temporary_errors_say_so(temporary: int, hooks: ProxyHooks, ask: Ask) -> None:
+    raising(hooks, "rpc", errors.by_code(temporary))
+    body = answered(ask, "rpc")
+    assert body["error"]["temporary"] is True
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        (errors.Unauthorized, {"disconnect": {"code": 3503, "reason": "unauthorized"}}),
+        (errors.TokenExpired, {"disconnect": {"code": 3503, "reason": "token expired"}}),
+        (Error(1001, "Straße " * 10), {"disconnect": {"code": 3503, "reason": ("Stra?e " * 10)[:32]}}),
+        (errors.Internal, error(100, "internal server error", temporary=True)),
+        (Disconnect(4001, "again"), {"disconnect": {"code": 4001, "reason": "again"}}),
+    ],
+)
+@pytest.mark.parametrize("transport", ["uni_sse", "uni_http_stream", "uni_websocket", "uni_grpc"])
+def test_a_final_error_keeps_a_one_way_client_away(
+    refusal: Any, expected: Any, transport: str, hooks: ProxyHooks, ask: Ask
+) -> None:
+    raising(hooks, "connect", refusal)
+    assert answered(ask, "connect", transport=transport) == expected
+
+
+def test_a_hostile_payload_of_a_one_way_client_keeps_it_away(hooks: ProxyHooks, ask: Ask) -> None:
+    hooks.connect(lambda req: ConnectResult(user="42"))
+    hooks.rpc(lambda req: RPCResult())
+    assert ask("rpc", b'{"client":"c-1","transport":"uni_sse","data":1e999}').json == error(107, "bad request")
+    for transport, expected in (
+        (b"uni_sse", {"disconnect": {"code": 3503, "reason": "bad request"}}),
+        (b"websocket", error(107, "bad request")),
+        (b"\xff", 400),
+    ):
+        body = b'{"client":"c-1","transport":"%b","protocol":"json","data":1e999}' % transport
+        response = ask("connect", body)
+        assert (response.json if response.status_code == 200 else response.status_code) == expected
+
+
+def test_refusals_that_were_tampered_with_are_failures(hooks: ProxyHooks, ask: Ask) -> None:
+    def broken(name: str, value: Any, refusal: Any) -> Any:
+        setattr(refusal, name, value)
+        return refusal
+
+    class Bare(Rejection):
+        """Neither an error nor a disconnect."""
+
+    for refusal in (
+        broken("code", "1001", Error(1001, "x")),
+        broken("code", -1, Error(1001, "x")),
+        broken("message", 5, Error(1001, "x")),
+        broken("code", 3000, Disconnect(4501, "x")),
+        broken("code", 5000, Disconnect(4501, "x")),
+        Bare("x"),
+    ):
+        hooks = ProxyHooks(app := Flask("app"), secrets=["x"])
+        raising(hooks, "rpc", refusal)
+        assert (
+            app.test_client().post("/centrifugo/rpc", json={}, headers={"X-Proxyhooks-Secret": "x"}).status_code == 500
+        )
+
+
+def test_an_unmatched_method_of_a_one_way_client_is_still_an_error(hooks: ProxyHooks, ask: Ask) -> None:
+    hooks.subscribe("known")(lambda req: SubscribeResult())
+    assert answered(ask, "subscribe", transport="uni_sse", channel="x") == error(102, "unknown channel")
+
+
+STATUSES = [
+    (401, error(101, "unauthorized")),
+    (403, error(103, "permission denied")),
+    (404, error(108, "not available")),
+    (429, error(111, "too many requests", temporary=True)),
+    (400, error(107, "bad request")),
+    (405, error(107, "bad request")),
+    (413, error(107, "bad request")),
+    (415, error(107, "bad request")),
+    (422, error(107, "bad request")),
+    (500, 500),
+    (502, 502),
+    (503, 503),
+]
+
+
+def aborting(status: int) -> Any:
+    def hook(req: Any) -> Any:
+        abort(status)
+
+    return hook
+
+
+@pytest.mark.parametrize(("status", "expected"), STATUSES)
+def test_an_abort_becomes_the_refusal_it_means(status: int, expected: Any, hooks: ProxyHooks, ask: Ask) -> None:
+    hooks.publish(aborting(status))
+    assert answered(ask, "publish") == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(401, EXPIRED), (403, EXPIRED), (404, EXPIRED), (429, FAILED), (503, 503)]
+)
+@pytest.mark.parametrize("event", ["refresh", "sub_refresh"])
+def test_an_abort_on_refresh(event: str, status: int, expected: Any, hooks: ProxyHooks, ask: Ask) -> None:
+    getattr(hooks, event)(aborting(status))
+    assert answered(ask, event) == expected
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 302, 307])
+def test_an_abort_with_a_response_of_its_own_lets_nobody_in(
+    status: int, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hook(req: Any) -> Any:
+        abort(Response("{}", status, mimetype="application/json", headers={"Location": "/login"}))
+
+    hooks.connect(hook)
+    assert answered(ask, "connect") == 500
+    assert f"aborted with a response of its own, {status}" in caplog.text
+
+
+def test_an_abort_with_a_refusing_response_is_the_refusal(hooks: ProxyHooks, ask: Ask) -> None:
+    def hook(req: Any) -> Any:
+        abort(Response("no", 403))
+
+    hooks.rpc(hook)
+    assert answered(ask, "rpc") == error(103, "permission denied")
+
+
+def test_an_http_exception_without_a_code_is_a_failure(hooks: ProxyHooks, ask: Ask) -> None:
+    raising(hooks, "rpc", HTTPException())
+    assert answered(ask, "rpc") == 500
+
+
+@pytest.mark.parametrize(
+    ("returned", "hint"),
+    [
+        ({"data": 1}, "must return RPCResult(...), not {'data': 1}"),
+        (PublishResult(), "must return RPCResult(...), not PublishResult"),
+        (None, "returned None: it must return a RPCResult on every path"),
+        (errors.PermissionDenied(), "refusals are raised"),
+        (errors.PermissionDenied, "refusals are raised"),
+        (Response("{}"), "must return RPCResult(...)"),
+        ("", "must return RPCResult(...)"),
+        (RPCResult, "must return RPCResult(...)"),
+        (RPCResult(data=float("nan")), "RPCResult['data'] is nan"),
+        (RPCResult(data={1: 2}), "RPCResult['data'] has the key 1"),
+        (RPCResult(data={"a": {1}}), "RPCResult['data']['a'] is {1}"),
+    ],
+)
+def test_the_wrong_thing_returned_is_500_and_the_log_names_the_hook(
+    returned: Any, hint: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.rpc(lambda req: returned)
+    assert answered(ask, "rpc") == 500
+    info = caplog.records[-1].exc_info
+    assert info is not None
+    assert type(info[1]).__name__ == "HookResultError"
+    assert hint in str(info[1])
+    assert "test_events.py:" in str(info[1])
+
+
+@pytest.mark.parametrize(("event", "extra"), [("connect", {"user": "42"}), ("subscribe", {}), ("rpc", {})])
+def test_bytes_that_are_no_json_are_not_given_to_a_client_that_speaks_json(
+    event: str, extra: Any, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = b""
+    result: Any = EVENTS[event].result
+    getattr(hooks, event)(lambda req: result(data=data, **extra))
+    for given, expected in ((b"\xff", 500), (b"text", 500), (b"[1]", 200), (b"", 200)):
+        data = given
+        assert ask(event, protocol="json").status_code == expected
+    assert "data is bytes that are no JSON, for clients that speak JSON" in caplog.text
+    data = b"\xff"
+    assert ask(event, protocol="protobuf", encoding="binary").json == {"result": {**extra, "b64data": "/w=="}}
+
+
+def test_a_coroutine_that_a_decorator_hides_is_named_as_such(
+    hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hook(req: Any) -> RPCResult: ...
+
+    hooks.rpc(lambda req: hook(req))
+    assert answered(ask, "rpc") == 500
+    assert "hides that it is async" in caplog.text
+
+
+def test_async_hooks_answer_and_refuse(hooks: ProxyHooks, ask: Ask) -> None:
+    @hooks.connect
+    async def connect(req: ConnectRequest) -> ConnectResult:
+        if req.name == "bad":
+            raise disconnects.InvalidToken
+        return ConnectResult(user="42")
+
+    class Service:
+        async def __call__(self, req: Any) -> RPCResult:
+            return RPCResult(data="service")
+
+    hooks.rpc(Service())
+    assert answered(ask, "connect") == {"result": {"user": "42"}}
+    assert answered(ask, "connect", name="bad") == {"disconnect": {"code": 3500, "reason": "invalid token"}}
+    assert answered(ask, "rpc") == {"result": {"data": "service"}}
+
+
+@pytest.mark.parametrize(
+    ("event", "result", "expected"),
+    [
+        ("connect", lambda: ConnectResult(user="1", expire_at=1), error(110, "expired")),
+        ("subscribe", lambda: SubscribeResult(expire_at=-1), error(110, "expired")),
+        ("refresh", lambda: RefreshResult(expire_at=0), EXPIRED),
+        ("sub_refresh", lambda: SubRefreshResult(expire_at=0), EXPIRED),
+    ],
+)
+def test_an_expire_at_that_has_passed_is_a_final_refusal(
+    event: str, result: Any, expected: Any, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    getattr(hooks, event)(lambda req: result())
+    assert answered(ask, event) == expected
+    assert "has passed; a span from now is a timedelta" in caplog.text
+
+
+def test_nothing_but_the_body_is_in_the_reply(hooks: ProxyHooks, ask: Ask) -> None:
+    raising(hooks, "rpc", Error(1001, "Zürich \ud800 \x00"))
+    assert answered(ask, "rpc") == error(1001, "Zürich \ud800 \x00")

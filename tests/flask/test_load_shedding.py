@@ -1,0 +1,198 @@
+"""Calls that come too late, and hooks that take too long."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from proxyhooks import ConnectResult, Error, ProxyHooks, RPCRequest, RPCResult, SetupError
+from proxyhooks._flask.load_shedding import LoadShedder, waited
+from proxyhooks._settings.timeout import read_timeout
+from proxyhooks.testing import ProxyClient
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A caller, and the connection as a server has it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        caller = socket.create_connection(listening.getsockname())
+        served, _ = listening.accept()
+    with caller, served:
+        yield caller, served
+
+
+linux = pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux says when data has come")
+
+
+@linux
+@pytest.mark.parametrize("name", ["gunicorn.socket", "werkzeug.socket"])
+def test_the_kernel_knows_how_long_a_request_has_waited(name: str, pair: tuple[socket.socket, socket.socket]) -> None:
+    caller, served = pair
+    caller.sendall(b"x")
+    time.sleep(0.3)
+    assert 0.2 < waited({name: served}) < 20
+    assert served.recv(1) == b"x"  # reading does not change it
+    assert waited({name: served}) > 0.2
+    caller.sendall(b"y")
+    time.sleep(0.02)
+    assert waited({name: served}) < 0.2
+
+
+@linux
+def test_the_kernel_knows_who_has_hung_up(pair: tuple[socket.socket, socket.socket]) -> None:
+    caller, served = pair
+    caller.sendall(b"x")
+    caller.close()
+    time.sleep(0.02)
+    assert waited({"gunicorn.socket": served}) == float("inf")
+
+
+def test_where_nobody_can_tell_nobody_has_waited() -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        assert waited({"gunicorn.socket": left}) == 0
+    assert waited({"gunicorn.socket": left}) == 0  # closed
+    assert waited({"gunicorn.socket": object()}) == 0
+    assert waited({}) == 0
+
+
+class Fake:
+    """A socket whose request came so long ago."""
+
+    def __init__(self, seconds: float, state: int = 1) -> None:
+        self._info = bytes([state, *bytes(51)]) + int(seconds * 1000).to_bytes(4, "little")
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        return self._info[:size]
+
+
+@linux
+def test_patience_lasts_for_half_of_the_timeout() -> None:
+    patience = LoadShedder(2.0)
+    assert not patience.should_shed({"gunicorn.socket": Fake(1.0)})
+    assert patience.should_shed({"gunicorn.socket": Fake(1.1)})
+    assert patience.should_shed({"gunicorn.socket": Fake(0, state=8)})
+
+
+@linux
+def test_patience_is_shorter_where_a_queue_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the timeout is: 20 s here."""
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    patience = LoadShedder(20.0)
+
+    def is_over(waited: float, later: float) -> bool:
+        nonlocal now
+        now += later
+        return patience.should_shed({"gunicorn.socket": Fake(waited)})
+
+    assert not is_over(0.9, 0)  # after some calls at once, or a hiccup
+    assert [is_over(0.9, 0.19) for _ in range(5)] == [False] * 5
+    assert [is_over(0.9, 0.2) for _ in range(3)] == [True] * 3
+    assert not is_over(0.15, 0.2)
+    assert not is_over(0.0, 0.2)  # it is gone
+    assert [is_over(0.9, 0.19) for _ in range(5)] == [False] * 5
+    # Two calls that had to wait, with nothing in between, are no queue.
+    assert not is_over(0.9, 50)
+    assert not is_over(0.9, 50)
+
+
+@linux
+def test_the_log_counts_and_does_not_flood(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    patience = LoadShedder(2.0)
+    for _ in range(1000):
+        patience.should_shed({"gunicorn.socket": Fake(1.5)})
+    patience.should_shed({"gunicorn.socket": Fake(0, state=8)})
+    assert len(caplog.messages) == 1
+    assert "503 for 1 that had waited for 1 s, and for 0 whose caller had hung up" in caplog.text
+    now = 100.9
+    patience.should_shed({"gunicorn.socket": Fake(0.1)})
+    now = 101.5
+    patience.should_shed({"gunicorn.socket": Fake(0, state=8)})
+    assert "503 for 999 that had waited for 0.2 s, and for 2 whose caller had hung up" in caplog.messages[1]
+
+
+def app_with(**config: Any) -> tuple[Flask, list[object]]:
+    app, seen = Flask("app"), list[object]()
+    app.config.update({"PROXYHOOKS_SECRETS": ["s3cret"], **config})
+    hooks = ProxyHooks(app)
+
+    hooks.connect(lambda req: ConnectResult(user="42"))
+
+    @hooks.rpc("work")
+    def work(req: RPCRequest) -> RPCResult:
+        seen.append(req.data)
+        time.sleep(0.02)
+        if req.data == "refuse":
+            raise Error(1001, "no")
+        return RPCResult()
+
+    return app, seen
+
+
+def connected(app: Flask) -> ProxyClient:
+    client = ProxyClient(app)
+    client.connect()
+    return client
+
+
+def ask(app: Flask, seconds: float, secret: str = "s3cret", state: int = 1) -> int:
+    environ = {"gunicorn.socket": Fake(seconds, state)}
+    headers = {"X-Proxyhooks-Secret": secret}
+    body = b'{"method":"work","data":1}'
+    return app.test_client().post("/centrifugo/rpc", data=body, headers=headers, environ_overrides=environ).status_code
+
+
+@linux
+def test_a_call_that_comes_too_late_costs_no_hook() -> None:
+    app, seen = app_with(PROXYHOOKS_TIMEOUT=2)
+    before = list[object]()
+    app.before_request(lambda: before.append(1))
+    assert (ask(app, 1.5), seen, before) == (503, [], [])
+    assert (ask(app, 0, state=8), seen, before) == (503, [], [])
+    assert ask(app, 1.5, secret="wrong") == 403
+    assert (ask(app, 0.5), seen, before) == (200, [1], [1])
+
+
+@linux
+def test_without_a_setting_the_timeout_is_what_config_writes() -> None:
+    app, _ = app_with()
+    assert (ask(app, 1.4), ask(app, 1.6)) == (200, 503)
+
+
+def test_a_hook_that_takes_longer_than_centrifugo_waits_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    app, _ = app_with(PROXYHOOKS_TIMEOUT=0.01)
+    client = connected(app)
+    client.rpc("work")
+    assert "test_load_shedding.py:" in caplog.text
+    assert "for rpc took 0.02" in caplog.text
+    assert "Centrifugo has given up after 0.01 s (PROXYHOOKS_TIMEOUT)" in caplog.text
+    caplog.clear()
+    client.rpc("work", "refuse")
+    assert "for rpc took 0.02" in caplog.text
+
+
+def test_one_that_is_quick_enough_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        connected(app_with()[0]).rpc("work")
+    assert "took" not in caplog.text
+
+
+@pytest.mark.parametrize("value", ["3s", "3", True, 0, -1, float("inf"), float("nan"), None, [3]])
+def test_a_timeout_is_a_number_of_seconds(value: object) -> None:
+    with pytest.raises(SetupError, match="PROXYHOOKS_TIMEOUT must be the seconds of the proxies' timeout, such as 3"):
+        app_with(PROXYHOOKS_TIMEOUT=value)
+
+
+def test_a_timeout_may_have_a_fraction() -> None:
+    assert read_timeout({"PROXYHOOKS_TIMEOUT": 0.25}) == 0.25
+    assert read_timeout({"PROXYHOOKS_TIMEOUT": 2}) == 2.0
+    assert read_timeout({}) == 3.0

@@ -1,0 +1,403 @@
+"""The most hostile applications: whatever they do, a hook's URL says yes only in the hook's own words."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import flask
+import pytest
+from flask import Flask, Response, redirect, request
+from flask_compress import Compress
+from werkzeug.exceptions import HTTPException
+
+from proxyhooks import Disconnect, ProxyHooks, RefreshResult, RPCRequest, RPCResult, errors
+from proxyhooks.signals import hook_finished
+from tests.support.asking import Ask
+
+OK = {"result": {"data": "ok"}}
+DENIED = {"error": {"code": 103, "message": "permission denied"}}
+
+
+@pytest.fixture
+def served(hooks: ProxyHooks) -> ProxyHooks:
+    @hooks.rpc
+    def hook(req: RPCRequest) -> RPCResult:
+        if req.method == "boom":
+            raise RuntimeError("secret details")
+        if req.method == "forget":
+            return None  # type: ignore[return-value]
+        if req.method == "deny":
+            raise errors.PermissionDenied
+        if req.method == "large":
+            return RPCResult(data="x" * 5000)
+        return RPCResult(data="ok")
+
+    return hooks
+
+
+ANSWERS: dict[str, Callable[[], Any]] = {
+    "a login redirect": lambda: redirect("/login"),
+    "a redirect that posts again": lambda: redirect("/login", 307),
+    "a permanent redirect": lambda: redirect("/login", 308),
+    "JSON": lambda: {"message": "please log in"},
+    "an empty object": dict,
+    "a result": lambda: {"result": {}},
+    "JSON in a response": lambda: flask.jsonify(result={"user": "admin"}),
+    "text": lambda: "Hello",
+    "nothing": lambda: ("", 204),
+    "created": lambda: ({}, 201),
+    "not modified": lambda: ("", 304),
+    "early hints": lambda: Response("{}", 103),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_a_before_request_that_answers_lets_nobody_in(
+    answer: Callable[[], Any], app: Flask, served: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.before_request
+    def require_login() -> Any:
+        return answer()
+
+    response = ask("rpc")
+    assert response.status_code == 500
+    assert "Location" not in response.headers
+    (record,) = caplog.records
+    assert "require_login" in record.getMessage()
+    assert "test_middleware.py" in record.getMessage()
+    assert "request.path.startswith('/centrifugo/')" in record.getMessage()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 500, 503])
+def test_what_the_application_turned_into_4xx_or_5xx_stays_that_and_is_logged_once(
+    status: int, app: Flask, served: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.before_request(lambda: ("a page", status))
+    for _ in range(3):
+        assert ask("rpc").status_code == status
+    (record,) = caplog.records
+    assert f"the application answered {status}" in record.getMessage()
+    assert "test_middleware.py" in record.getMessage()
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("method", ["boom", "forget"])
+def test_a_catch_all_error_handler_lets_nobody_in(
+    method: str,
+    answer: Callable[[], Any],
+    app: Flask,
+    served: ProxyHooks,
+    ask: Ask,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @app.errorhandler(Exception)
+    def handle(error: Exception) -> Any:
+        return answer()
+
+    assert ask("rpc", method=method).status_code == 500
+    assert "an error handler of the application made it out of" in caplog.text
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_a_catch_all_error_handler_does_not_see_a_hooks_refusal(
+    answer: Callable[[], Any], app: Flask, served: ProxyHooks, ask: Ask
+) -> None:
+    app.errorhandler(Exception)(lambda error: answer())
+    app.errorhandler(403)(lambda error: answer())
+    served.publish(lambda req: flask.abort(403))
+    assert ask("rpc", method="deny").json == DENIED
+    assert ask("publish").json == DENIED
+    assert ask("rpc").json == OK
+
+
+def test_a_handler_for_500_that_answers_200_lets_nobody_in(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    app.errorhandler(500)(lambda error: ({"result": {}}, 200))
+    assert ask("rpc", method="boom").status_code == 500
+
+
+def test_a_failed_refresh_is_not_turned_into_an_expired_one(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
+    app.errorhandler(Exception)(lambda error: ({"error": "oops"}, 200))
+    hooks.refresh(lambda req: RefreshResult(expire_at=1 // 0))
+    hooks.sub_refresh(lambda req: (_ for _ in ()).throw(errors.TooManyRequests))
+    assert ask("refresh").status_code == 500
+    assert ask("sub_refresh").status_code == 500
+
+
+def rewritten(response: Response) -> Response:
+    response.set_data(b'{"result":{"user":"admin"}}')
+    return response
+
+
+def emptied(response: Response) -> Response:
+    response.status_code = 204
+    response.set_data(b"")
+    return response
+
+
+def redirected(response: Response) -> Response:
+    return redirect("/login")  # type: ignore[return-value]
+
+
+def wrapped(response: Response) -> Response:
+    return flask.jsonify(ok=True, payload=response.get_json(silent=True))
+
+
+def gzipped(response: Response) -> Response:
+    response.set_data(gzip.compress(response.get_data()))
+    response.headers["Content-Encoding"] = "gzip"
+    response.headers["ETag"] = '"x"'
+    return response
+
+
+def streamed(response: Response) -> Response:
+    return Response((chunk for chunk in [b"{", b"}"]), mimetype="text/html")
+
+
+@pytest.mark.parametrize("rewrite", [rewritten, emptied, redirected, wrapped, gzipped, streamed])
+@pytest.mark.parametrize(("method", "expected"), [("", OK), ("deny", DENIED)])
+def test_an_after_request_cannot_change_what_a_hook_said(
+    rewrite: Callable[[Response], Response], method: str, expected: Any, app: Flask, served: ProxyHooks, ask: Ask
+) -> None:
+    app.after_request(rewrite)
+    response = ask("rpc", method=method)
+    assert response.status_code == 200
+    assert json.loads(response.data) == expected
+    assert response.headers.getlist("Content-Type") == ["application/json"]
+    assert response.headers.getlist("Content-Length") == [str(len(response.data))]
+    assert not {"Location", "Content-Encoding", "ETag", "Transfer-Encoding"} & set(response.headers.keys())
+
+
+@pytest.mark.parametrize("rewrite", [rewritten, emptied, redirected, wrapped])
+def test_an_after_request_cannot_make_a_yes_out_of_a_failure(
+    rewrite: Callable[[Response], Response], app: Flask, served: ProxyHooks, ask: Ask
+) -> None:
+    @app.after_request
+    def after(response: Response) -> Response:
+        response = rewrite(response)
+        if response.status_code >= 400:
+            response.status_code = 200
+        return response
+
+    assert ask("rpc", method="boom").status_code == 500
+    assert ask("rpc", method="forget").status_code == 500
+    served_refresh = ask("refresh")  # no hook: not even the application is asked
+    assert served_refresh.status_code == 404
+
+
+def test_an_after_request_may_turn_an_answer_into_a_failure(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    @app.after_request
+    def after(response: Response) -> Response:
+        response.status_code = 503
+        return response
+
+    assert ask("rpc").status_code == 503
+
+
+def test_headers_that_the_application_adds_are_kept(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    @app.after_request
+    def after(response: Response) -> Response:
+        response.headers["X-Trace"] = "1"
+        return response
+
+    assert ask("rpc").headers["X-Trace"] == "1"
+
+
+def test_compression_does_not_reach_centrifugo(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    Compress(app)
+    app.add_url_rule("/page", view_func=lambda: "x" * 5000, endpoint="page")
+    headers = {"Accept-Encoding": "gzip"}
+    assert app.test_client().get("/page", headers=headers).headers["Content-Encoding"] == "gzip"
+    response = ask("rpc", method="large", headers=headers)
+    assert "Content-Encoding" not in response.headers
+    assert json.loads(response.data) == {"result": {"data": "x" * 5000}}
+
+
+def test_a_wsgi_middleware_that_rewrites_is_put_right(ask: Ask, app: Flask) -> None:
+    inner = app.wsgi_app
+
+    def middleware(environ: Any, start_response: Any) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            return start_response("200 OK", [("Content-Type", "text/html")], exc_info)
+
+        for chunk in inner(environ, start):  # lazy: start_response is called when the first chunk is asked for
+            yield chunk.upper()
+
+    app.wsgi_app = middleware  # type: ignore[method-assign]
+    hooks = ProxyHooks(app)
+    hooks.rpc(lambda req: RPCResult(data="ok" if req.method == "" else 1 / 0))
+    assert ask("rpc").json == OK
+    assert ask("rpc", method="boom").status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (errors.PermissionDenied(), DENIED),
+        (Disconnect(4501, "banned"), {"disconnect": {"code": 4501, "reason": "banned"}}),
+    ],
+)
+def test_a_before_request_may_raise_a_refusal(
+    raised: Exception, expected: Any, app: Flask, served: ProxyHooks, ask: Ask
+) -> None:
+    @app.before_request
+    def check() -> None:
+        raise raised
+
+    assert ask("rpc").json == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, {"error": {"code": 101, "message": "unauthorized"}}),
+        (403, DENIED),
+        (429, {"error": {"code": 111, "message": "too many requests", "temporary": True}}),
+    ],
+)
+def test_a_before_request_may_abort(status: int, expected: Any, app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    app.before_request(lambda: flask.abort(status))
+    assert ask("rpc").json == expected
+
+
+@pytest.mark.parametrize(("status", "expected"), [(403, 200), (429, 500), (503, 503)])
+def test_an_abort_in_a_before_request_of_a_refresh(
+    status: int, expected: int, app: Flask, hooks: ProxyHooks, ask: Ask
+) -> None:
+    app.before_request(lambda: flask.abort(status))
+    hooks.refresh(lambda req: RefreshResult(expire_at=4102444800))
+    response = ask("refresh")
+    assert response.status_code == expected
+    if expected == 200:
+        assert response.json == {"result": {"expired": True}}
+
+
+def test_a_refusal_that_an_error_handler_raises(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    @app.errorhandler(RuntimeError)
+    def handle(error: RuntimeError) -> Any:
+        if request.args.get("abort"):
+            flask.abort(403)
+        raise errors.PermissionDenied from error
+
+    assert ask("rpc", method="boom").json == DENIED
+
+
+def test_an_error_handler_that_gives_the_http_exception_back_is_no_handler(
+    app: Flask, served: ProxyHooks, ask: Ask
+) -> None:
+    @app.errorhandler(Exception)
+    def handle(error: Exception) -> Any:
+        return error if isinstance(error, HTTPException) else ("a page", 500)
+
+    app.before_request(lambda: flask.abort(403))
+    assert ask("rpc").json == DENIED
+
+
+def test_a_page_that_the_application_makes_of_an_abort_stays_its_status(
+    app: Flask, served: ProxyHooks, ask: Ask
+) -> None:
+    app.errorhandler(403)(lambda error: ("a page", 403))
+    app.before_request(lambda: flask.abort(403))
+    assert ask("rpc").status_code == 403
+
+
+def test_a_404_for_all_in_json_is_no_consent(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    app.errorhandler(404)(lambda error: ({"error": None}, 200))
+    assert ask("publish").status_code == 404
+    assert ask("rpc").json == OK
+
+
+def test_a_catch_all_route_does_not_answer_for_hooks(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    app.add_url_rule("/<path:path>", view_func=lambda path: {}, methods=["GET", "POST"], endpoint="spa")
+    assert ask("rpc").json == OK
+    assert ask("publish").status_code == 404
+
+
+def test_nothing_of_an_exception_leaks(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    assert b"secret details" not in ask("rpc", method="boom").data
+
+
+def test_teardown_and_close_run_once(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    ran: list[str] = []
+    app.teardown_request(lambda error: ran.append("teardown"))
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        response.call_on_close(lambda: ran.append("close"))
+        return response
+
+    with ask("rpc") as response:
+        assert response.json == OK
+    assert ran == ["teardown", "close"]
+
+
+def test_what_fails_after_the_hook_said_yes_is_no_yes(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    """The transaction was not committed, say; and the handler makes a page of it."""
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        raise RuntimeError("commit failed")
+
+    app.errorhandler(500)(lambda error: ({"ok": False}, 200))
+    assert ask("rpc").status_code == 500
+
+
+def test_a_receiver_of_the_signal_that_fails_is_a_failure(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    def receive(sender: Flask, **_: Any) -> None:
+        raise RuntimeError
+
+    app.errorhandler(Exception)(lambda error: ({"ok": False}, 200))
+    with hook_finished.connected_to(receive, app):
+        assert ask("rpc").status_code == 500
+
+
+@pytest.mark.parametrize("path", ["/centrifugo//rpc", "//centrifugo/rpc", "/centrifugo/rpc/", "/centrifugo/rpc//"])
+def test_other_spellings_of_a_url_reach_no_function_of_the_application(
+    path: str, app: Flask, served: ProxyHooks
+) -> None:
+    app.before_request(lambda: {"login": "please"})
+    app.add_url_rule("/<path:path>", view_func=lambda path: {}, methods=["POST"], endpoint="all")
+    response = app.test_client().post("/", json={}, environ_overrides={"PATH_INFO": path})
+    assert response.status_code == 404
+
+
+# werkzeug's, of the very thing that is tested.
+@pytest.mark.filterwarnings("ignore:Current server name:UserWarning")
+@pytest.mark.parametrize("event", ["publish", "refresh"])
+@pytest.mark.parametrize(
+    ("options", "config"),
+    [
+        ({"host_matching": True, "static_host": "example.com"}, {}),
+        ({"subdomain_matching": True}, {"SERVER_NAME": "example.com"}),
+        ({}, {"TRUSTED_HOSTS": ["example.com"]}),
+    ],
+)
+def test_a_host_that_flask_does_not_serve_is_a_failure_and_no_refusal(
+    event: str, options: Any, config: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise every user would be thrown out at the next refresh."""
+    app = Flask("app", **options)
+    app.config.update(config)
+    hooks = ProxyHooks(app, secrets=["x"])
+    getattr(hooks, event)(lambda req: None)
+    headers = {"X-Proxyhooks-Secret": "x"}
+    response = app.test_client().post(f"/centrifugo/{event}", json={}, headers=headers, base_url="http://127.0.0.1")
+    assert response.status_code >= 400
+    assert "Flask does not serve the host '127.0.0.1'" in caplog.text
+
+
+def test_an_application_that_says_nothing_is_a_failure(app: Flask, ask: Ask) -> None:
+    app.wsgi_app = lambda environ, start_response: []  # type: ignore[method-assign]
+    ProxyHooks(app).rpc(lambda req: RPCResult())
+    assert ask("rpc").status_code == 500
+
+
+def test_values_that_a_url_value_preprocessor_adds_do_no_harm(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    @app.url_value_preprocessor
+    def add(endpoint: str | None, values: dict[str, Any] | None) -> None:
+        assert values is not None
+        values["lang"] = "de"
+
+    assert ask("rpc").json == OK

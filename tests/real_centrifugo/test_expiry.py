@@ -1,0 +1,102 @@
+"""What becomes of a client when its connection or its subscription is about to expire.
+
+All clients come together, so that the seconds until they expire pass once. Nothing here looks at a clock:
+that a client was left alone is seen when another one, whose hook prolongs it, has been asked again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from tests.real_centrifugo.calls import Calls, unique_name
+from tests.real_centrifugo.client import Client, Enter
+
+ENDED = ("error", "custom-error", "disconnect")
+# These become HTTP 500, after which Centrifugo waits for a minute: one bad moment must not throw out everybody.
+LEFT_ALONE = ("temporary-error", "custom-temporary-error", "crash")
+
+
+@dataclass
+class Expiring:
+    """A client whose user and channel have the same name."""
+
+    client: Client
+    name: str
+
+    def is_alive(self) -> bool:
+        return self.client.ask("rpc", method="act", data={"do": "result"}) == {"rpc": {"data": {"done": True}}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def connections(enter: Enter) -> dict[str, Expiring]:
+    made = {do: unique_name() for do in ("result", *ENDED, *LEFT_ALONE)}
+    return {do: Expiring(enter(user=name, meta={"refresh": do}), name) for do, name in made.items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def subscriptions(enter: Enter) -> dict[str, Expiring]:
+    made: dict[str, Expiring] = {}
+    for do in ("result", *ENDED, *LEFT_ALONE):
+        name = unique_name()
+        made[do] = Expiring(enter(user=name, meta={"sub_refresh": do}), name)
+        assert "subscribe" in made[do].client.ask("subscribe", channel=f"chat:{name}")
+    return made
+
+
+def test_a_connection_is_prolonged_again_and_again(connections: dict[str, Expiring], calls: Calls) -> None:
+    prolonged = connections["result"]
+    asked = calls.wait("refresh", user=prolonged.name, count=2)
+    assert asked[0]["meta"] == {"refresh": "result"}
+    assert prolonged.is_alive()
+
+
+@pytest.mark.parametrize("do", ENDED)
+def test_a_final_refusal_ends_the_connection(connections: dict[str, Expiring], calls: Calls, do: str) -> None:
+    refused = connections[do]
+    assert refused.client.wait_closed() == (3005, "connection expired")
+    assert len(calls("refresh", user=refused.name)) == 1
+
+
+@pytest.mark.parametrize("do", LEFT_ALONE)
+def test_a_temporary_failure_leaves_the_connection(connections: dict[str, Expiring], calls: Calls, do: str) -> None:
+    failed = connections[do]
+    (asked,) = calls.wait("refresh", user=failed.name)
+    calls.wait("refresh", user=connections["result"].name, after=asked)
+    assert failed.is_alive()
+    assert len(calls("refresh", user=failed.name)) == 1
+
+
+def test_a_subscription_is_prolonged_again_and_again(subscriptions: dict[str, Expiring], calls: Calls) -> None:
+    prolonged = subscriptions["result"]
+    asked = calls.wait("sub_refresh", user=prolonged.name, count=2)
+    assert asked[0]["channel"] == f"chat:{prolonged.name}"
+    assert asked[0]["meta"] == {"sub_refresh": "result"}
+    assert _is_subscribed(prolonged)
+
+
+@pytest.mark.parametrize("do", ENDED)
+def test_a_final_refusal_ends_the_subscription_alone(subscriptions: dict[str, Expiring], calls: Calls, do: str) -> None:
+    refused = subscriptions[do]
+    push = refused.client.next_push()
+    assert push["channel"] == f"chat:{refused.name}"
+    assert push["unsubscribe"]["code"] == 2501
+    assert refused.is_alive()
+    assert len(calls("sub_refresh", user=refused.name)) == 1
+
+
+@pytest.mark.parametrize("do", LEFT_ALONE)
+def test_a_temporary_failure_leaves_the_subscription(subscriptions: dict[str, Expiring], calls: Calls, do: str) -> None:
+    failed = subscriptions[do]
+    (asked,) = calls.wait("sub_refresh", user=failed.name)
+    calls.wait("sub_refresh", user=subscriptions["result"].name, after=asked)
+    assert _is_subscribed(failed)
+    assert len(calls("sub_refresh", user=failed.name)) == 1
+
+
+def _is_subscribed(subscribed: Expiring) -> bool:
+    """A publication comes, and nothing came before it."""
+    subscribed.client.ask("publish", channel=f"chat:{subscribed.name}", data={"text": "still here"})
+    push = subscribed.client.next_push()
+    return "pub" in push and push["pub"]["data"]["text"] == "still here"

@@ -1,0 +1,82 @@
+"""A configuration that was written for an application, and the server it is for: it starts, and lets a browser in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from tests.real_centrifugo.servers import SECRET, environment, free_port, running
+
+APP = """
+from flask import Flask
+from marshmallow import Schema, fields
+from proxyhooks import *
+
+class Meta(Schema):
+    plan = fields.String()
+
+app = Flask(__name__)
+app.config.from_prefixed_env()
+hooks = ProxyHooks(app, http_headers=["Cookie"], meta_schema=Meta)
+hooks.connect(lambda req: ConnectResult(user="42", meta={"plan": "pro"}))
+hooks.subscribe("chat:<int:id>")(lambda req, id: SubscribeResult(data={"plan": req.meta["plan"]}))
+hooks.rpc("users:list")(lambda req: RPCResult(data=[req.user]))
+hooks.rpc("ping")(lambda req: RPCResult(data="pong"))
+hooks.shared_poll_refresh("poll:<x>")(lambda req, x: SharedPollRefreshResult(items=[]))
+hooks.map_publish("board:<x>")(lambda req, x: MapPublishResult())
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--with-secret", "--proxy-name", "shop"]])
+def test_it_starts_and_lets_a_browser_in(binary: str, tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    address, port = f"127.0.0.1:{free_port()}", free_port()
+    variables = environment(
+        FLASK_PROXYHOOKS_SECRETS=json.dumps([SECRET]),
+        CENTRIFUGO_VAR_PROXYHOOKS_SECRET=SECRET,
+        CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY="k",
+        CENTRIFUGO_USAGE_STATS_DISABLED="true",
+        CENTRIFUGO_HTTP_SERVER_PORT=str(port),
+        CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
+        WEB_CONCURRENCY="1",
+    )
+    flask = [sys.executable, "-m", "flask", "--app", "app", "centrifugo", "config", *options]
+    origin = Origin("https://page.example")
+    command = [*flask, "--base-url", f"http://{address}", "--allowed-origin", origin]
+    made = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True)
+    (tmp_path / "config.json").write_text(made.stdout)
+    gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn", "-b", address, "app:app"]
+    server = [binary, "-c", "config.json"]
+    alike = {"cwd": tmp_path, "env": variables}
+    with (
+        running(gunicorn, f"http://{address}/ready", tmp_path / "gunicorn.log", **alike),
+        running(server, f"http://127.0.0.1:{port}/health", tmp_path / "centrifugo.log", **alike),
+    ):
+        url = f"ws://127.0.0.1:{port}/connection/websocket"
+        with connect(url, origin=origin, proxy=None) as page:
+            page.send(
+                '{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"chat:7"}}\n'
+                '{"id":3,"rpc":{"method":"users:list"}}\n{"id":4,"rpc":{"method":"ping"}}'
+            )
+            replies: dict[int, Any] = {}
+            while len(replies) < 4:
+                for line in str(page.recv(timeout=10)).splitlines():
+                    reply = json.loads(line)
+                    replies[reply["id"]] = reply
+        assert "connect" in replies[1]
+        assert replies[2]["subscribe"]["data"] == {"plan": "pro"}
+        assert replies[3]["rpc"]["data"] == ["42"]
+        assert replies[4]["rpc"]["data"] == "pong"
+        with (
+            pytest.raises(InvalidStatus, match="403"),
+            connect(url, origin=Origin("https://other.example"), proxy=None),
+        ):
+            pass

@@ -1,0 +1,249 @@
+"""The judge against the real Centrifugo: generated replies, what both make of them, and no disagreement.
+
+``PROXYHOOKS_REPLIES=10000 pytest -s tests/centrifugo/test_replies.py`` compares as many, and prints how many of what.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxyhooks.centrifugo.judge import judge
+from proxyhooks.centrifugo.replies.verdict import Verdict
+from tests.real_centrifugo.client import PATIENCE, Client
+from tests.real_centrifugo.observer import MAP_KEY, Backend, Observer, Planned, Seen, configuration
+from tests.real_centrifugo.replies import ODDITIES, Replies
+from tests.real_centrifugo.servers import environment, free_port, running
+from tests.real_centrifugo.test_shared_poll import track
+
+COUNT = int(os.environ.get("PROXYHOOKS_REPLIES", "800"))
+EVENTS = ("connect", "subscribe", "publish", "rpc", "map_publish", "map_remove")
+
+
+@pytest.fixture(scope="module")
+def planned(binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Planned, str, Path]]:
+    """What the backend is to answer, the address of the Centrifugo that asks it, and its log."""
+    with _server(binary, tmp_path_factory.mktemp("replies")) as server:
+        yield server
+
+
+@pytest.fixture
+def alone(binary: str, tmp_path: Path) -> Iterator[tuple[Planned, str, Path]]:
+    """The same for one test only."""
+    with _server(binary, tmp_path) as server:
+        yield server
+
+
+@contextmanager
+def _server(binary: str, home: Path) -> Iterator[tuple[Planned, str, Path]]:
+    port = free_port()
+    with Backend() as backend:
+        threading.Thread(target=backend.serve_forever, daemon=True).start()
+        path = home / "config.json"
+        path.write_text(configuration(port, f"http://127.0.0.1:{backend.server_port}", home / "log"))
+        with running([binary, "-c", str(path)], f"http://127.0.0.1:{port}/health", home / "out", env=environment()):
+            yield backend.planned, f"127.0.0.1:{port}", home / "log"
+        backend.shutdown()
+
+
+def expected(verdict: Verdict, name: Any) -> Seen:
+    """What the judge says that will be seen."""
+    match verdict.outcome:
+        case "disconnected":
+            if verdict.code == 3000 or len(verdict.reason or "") > 123:
+                return ("disconnected",)
+            return "disconnected", verdict.code, verdict.reason
+        case "refused" | "internal_error":
+            return "refused", verdict.code, verdict.message, verdict.temporary
+        case "allowed" if verdict.event == "map_remove":
+            result = verdict.result or {}
+            return "allowed", result.get("key") or MAP_KEY, True, None, result.get("tags", {})
+        case "allowed":
+            data = (verdict.result or {}).get("data", name)
+            if isinstance(data, bytes):
+                try:
+                    data = json.loads(data)
+                except ValueError:
+                    return "allowed", "published in bytes"
+            if verdict.event == "map_publish":
+                result = verdict.result or {}
+                return "allowed", result.get("key") or MAP_KEY, False, data, result.get("tags", {})
+            return "allowed", data
+    raise AssertionError(verdict)
+
+
+def test_the_judge_and_centrifugo_agree(planned: tuple[Planned, str, Path]) -> None:
+    observer, replies = Observer(*planned[:2]), Replies(seed=COUNT)
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong: list[str] = []
+    cases = itertools.cycle(itertools.product(EVENTS, ODDITIES))
+    for event, oddity in itertools.islice(cases, COUNT):
+        base = {"user": '"a"'} if event == "connect" else {}
+        status, body = replies.make(event, oddity, base)
+        verdict = judge(event, status, body)
+        seen = observer.see(event, status, body, {(verdict.result or {}).get("key") or MAP_KEY})
+        wanted = expected(verdict, observer.name if event in ("publish", "map_publish") else None)
+        counts[event, oddity] += 1
+        if seen[: len(wanted)] != wanted:
+            wrong.append(f"{event} {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
+    observer.close()
+    _report(counts, wrong)
+
+
+def _report(counts: Counter[tuple[str, str]], wrong: list[str]) -> None:
+    print(
+        f"\n{counts.total()} replies:",
+        *(f"{event}/{oddity} {count}" for (event, oddity), count in sorted(counts.items())),
+    )
+    assert not wrong, f"{len(wrong)} disagreements:\n" + "\n".join(wrong[:20])
+    if COUNT >= 10_000:
+        assert min(counts.values()) >= 100
+
+
+# What ends, or does not, when it has expired: many at a time, because each takes its seconds.
+
+BATCH = 100
+
+
+def _cases(event: str, count: int) -> Iterator[tuple[str, int, bytes]]:
+    replies = Replies(seed=count)
+    for oddity in itertools.islice(itertools.cycle(ODDITIES), count):
+        base = {"expire_at": str(int(time.time()) + 3600)} if replies.random.random() < 0.8 else {}
+        yield (oddity, *replies.make(event, oddity, base))
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not done() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert done()
+
+
+def test_they_agree_about_refreshes(planned: tuple[Planned, str, Path]) -> None:
+    backend, address, log = planned
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong: list[str] = []
+    graces, failed = 0, log.read_text().count("error proxying refresh")
+    for start in range(0, COUNT // 4, BATCH):
+        cases = list(itertools.islice(_cases("refresh", COUNT // 4), start, min(start + BATCH, COUNT // 4)))
+        clients = [Client(address) for _ in cases]
+        names = [f"user-{start + number}" for number in range(len(cases))]
+        for name, client, (_, status, body) in zip(names, clients, cases, strict=True):
+            backend[f"refresh {name}"] = status, body
+            soon = int(time.time()) + 2
+            backend[f"connect {name}"] = 200, json.dumps({"result": {"user": name, "expire_at": soon}}).encode()
+            assert "connect" in client.ask("connect", data=name)
+        _wait(lambda names=names: not any(f"refresh {name}" in backend for name in names))  # type: ignore[misc]  # bound
+        time.sleep(0.5)
+        for client, (oddity, status, body) in zip(clients, cases, strict=True):
+            verdict = judge("refresh", status, body)
+            reply = client.ask("rpc", data="still there?")
+            seen = reply.get("closed", "stays")
+            ends = verdict.outcome in ("expired", "disconnected")
+            wanted: Any = (verdict.code, verdict.reason) if ends else "stays"
+            graces += verdict.outcome == "grace"
+            counts["refresh", oddity] += 1
+            if seen != wanted:
+                wrong.append(f"refresh {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
+            client.close()
+    assert log.read_text().count("error proxying refresh") - failed == graces
+    _report(counts, wrong)
+
+
+def test_they_agree_about_refreshes_of_subscriptions(planned: tuple[Planned, str, Path]) -> None:
+    backend, address, log = planned
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong: list[str] = []
+    client = Client(address)
+    assert "connect" in client.ask("connect", data=None)
+    cases = list(_cases("sub_refresh", COUNT // 4))
+    names = [f"asked:sub-{number}" for number in range(len(cases))]
+    for name, (_, status, body) in zip(names, cases, strict=True):
+        backend[f"sub_refresh {name}"] = status, body
+        soon = int(time.time()) + 2
+        backend[f"subscribe {name}"] = 200, json.dumps({"result": {"expire_at": soon}}).encode()
+        assert "subscribe" in client.ask("subscribe", channel=name)
+    _wait(lambda: not any(f"sub_refresh {name}" in backend for name in names))
+    time.sleep(0.5)
+    client.ask("rpc", data="what has come so far")
+    ended = {push["channel"]: push["unsubscribe"]["code"] for push in client.pushes if "unsubscribe" in push}
+    lines = [line for line in log.read_text().splitlines() if "error proxying sub refresh" in line]
+    failed = {json.loads(line)["channel"] for line in lines}
+    for name, (oddity, status, body) in zip(names, cases, strict=True):
+        verdict = judge("sub_refresh", status, body)
+        seen = "grace" if name in failed else ended.get(name, "stays")
+        wanted = {"grace": "grace", "expired": verdict.code}.get(verdict.outcome, "stays")
+        counts["sub_refresh", oddity] += 1
+        if seen != wanted:
+            wrong.append(f"sub_refresh {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
+    client.close()
+    _report(counts, wrong)
+
+
+def test_they_agree_about_polls(planned: tuple[Planned, str, Path]) -> None:
+    backend, address, _ = planned
+    counts: Counter[tuple[str, str]] = Counter()
+    wrong: list[str] = []
+    replies, client = Replies(seed=COUNT), Client(address)
+    backend["connect polls"] = 200, b'{"result":{"user":"u"}}'
+    assert "connect" in client.ask("connect", data="polls")
+    cases = []
+    for number, oddity in enumerate(itertools.islice(itertools.cycle(ODDITIES), COUNT // 4)):
+        base = {"key": '"k"', "data": '{"news":1}'} if replies.random.random() < 0.9 else {}
+        cases.append((f"poll:{number}", oddity, *replies.make("shared_poll_refresh", oddity, base)))
+    for channel, _, status, body in cases:
+        backend[f"shared_poll_refresh {channel}"] = status, body
+        track(client, "u", channel, "k")
+    _wait(lambda: not any(f"shared_poll_refresh {channel}" in backend for channel, *_ in cases))
+    time.sleep(1)
+    client.ask("rpc", data="what has come so far")
+    seen: dict[str, list[Any]] = {}
+    for push in client.pushes:
+        pub = push["pub"]
+        seen.setdefault(push["channel"], []).append("removed" if pub.get("removed") else pub.get("data"))
+    client.close()
+    for channel, oddity, status, body in cases:
+        verdict = judge("shared_poll_refresh", status, body)
+        items = (verdict.result or {}).get("items", []) if verdict.allowed else []
+        wanted = ["removed" if item.get("removed") else item.get("data") for item in items if item.get("key") == "k"]
+        counts["shared_poll_refresh", oddity] += 1
+        if seen.get(channel, []) != wanted:
+            got = seen.get(channel, [])
+            wrong.append(f"poll {oddity} {status} {body[:300]!r}\n  Centrifugo: {got}\n  the judge:  {wanted}")
+    _report(counts, wrong)
+
+
+# What the judge says to crash Centrifugo has one of its own.
+
+
+@pytest.mark.parametrize(
+    ("event", "body"),
+    [
+        ("connect", b'{"result":{"user":"u","subs":{"asked:1":null}}}'),
+        ("shared_poll_refresh", b'{"result":{"items":[null]}}'),
+    ],
+)
+def test_a_null_crashes_it(alone: tuple[Planned, str, Path], event: str, body: bytes) -> None:
+    assert "crashes" in judge(event, 200, body).why
+    backend, address, _ = alone
+    backend["connect first"] = 200, b'{"result":{"user":"u"}}'
+    backend[f"{event} {'poll:1' if event == 'shared_poll_refresh' else 'second'}"] = 200, body
+    bystander, client = Client(address), Client(address)
+    bystander.ask("connect", data="first")
+    if event == "connect":
+        client.ask("connect", data="second")
+    else:
+        track(bystander, "u", "poll:1", "k")
+    assert bystander.wait_closed()[0] == 1006
+    with pytest.raises(ConnectionRefusedError):
+        Client(address)

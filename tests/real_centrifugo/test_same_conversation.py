@@ -1,0 +1,185 @@
+"""One conversation, had with a real Centrifugo and with the test client: the application is sent the same bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, request
+from marshmallow import Schema, fields
+from werkzeug.serving import make_server
+
+from proxyhooks import (
+    ConnectResult,
+    MapPublishResult,
+    MapRemoveResult,
+    ProxyHooks,
+    PublishResult,
+    RefreshResult,
+    RPCResult,
+    SharedPollRefreshResult,
+    SharedPollRefreshResultItem,
+    SubRefreshResult,
+    SubscribeResult,
+)
+from proxyhooks.cli import centrifugo as commands
+from proxyhooks.testing import ProxyClient
+from tests.real_centrifugo.client import Client, Message
+from tests.real_centrifugo.servers import POLL_SECRET, SECRET, environment, free_port, running
+from tests.real_centrifugo.test_shared_poll import track
+
+DATA = {"text": "<é> & \u2028 😀", "n": [1, 2.5, 10**20, None, True], "deep": {"a": {}}}
+SOON = timedelta(seconds=2)
+# What says nothing about the client: the address of the server, and what its operator added for all requests.
+LEFT_OUT = {"Host", "Idempotency-Key"}
+
+Sent = tuple[str, str, dict[str, str]]
+
+
+class Meta(Schema):
+    plan = fields.String()
+
+
+class World:
+    """An application that remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.app = Flask("world")
+        self.app.config.update(PROXYHOOKS_SECRETS=[SECRET])
+        self.sent: list[Sent] = []
+        self.app.before_request(self.record)
+        self.hooks = hooks = ProxyHooks(
+            self.app, http_headers=["Cookie"], emulated_headers=["Authorization"], meta_schema=Meta
+        )
+        hooks.connect(lambda req: ConnectResult(user="42", meta={"plan": "<pro>"}, expire_at=SOON))
+        hooks.refresh(lambda req: RefreshResult(expire_at=timedelta(hours=1)))
+        hooks.subscribe("chat:<x>")(lambda req, x: SubscribeResult(expire_at=SOON))
+        hooks.sub_refresh("chat:<x>")(lambda req, x: SubRefreshResult(expire_at=timedelta(hours=1)))
+        hooks.publish("chat:<x>")(lambda req, x: PublishResult())
+        hooks.rpc("<x>")(lambda req, x: RPCResult(data=req.data))
+        hooks.rpc(lambda req: RPCResult())
+        hooks.map_publish("board:<x>")(lambda req, x: MapPublishResult())
+        hooks.map_remove("board:<x>")(lambda req, x: MapRemoveResult())
+        hooks.shared_poll_refresh("poll:<x>")(lambda req, x: SharedPollRefreshResult(items=[self.item(req)]))
+
+    def item(self, req: Any) -> SharedPollRefreshResultItem:
+        return SharedPollRefreshResultItem(key=req.items[0].key, data=1)
+
+    def record(self) -> None:
+        if request.method == "POST":
+            body = re.sub(r'"client":"[0-9a-f-]{36}"', '"client":"ID"', request.get_data(as_text=True))
+            headers = {name: value for name, value in request.headers if name not in LEFT_OUT}
+            headers["Content-Length"] = str(len(body.encode()))
+            self.sent.append((request.path.rpartition("/")[2], body, headers))
+
+    def of(self, event: str, most: int = 1000) -> list[Sent]:
+        return [sent for sent in self.sent if sent[0] == event][:most]
+
+
+@pytest.fixture(scope="module", params=["json", "binary"])
+def world(request: pytest.FixtureRequest) -> World:
+    made = World()
+    made.app.config["BINARY"] = request.param == "binary"
+    return made
+
+
+@contextmanager
+def centrifugo(binary: str, world: World, home: Path) -> Iterator[str]:
+    """The address of a Centrifugo with the configuration that the package writes for the application."""
+    backend, port = make_server("127.0.0.1", 0, world.app, threaded=True), free_port()
+    threading.Thread(target=backend.serve_forever, daemon=True).start()
+    options = ["--base-url", f"http://127.0.0.1:{backend.server_port}", "--allowed-origin", "https://page.example"]
+    options += ["--with-secret", *(["--binary"] if world.app.config["BINARY"] else [])]
+    made = world.app.test_cli_runner().invoke(commands, ["config", *options])
+    assert made.exit_code == 0, made.output
+    config = json.loads(made.stdout)
+    for namespace in config["channel"]["namespaces"]:
+        if namespace["name"] in ("board", "poll"):
+            namespace["allow_subscribe_for_client"] = True
+    config["client"] |= {"presence_update_interval": "1s", "expired_sub_close_delay": "1ms"}
+    (home / "config.json").write_text(json.dumps(config))
+    variables = environment(
+        CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY=POLL_SECRET,
+        CENTRIFUGO_USAGE_STATS_DISABLED="true",
+        CENTRIFUGO_HTTP_SERVER_PORT=str(port),
+        CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
+    )
+    server = [binary, "-c", str(home / "config.json")]
+    with running(server, f"http://127.0.0.1:{port}/health", home / "log", env=variables):
+        yield f"127.0.0.1:{port}"
+    backend.shutdown()
+
+
+class Browser(Client):
+    """Writes JSON as browsers do."""
+
+    def ask(self, command: str, **parameters: Any) -> Message:
+        return self.ask_text(command, json.dumps(parameters, ensure_ascii=False, separators=(",", ":")))
+
+
+def real(address: str, world: World) -> list[Sent]:
+    client = Browser(address, {"Cookie": "session=abc; theme=dark"})
+    entered = client.ask(
+        "connect", name="js", version="1.0", data=DATA, subs={"chat:1": {}}, headers={"Authorization": "Bearer x"}
+    )
+    assert "connect" in entered
+    client.ask("subscribe", channel="chat:1", data=DATA)
+    client.ask("subscribe", channel="chat:a b/ä")
+    client.ask("publish", channel="chat:1", data=DATA)
+    client.ask("publish", channel="chat:2", data=None)
+    client.ask("rpc", method="echo", data=DATA)
+    client.ask("rpc", data=[])
+    client.ask("rpc", method="nothing")
+    client.ask("publish", channel="board:1", type=1, key="<k>", data=DATA)
+    client.ask("publish", channel="board:1", type=1, key="<k>", removed=True)
+    track(client, "42", "poll:1", "<k>")
+    for event, count in {"shared_poll_refresh": 2, "refresh": 1, "sub_refresh": 1}.items():
+        while len(world.of(event)) < count:  # what the client receives meanwhile is of no interest
+            client.ask("rpc", method="wait")
+    client.close()
+    return [sent for sent in world.sent if '"method":"wait"' not in sent[1]]
+
+
+def played(world: World) -> list[Sent]:
+    client = ProxyClient(
+        world.app,
+        name="js",
+        version="1.0",
+        cookies={"session": "abc", "theme": "dark"},
+        emulated_headers={"Authorization": "Bearer x"},
+        binary_encoding=world.app.config["BINARY"],
+    )
+    assert client.connect(DATA, channels=["chat:1"]).allowed
+    client.subscribe("chat:1", DATA)
+    client.subscribe("chat:a b/ä")
+    client.publish("chat:1", DATA)
+    client.publish("chat:2", None)
+    client.rpc("echo", DATA)
+    client.rpc("", [])
+    client.rpc("nothing")
+    client.map_publish("board:1", "<k>", DATA)
+    client.map_remove("board:1", "<k>")
+    client.shared_poll_refresh("poll:1", ["<k>"])
+    client.advance(seconds=60)
+    return list(world.sent)
+
+
+def test_the_application_is_sent_the_same(binary: str, world: World, tmp_path: Path) -> None:
+    with centrifugo(binary, world, tmp_path) as address:
+        one = real(address, world)
+    world.sent.clear()
+    other = played(world)
+    events = {sent[0] for sent in one}
+    assert len(events) == 9
+    assert {sent[0] for sent in other} == events
+    for event in events:
+        # A poll that knows a version, and what comes again each second, is left to the real one.
+        count = 1 if event in ("shared_poll_refresh", "refresh", "sub_refresh") else 100
+        assert [sent for sent in other if sent[0] == event] == [sent for sent in one if sent[0] == event][:count]

@@ -1,0 +1,39 @@
+"""Keys that Centrifugo polls for all who track them: news reaches them, and everything else is no news."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.real_centrifugo.calls import Calls
+from tests.real_centrifugo.client import Client, Enter, track_signature
+from tests.real_centrifugo.servers import POLL_SECRET
+
+
+def track(client: Client, user: str, channel: str, *keys: str) -> None:
+    """Subscribe, and track keys with the signature that an application would have given for them."""
+    assert client.ask("subscribe", channel=channel, type=4)["subscribe"]["type"] == 4
+    batch = {
+        "signature": track_signature(POLL_SECRET, user, channel, list(keys)),
+        "items": [{"key": key} for key in keys],
+    }
+    assert "sub_refresh" in client.ask("sub_refresh", channel=channel, type=1, track=[batch])
+
+
+def test_a_result_reaches_who_tracks_the_key(enter: Enter, calls: Calls, name: str) -> None:
+    client, channel = enter(user=name), f"poll:{name}"
+    track(client, name, channel, "result")
+    push = client.next_push()
+    assert (push["channel"], push["pub"]["key"], push["pub"]["data"]) == (channel, "result", {"of": "result"})
+    calls.wait("shared_poll_refresh", channel=channel, count=2)
+
+
+@pytest.mark.parametrize(
+    "do", ["error", "custom-error", "temporary-error", "custom-temporary-error", "disconnect", "crash"]
+)
+def test_a_refusal_is_no_news_and_the_next_poll_comes(enter: Enter, calls: Calls, name: str, do: str) -> None:
+    client, channel = enter(user=name), f"poll:{name}"
+    track(client, name, channel, do)
+    asked = calls.wait("shared_poll_refresh", channel=channel, count=3)
+    assert asked[0]["items"][0]["key"] == do
+    assert client.ask("rpc", method="act", data={"do": "result"}) == {"rpc": {"data": {"done": True}}}
+    assert not client.pushes

@@ -1,0 +1,496 @@
+"""The test client: what it sends, what it remembers, what time does to it, and what it makes of answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask, g, redirect, request, session
+from marshmallow import Schema, fields
+from werkzeug.wrappers import Response
+
+from proxyhooks import (
+    ConnectRequest,
+    ConnectResult,
+    Disconnect,
+    MapPublishResult,
+    MapRemoveResult,
+    ProxyHooks,
+    PublishResult,
+    RefreshResult,
+    RPCRequest,
+    RPCResult,
+    SharedPollRefreshRequest,
+    SharedPollRefreshResult,
+    SharedPollRefreshResultItem,
+    SubRefreshResult,
+    SubscribeOptions,
+    SubscribeResult,
+    current_request,
+    errors,
+    read_request,
+    result_response,
+)
+from proxyhooks.testing import MisreadReply, ProxyClient
+from tests.support.paths import DATA, SECRET
+
+REQUESTS = DATA / "requests"
+
+
+class Banned(Disconnect):
+    code, reason = 4503, "banned"
+
+
+class Meta(Schema):
+    plan = fields.String()
+
+
+class World:
+    """An application whose hooks remember what they were sent."""
+
+    def __init__(self) -> None:
+        self.app = Flask("world")
+        self.app.config.update(PROXYHOOKS_SECRETS=[SECRET], SECRET_KEY="for sessions")
+        self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
+        self.answers: dict[str, Any] = {}
+        self.app.before_request(self.record)
+        self.hooks = hooks = ProxyHooks(self.app, http_headers=["Cookie", "X-Real"], emulated_headers=["Authorization"])
+        minutes = timedelta(minutes=10)
+        served: dict[Any, Any] = {
+            hooks.connect: ConnectResult(user="42", expire_at=minutes),
+            hooks.refresh: RefreshResult(expire_at=minutes),
+            hooks.subscribe: SubscribeResult(),
+            hooks.sub_refresh: SubRefreshResult(expire_at=minutes),
+            hooks.publish: PublishResult(),
+            hooks.rpc: RPCResult(),
+            hooks.map_publish: MapPublishResult(),
+            hooks.map_remove: MapRemoveResult(),
+        }
+        for event, result in served.items():
+            event(self.hook(event._event.name, result))
+
+    def hook(self, name: str, result: Any) -> Any:
+        def answer(req: Any) -> Any:
+            made = self.answers.get(name, result)
+            if isinstance(made, BaseException):
+                raise made
+            return made
+
+        return answer
+
+    def record(self) -> None:
+        self.bodies.append(request.get_data())
+        self.headers.append(dict(request.headers))
+
+    @property
+    def last(self) -> Any:
+        return json.loads(self.bodies[-1])
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def client(world: World) -> ProxyClient:
+    client = ProxyClient(world.app)
+    assert client.connect().allowed
+    return client
+
+
+def captured(name: str) -> Any:
+    return json.loads((REQUESTS / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("kind", ["plain", "binary", "meta", "anonymous"])
+@pytest.mark.parametrize(
+    "event",
+    ["subscribe", "publish", "rpc", "map_publish", "map_remove", "refresh", "sub_refresh", "shared_poll_refresh"],
+)
+def test_requests_are_those_of_the_server(world: World, event: str, kind: str) -> None:
+    first = captured(f"{event}.{kind}")
+    world.hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
+    world.answers["connect"] = ConnectResult(
+        user=first.get("user", ""),
+        meta=first.get("meta"),
+        channels=[first["channel"]] if event == "sub_refresh" else [],
+    )
+    client = ProxyClient(world.app, binary_encoding=kind == "binary", include_connection_meta="meta" in first)
+    client.connect()
+    given = {name: first[name] for name in ("channel", "method", "key", "data") if name in first}
+    if "b64data" in first:
+        given["data"] = base64.b64decode(first["b64data"])
+    if event == "shared_poll_refresh":
+        given["keys"] = {item["key"]: item.get("version", 0) for item in first["items"]}
+    if event == "rpc":
+        given.setdefault("method", "")
+    getattr(client, event)(**given)
+    assert list(world.last) == list(first)
+    assert {**world.last, "client": ""} == {**first, "client": ""}
+
+
+def test_payloads_travel_as_go_writes_them(world: World) -> None:
+    client = ProxyClient(world.app)
+    client.connect({"a": "<ü>&\u2028"}, channels=["x"])
+    assert '"data":{"a":"\\u003cü\\u003e\\u0026\\u2028"}'.encode() in world.bodies[-1]
+    assert list(world.last) == ["client", "transport", "protocol", "encoding", "data", "name", "channels"]
+    client.rpc("m", None)
+    assert world.last["data"] is None
+    client.rpc("m")
+    assert "data" not in world.last
+
+
+def test_headers_are_those_of_the_server(world: World) -> None:
+    expected = {line.split(": ")[0] for line in (REQUESTS.parent / "headers.txt").read_text().splitlines() if line}
+    ProxyClient(world.app, cookies={"session": "abc"}).connect()
+    # Hooks do not see the secret, which is looked at before.
+    assert set(world.headers[-1]) - {"Host"} == expected - {"X-Proxyhooks-Secret"}
+    assert world.headers[-1]["Cookie"] == "session=abc"
+    assert world.headers[-1]["User-Agent"] == "Go-http-client/1.1"
+
+
+def test_polls_bring_no_headers_of_a_client(world: World) -> None:
+    world.hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
+    ProxyClient(world.app, headers={"X-Real": "1"}).shared_poll_refresh("poll:1", ["a"])
+    assert "X-Real" not in world.headers[-1]
+
+
+def test_base64_is_of_what_browsers_write(world: World) -> None:
+    client = ProxyClient(world.app, binary_encoding=True)
+    client.connect({"a": "<é>\u2028"})
+    assert base64.b64decode(world.last["b64data"]).decode() == '{"a":"<é>\u2028"}'
+
+
+def test_headers_that_would_not_be_forwarded_are_a_mistake(world: World) -> None:
+    ProxyClient(world.app, headers={"x-real": "1"}, emulated_headers={"Authorization": "t"}).connect()
+    assert world.headers[-1]["X-Real"] == "1"
+    with pytest.raises(ValueError, match="would not forward X-Other, which the hooks do not declare"):
+        ProxyClient(world.app, headers={"X-Other": "1"})
+
+
+def test_a_login_through_a_page(world: World) -> None:
+    @world.app.get("/login")
+    def login() -> str:
+        session["user"] = "ann"
+        return "in"
+
+    world.hooks.rpc("who")(lambda req: RPCResult(data=session.get("user")))
+    browser = world.app.test_client()
+    browser.get("/login")
+    client = ProxyClient(world.app, cookies_from=browser)
+    client.connect()
+    step = client.rpc("who")
+    assert step.result == {"data": "ann"}
+    browser.delete_cookie("session")
+    client.reconnect()
+    assert "Cookie" not in world.headers[-1]
+
+
+def test_it_remembers_what_it_was_given(world: World) -> None:
+    subs = {"s": SubscribeOptions(expire_at=timedelta(hours=1))}
+    world.answers["connect"] = ConnectResult(user="7", meta={"plan": "pro"}, channels=["c"], subs=subs)
+    client = ProxyClient(world.app, include_connection_meta=True)
+    assert not client.connected
+    client.connect()
+    assert (client.connected, client.user, client.channels) == (True, "7", ["c", "s"])
+    assert client.meta == {"plan": "pro"}
+    client.publish("c", 1)
+    assert world.last["meta"] == {"plan": "pro"}
+    client.subscribe("d")
+    client.unsubscribe("c")
+    assert client.channels == ["s", "d"]
+    client.reconnect()
+    assert client.channels == ["c", "s"]
+
+
+def test_meta_is_sent_only_if_it_is_configured(app: Flask) -> None:
+    hooks = ProxyHooks(app, meta_schema=Meta)
+    hooks.connect(lambda req: ConnectResult(user="1", meta={"plan": "pro"}))
+    seen: list[Any] = []
+    hooks.rpc(lambda req: seen.append(req.meta) or RPCResult())
+    client = ProxyClient(app)
+    client.connect()
+    client.rpc("m")
+    assert seen == [{"plan": "pro"}]
+
+
+def test_refusals_can_be_asserted(world: World, client: ProxyClient) -> None:
+    world.answers["publish"] = errors.PermissionDenied("only owners")
+    step = client.publish("c", {"text": "hi"})
+    assert not step.allowed
+    assert step.refused_with(errors.PermissionDenied)
+    shown = repr(step)
+    assert "<publish: refused code=103 message='only owners'>" in shown
+    assert '"channel":"c","data":{"text":"hi"}' in shown
+    assert 'reply:   200 {"error":{"code":103' in shown
+    assert "why:" in shown
+
+
+def test_a_disconnect_ends_it(world: World, client: ProxyClient) -> None:
+    world.answers["rpc"] = Banned()
+    step = client.rpc("m")
+    assert step.disconnected_with(Banned)
+    assert not step.comes_back
+    assert not client.connected
+    with pytest.raises(RuntimeError, match="the client is not connected"):
+        client.rpc("m")
+    assert client.reconnect().allowed
+
+
+def test_the_server_disconnects(client: ProxyClient) -> None:
+    step = client.server_disconnect(Banned)
+    assert step.disconnected_with(Banned)
+    assert not client.connected
+
+
+def test_one_way_clients(world: World) -> None:
+    world.answers["connect"] = errors.Unauthorized()
+    client = ProxyClient(world.app, transport="uni_sse")
+    step = client.connect()
+    assert step.disconnected_with(3503)
+    assert world.last["transport"] == "uni_sse"
+
+
+@pytest.mark.parametrize(
+    ("channel", "outcome"),
+    [
+        ("chat#42", "allowed"),
+        ("chat#7,42", "allowed"),
+        ("chat#7", 103),
+        ("$secret", 103),
+        ("ü", 107),
+        ("x" * 256, 107),
+        ("", 107),
+    ],
+)
+def test_what_centrifugo_decides_itself(world: World, client: ProxyClient, channel: str, outcome: str | int) -> None:
+    asked = len(world.bodies)
+    step = client.subscribe(channel)
+    assert (step.code or step.outcome) == outcome
+    assert len(world.bodies) == asked
+    assert (channel in client.channels) == step.allowed
+
+
+def test_a_second_subscription_is_none(client: ProxyClient) -> None:
+    assert client.subscribe("a").allowed
+    assert client.subscribe("a").refused_with(errors.AlreadySubscribed)
+
+
+# time
+
+
+def test_refreshes_come_when_they_are_due(world: World, client: ProxyClient) -> None:
+    assert client.advance(minutes=8) == []
+    (step,) = client.advance(minutes=3)
+    assert (step.event, step.outcome) == ("refresh", "allowed")
+    assert client.expire_at > client.now
+    assert len(client.advance(minutes=60)) in (6, 7)  # each is up to a tenth early
+
+
+def test_a_refused_refresh_is_the_end(world: World, client: ProxyClient) -> None:
+    world.answers["refresh"] = errors.PermissionDenied()
+    (step,) = client.advance(minutes=60)
+    assert (step.outcome, step.code, step.comes_back) == ("expired", 3005, True)
+    assert not client.connected
+
+
+def test_a_failed_refresh_is_tried_again_each_minute(world: World, client: ProxyClient) -> None:
+    client.advance(minutes=8)
+    world.answers["refresh"] = errors.Internal()
+    before = client.now
+    steps = client.advance(minutes=5)
+    assert {step.outcome for step in steps} == {"grace"}
+    assert len(steps) in (4, 5)
+    assert client.connected
+    assert client.now == pytest.approx(before + 300, abs=2)
+
+
+def test_subscriptions_expire(world: World, client: ProxyClient) -> None:
+    world.answers["subscribe"] = SubscribeResult(expire_at=timedelta(minutes=1))
+    world.answers["sub_refresh"] = SubRefreshResult(expired=True)
+    client.subscribe("a")
+    (step,) = client.advance(minutes=1)
+    assert (step.event, step.outcome, step.code) == ("sub_refresh", "expired", 2501)
+    assert client.channels == []
+    assert client.connected
+
+
+def test_without_a_refresh_hook_the_connection_ends(app: Flask) -> None:
+    hooks = ProxyHooks(app)
+    hooks.connect(lambda req: ConnectResult(user="1", expire_at=timedelta(minutes=1)))
+    client = ProxyClient(app)
+    client.connect()
+    assert client.advance(minutes=1) == []
+    (step,) = client.advance(minutes=1)
+    assert (step.outcome, step.code, step.request) == ("expired", 3005, None)
+    assert not client.connected
+
+
+def test_the_clock_goes_forward(client: ProxyClient) -> None:
+    with pytest.raises(ValueError, match="forward"):
+        client.advance(minutes=-1)
+
+
+def test_each_client_has_its_clock(world: World, client: ProxyClient) -> None:
+    client.advance(hours=5)
+    other = ProxyClient(world.app)
+    other.connect()
+    assert client.expire_at - other.expire_at > 4 * 3600
+
+
+def test_forced_refreshes(world: World, client: ProxyClient) -> None:
+    assert client.refresh().allowed
+    with pytest.raises(RuntimeError, match="not subscribed to 'x'"):
+        client.sub_refresh("x")
+    client.subscribe("x")
+    assert client.sub_refresh("x").allowed
+
+
+# apart
+
+
+def test_nothing_leaks_from_call_to_call_or_from_the_test(app: Flask) -> None:
+    hooks = ProxyHooks(app)
+    hooks.connect(lambda req: ConnectResult(user="1"))
+    seen: list[Any] = []
+
+    @hooks.rpc
+    def rpc(req: RPCRequest) -> RPCResult:
+        seen.append((g.get("mark"), current_request.method))
+        g.mark = "hook"
+        return RPCResult()
+
+    with app.test_request_context("/other"):
+        g.mark = "test"
+        client = ProxyClient(app)
+        client.connect()
+        client.rpc("a")
+        client.rpc("b")
+        assert g.mark == "test"
+    assert seen == [(None, "a"), (None, "b")]
+
+
+async def slow(req: ConnectRequest) -> ConnectResult:
+    return ConnectResult(user="1", expire_at=timedelta(minutes=10))
+
+
+def test_the_clock_reaches_async_hooks(app: Flask) -> None:
+    ProxyHooks(app).connect(slow)
+    client = ProxyClient(app)
+    client.connect()
+    client.advance(minutes=5)
+    client.reconnect()
+    assert client.expire_at >= client.now + 9 * 60 - 1
+
+
+@pytest.mark.parametrize("testing", [True, False])
+def test_exceptions_come_through(world: World, client: ProxyClient, testing: bool) -> None:
+    world.app.testing = testing
+    world.answers["rpc"] = KeyError("a bug")
+    with pytest.raises(KeyError, match="a bug"):
+        client.rpc("m")
+    bold = ProxyClient(world.app, propagate_exceptions=False)
+    bold.connect()
+    step = bold.rpc("m")
+    assert (step.outcome, step.status, step.temporary) == ("internal_error", 500, True)
+    world.answers["refresh"] = KeyError("a bug")
+    assert bold.refresh().outcome == "grace"
+
+
+def test_an_event_without_a_hook_fails_the_test(app: Flask) -> None:
+    ProxyHooks(app).connect(lambda req: ConnectResult(user="1"))
+    client = ProxyClient(app)
+    client.connect()
+    with pytest.raises(MisreadReply, match="no hook serves this event"):
+        client.rpc("m")
+
+
+def test_a_wrong_secret_fails_the_test(world: World) -> None:
+    with pytest.raises(MisreadReply, match="403"):
+        ProxyClient(world.app, secret="wrong").connect()
+
+
+# views of one's own
+
+
+@pytest.fixture
+def views(app: Flask) -> Flask:
+    @app.post("/connect")
+    def connect() -> Response:
+        return result_response(ConnectResult(user=read_request(ConnectRequest).data))
+
+    @app.post("/rpc")
+    def rpc() -> Any:
+        method = read_request(RPCRequest).method
+        return redirect("/login") if method == "redirect" else {"result": {"data": 1, "b64data": 5}}
+
+    return app
+
+
+def test_views_have_urls(views: Flask) -> None:
+    client = ProxyClient(views, urls={"connect": "/connect", "rpc": "/rpc"}, headers={"X-Any": "1"})
+    assert client.connect("7").allowed
+    assert client.user == "7"
+    with pytest.raises(LookupError, match="no URL is given for publish"):
+        client.publish("c", 1)
+
+
+@pytest.mark.parametrize(("method", "why"), [("redirect", "redirect"), ("odd", "`result.b64data`: 5 is a number")])
+def test_what_would_be_misread_fails_the_test(views: Flask, method: str, why: str) -> None:
+    client = ProxyClient(views, urls={"connect": "/connect", "rpc": "/rpc"})
+    client.connect("7")
+    with pytest.raises(MisreadReply, match=why):
+        client.rpc(method)
+
+
+# without a connection
+
+
+def test_polls_and_the_events_of_the_pro_edition(world: World) -> None:
+    client = ProxyClient(world.app)
+    hooks = world.hooks
+    asked: list[Any] = []
+
+    @hooks.shared_poll_refresh
+    def poll(req: SharedPollRefreshRequest) -> SharedPollRefreshResult:
+        asked.append([(item.key, item.version) for item in req.items])
+        return SharedPollRefreshResult(items=[SharedPollRefreshResultItem(key="a", data={"x": 1})])
+
+    hooks.cache_empty(lambda req: None)
+    hooks.state(lambda req: asked.append(req.events[0].type))
+    step = client.shared_poll_refresh("p", {"a": 3, "b": 0})
+    assert step.result == {"items": [{"key": "a", "data": {"x": 1}}]}
+    assert client.shared_poll_refresh("p", ["a"]).allowed
+    assert client.cache_empty("c").allowed
+    client.state([{"time_ms": 1, "channel": "c", "type": "occupied"}])
+    assert asked == [[("a", 3), ("b", 0)], [("a", 0)], "occupied"]
+
+
+def test_what_is_no_application_is_named() -> None:
+    with pytest.raises(TypeError, match="app must be a Flask application, not <function"):
+        ProxyClient(pytest.fixture)  # type: ignore[arg-type]
+
+
+def test_which_hooks(app: Flask) -> None:
+    with pytest.raises(LookupError, match="has no hooks"):
+        ProxyClient(app)
+    ProxyHooks(app).connect(lambda req: ConnectResult(user="1"))
+    other = ProxyHooks(app, name="other", url_prefix="/other", secrets=["o"])
+    other.connect(lambda req: ConnectResult(user="2"))
+    with pytest.raises(LookupError, match="say which, one of 'proxyhooks', 'other'"):
+        ProxyClient(app)
+    with pytest.raises(LookupError, match="no ProxyHooks named 'x'"):
+        ProxyClient(app, hooks="x")
+    client = ProxyClient(app, hooks="other")
+    client.connect()
+    assert client.user == "2"
+
+
+def test_the_fixture(proxy_client: Any, app: Flask) -> None:
+    ProxyHooks(app).connect(lambda req: ConnectResult(user="1"))
+    assert proxy_client(transport="uni_sse").connect().allowed
