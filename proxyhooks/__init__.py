@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from . import errors as errors
     from ._dispatch.patterns import ChannelPattern as ChannelPattern
     from ._dispatch.registry import Hooks as Hooks
+    from ._flask.background import after_reply as after_reply
     from ._flask.extension import ProxyHooks as ProxyHooks
-    from ._flask.extension import after_reply as after_reply
-    from ._flask.extension import current_request as current_request
+    from ._flask.request_state import current_request as current_request
     from .exceptions import Disconnect as Disconnect
     from .exceptions import Error as Error
     from .exceptions import HookResultError as HookResultError
@@ -95,8 +95,8 @@ _HOMES = {
     "ProxyHooksError": "exceptions",
     "Rejection": "exceptions",
     "SetupError": "exceptions",
-    "after_reply": "_flask.extension",
-    "current_request": "_flask.extension",
+    "after_reply": "_flask.background",
+    "current_request": "_flask.request_state",
     "disconnect_response": "responses",
     "error_response": "responses",
     "read_request": "responses",

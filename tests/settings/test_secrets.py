@@ -316,7 +316,7 @@ def test_nothing_secret_is_in_a_repr() -> None:
             client,
             client._transport,
             app.extensions["proxyhooks"],
-            *app.extensions["proxyhooks"].guard.targets.values(),
+            *app.extensions["proxyhooks"].middleware.endpoints.values(),
             load_secrets(app.config),
             current_backend(),
             Options(base_url="http://x", allowed_origins=[], secret="the-secret"),

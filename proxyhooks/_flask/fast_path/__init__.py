@@ -25,7 +25,7 @@ FAST: Final = "PROXYHOOKS_FAST"
 
 
 def install_fast_path(
-    app: Flask, guard: Middleware, build: Callable[[], Dispatcher], view: Callable[..., Any]
+    app: Flask, middleware: Middleware, build: Callable[[], Dispatcher], view: Callable[..., Any]
 ) -> Callable[[], Dispatcher]:
     """What builds the dispatcher, and lets its calls, which Flask would bring to the view, take the short way.
 
@@ -42,10 +42,10 @@ def install_fast_path(
         dispatcher.load_meta = compile_load(dispatcher.meta_schema) or dispatcher.load_meta
         for _, _, route in dispatcher.index.routes():
             _quicken(route)
-        if isinstance(guard.fast_path, FastPath):  # another ProxyHooks was here
+        if isinstance(middleware.hook_app, FastPath):  # another ProxyHooks was here
             return dispatcher
-        if (why := unsupported_reason(app, guard.wsgi_app)) is None:
-            guard.fast_path = FastPath(app, view, guard.wsgi_app)
+        if (why := unsupported_reason(app, middleware.wsgi_app)) is None:
+            middleware.hook_app = FastPath(app, view, middleware)
         else:
             logger.warning("hooks go the whole way through Flask: %s. %s = False says that it may be so", why, FAST)
         return dispatcher
