@@ -137,14 +137,15 @@ def start_reply(
     start_response: StartResponse, reply: Reply, headers: Iterable[tuple[str, str]] = (), exc_info: Any = None
 ) -> None:
     """Start the response that a reply is, with those of the headers that do not describe another body."""
-    kept = [(name, value) for name, value in headers if not name.lower().startswith(_BODY_HEADERS)]
-    kept += [("Content-Type", _mimetype(reply)), ("Content-Length", str(len(reply.body)))]
+    sent = [("Content-Type", _mimetype(reply)), ("Content-Length", str(len(reply.body)))]
+    if headers:
+        sent += [(name, value) for name, value in headers if not name.lower().startswith(_BODY_HEADERS)]
     if reply.status == 405:
-        kept.append(("Allow", "POST"))
+        sent.append(("Allow", "POST"))
     if exc_info is None:
-        start_response(_STATUS_LINES[reply.status], kept)
+        start_response(_STATUS_LINES[reply.status], sent)
     else:
-        start_response(_STATUS_LINES[reply.status], kept, exc_info)
+        start_response(_STATUS_LINES[reply.status], sent, exc_info)
 
 
 def flask_response(app: Flask, reply: Reply) -> Response:
