@@ -7,11 +7,13 @@ from proxyhooks._events import EVENTS
 from proxyhooks.centrifugo._advice import WARNINGS
 from proxyhooks.centrifugo.findings import FINDINGS
 from proxyhooks.cli import _COMMANDS as COMMANDS
+from tests.benchmarks.contestants import CONTESTANTS
 from tests.centrifugo.servers import BINARY as CENTRIFUGO
 
 __all__ = [
     "CENTRIFUGO",
     "COMMANDS",
+    "CONTESTANTS",
     "DISCONNECTS",
     "ERRORS",
     "EVENTS",
