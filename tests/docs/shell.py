@@ -95,7 +95,7 @@ class Shell:
 
     def _send(self, command: str) -> tuple[int, str]:
         pipe: Any = self._process.stdin
-        pipe.write(f"{{ {command}\n}} 2>&1 </dev/null\necho; echo '{_MARK}' $?\n")
+        pipe.write(f"{{ {command}\n}} 2>&1 </dev/null\nprintf '\\n%s %d\\n' '{_MARK}' $?\n")
         pipe.flush()
         timer = threading.Timer(_LIMIT, os.killpg, (self._process.pid, signal.SIGKILL))
         timer.start()
