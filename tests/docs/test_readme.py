@@ -102,13 +102,6 @@ def test_the_hooks_answer_as_they_say(ask: Ask) -> None:
     assert ask(rpc, user="44", method="x")["error"]["code"] == 104
 
 
-def test_what_is_said_of_aborts(app: Flask) -> None:
-    (sentence,) = re.findall(r"`abort\(403\)` works too: (.*?);", read(README), re.DOTALL)
-    codes = {int(status): int(code) for status, code in re.findall(r"\b(4\d\d)\s+(?:becomes\s+)?(1\d\d)\b", sentence)}
-    assert codes == {401: 101, 403: 103, 404: 108, 429: 111}
-    assert "any other 4xx 107" in sentence
-
-
 def test_every_command_has_a_line() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ", read(README), re.MULTILINE)
     assert rows == list(COMMANDS)
