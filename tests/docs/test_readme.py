@@ -14,7 +14,7 @@ from flask import Flask
 from proxyhooks import errors
 from proxyhooks.testing import ProxyClient
 from tests.docs import document
-from tests.docs.markdown import REPOSITORY, ROOT, blocks, links, read
+from tests.docs.markdown import FILES, REPOSITORY, ROOT, blocks, links, read
 from tests.docs.package import CENTRIFUGO, COMMANDS
 from tests.docs.shell import Shell
 
@@ -117,5 +117,9 @@ def test_a_wrong_password_is_final(app: Flask) -> None:
 
 
 def test_the_repository_is_the_same_everywhere() -> None:
-    addresses = set(re.findall(r"https://github\.com/[\w.-]+/proxyhooks", read(README)))
+    addresses = {
+        address for file in FILES for address in re.findall(r"https://github\.com/[\w.-]+/proxyhooks", read(file))
+    }
     assert addresses == {REPOSITORY}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert all(url.startswith(REPOSITORY) for url in project.get("urls", {}).values())
