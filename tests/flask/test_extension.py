@@ -235,7 +235,7 @@ def test_a_limit_per_user_with_flask_limiter(app: Flask, hooks: ProxyHooks, ask:
 def test_flask_login_takes_the_message_in_hooks_and_the_cookie_elsewhere(
     app: Flask, hooks: ProxyHooks, ask: Ask
 ) -> None:
-    """As README has it."""
+    """As examples/README.md has it."""
     login = LoginManager(app)
 
     class User(UserMixin):

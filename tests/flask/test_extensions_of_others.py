@@ -120,7 +120,7 @@ def sentry() -> Iterator[Caught]:
         transport=caught,
         default_integrations=False,
         integrations=[FlaskIntegration()],
-        # As README has it: Sentry copies the headers before anybody else sees the request.
+        # As examples/README.md has it: Sentry copies the headers before anybody else sees the request.
         event_scrubber=EventScrubber(denylist=[*DEFAULT_DENYLIST, "x-proxyhooks-secret"]),
         send_default_pii=True,
     )
