@@ -11,14 +11,14 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from typing import Any, Final
+from typing import Any
 
 import marshmallow
 from marshmallow import EXCLUDE, RAISE, ValidationError, fields, validate
 
 from . import messages
 from ._dispatch.replies import encode_result
-from ._wire.fields import NULL, Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
+from ._wire.fields import INT64, NULL, Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
 
 __all__ = ["MessageSchema", "explain", "schema_for"]
 
@@ -102,9 +102,6 @@ class _Boxed(fields.Field[bool]):
         return inner
 
 
-_SECONDS: Final = Integer(-(2**63), 2**63 - 1)
-
-
 def _field(kind: Kind, strict_choices: bool, **options: Any) -> fields.Field[Any]:
     match kind:
         case String(choices=choices):
@@ -117,7 +114,7 @@ def _field(kind: Kind, strict_choices: bool, **options: Any) -> fields.Field[Any
         case Integer(low=low, high=high):
             return fields.Integer(strict=True, validate=validate.Range(low, high), **options)
         case Timestamp():
-            return _field(_SECONDS, strict_choices, **options)
+            return _field(INT64, strict_choices, **options)
         case Json():
             return fields.Raw(allow_none=True, **options)
         case Array(item=item):

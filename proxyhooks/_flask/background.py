@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -10,7 +9,7 @@ from typing import Final, TypeAlias
 
 from flask import Flask
 
-logger: Final = logging.getLogger("proxyhooks")
+from .._wire.log import logger
 
 _THREADS: Final = 8
 _lock: Final = Lock()

@@ -17,14 +17,15 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.local import LocalProxy
 
 from .._dispatch.decorators import SchemaLike
-from .._dispatch.dispatcher import Dispatcher, logger
+from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import EVENTS
 from .._dispatch.index import Index
 from .._dispatch.registry import Hooks
 from .._dispatch.replies import as_rejection, refusal_reply
 from .._dispatch.signatures import is_async, source_location
-from .._settings.secrets import SECRET_HEADER, load_secrets
-from .._settings.timeout import read_timeout
+from .._settings.secrets import SECRET_HEADER
+from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
+from .._wire.log import logger
 from ..exceptions import Rejection, SetupError
 from .fast_path import install_fast_path
 from .load_shedding import LoadShedder
@@ -68,7 +69,7 @@ class ProxyHooks(Hooks):
         app: Flask | None = None,
         *,
         name: str = "proxyhooks",
-        url_prefix: str = "/centrifugo",
+        url_prefix: str = DEFAULT_URL_PREFIX,
         secrets: Sequence[str] | None = None,
         http_headers: Sequence[str] = (),
         emulated_headers: Sequence[str] = (),
@@ -94,7 +95,7 @@ class ProxyHooks(Hooks):
         :raises SetupError: if no secret is configured, if a setting is none that there is, if the name or the URL
             prefix is taken, or if two hooks have the same shape.
         """
-        secrets, timeout = load_secrets(app.config, self._secrets), read_timeout(app.config)
+        settings = read_settings(app.config, self._secrets)
         Index(self)
         installed: _Installed | None = app.extensions.get(_KEY)
         if installed is None:
@@ -106,18 +107,18 @@ class ProxyHooks(Hooks):
         if f"{self.url_prefix}/connect" in installed.guard.targets:
             raise SetupError(f"another ProxyHooks has the url_prefix {self.url_prefix!r}: give this one another")
         _check_free(app, self.url_prefix)
-        build: Callable[[], Dispatcher] = functools.partial(self._build, app, timeout)
-        build = install_fast_path(app, installed.guard, build, _view)
-        dispatcher, load_shedder = _once(build), LoadShedder(timeout)
+        build: Callable[[], Dispatcher] = functools.partial(self._build, app, settings)
+        build = install_fast_path(app, installed.guard, build, _view) if settings.fast_path else build
+        dispatcher, load_shedder = _once(build), LoadShedder(settings.timeout)
         installed.hooks[self.name] = self
         for event in EVENTS.values():
             path = f"{self.url_prefix}/{event.name}"
-            installed.guard.targets[path] = Target(event, secrets, load_shedder, dispatcher)
+            installed.guard.targets[path] = Target(event, settings.secrets, load_shedder, dispatcher)
             app.add_url_rule(
                 path, f"{self.name}_{event.name}", _view, methods=["POST"], provide_automatic_options=False
             )
 
-    def _build(self, app: Flask, timeout: float) -> Dispatcher:
+    def _build(self, app: Flask, settings: Settings) -> Dispatcher:
         """What answers, made with the first request; from then on nothing can be registered."""
         self._freeze()
         csrf = app.extensions.get("csrf")
@@ -128,8 +129,7 @@ class ProxyHooks(Hooks):
         def ready(function: Callable[..., Any]) -> Callable[..., Any]:
             return _sync(app, function) if is_async(function) else function
 
-        details = bool(app.config.get("PROXYHOOKS_VALIDATION_DETAILS", False))
-        return Dispatcher(Index(self, ready), self._meta_schema, details, timeout)
+        return Dispatcher(Index(self, ready), self._meta_schema, settings.validation_details, settings.timeout)
 
 
 def hooks_of(app: Flask, name: str | None = None) -> ProxyHooks:

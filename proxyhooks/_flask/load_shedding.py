@@ -7,13 +7,14 @@ from those that can still be answered in time, so that soon none of them is.
 
 from __future__ import annotations
 
-import logging
 import socket
 import struct
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Final
+
+from .._wire.log import logger
 
 # Seconds. Up to the first a call may have waited without there being a queue; one that is there for longer than the
 # second stands, and then the third is enough.
@@ -29,7 +30,6 @@ _INFO: Final = struct.Struct("=B51xI")
 _ESTABLISHED: Final = 1
 # What gunicorn's workers and Flask's own server call the socket of a request.
 _SOCKETS: Final = ("gunicorn.socket", "werkzeug.socket")
-_logger = logging.getLogger("proxyhooks")
 
 
 def waited(environ: Mapping[str, Any]) -> float:
@@ -87,5 +87,5 @@ class LoadShedder:
             self._next_log = now + _LOG_EVERY
             late, gone, self._late, self._gone = self._late, self._gone, 0, 0
         text = "more calls than the threads can take: 503 for %d that had waited for %g s, and for %d whose caller had "
-        _logger.warning(f"{text}hung up", late, limit, gone)
+        logger.warning(f"{text}hung up", late, limit, gone)
         return True

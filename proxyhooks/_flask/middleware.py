@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response
 
-from .._dispatch.dispatcher import Call, Dispatcher, logger
+from .._dispatch.dispatcher import Call, Dispatcher
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._dispatch.signatures import source_location
 from .._settings.secrets import Secrets
+from .._wire.log import logger
 from ..messages import Request
 from ..signals import hook_finished
 from .background import BackgroundTask, run_in_background

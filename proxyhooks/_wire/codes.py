@@ -61,6 +61,9 @@ CUSTOM_DISCONNECTS: Final = range(4000, 5000)
 MAX_REASON: Final = 32
 """Bytes of ASCII that a disconnect reason may have."""
 
+UNSUBSCRIBE_EXPIRED: Final = 2501
+"""The code with which an expired subscription ends; the client SDKs subscribe again."""
+
 _STAY_AWAY: Final = (range(3500, 4000), range(4500, 5000))
 _TOKEN_EXPIRED: Final = 109
 _NEVER_SENT: Final = 3000

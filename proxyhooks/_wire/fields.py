@@ -106,15 +106,14 @@ class Field:
 
 
 # How the annotations in ``messages`` name the kinds that Python's own types do not tell apart.
-Int64: TypeAlias = Annotated[int, Integer(-(2**63), 2**63 - 1)]
+INT64: Final = Integer(-(2**63), 2**63 - 1)
+Int64: TypeAlias = Annotated[int, INT64]
 UInt64: TypeAlias = Annotated[int, Integer(0, 2**64 - 1)]
 BoxedBool: TypeAlias = Annotated[bool, Bool(boxed=True)]
 JsonOf = Annotated[_T, Json()]
 PayloadOf = Annotated[_T, Json(base64=True)]
 ExpireAt: TypeAlias = int | datetime | timedelta
 Expiry: TypeAlias = Annotated[ExpireAt, Timestamp()]
-
-_SECONDS: Final = Integer(-(2**63), 2**63 - 1)
 
 
 @functools.cache
@@ -264,7 +263,7 @@ def _check_timestamp(value: Any, path: str) -> None:
         raise TypeError(
             f"{path} must be Unix seconds as an int, an aware datetime or a timedelta from now, not {value!r}"
         )
-    _check_integer(_SECONDS.low, _SECONDS.high, value, path)
+    _check_integer(INT64.low, INT64.high, value, path)
 
 
 def _check_json(value: Any, path: str) -> None:

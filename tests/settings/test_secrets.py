@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
-import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +11,7 @@ from flask import Flask, request
 
 from proxyhooks import ProxyHooks, RPCRequest, SetupError, read_request
 from proxyhooks._settings.secret_usage import usage_of
-from proxyhooks._settings.secrets import load_secrets
+from proxyhooks._settings.settings import load_secrets
 from proxyhooks.centrifugo.config.generate import Options
 from proxyhooks.centrifugo.doctor.http_client import DoctorOptions, backend_url
 from proxyhooks.cli import centrifugo
@@ -220,73 +216,6 @@ def test_one_can_be_made(app: Flask) -> None:
     assert all(
         len(text.strip()) == 43 and accepted(served(PROXYHOOKS_SECRETS=[text.strip()]), text.strip()) for text in made
     )
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the uses of secrets are kept."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    usage_of.cache_clear()
-    return tmp_path
-
-
-def uses(app: Flask, *options: str) -> str:
-    done = app.test_cli_runner().invoke(centrifugo, ["secret", "uses", *options])
-    return str(done.output)
-
-
-def test_it_can_be_seen_when_each_secret_was_last_used(temporary: Path) -> None:
-    app = served(PROXYHOOKS_SECRETS=["the-new-one", "the-old-one", "the-third"])
-    assert uses(app) == "no call with one of these secrets has been accepted on this machine, by this user\n"
-    assert status(app, {"X-Proxyhooks-Secret": "wrong"}) == 403
-    assert uses(app).startswith("no call")
-    status(app, {"X-Proxyhooks-Secret": "the-old-one"})
-    since, *lines = uses(app).splitlines()
-    assert since.startswith("since 20")
-    assert lines[0] == "secret 0: not used"
-    assert re.fullmatch(r"secret 1: last used 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, \d s ago", lines[1])
-    assert lines[2] == "secret 2: not used"
-    # Another process, and nothing of the values on the disk.
-    assert usage_of.__wrapped__((b"the-new-one", b"the-old-one", b"the-third")).last()[1] is not None
-    everything = [str(path) for path in temporary.rglob("*")] + [
-        p.read_text() for p in temporary.rglob("*") if p.is_file()
-    ]
-    assert not [text for text in everything if "the-" in text]
-    assert {path.stat().st_mode & 0o777 for path in temporary.iterdir()} == {0o700}
-
-
-def test_a_changed_list_begins_anew(temporary: Path) -> None:
-    status(served(PROXYHOOKS_SECRETS=["one", "two"]), {"X-Proxyhooks-Secret": "two"})
-    assert uses(served(PROXYHOOKS_SECRETS=["two"])).startswith("no call")
-    assert uses(served(PROXYHOOKS_SECRETS=["two", "one"])).startswith("no call")
-    assert "secret 1: last used" in uses(served(PROXYHOOKS_SECRETS=["one", "two"]))
-
-
-def test_a_use_is_written_once_a_second(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = served(PROXYHOOKS_SECRETS=["one"])
-    touched: list[Path] = []
-    touch = Path.touch
-    monkeypatch.setattr(Path, "touch", lambda path, *given: (touched.append(path), touch(path, *given)))
-    for _ in range(50):
-        status(app, {"X-Proxyhooks-Secret": "one"})
-    assert [path.name for path in touched] in (["since", "0"], ["since", "0", "0"])
-
-
-def test_where_nothing_can_be_written_calls_are_accepted_all_the_same(
-    temporary: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (temporary / f"proxyhooks-{os.getuid()}").symlink_to("/proc")  # somebody else's
-    app = served(PROXYHOOKS_SECRETS=["one"])
-    with caplog.at_level(logging.INFO):
-        for _ in range(3):
-            assert status(app, {"X-Proxyhooks-Secret": "one"}) != 403
-    told = [message for message in caplog.messages if "cannot be kept" in message]
-    assert len(told) == 1
-    assert uses(app).startswith("no call")
-
-
-def test_without_secrets_there_are_no_uses() -> None:
-    assert "PROXYHOOKS_INSECURE" in uses(served(PROXYHOOKS_INSECURE=True))
 
 
 def test_nobody_sees_the_secret_of_a_request() -> None:
