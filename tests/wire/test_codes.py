@@ -22,7 +22,7 @@ def test_every_builtin_error_is_a_class_of_that_name(row: dict[str, Any]) -> Non
     assert (error.code, error.message, error.temporary) == (row["code"], row["message"], row["temporary"])
     assert errors.by_code(row["code"]) is cls
     assert "client" in (cls.__doc__ or "")
-    assert "To be raised" in (cls.__doc__ or "")
+    assert "Raise it" in (cls.__doc__ or "")
 
 
 @pytest.mark.parametrize("row", TABLE["disconnects"], ids=lambda row: row["name"])
@@ -199,8 +199,8 @@ def test_a_reason_computed_at_run_time_is_cut_because_a_refusal_must_not_fail() 
         (lambda: Error(1001, "a", "b"), "at most"),  # type: ignore[call-overload]
         (lambda: Error(1001, message="a"), "no argument message"),  # type: ignore[call-overload]
         (lambda: Error(1001, "a", temporary=1), "True or False"),  # type: ignore[call-overload]
-        (lambda: errors.PermissionDenied(1001), "has its code, 103"),
-        (lambda: disconnects.Stale(4001, "x"), "has its code, 3502"),
+        (lambda: errors.PermissionDenied(1001), "has the code 103"),
+        (lambda: disconnects.Stale(4001, "x"), "has the code 3502"),
     ],
 )
 def test_wrong_arguments_say_what_would_be_right(make: Any, hint: str) -> None:
