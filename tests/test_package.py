@@ -144,7 +144,10 @@ def loaded(statement: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-@pytest.mark.parametrize("module", ["proxyhooks", "proxyhooks.gunicorn", "proxyhooks.errors, proxyhooks.messages"])
+@pytest.mark.parametrize(
+    "module",
+    ["proxyhooks", "proxyhooks.gunicorn", "proxyhooks._settings.settings", "proxyhooks.errors, proxyhooks.messages"],
+)
 def test_flask_is_loaded_only_where_it_is_needed(module: str) -> None:
     assert not {"flask", "werkzeug", "marshmallow"} & loaded(f"import {module}")
 

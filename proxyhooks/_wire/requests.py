@@ -51,11 +51,11 @@ class UserRequest(ClientRequest, Generic[MetaT]):
     """Base of the requests for a client that is connected."""
 
     user: str = ""
-    """The user id that the connect hook returned; empty for an anonymous user."""
+    """The user id of the connection, from the connect hook or a token; empty for an anonymous user."""
     meta: JsonOf[MetaT] = None  # type: ignore[assignment]  # null and absent both arrive as None
-    """The meta that the connect hook returned, if the proxy has ``include_connection_meta``."""
+    """The meta of the connection, if the proxy has ``include_connection_meta``."""
     labels: dict[str, str] = field(default_factory=dict)
-    """The labels that the connect hook returned; Centrifugo PRO only."""
+    """The labels of the connection; Centrifugo PRO only."""
 
 
 @message_class

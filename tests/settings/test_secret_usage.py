@@ -44,7 +44,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_it_can_be_seen_when_each_secret_was_last_used(temporary: Path) -> None:
+def test_the_command_line_shows_when_each_secret_was_last_used(temporary: Path) -> None:
     app = app_with("the-new-one", "the-old-one", "the-third")
     assert uses(app) == "no call with one of these secrets has been accepted on this machine, by this user\n"
     assert call(app, "wrong") == 403
@@ -57,21 +57,21 @@ def test_it_can_be_seen_when_each_secret_was_last_used(temporary: Path) -> None:
     assert lines[2] == "secret 2: not used"
     # Another process sees it too, and no secret is on the disk.
     assert usage_of.__wrapped__((b"the-new-one", b"the-old-one", b"the-third")).last()[1] is not None
-    everything = [str(path) for path in temporary.rglob("*")] + [
+    names_and_contents = [str(path) for path in temporary.rglob("*")] + [
         path.read_text() for path in temporary.rglob("*") if path.is_file()
     ]
-    assert not [text for text in everything if "the-" in text]
+    assert not [text for text in names_and_contents if "the-" in text]
     assert {path.stat().st_mode & 0o777 for path in temporary.iterdir()} == {0o700}
 
 
-def test_a_changed_list_begins_anew(temporary: Path) -> None:
+def test_a_changed_list_starts_with_no_usage(temporary: Path) -> None:
     call(app_with("one", "two"), "two")
     assert uses(app_with("two")).startswith("no call")
     assert uses(app_with("two", "one")).startswith("no call")
     assert "secret 1: last used" in uses(app_with("one", "two"))
 
 
-def test_a_use_is_written_once_a_second(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_usage_is_written_at_most_once_a_second(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = app_with("one")
     touched: list[Path] = []
     touch = Path.touch
@@ -86,9 +86,9 @@ def accepts_calls_and_logs_once(app: Flask, caplog: pytest.LogCaptureFixture, re
         for _ in range(3):
             assert call(app, "one") == 500
         assert call(app, "two") == 403
-    told = [message for message in caplog.messages if "cannot be recorded" in message]
-    assert len(told) == 1
-    assert reason in told[0]
+    messages = [message for message in caplog.messages if "cannot be recorded" in message]
+    assert len(messages) == 1
+    assert reason in messages[0]
     shown = uses(app)
     assert shown.startswith("Error: the usage of secrets cannot be recorded here: ")
     assert reason in shown
@@ -112,7 +112,7 @@ NO_DIRECTORY = FileNotFoundError(errno.ENOENT, "No usable temporary directory fo
     ],
     ids=["no temporary directory", "read-only file system", "full disk", "no OSError"],
 )
-def test_what_goes_wrong_while_recording_fails_no_call(
+def test_an_error_while_recording_fails_no_call(
     owner: Any,
     function: str,
     error: Exception,
@@ -138,7 +138,7 @@ def test_a_directory_that_cannot_be_written_fails_no_call(temporary: Path, caplo
     accepts_calls_and_logs_once(app_with("one"), caplog, "Permission denied")
 
 
-def test_without_secrets_there_are_no_uses() -> None:
+def test_without_secrets_there_is_no_usage() -> None:
     app = Flask("app")
     app.config["PROXYHOOKS_INSECURE"] = True
     ProxyHooks(app)

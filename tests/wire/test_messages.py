@@ -1,4 +1,4 @@
-"""The messages against Centrifugo's own table, and what is refused when one is made."""
+"""The messages against Centrifugo's own table, and the values that results refuse."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_wrong_values_are_refused_when_the_result_is_made(make: Any, error: type
     assert hint in str(refused.value)
 
 
-def test_a_message_cannot_be_extended_with_kinds_that_centrifugo_has_not() -> None:
+def test_a_message_cannot_be_extended_with_types_that_centrifugo_does_not_have() -> None:
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Mine(ConnectResult):
         when: datetime | None = None
@@ -181,7 +181,7 @@ def test_a_message_cannot_be_extended_with_kinds_that_centrifugo_has_not() -> No
         Mine(user="1")
 
 
-def test_null_is_one_and_says_its_name() -> None:
+def test_null_is_a_singleton_with_a_repr() -> None:
     assert repr(NULL) == "NULL"
     assert copy.deepcopy(NULL) is NULL
     assert pickle.loads(pickle.dumps(NULL)) is NULL
@@ -198,7 +198,7 @@ def test_requests_are_generic_over_data_and_meta() -> None:
     assert RPCRequest[int](data=1).data == 1
 
 
-def test_one_way_clients_are_told_by_their_transport() -> None:
+def test_unidirectional_clients_are_recognised_by_their_transport() -> None:
     assert messages.ConnectRequest(transport="uni_sse").unidirectional
     assert not messages.ConnectRequest(transport="websocket").unidirectional
 
