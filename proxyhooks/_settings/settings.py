@@ -89,7 +89,10 @@ SECRETS: Final[Setting[tuple[bytes, ...] | None]] = Setting(
     source="app.config",
     type="list of str",
     default=None,
-    meaning=f"The accepted values of the `{SECRET_HEADER}` header; several while one replaces another.",
+    meaning=(
+        f"The accepted values of the `{SECRET_HEADER}` header, several while one replaces another; the argument "
+        "`ProxyHooks(secrets=...)` wins over it."
+    ),
     must_be=(
         f'a list of the accepted values of the {SECRET_HEADER} header, such as ["..."], '
         "which Centrifugo sends through http.static_headers"
@@ -101,7 +104,7 @@ SECRETS_FILE: Final[Setting[str | None]] = Setting(
     source="app.config",
     type="path",
     default=None,
-    meaning=f"A file with one accepted secret a line, read again when it changes; it replaces `{SECRETS.key}`.",
+    meaning=f"A file with one accepted secret a line, read again when it changes; it wins over `{SECRETS.key}`.",
     must_be="the path of a file",
     check=_check_path,
 )
@@ -110,7 +113,7 @@ INSECURE: Final[Setting[bool]] = Setting(
     source="app.config",
     type="bool",
     default=False,
-    meaning="`True` accepts every request where no secret is configured; only for networks that are private.",
+    meaning="`True` accepts every request if no secret is configured; use it only in a private network.",
     must_be="True or False",
     check=_check_bool,
 )
@@ -120,8 +123,8 @@ TIMEOUT: Final[Setting[float]] = Setting(
     type="seconds, int or float",
     default=3.0,
     meaning=(
-        "How long Centrifugo waits for a reply: `flask centrifugo config` writes it, `check` compares it, a call that "
-        "has waited too long is refused, and a hook that takes longer is logged."
+        "How long Centrifugo waits for a reply: `flask centrifugo config` writes it, `flask centrifugo check` compares "
+        "it, calls that come too late are refused, and hooks that take longer are logged."
     ),
     must_be="a number of seconds above 0, such as 3 or 0.5",
     check=_check_timeout,
