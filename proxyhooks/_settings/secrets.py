@@ -45,10 +45,10 @@ class Secrets:
         return True
 
 
-def check_secrets(values: object) -> tuple[bytes, ...]:
-    """The secrets of a list.
+def parse_secrets(values: object) -> tuple[bytes, ...]:
+    """The secrets of a list, as bytes.
 
-    :raises ValueError: if it is not a list of texts that a header can carry; its text describes the list.
+    :raises ValueError: if it is not a list of texts that a header can carry; the text describes what it is instead.
     """
     if not isinstance(values, (list, tuple)):
         kind = type(values).__name__

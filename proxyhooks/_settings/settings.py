@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from ..exceptions import SetupError
-from .secrets import SECRET_HEADER, Secrets, check_secrets, secrets_from_file
+from .secrets import SECRET_HEADER, Secrets, parse_secrets, secrets_from_file
 
 DEFAULT_URL_PREFIX: Final = "/centrifugo"
 """The default of the argument ``ProxyHooks(url_prefix=...)``."""
@@ -34,8 +34,8 @@ class Setting(Generic[_T]):
     """One sentence, for the documentation."""
     must_be: str
     """Completes the error text "<key> must be ..."."""
-    check: Callable[[Any], _T]
-    """Returns the value to use; raises ValueError with a description of a wrong value."""
+    parse: Callable[[Any], _T]
+    """Returns the value to use; raises a ValueError that describes a wrong value."""
 
     def read(self, values: Mapping[str, Any]) -> _T:
         """The value of the key in a configuration or an environment, or the default.
@@ -43,38 +43,38 @@ class Setting(Generic[_T]):
         :raises SetupError: if the value is wrong.
         """
         value = values.get(self.key, self.default)
-        return self.default if value is None and self.default is None else self.checked(value, self.key)
+        return self.default if value is None and self.default is None else self.convert(value, self.key)
 
-    def checked(self, value: object, name: str) -> _T:
-        """The value to use; *name* is how an error text calls it.
+    def convert(self, value: object, name: str) -> _T:
+        """The value to use; *name* is what an error text calls it.
 
         :raises SetupError: if the value is wrong.
         """
         try:
-            return self.check(value)
+            return self.parse(value)
         except ValueError as error:
             raise SetupError(f"{name} must be {self.must_be}, not {error}") from None
 
 
-def _check_bool(value: object) -> bool:
+def _parse_bool(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError(repr(value))
     return value
 
 
-def _check_path(value: Any) -> str:
+def _parse_path(value: Any) -> str:
     if not isinstance(value, (str, os.PathLike)) or not str(value):
         raise ValueError(repr(value))
     return os.fspath(value)
 
 
-def _check_timeout(value: Any) -> float:
+def _parse_timeout(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
         raise ValueError(repr(value))
     return float(value)
 
 
-def _check_keepalive_time(value: Any) -> float:
+def _parse_keepalive_time(value: Any) -> float:
     try:
         seconds = float(value)
     except ValueError:
@@ -97,7 +97,7 @@ SECRETS: Final[Setting[tuple[bytes, ...] | None]] = Setting(
         f'a list of the accepted values of the {SECRET_HEADER} header, such as ["..."], '
         "which Centrifugo sends through http.static_headers"
     ),
-    check=check_secrets,
+    parse=parse_secrets,
 )
 SECRETS_FILE: Final[Setting[str | None]] = Setting(
     key="PROXYHOOKS_SECRETS_FILE",
@@ -106,7 +106,7 @@ SECRETS_FILE: Final[Setting[str | None]] = Setting(
     default=None,
     meaning=f"A file with one accepted secret a line, read again when it changes; it wins over `{SECRETS.key}`.",
     must_be="the path of a file",
-    check=_check_path,
+    parse=_parse_path,
 )
 INSECURE: Final[Setting[bool]] = Setting(
     key="PROXYHOOKS_INSECURE",
@@ -115,7 +115,7 @@ INSECURE: Final[Setting[bool]] = Setting(
     default=False,
     meaning="`True` accepts every request if no secret is configured; use it only in a private network.",
     must_be="True or False",
-    check=_check_bool,
+    parse=_parse_bool,
 )
 TIMEOUT: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_TIMEOUT",
@@ -127,7 +127,7 @@ TIMEOUT: Final[Setting[float]] = Setting(
         "it, calls that come too late are refused, and hooks that take longer are logged."
     ),
     must_be="a number of seconds above 0, such as 3 or 0.5",
-    check=_check_timeout,
+    parse=_parse_timeout,
 )
 VALIDATION_DETAILS: Final[Setting[bool]] = Setting(
     key="PROXYHOOKS_VALIDATION_DETAILS",
@@ -136,7 +136,7 @@ VALIDATION_DETAILS: Final[Setting[bool]] = Setting(
     default=False,
     meaning='`True` tells the client the field errors of an invalid payload in the message of error 107 "bad request".',
     must_be="True or False",
-    check=_check_bool,
+    parse=_parse_bool,
 )
 FAST: Final[Setting[bool]] = Setting(
     key="PROXYHOOKS_FAST",
@@ -145,7 +145,7 @@ FAST: Final[Setting[bool]] = Setting(
     default=True,
     meaning="`False` switches the fast path off, so that Flask and marshmallow handle hooks as they handle views.",
     must_be="True or False",
-    check=_check_bool,
+    parse=_parse_bool,
 )
 KEEPALIVE_TIME: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_KEEPALIVE_TIME",
@@ -154,7 +154,7 @@ KEEPALIVE_TIME: Final[Setting[float]] = Setting(
     default=30.0,
     meaning="The maximum age of a connection to a gunicorn worker, shortened at random by up to a half; 0 is no limit.",
     must_be="a number of seconds such as 30, or 0 for no limit",
-    check=_check_keepalive_time,
+    parse=_parse_keepalive_time,
 )
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     SECRETS,
@@ -199,7 +199,7 @@ def load_secrets(config: Mapping[str, Any], secrets: object = None) -> Secrets:
     """
     insecure = INSECURE.read(config)
     if secrets is not None:
-        values = SECRETS.checked(secrets, "secrets")
+        values = SECRETS.convert(secrets, "secrets")
     elif (path := SECRETS_FILE.read(config)) is not None:
         return secrets_from_file(path, SECRETS_FILE.key)
     else:

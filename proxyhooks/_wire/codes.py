@@ -85,8 +85,7 @@ def check_error_code(code: object) -> int:
     :raises TypeError: if it is not an int.
     :raises ValueError: if it is neither built-in nor 400-1999.
     """
-    _require_int(code, "an error code")
-    assert isinstance(code, int)
+    code = _require_int(code, "an error code")
     if code in ERRORS or code in CUSTOM_ERRORS:
         return code
     if code in DISCONNECTS or code in CUSTOM_DISCONNECTS:
@@ -107,8 +106,7 @@ def check_disconnect_code(code: object) -> int:
     :raises TypeError: if it is not an int.
     :raises ValueError: if it is neither built-in nor 4000-4999, or if it is 3000.
     """
-    _require_int(code, "a disconnect code")
-    assert isinstance(code, int)
+    code = _require_int(code, "a disconnect code")
     if code == _NEVER_SENT:
         raise ValueError(
             "3000 (connection closed) cannot be a reply: Centrifugo sends the client nothing, and the client "
@@ -135,6 +133,7 @@ def fit_reason(text: str) -> str:
     return text.encode("ascii", "replace")[:MAX_REASON].decode("ascii")
 
 
-def _require_int(code: object, what: str) -> None:
+def _require_int(code: object, name: str) -> int:
     if isinstance(code, bool) or not isinstance(code, int):
-        raise TypeError(f"{what} must be an int, not {code!r}")
+        raise TypeError(f"{name} must be an int, not {code!r}")
+    return code

@@ -57,9 +57,10 @@ class String(Kind):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Integer(Kind):
+    """An integer from ``low`` to ``high``, both included."""
+
     low: int
     high: int
-    """Inclusive."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
