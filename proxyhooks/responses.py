@@ -23,7 +23,7 @@ from ._dispatch.replies import Reply, refusal_reply, result_reply
 from ._flask.guarded_response import flask_response
 from ._flask.ingress import HTTPRejection, authenticate_and_check_size, read_call, size_limit
 from ._flask.request_state import RequestState, request_state
-from ._settings.secrets import load_secrets
+from ._settings.settings import load_secrets
 from ._wire.codes import DISCONNECTS, ERRORS
 from .exceptions import Disconnect, Error, Rejection
 from .messages import Request, Result, RPCRequest

@@ -1,4 +1,4 @@
-"""Signals, as Flask has them."""
+"""Blinker signals, like those of Flask."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ Flask is not needed here: what stands around this (``_extension``) shares every 
 from __future__ import annotations
 
 import inspect
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -17,13 +16,12 @@ from werkzeug.exceptions import HTTPException
 from .. import disconnects, errors
 from .. import messages as m
 from .._wire.json import Malformed, TooComplex, dumps, loads
+from .._wire.log import logger
 from ..exceptions import HookResultError, Rejection, SetupError
 from .events import EVENTS, Event
 from .index import Hook, Index, Route
 from .replies import Reply, as_rejection, check_client_can_read, encode_result, envelope, refusal_reply
 from .signatures import source_location
-
-logger: Final = logging.getLogger("proxyhooks")
 
 
 class Call(NamedTuple):

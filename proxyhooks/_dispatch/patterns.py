@@ -16,11 +16,12 @@ from keyword import iskeyword
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from .._wire.fields import INT64
 from ..exceptions import SetupError
 
 SYMBOLS: Final = ":#/,"
 """What has a meaning in a channel, and where a plain variable stops."""
-MAX_INT: Final = 2**63 - 1
+MAX_INT: Final = INT64.high
 
 
 class Variable(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -13,9 +12,8 @@ import flask
 from flask import Flask
 
 from .._dispatch.signatures import source_location
+from .._wire.log import logger
 from .request_state import BackgroundTask, require_request_state
-
-logger: Final = logging.getLogger("proxyhooks")
 
 _THREADS: Final = 8
 _lock: Final = Lock()

@@ -15,8 +15,8 @@ import flask
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from .._dispatch.dispatcher import logger
 from .._dispatch.replies import as_rejection, refusal_reply
+from .._wire.log import logger
 from ..exceptions import Rejection
 from .guarded_response import flask_response
 from .request_state import request_state

@@ -18,8 +18,8 @@ from .._dispatch.events import EVENTS
 from .._dispatch.index import Index
 from .._dispatch.registry import Hooks
 from .._dispatch.signatures import is_async, source_location
-from .._settings.secrets import SECRET_HEADER, load_secrets
-from .._settings.timeout import read_timeout
+from .._settings.secrets import SECRET_HEADER
+from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
 from ..exceptions import SetupError
 from .error_handling import wrap_error_handling
 from .fast_path import install_fast_path
@@ -56,7 +56,7 @@ class ProxyHooks(Hooks):
         app: Flask | None = None,
         *,
         name: str = "proxyhooks",
-        url_prefix: str = "/centrifugo",
+        url_prefix: str = DEFAULT_URL_PREFIX,
         secrets: Sequence[str] | None = None,
         http_headers: Sequence[str] = (),
         emulated_headers: Sequence[str] = (),
@@ -82,7 +82,7 @@ class ProxyHooks(Hooks):
         :raises SetupError: if no secret is configured, a setting is wrong, the name or the URL prefix is taken, or two
             hooks have the same shape.
         """
-        secrets, timeout = load_secrets(app.config, self._secrets), read_timeout(app.config)
+        settings = read_settings(app.config, self._secrets)
         Index(self)
         installation: Installation = app.extensions.get(EXTENSION_KEY) or _install(app)
         middleware = installation.middleware
@@ -93,18 +93,18 @@ class ProxyHooks(Hooks):
         if f"{self.url_prefix}/connect" in middleware.endpoints:
             raise SetupError(f"another ProxyHooks has the url_prefix {self.url_prefix!r}: give this one another")
         _check_paths_are_free(app, self.url_prefix)
-        build: Callable[[], Dispatcher] = functools.partial(self._build, app, timeout)
-        build = install_fast_path(app, middleware, build, hook_view)
-        dispatcher, load_shedder = _once(build), LoadShedder(timeout)
+        build: Callable[[], Dispatcher] = functools.partial(self._build, app, settings)
+        build = install_fast_path(app, middleware, build, hook_view) if settings.fast_path else build
+        dispatcher, load_shedder = _once(build), LoadShedder(settings.timeout)
         installation.hooks[self.name] = self
         for event in EVENTS.values():
             path = f"{self.url_prefix}/{event.name}"
-            middleware.endpoints[path] = Endpoint(event, secrets, load_shedder, dispatcher)
+            middleware.endpoints[path] = Endpoint(event, settings.secrets, load_shedder, dispatcher)
             app.add_url_rule(
                 path, f"{self.name}_{event.name}", hook_view, methods=["POST"], provide_automatic_options=False
             )
 
-    def _build(self, app: Flask, timeout: float) -> Dispatcher:
+    def _build(self, app: Flask, settings: Settings) -> Dispatcher:
         """Build the dispatcher, at the first request. From then on no hook can be registered."""
         self._freeze()
         csrf = app.extensions.get("csrf")
@@ -115,8 +115,7 @@ class ProxyHooks(Hooks):
         def ready(function: Callable[..., Any]) -> Callable[..., Any]:
             return _to_sync(app, function) if is_async(function) else function
 
-        details = bool(app.config.get("PROXYHOOKS_VALIDATION_DETAILS", False))
-        return Dispatcher(Index(self, ready), self._meta_schema, details, timeout)
+        return Dispatcher(Index(self, ready), self._meta_schema, settings.validation_details, settings.timeout)
 
 
 def hooks_of(app: Flask, name: str | None = None) -> ProxyHooks:

@@ -7,8 +7,9 @@ from typing import Any
 import flask
 from flask import Response
 
-from .._dispatch.dispatcher import Dispatcher, logger
+from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.replies import Reply
+from .._wire.log import logger
 from ..signals import hook_finished
 from .guarded_response import flask_response
 from .installation import installation_of

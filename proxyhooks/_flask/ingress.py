@@ -11,12 +11,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from .. import errors
-from .._dispatch.dispatcher import Call, logger
+from .._dispatch.dispatcher import Call
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply, refusal_reply
 from .._settings.secrets import SECRET_HEADER, Secrets
 from .._wire.decoding import decoder_for
 from .._wire.json import Malformed, TooComplex, loads
+from .._wire.log import logger
 from ..messages import ConnectRequest
 from ..schemas import explain
 

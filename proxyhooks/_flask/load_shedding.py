@@ -7,13 +7,14 @@ can still be answered in time. Soon no call is answered in time.
 
 from __future__ import annotations
 
-import logging
 import socket
 import struct
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Final
+
+from .._wire.log import logger
 
 # Seconds. A call that waited for less did not wait in a queue.
 _QUEUED: Final = 0.05
@@ -28,7 +29,6 @@ _INFO: Final = struct.Struct("=B51xI")
 _ESTABLISHED: Final = 1
 # The environ keys under which gunicorn's workers and Flask's own server keep the socket of a request.
 _SOCKET_KEYS: Final = ("gunicorn.socket", "werkzeug.socket")
-_logger = logging.getLogger("proxyhooks")
 
 
 def waiting_time(environ: Mapping[str, Any]) -> float:
@@ -95,7 +95,7 @@ class LoadShedder:
                 return
             self._next_log = now + _LOG_INTERVAL
             late, hung_up, self._late, self._hung_up = self._late, self._hung_up, 0, 0
-        _logger.warning(
+        logger.warning(
             "overload: more calls than the threads can serve. Refused with 503: %d that had waited for more than %g s, "
             "and %d whose caller had hung up",
             late,

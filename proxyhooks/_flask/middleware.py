@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 
-from .._dispatch.dispatcher import Call, Dispatcher, logger
+from .._dispatch.dispatcher import Call, Dispatcher
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._dispatch.signatures import source_location
 from .._settings.secrets import Secrets
+from .._wire.log import logger
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
 from .ingress import HTTPRejection, authenticate_and_check_size, http_rejection, read_body, read_call, size_limit
 from .load_shedding import LoadShedder

@@ -6,7 +6,7 @@ import math
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -14,16 +14,14 @@ from flask.testing import FlaskClient
 from .._dispatch.events import EVENTS
 from .._dispatch.index import Index
 from .._flask.extension import hooks_of
-from .._settings.secrets import load_secrets
+from .._settings.settings import load_secrets
 from .._wire import clock
-from .._wire.codes import DISCONNECTS, disconnect_is_terminal
+from .._wire.codes import DISCONNECTS, UNSUBSCRIBE_EXPIRED, disconnect_is_terminal
 from ..centrifugo.judge import judge
 from ..exceptions import Disconnect
 from .connection import Connection, Due
 from .exchange import Exchange, decide_locally, exchange_of, raise_if_misread
 from .transport import ABSENT, AppTransport, body_of, compact, cookie_header, forwarded
-
-_UNSUBSCRIBED: Final = 2501
 
 
 class ProxyClient:
@@ -262,7 +260,7 @@ class ProxyClient:
         if due.channel is None:
             code, reason = 3005, DISCONNECTS[3005]
         else:
-            code, reason = _UNSUBSCRIBED, DISCONNECTS[3006]
+            code, reason = UNSUBSCRIBE_EXPIRED, DISCONNECTS[3006]
         step = Exchange(event=due.event, outcome="expired", code=code, reason=reason, comes_back=True, why=why)
         return self._applied(step, due.channel)
 

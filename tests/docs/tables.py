@@ -19,6 +19,7 @@ from tests.docs.package import (
     WARNINGS,
     disconnect_is_terminal,
     error_is_terminal,
+    settings_table,
 )
 
 # How annotations are written in the table, from the first that fits.
@@ -125,6 +126,7 @@ TABLES: Final[dict[tuple[str, str], Callable[[], list[str]]]] = {
     ("examples/README.md", "errors"): error_rows,
     ("examples/README.md", "disconnects"): disconnect_rows,
     ("examples/README.md", "fields"): field_rows,
+    ("deploy/README.md", "settings"): lambda: settings_table().splitlines(),
     ("deploy/README.md", "proxies"): proxy_rows,
     ("deploy/README.md", "findings"): finding_rows,
 }

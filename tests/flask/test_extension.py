@@ -114,7 +114,7 @@ def test_the_default_limit_is_one_mebibyte_and_max_content_length_changes_it(
         (b'{"b64data": "x"}', "'b64data': \\['Not valid base64.'\\]"),
         (b'{"labels": {"a": 1}}', "'labels'"),
         (b"{} {}", "Extra data"),
-        (b"\xef\xbb\xbf{}", "BOM"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
     ],
 )
 def test_what_is_no_message_is_400_and_the_log_names_the_field(

@@ -13,7 +13,7 @@ from flask import Flask
 
 from proxyhooks import ConnectResult, Error, ProxyHooks, RPCRequest, RPCResult, SetupError
 from proxyhooks._flask.load_shedding import LoadShedder, waiting_time
-from proxyhooks._settings.timeout import read_timeout
+from proxyhooks._settings.settings import TIMEOUT
 from proxyhooks.testing import ProxyClient
 
 
@@ -191,11 +191,11 @@ def test_one_that_is_quick_enough_is_not(caplog: pytest.LogCaptureFixture) -> No
 
 @pytest.mark.parametrize("value", ["3s", "3", True, 0, -1, float("inf"), float("nan"), None, [3]])
 def test_a_timeout_is_a_number_of_seconds(value: object) -> None:
-    with pytest.raises(SetupError, match="PROXYHOOKS_TIMEOUT must be the seconds of the proxies' timeout, such as 3"):
+    with pytest.raises(SetupError, match="PROXYHOOKS_TIMEOUT must be a number of seconds above 0, such as 3"):
         app_with(PROXYHOOKS_TIMEOUT=value)
 
 
 def test_a_timeout_may_have_a_fraction() -> None:
-    assert read_timeout({"PROXYHOOKS_TIMEOUT": 0.25}) == 0.25
-    assert read_timeout({"PROXYHOOKS_TIMEOUT": 2}) == 2.0
-    assert read_timeout({}) == 3.0
+    assert TIMEOUT.read({"PROXYHOOKS_TIMEOUT": 0.25}) == 0.25
+    assert TIMEOUT.read({"PROXYHOOKS_TIMEOUT": 2}) == 2.0
+    assert TIMEOUT.read({}) == 3.0

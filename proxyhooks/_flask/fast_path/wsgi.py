@@ -14,7 +14,7 @@ from flask import Flask, Request, Response, request_finished, request_started
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
-from ..._dispatch.dispatcher import logger
+from ..._wire.log import logger
 from ..guarded_response import flask_response
 from ..hook_call import run_hook
 from ..middleware import Middleware
