@@ -20,7 +20,7 @@ _DRAIN_STEP: Final = 0.5
 
 
 class GracefulStop:
-    """Delays the stop of one worker until the worker table allows it. Starts a thread for that."""
+    """Delays the stop of one worker until the worker table allows it; a thread polls the table."""
 
     def __init__(self, worker: Any, shared_state: SharedState, number: int) -> None:
         self._worker = worker
@@ -30,7 +30,8 @@ class GracefulStop:
         self._drained = False
         self._replacement_started = False
         self._max_requests_logged = False
-        # Take max_requests over from gunicorn, which would stop the worker at once, and its other workers with it.
+        # gunicorn would stop the worker at once, and its other workers at about the same time. So the thread watches
+        # max_requests in place of gunicorn.
         self._max_requests: int = worker.max_requests
         worker.max_requests = sys.maxsize
         self._gunicorn_handler = signal.getsignal(signal.SIGTERM)
@@ -44,7 +45,7 @@ class GracefulStop:
 
     def _run(self) -> None:
         while not self._drained:
-            # Polling, since a signal handler must not touch the lock that a threading.Event has.
+            # Polling: a signal handler must not set a threading.Event, whose lock the interrupted code may hold.
             time.sleep(_POLL_INTERVAL)
             if self._max_requests_reached() and not self._stop_requested:
                 self._stop_requested = True

@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 _RETRY_DELAY: Final = 1.0
-"""Seconds between the failure of a worker to load the application and its exit. gunicorn then starts another one."""
+"""Seconds that a worker waits before it exits because it cannot load the application. gunicorn then starts another."""
 
 _numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-"""Worker numbers, from 1: the age that gunicorn gave each worker. :func:`child_exit` may change the age later."""
+"""Worker numbers, from 1: the age that gunicorn gives each worker. :func:`child_exit` may change the age later."""
 _max_connection_age = MaxConnectionAge()
 _shared_state: SharedState | None = None
 
@@ -112,13 +112,15 @@ def worker_exit(server: Any, worker: Any) -> None:
     load_errors = (server.WORKER_BOOT_ERROR, server.APP_LOAD_ERROR)
     if not isinstance(exception, SystemExit) or exception.code not in load_errors:
         return
+    number = _numbers.get(worker, 0)
     with _get_shared_state(server.cfg).table() as table:
-        own = table.workers.get(_numbers.get(worker, 0))
+        own = table.workers.get(number)
         if own is not None:
             own.state = "starting"  # post_worker_init may have failed after it changed the state
         others_serve = table.serving_count() > 0
-    # A worker that is not in the table cannot see the others either: the table was damaged.
-    if others_serve or own is None:
+    # A damaged table has lost this record, and then those of the other workers too. Assume that they serve.
+    record_lost = number > 0 and own is None
+    if others_serve or record_lost:
         worker.log.error("This worker could not load the application: the other workers keep serving")
         time.sleep(_RETRY_DELAY)
         # The code of a load error would make the master stop all workers.
@@ -128,16 +130,17 @@ def worker_exit(server: Any, worker: Any) -> None:
 def child_exit(server: Any, worker: Any) -> None:
     """In the master: remove the worker from the table. If a reload has failed, keep the workers that are left."""
     with _get_shared_state(server.cfg).table() as table:
-        gone = table.workers.pop(_numbers.get(worker, 0), None)
-        if gone is None or gone.state != "starting" or gone.generation != table.generation:
+        record = table.workers.pop(_numbers.get(worker, 0), None)
+        if record is None or record.state != "starting" or record.generation != table.generation:
             return
         table.load_failed = True
         if table.current_states():
             return
-    # During a reload, the master waits until all workers are younger than the reload. So make those that are left so.
-    for left in server.WORKERS.values():
+    # During a reload, gunicorn waits until every worker is younger than the reload. Renumber the remaining workers as
+    # the youngest ones, so that this wait ends.
+    for remaining in server.WORKERS.values():
         server.worker_age += 1
-        left.age = server.worker_age
+        remaining.age = server.worker_age
 
 
 def pre_request(worker: Any, req: Any) -> None:

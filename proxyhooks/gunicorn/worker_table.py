@@ -16,7 +16,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
@@ -60,7 +60,7 @@ class WorkerTable:
     """All workers, by number."""
 
     generation: int = 0
-    """How often the server was reloaded."""
+    """Number of reloads since the server started."""
     load_failed: bool = False
     """Whether the worker of this generation that ended last could not load the application."""
     workers: dict[int, WorkerRecord] = field(default_factory=dict)
@@ -105,10 +105,10 @@ class WorkerTable:
 
     @classmethod
     def unpack(cls, packed: bytes) -> WorkerTable:
-        """Return the table of which :meth:`pack` returned the bytes."""
+        """Return the table that was packed with :meth:`pack`."""
         generation, load_failed = _HEADER.unpack_from(packed)
         records = _RECORD.iter_unpack(packed[_HEADER.size :])
-        workers = {number: WorkerRecord(generation, _STATES[state]) for number, generation, state in records}
+        workers = {number: WorkerRecord(forked_in, _STATES[state]) for number, forked_in, state in records}
         return cls(generation, load_failed, workers)
 
 
@@ -119,7 +119,7 @@ class SharedState:
     current one. So the table is complete at any time, even if a process is killed during an update. Such a process
     leaves no lock either: the kernel releases it.
 
-    :param directory: where to create the file for the lock, on systems where files need a directory.
+    :param directory: directory for the file of the lock, on systems that have no files in memory; None for the default.
     """
 
     def __init__(self, directory: str | None = None) -> None:
@@ -171,9 +171,11 @@ class SharedState:
 
 
 def _create_lock_file(directory: str | None) -> int:
-    """Create a file without a name, and return its descriptor."""
-    if sys.platform == "linux" and hasattr(os, "memfd_create"):
-        return os.memfd_create("proxyhooks-workers")
+    """Create a file without a name, in memory if possible, and return its descriptor."""
+    if sys.platform == "linux":
+        # Python may be built without it, and a hardened system may refuse it.
+        with suppress(AttributeError, OSError):
+            return os.memfd_create("proxyhooks-workers")
     descriptor, path = tempfile.mkstemp(prefix="proxyhooks-", dir=directory)
     os.unlink(path)
     return descriptor

@@ -121,6 +121,10 @@ def test_a_failed_load_ends_the_server_only_if_no_worker_serves(server: Server, 
     assert server.log.lines == ["error: This worker could not load the application: the other workers keep serving"] * 2
 
 
+def test_an_overridden_pre_fork_ends_a_server_that_starts(server: Server, state: SharedState) -> None:
+    assert exit_code(server, Worker(1, server), BOOT_ERROR) == BOOT_ERROR
+
+
 def test_workers_that_a_failed_reload_leaves_are_younger_than_the_reload(server: Server, state: SharedState) -> None:
     old = [server.fork(), server.fork()]
     for worker in old:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import mmap
 import multiprocessing
@@ -289,8 +290,18 @@ def test_the_state_needs_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert generation_of_complete_table(state) == 1
 
 
-def test_without_memfd_the_lock_is_in_the_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delattr(os, "memfd_create")
+def refuse(name: str) -> int:
+    raise PermissionError(errno.EACCES, "refused", name)
+
+
+@pytest.mark.parametrize("memfd_create", [None, refuse], ids=["missing", "refused"])
+def test_without_memfd_the_lock_is_in_the_directory(
+    memfd_create: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if memfd_create is None:
+        monkeypatch.delattr(os, "memfd_create")
+    else:
+        monkeypatch.setattr(os, "memfd_create", memfd_create)
     state: Any = SharedState(str(tmp_path))
     assert os.readlink(f"/proc/self/fd/{state._lock_file}").startswith(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
