@@ -260,7 +260,8 @@ def test_a_reload_runs_the_new_code_of_the_package(tmp_path: Path) -> None:
 def test_a_read_only_file_system_without_a_temporary_directory(tmp_path: Path) -> None:
     """The server starts, serves, reloads and stops: only gunicorn's own files need --worker-tmp-dir."""
     (tmp_path / "sitecustomize.py").write_text(READ_ONLY)
-    environ = {"PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
+    python_path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    environ = {"PYTHONPATH": python_path, "TMPDIR": str(tmp_path / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
     probe = [sys.executable, "-c", "import tempfile; tempfile.gettempdir()"]
     probed = subprocess.run(probe, env=os.environ | environ, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert "No usable temporary directory" in probed.stderr
