@@ -41,7 +41,7 @@ here = Path(os.environ["HERE"])
 
 
 def write(name: str, text: str) -> None:
-    '''Whoever sees the file sees its whole text.'''
+    '''Write aside and rename, so that a reader never sees a part of the text.'''
     (here / f"{name}.new").write_text(text)
     (here / f"{name}.new").rename(here / name)
 
