@@ -1,14 +1,15 @@
-"""gunicorn's settings for the hooks: ``gunicorn -c deploy/gunicorn.conf.py 'examples.rooms:create_app()'``."""
+"""gunicorn's settings for hooks: ``gunicorn -c deploy/gunicorn.conf.py 'examples.rooms:create_app()'``."""
 
 from proxyhooks.gunicorn import *  # noqa: F403  # gunicorn reads the names of this module
 
-# Where centrifugo.json looks for the hooks; gunicorn's own default, 8000, is Centrifugo's too. Keep it private: who
-# reaches it and knows the secret can be anybody.
+# The address that centrifugo.json has as endpoint. gunicorn's default port, 8000, is Centrifugo's default too. Keep the
+# address private: a caller who reaches it and knows the secret can claim to be any user.
 bind = "127.0.0.1:8070"
 
-# Processes (also by WEB_CONCURRENCY), and threads of each: so many events are answered at once.
+# Number of worker processes (or the environment variable WEB_CONCURRENCY), and of threads in each process. Their
+# product is the number of events that the application handles at the same time.
 # workers = 4
 # threads = 32
 
-# Seconds that a stopping worker has to finish what it has begun.
+# Seconds for a stopping worker to finish its open requests.
 # graceful_timeout = 30

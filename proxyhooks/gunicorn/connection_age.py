@@ -1,7 +1,8 @@
-"""The life of a connection.
+"""The maximum age of a connection.
 
-Centrifugo never closes one, so a backend that is added later would get no call. A server that closes a connection on
-its own may do so while a request is being written, which then is lost; after a reply that announces it nothing is.
+Centrifugo never closes a connection, so a backend that is added later would get no calls. A server that closes a
+connection without notice may do so while a request is being written, and that request is lost. So gunicorn announces
+the close in a reply (``Connection: close``), and no request is lost.
 """
 
 from __future__ import annotations
@@ -16,34 +17,39 @@ _VARIABLE: Final = "PROXYHOOKS_KEEPALIVE_TIME"
 _DEFAULT: Final = 30.0
 
 
-class Lives:
-    """When connections end; seconds of the monotonic clock, by what gunicorn reads their requests from."""
+def read_keepalive_time() -> float:
+    """Read the maximum age from the environment variable ``PROXYHOOKS_KEEPALIVE_TIME``; seconds, 0 for no limit.
 
-    def __init__(self) -> None:
-        self._seconds = _DEFAULT
-        self._ends: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+    :raises ValueError: if the variable is not a finite number, or is negative.
+    """
+    text = os.environ.get(_VARIABLE) or str(_DEFAULT)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{_VARIABLE} is a number of seconds such as 30, or 0 for no limit, not {text!r}")
+    return seconds
 
-    def set(self) -> None:
-        """Take the number of seconds from ``PROXYHOOKS_KEEPALIVE_TIME``; 0 is without an end.
 
-        :raises ValueError: if it is no such number.
-        """
-        text = os.environ.get(_VARIABLE) or str(_DEFAULT)
-        try:
-            self._seconds = float(text)
-        except ValueError:
-            self._seconds = -1
-        if not 0 <= self._seconds < float("inf"):
-            raise ValueError(f"{_VARIABLE} is a number of seconds such as 30, or 0 for no limit, not {text!r}")
+class MaxConnectionAge:
+    """Decides with which request a connection ends. A connection's age counts from its first request."""
 
-    def is_over(self, req: Any) -> bool:
-        """Whether the life of the request's connection is over; it begins with its first request."""
-        source = getattr(req, "unreader", None)
-        if source is None or not self._seconds:
+    def __init__(self, seconds: float = _DEFAULT) -> None:
+        self.seconds = seconds
+        """0 for no limit. Each connection gets a limit of its own, between half of this and all of it."""
+        # Keys are gunicorn's unreaders, of which each connection has one. Values are times of the monotonic clock.
+        self._expiry: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+
+    def exceeded(self, req: Any) -> bool:
+        """Whether the connection of gunicorn's request *req* has exceeded its maximum age."""
+        unreader = getattr(req, "unreader", None)
+        if unreader is None or not self.seconds:
             return False
-        end = self._ends.get(source)
-        if end is None:
-            # Not all at once those that were opened at once.
-            self._ends[source] = time.monotonic() + self._seconds * random.uniform(0.5, 1)  # noqa: S311  # no secret
+        expiry = self._expiry.get(unreader)
+        if expiry is None:
+            # Jitter, so that connections do not expire together.
+            jitter = random.uniform(0.5, 1)  # noqa: S311  # no secret
+            self._expiry[unreader] = time.monotonic() + self.seconds * jitter
             return False
-        return time.monotonic() > end
+        return time.monotonic() > expiry

@@ -1,4 +1,4 @@
-"""How a worker of gunicorn comes to its end: asked by a signal or by ``max_requests``, when the board lets it."""
+"""How a gunicorn worker stops after a signal or after ``max_requests``: not before another worker has taken over."""
 
 from __future__ import annotations
 
@@ -11,89 +11,99 @@ from types import FrameType
 from typing import Any, Final
 
 from .listener import Listener
-from .worker_table import Board, Decision
+from .worker_table import Decision, SharedState
 
-_EVERY: Final = 0.1
-"""Seconds between two looks at the board, and at what has been asked."""
-_SETTLE: Final = 0.5
-"""Seconds in which new connections have been used, and in which the other workers have come as far as this one."""
+_POLL_INTERVAL: Final = 0.1
+"""Seconds."""
+_DRAIN_STEP: Final = 0.5
+"""Seconds. Time for new connections to send a request, and for the other workers to reach the same step."""
 
 
-class Retirement:
-    """Of one worker; the thread is started with it."""
+class GracefulStop:
+    """Delays the stop of one worker until the worker table allows it; a thread polls the table."""
 
-    def __init__(self, worker: Any, board: Board, number: int) -> None:
+    def __init__(self, worker: Any, shared_state: SharedState, number: int) -> None:
         self._worker = worker
-        self._board = board
+        self._shared_state = shared_state
         self._number = number
-        self._asked = self._may_stop = self._has_spare = self._told = False
-        # gunicorn would stop at once, and its other workers at about the same time.
+        self._stop_requested = False
+        self._drained = False
+        self._replacement_started = False
+        self._max_requests_logged = False
+        # gunicorn would stop the worker at once, and its other workers at about the same time. So the thread watches
+        # max_requests in place of gunicorn.
         self._max_requests: int = worker.max_requests
         worker.max_requests = sys.maxsize
-        self._stop = signal.getsignal(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, self._on_term)
-        threading.Thread(target=self._run, name="proxyhooks-retirement", daemon=True).start()
+        self._gunicorn_handler = signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        threading.Thread(target=self._run, name="proxyhooks-graceful-stop", daemon=True).start()
 
-    def _on_term(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
-        if self._may_stop and callable(self._stop):
-            self._stop(number, frame)
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        self._stop_requested = True
+        if self._drained and callable(self._gunicorn_handler):
+            self._gunicorn_handler(number, frame)
 
     def _run(self) -> None:
-        while not self._may_stop:
-            # Nothing to wait on that a signal handler may touch at any time, in threads and greenlets alike.
-            time.sleep(_EVERY)
-            if self._is_worn() and not self._asked:
-                self._asked = True
-                if not self._told:
-                    self._told = True
-                    self._worker.log.info("max_requests is reached: the worker stops when another one serves")
-            if self._asked:
+        while not self._drained:
+            # Polling: a signal handler must not set a threading.Event, whose lock the interrupted code may hold.
+            time.sleep(_POLL_INTERVAL)
+            if self._max_requests_reached() and not self._stop_requested:
+                self._stop_requested = True
+                if not self._max_requests_logged:
+                    self._max_requests_logged = True
+                    self._worker.log.info("This worker has reached max_requests: it stops once another worker serves")
+            if self._stop_requested:
                 try:
-                    self._act(self._decide())
+                    self._carry_out(self._decide())
                 except Exception:
-                    self._worker.log.exception("Whether another worker serves cannot be seen")
-                    self._leave()
+                    self._worker.log.exception("The table of workers cannot be used: this worker stops now")
+                    self._drain()
 
-    def _is_worn(self) -> bool:
-        worn: bool = self._worker.nr >= self._max_requests
-        return worn
+    def _max_requests_reached(self) -> bool:
+        reached: bool = self._worker.nr >= self._max_requests
+        return reached
 
     def _decide(self) -> Decision:
-        with self._board.notes() as notes:
-            me = notes.workers[str(self._number)]
-            me.state = "asked"
-            decision = "stop" if self._board.ending else notes.decide(self._number, alone=self._worker.cfg.workers == 1)
+        with self._shared_state.table() as table:
+            own = table.workers.get(self._number)
+            if own is None:  # the table was damaged, and that is in the log
+                return "stop"
+            own.state = "stop_requested"
+            if self._shared_state.shutting_down:
+                decision: Decision = "stop"
+            else:
+                decision = table.decide(self._number, only_worker=self._worker.cfg.workers == 1)
             if decision == "stop":
-                me.state = "stopping"
-            elif decision == "stay":
-                me.state = "serving"
+                own.state = "stopping"
+            elif decision == "cancel":
+                own.state = "serving"
         return decision
 
-    def _act(self, decision: Decision) -> None:
-        log, arbiter = self._worker.log, self._worker.ppid
-        if decision == "stay":
-            self._asked = False
-            if not self._is_worn():
-                log.error("The application could not be loaded again: this worker goes on with the one it has")
-        elif decision == "spare" and not self._has_spare:
-            self._has_spare = True
-            os.kill(arbiter, signal.SIGTTIN)
+    def _carry_out(self, decision: Decision) -> None:
+        master = self._worker.ppid
+        if decision == "cancel":
+            self._stop_requested = False
+            if not self._max_requests_reached():
+                self._worker.log.error("The application could not be loaded again: this worker keeps serving")
+        elif decision == "start_replacement" and not self._replacement_started:
+            self._replacement_started = True
+            os.kill(master, signal.SIGTTIN)
         elif decision == "stop":
-            if self._has_spare:
-                os.kill(arbiter, signal.SIGTTOU)
-            self._leave()
+            if self._replacement_started:
+                os.kill(master, signal.SIGTTOU)
+            self._drain()
 
-    def _leave(self) -> None:
+    def _drain(self) -> None:
+        """Stop accepting, serve the connections that are accepted already, and have gunicorn stop the worker."""
         listeners = [listener for listener in self._worker.sockets if isinstance(listener, Listener)]
         for listener in listeners:
-            # With reuse_port each worker has a listening socket of its own.
-            listener.stop_accepting(last=self._board.ending or self._worker.cfg.reuse_port)
-        time.sleep(_SETTLE)
-        # While nobody is told to open connections elsewhere: clients would just then use those that they had to spare.
+            # With reuse_port, each worker has a listening socket of its own.
+            listener.stop_accepting(drain_backlog=self._shared_state.shutting_down or self._worker.cfg.reuse_port)
+        time.sleep(_DRAIN_STEP)
+        # Before gunicorn sends "Connection: close": a client that gets it might use an idle connection next.
         for listener in listeners:
-            listener.close_silent()
-        time.sleep(_SETTLE)
-        self._may_stop = True
-        # To itself: gunicorn's own handler belongs in the main thread, and has to wake it.
+            listener.close_idle()
+        time.sleep(_DRAIN_STEP)
+        self._drained = True
+        # A signal, since gunicorn's handler belongs in the main thread and has to wake it up.
         os.kill(os.getpid(), signal.SIGTERM)

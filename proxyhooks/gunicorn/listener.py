@@ -1,11 +1,12 @@
-"""A listening socket that hands out connections when there is something to read.
+"""A listening socket that hands out a connection once the connection has data to read.
 
-gunicorn's thread workers wait for the first request of a connection in one of their threads, for up to five seconds.
-Go's HTTP client opens spare connections, and a port scanner says nothing either: with a few of them no thread is left.
-Here they wait in the selector, where they cost nothing.
+gunicorn's gthread worker waits for the first request of a connection in one of its threads, for up to five seconds.
+Go's HTTP client opens connections before it needs them, and port scanners send nothing. A few such connections would
+occupy every thread. Here they wait in a selector, where they cost almost nothing.
 
-``TCP_DEFER_ACCEPT`` would let the kernel do that; but what it keeps back is forgotten, without a word to the other
-side, when the socket is closed, and the first call on such a spare connection would be lost after every deployment.
+The socket option ``TCP_DEFER_ACCEPT`` would leave that wait to the kernel. But when the socket is closed, the kernel
+drops the connections it holds back and does not tell their clients. After every deployment, the first call on such a
+connection would be lost.
 """
 
 from __future__ import annotations
@@ -17,27 +18,28 @@ import struct
 import threading
 from typing import Any, Final
 
-_MAX_SILENT: Final = 256
-"""Connections that say nothing; the one that has done so for longest makes room. Go keeps up to 255 idle ones."""
-_AT_ONCE: Final = 32
-# struct tcp_info, linux/tcp.h: tcpi_unacked, which for a listening socket is what waits to be accepted.
+_MAX_IDLE: Final = 256
+"""Connections that have sent nothing. One more closes the oldest. Go's HTTP client keeps up to 255 idle connections."""
+_ACCEPT_BATCH: Final = 32
+"""Connections to accept in one go."""
+# struct tcp_info in linux/tcp.h: the field tcpi_unacked of a listening socket is the length of its backlog.
 _UNACKED: Final = struct.Struct("=24xI")
 
 
 class Listener:
-    """Stands in for a listening socket of a gunicorn worker (sync, gthread)."""
+    """Replaces a listening socket in gunicorn's sync and gthread workers."""
 
-    def __init__(self, listening: Any) -> None:
-        self._listening = listening
-        self._name = listening.getsockname()
-        # epoll and kqueue can themselves be waited for; gunicorn does that with what fileno() says.
+    def __init__(self, sock: Any) -> None:
+        self._socket = sock
+        self._name = sock.getsockname()
+        # gunicorn waits for fileno() of this object. That works because epoll and kqueue are themselves selectable.
         self._selector: Any = selectors.DefaultSelector()
-        self._silent: dict[socket.socket, Any] = {}
-        """Accepted and not heard of yet, the oldest first; the value is the address."""
+        self._idle: dict[socket.socket, Any] = {}
+        """The address of each accepted connection that has sent nothing yet, oldest first."""
         self._lock = threading.Lock()
-        self._accepts = True
-        listening.setblocking(False)
-        self._selector.register(listening, selectors.EVENT_READ)
+        self._accepting = True
+        sock.setblocking(False)
+        self._selector.register(sock, selectors.EVENT_READ)
 
     def fileno(self) -> int:
         fileno: int = self._selector.fileno()
@@ -47,82 +49,84 @@ class Listener:
         return self._name
 
     def setblocking(self, flag: bool) -> None:
-        """It never blocks: ``accept`` may find nobody although there was an event."""
+        """Do nothing. The socket never blocks: after an event, ``accept`` may have no connection to return."""
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """A connection that can be read from.
+        """Return a connection that has data to read, and its address.
 
         :raises BlockingIOError: if there is none.
         """
         with self._lock:
-            if any(key.fileobj is self._listening for key, _ in self._selector.select(0)):
-                self._take(_AT_ONCE)
+            if any(key.fileobj is self._socket for key, _ in self._selector.select(0)):
+                self._accept_batch()
             for key, _ in self._selector.select(0):
-                if key.fileobj is not self._listening:
+                if key.fileobj is not self._socket:
                     self._selector.unregister(key.fileobj)
-                    return key.fileobj, self._silent.pop(key.fileobj)
-        raise BlockingIOError(errno.EAGAIN, "nobody has said anything")
+                    return key.fileobj, self._idle.pop(key.fileobj)
+        raise BlockingIOError(errno.EAGAIN, "no connection has data to read")
 
-    def stop_accepting(self, *, last: bool) -> None:
-        """Take no new connection. Those that are silent so far are still handed out once they speak.
+    def stop_accepting(self, *, drain_backlog: bool) -> None:
+        """Accept no more connections. ``accept`` still returns the accepted ones once they have data to read.
 
-        :param last: no other process will: take what the kernel has before it refuses whoever connects.
+        :param drain_backlog: first accept the connections in the kernel's backlog; for a socket that no other process
+            accepts from.
         """
         with self._lock:
-            if not self._accepts:
+            if not self._accepting:
                 return
-            self._accepts = False
-            self._selector.unregister(self._listening)
-            # getsockopt and close, in this order, leave other threads no time in between.
-            while last and (self._take(_AT_ONCE) or _backlog(self._listening)):
+            self._accepting = False
+            self._selector.unregister(self._socket)
+            # The length of the backlog is read directly before the close: a connection in between would be lost.
+            while drain_backlog and (self._accept_batch() or _backlog_length(self._socket)):
                 pass
-            self._listening.close()
+            self._socket.close()
 
-    def close_silent(self) -> None:
-        """Close the connections that have said nothing."""
+    def close_idle(self) -> None:
+        """Close the connections that have sent nothing."""
         with self._lock:
-            for connection in self._silent:
+            for connection in self._idle:
                 self._selector.unregister(connection)
                 connection.close()
-            self._silent.clear()
+            self._idle.clear()
 
     def close(self) -> None:
-        self.close_silent()
+        self.close_idle()
         with self._lock:
-            self._accepts = False
-            self._listening.close()
+            self._accepting = False
+            self._socket.close()
             self._selector.close()
 
-    def _take(self, at_most: int) -> int:
-        for taken in range(at_most):
+    def _accept_batch(self) -> int:
+        """Accept some connections from the kernel, and return how many."""
+        for count in range(_ACCEPT_BATCH):
             try:
-                connection, address = self._listening.accept()
+                connection, address = self._socket.accept()
             except (BlockingIOError, ConnectionAbortedError):
-                return taken
-            if len(self._silent) >= _MAX_SILENT:
-                oldest = next(iter(self._silent))
+                return count
+            if len(self._idle) >= _MAX_IDLE:
+                oldest = next(iter(self._idle))
                 self._selector.unregister(oldest)
-                del self._silent[oldest]
+                del self._idle[oldest]
                 oldest.close()
             self._selector.register(connection, selectors.EVENT_READ)
-            self._silent[connection] = address
-        return at_most
+            self._idle[connection] = address
+        return _ACCEPT_BATCH
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._listening, name)
+        return getattr(self._socket, name)
 
 
-def listen(listening: Any) -> Any:
-    """The socket as a :class:`Listener`, where the system has what it takes."""
+def wrap_socket(sock: Any) -> Any:
+    """Return a :class:`Listener` for the socket; the socket itself if the system's selector is not selectable."""
     if not hasattr(selectors.DefaultSelector, "fileno"):
-        return listening
-    return Listener(listening)
+        return sock
+    return Listener(sock)
 
 
-def _backlog(listening: Any) -> int:
-    """How many connections wait to be accepted; 0 where the system does not say."""
+def _backlog_length(sock: Any) -> int:
+    """Return how many connections wait to be accepted; 0 if the system does not tell."""
     try:
-        waiting: int = _UNACKED.unpack(listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED.size))[0]
+        length: int = _UNACKED.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED.size))[0]
     except (AttributeError, OSError, struct.error):
         return 0
-    return waiting
+    return length

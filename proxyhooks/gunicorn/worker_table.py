@@ -1,118 +1,181 @@
-"""Which worker of gunicorn may stop, and when: not before somebody else serves.
+"""What each gunicorn worker is doing, and whether one of them may stop.
 
-gunicorn tells its old workers to stop as soon as their successors are forked, which then still have to load the
-application; it exits altogether if that fails; and workers that reach ``max_requests`` may do so all at once. Here the
-workers write what they are doing on a board that all processes share, and one that is asked to stop goes on serving
-until the board says that it is not needed.
+gunicorn stops its old workers as soon as it has forked new ones, although these still have to load the application. If
+they cannot load it, the whole server exits. Several workers may also reach ``max_requests`` at the same time. So the
+workers record their states in memory that all processes share. A worker with a stop request keeps serving until the
+table shows that another worker has taken over.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
+import logging
 import mmap
 import os
+import struct
+import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Final, Literal
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
 
-State = Literal["starting", "serving", "asked", "stopping"]
-"""Of a worker: loads the application; serves; serves, and was asked to stop; takes no new connections."""
-Decision = Literal["wait", "stop", "stay", "spare"]
-"""For a worker that was asked: later; now; not at all, since what was to replace it has failed; later, and somebody has
-to be started for it first."""
+State = Literal[
+    "starting",  # loads the application
+    "serving",
+    "stop_requested",  # serves until another worker has taken over
+    "stopping",  # accepts no more connections
+]
+Decision = Literal[
+    "wait",  # decide again later
+    "stop",
+    "cancel",  # forget the stop request: the replacement could not load the application
+    "start_replacement",  # have another worker started, then decide again
+]
 
-_MAX: Final = 1 << 20
+_STATES: Final[tuple[State, ...]] = get_args(State)
+_HEADER: Final = struct.Struct("=I?")  # generation, load_failed
+_RECORD: Final = struct.Struct("=IIB")  # worker number, generation, index in _STATES
+_FRAME: Final = struct.Struct("=II")  # checksum and length of a packed table
+
+_COPY_SIZE: Final = 1 << 20
+"""Bytes; enough for 100,000 workers. Memory that is not in use is not allocated."""
+_SHUTTING_DOWN, _CURRENT_COPY, _COPIES = 0, 1, 2
+"""Offsets in the shared memory: a flag, the number (0 or 1) of the current copy, and the first copy."""
+
+_logger = logging.getLogger("gunicorn.error")
 
 
 @dataclass
-class Entry:
-    """A worker."""
+class WorkerRecord:
+    """One worker."""
 
     generation: int
-    """How often the application had been reloaded when it was forked."""
+    """The table's generation when the worker was forked."""
     state: State = "starting"
 
 
 @dataclass
-class Notes:
-    """What is on the board."""
+class WorkerTable:
+    """All workers, by number."""
 
     generation: int = 0
-    failed: bool = False
-    """Whether the last worker of this generation that has ended could not load the application."""
-    workers: dict[str, Entry] = field(default_factory=dict)
+    """Number of reloads since the server started."""
+    load_failed: bool = False
+    """Whether the worker of this generation that ended last could not load the application."""
+    workers: dict[int, WorkerRecord] = field(default_factory=dict)
 
-    def serving(self) -> int:
-        """How many take new connections."""
-        return sum(entry.state in ("serving", "asked") for entry in self.workers.values())
+    def serving_count(self) -> int:
+        """Return how many workers accept connections."""
+        return sum(record.state in ("serving", "stop_requested") for record in self.workers.values())
 
-    def current(self) -> list[State]:
-        """What the workers of this generation do."""
-        return [entry.state for entry in self.workers.values() if entry.generation == self.generation]
+    def current_states(self) -> list[State]:
+        """Return the states of the workers of the current generation."""
+        return [record.state for record in self.workers.values() if record.generation == self.generation]
 
-    def decide(self, number: int, *, alone: bool) -> Decision:
-        """Whether the worker, which was asked to stop, may.
+    def decide(self, number: int, *, only_worker: bool) -> Decision:
+        """Decide what a worker with a stop request does.
 
-        :param alone: it is the only one that there is meant to be.
+        :param only_worker: whether gunicorn is configured for one worker.
         """
-        me = self.workers[str(number)]
-        others = {int(other): entry for other, entry in self.workers.items() if int(other) != number}
-        if me.generation < self.generation:  # by a reload
-            states = self.current()
+        own = self.workers[number]
+        others = {other: record for other, record in self.workers.items() if other != number}
+        if own.generation < self.generation:  # a reload replaces it
+            states = self.current_states()
             if "starting" in states:
                 return "wait"
-            if "serving" in states or "asked" in states:
+            if "serving" in states or "stop_requested" in states:
                 return "stop"
-            return "stay" if self.failed else "wait"
-        if any(entry.state in ("starting", "stopping") for entry in others.values()):
-            return "wait"  # one after the other
-        # Of two that are asked at once the first relies on the second, never both on each other.
-        if any(e.state == "serving" or (e.state == "asked" and other > number) for other, e in others.items()):
-            return "stop"
-        return "spare" if alone else "wait"
+            return "cancel" if self.load_failed else "wait"
+        if any(record.state in ("starting", "stopping") for record in others.values()):
+            return "wait"  # workers stop one after the other
+        # Of two workers with a stop request, the lower number relies on the higher one, and never the other way round.
+        for other, record in others.items():
+            if record.state == "serving" or (record.state == "stop_requested" and other > number):
+                return "stop"
+        return "start_replacement" if only_worker else "wait"
+
+    def pack(self) -> bytes:
+        """Return the table as bytes."""
+        records = [
+            _RECORD.pack(number, record.generation, _STATES.index(record.state))
+            for number, record in self.workers.items()
+        ]
+        return _HEADER.pack(self.generation, self.load_failed) + b"".join(records)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> WorkerTable:
+        """Return the table that was packed with :meth:`pack`."""
+        generation, load_failed = _HEADER.unpack_from(packed)
+        records = _RECORD.iter_unpack(packed[_HEADER.size :])
+        workers = {number: WorkerRecord(forked_in, _STATES[state]) for number, forked_in, state in records}
+        return cls(generation, load_failed, workers)
 
 
-class Board:
-    """The notes, in a file without a name that forked processes share."""
+class SharedState:
+    """Memory that the master and all workers share: the master creates it, and the workers inherit it.
 
-    def __init__(self) -> None:
-        self._fd, path = tempfile.mkstemp(prefix="proxyhooks-")
-        os.unlink(path)
-        # One byte, for a signal handler, which cannot wait for a lock.
-        self._ending = mmap.mmap(-1, 1)
+    The memory holds two copies of the table. An update writes the copy that is not current, and then makes it the
+    current one. So the table is complete at any time, even if a process is killed during an update. Such a process
+    leaves no lock either: the kernel releases it.
+
+    :param directory: directory for the file of the lock, on systems that have no files in memory; None for the default.
+    """
+
+    def __init__(self, directory: str | None = None) -> None:
+        self._memory = mmap.mmap(-1, _COPIES + 2 * _COPY_SIZE)
+        self._lock_file = _create_lock_file(directory)
+        self._write(WorkerTable())
 
     @property
-    def ending(self) -> bool:
-        """Whether the whole server is about to end, so that nobody will take over."""
-        return self._ending[0] == 1
+    def shutting_down(self) -> bool:
+        """Whether the whole server stops, so that no worker takes over. A signal handler may use it: it has no lock."""
+        return self._memory[_SHUTTING_DOWN] == 1
 
-    @ending.setter
-    def ending(self, value: bool) -> None:
-        self._ending[0] = int(value)
+    @shutting_down.setter
+    def shutting_down(self, value: bool) -> None:
+        self._memory[_SHUTTING_DOWN] = int(value)
 
     @contextmanager
-    def notes(self) -> Iterator[Notes]:
-        """What is on the board, to be read and changed by one process at a time."""
-        fd = self._fd
-        fcntl.lockf(fd, fcntl.LOCK_EX)
+    def table(self) -> Iterator[WorkerTable]:
+        """Lock the table for this process, and save the changes when the block ends without an exception."""
+        # Not at import: Windows has no fcntl, nor gunicorn, but the command line imports this package.
+        import fcntl
+
+        fcntl.lockf(self._lock_file, fcntl.LOCK_EX)
         try:
-            before = os.pread(fd, _MAX, 0)
-            notes = _read(before)
-            yield notes
-            after = json.dumps(asdict(notes)).encode()
-            if after != before:
-                os.pwrite(fd, after, 0)
-                os.ftruncate(fd, len(after))
+            table = self._read()
+            yield table
+            self._write(table)
         finally:
-            fcntl.lockf(fd, fcntl.LOCK_UN)
+            fcntl.lockf(self._lock_file, fcntl.LOCK_UN)
+
+    def _read(self) -> WorkerTable:
+        start = _COPIES + _COPY_SIZE * bool(self._memory[_CURRENT_COPY])
+        checksum, length = _FRAME.unpack_from(self._memory, start)
+        if _HEADER.size <= length <= _COPY_SIZE - _FRAME.size:
+            packed = self._memory[start + _FRAME.size : start + _FRAME.size + length]
+            if zlib.crc32(packed) == checksum:
+                return WorkerTable.unpack(packed)
+        _logger.error("The table of workers is damaged and starts again empty: workers may stop before others serve")
+        self._write(WorkerTable())
+        return WorkerTable()
+
+    def _write(self, table: WorkerTable) -> None:
+        packed = table.pack()
+        copy = not self._memory[_CURRENT_COPY]
+        start = _COPIES + _COPY_SIZE * copy
+        framed = _FRAME.pack(zlib.crc32(packed), len(packed)) + packed
+        self._memory[start : start + len(framed)] = framed
+        self._memory[_CURRENT_COPY] = copy
 
 
-def _read(text: bytes) -> Notes:
-    if not text:
-        return Notes()
-    read = json.loads(text)
-    workers = {number: Entry(**entry) for number, entry in read.pop("workers").items()}
-    return Notes(**read, workers=workers)
+def _create_lock_file(directory: str | None) -> int:
+    """Create a file without a name, in memory if possible, and return its descriptor."""
+    if sys.platform == "linux":
+        # Python may be built without it, and a hardened system may refuse it.
+        with suppress(AttributeError, OSError):
+            return os.memfd_create("proxyhooks-workers")
+    descriptor, path = tempfile.mkstemp(prefix="proxyhooks-", dir=directory)
+    os.unlink(path)
+    return descriptor

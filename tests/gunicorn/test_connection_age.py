@@ -1,4 +1,4 @@
-"""The life of a connection."""
+"""The maximum age of a connection."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from proxyhooks.gunicorn.connection_age import Lives
+from proxyhooks.gunicorn.connection_age import MaxConnectionAge, read_keepalive_time
+
+
+class Unreader:
+    """What gunicorn reads the requests of one connection from."""
 
 
 class Request:
-    def __init__(self, source: object) -> None:
-        self.unreader = source
-
-
-class Source:
-    pass
+    def __init__(self, unreader: object) -> None:
+        self.unreader = unreader
 
 
 @pytest.fixture
@@ -27,53 +27,60 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_life_ends_after_the_time_shortened_at_random(clock: list[float]) -> None:
-    lives, sources = Lives(), [Source() for _ in range(200)]
-    ends = []
-    for source in sources:
+def test_connections_expire_at_random_in_the_second_half_of_the_time(clock: list[float]) -> None:
+    max_age, unreaders = MaxConnectionAge(), [Unreader() for _ in range(200)]
+    ages = []
+    for unreader in unreaders:
         clock[0] = 0.0
-        assert not lives.is_over(Request(source))
-        while not lives.is_over(Request(source)):
+        assert not max_age.exceeded(Request(unreader))
+        while not max_age.exceeded(Request(unreader)):
             clock[0] += 0.5
-        ends.append(clock[0])
-    assert 15 <= min(ends) < 20
-    assert 25 < max(ends) <= 30.5
+            assert clock[0] < 60
+        ages.append(clock[0])
+    assert 15 <= min(ages) < 20
+    assert 25 < max(ages) <= 30.5
 
 
-def test_it_is_set_by_the_environment(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_sets_the_time(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", "0.5")
-    lives, source = Lives(), Source()
-    lives.set()
-    assert not lives.is_over(Request(source))
+    max_age, unreader = MaxConnectionAge(read_keepalive_time()), Unreader()
+    assert not max_age.exceeded(Request(unreader))
     clock[0] = 0.6
-    assert lives.is_over(Request(source))
+    assert max_age.exceeded(Request(unreader))
 
 
-def test_zero_is_without_an_end(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("text", [None, ""])
+def test_the_default_is_30_seconds(text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROXYHOOKS_KEEPALIVE_TIME", raising=False)
+    if text is not None:
+        monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", text)
+    assert read_keepalive_time() == MaxConnectionAge().seconds == 30
+
+
+def test_zero_means_no_limit(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", "0")
-    lives, source = Lives(), Source()
-    lives.set()
+    max_age, unreader = MaxConnectionAge(read_keepalive_time()), Unreader()
     for clock[0] in (0, 1e9):
-        assert not lives.is_over(Request(source))
+        assert not max_age.exceeded(Request(unreader))
 
 
 @pytest.mark.parametrize("text", ["30s", "-1", "nan", "inf", "x"])
-def test_what_is_no_time_is_said_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_is_no_time_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", text)
     with pytest.raises(
         ValueError, match=f"PROXYHOOKS_KEEPALIVE_TIME is a number of seconds such as 30, .* not '{text}'"
     ):
-        Lives().set()
+        read_keepalive_time()
 
 
-def test_what_has_no_connection_has_no_end() -> None:
+def test_a_request_without_an_unreader_exceeds_no_age() -> None:
     request: Any = object()
-    assert not Lives().is_over(request)
+    assert not MaxConnectionAge().exceeded(request)
 
 
-def test_connections_that_are_gone_are_forgotten() -> None:
-    lives = Lives()
+def test_closed_connections_are_forgotten() -> None:
+    max_age = MaxConnectionAge()
     for _ in range(100):
-        lives.is_over(Request(Source()))
+        max_age.exceeded(Request(Unreader()))
     gc.collect()
-    assert not lives._ends
+    assert not max_age._expiry

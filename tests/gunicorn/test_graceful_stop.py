@@ -1,4 +1,4 @@
-"""When a worker comes to its end; with gunicorn around it this is seen in tests/reliability."""
+"""When a worker stops; tests/reliability has the same with gunicorn around it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from proxyhooks.gunicorn.graceful_stop import Retirement
-from proxyhooks.gunicorn.worker_table import Board, Entry
+from proxyhooks.gunicorn.graceful_stop import GracefulStop
+from proxyhooks.gunicorn.worker_table import SharedState, WorkerRecord
 
 
 class Log:
@@ -23,26 +23,27 @@ class Log:
         return lambda text: self.lines.append((level, text))
 
 
-def worker(nr: int = 0, max_requests: int = 10**9, workers: int = 2) -> Any:
+def make_worker(nr: int = 0, max_requests: int = 10**9, workers: int = 2) -> Any:
     cfg = SimpleNamespace(workers=workers)
     return SimpleNamespace(nr=nr, max_requests=max_requests, cfg=cfg, log=Log(), sockets=[], ppid=os.getpid())
 
 
-def board(**entries: Entry) -> Board:
-    """With worker 1 of generation 0, and others."""
-    made = Board()
-    with made.notes() as notes:
-        notes.workers = {"1": Entry(0, "serving"), **{name[1:]: entry for name, entry in entries.items()}}
-        notes.generation = max(entry.generation for entry in notes.workers.values())
-    return made
+def make_state(**records: WorkerRecord) -> SharedState:
+    """Return a state with the worker 1 of generation 0, and others."""
+    state = SharedState()
+    with state.table() as table:
+        others = {int(name.removeprefix("worker_")): record for name, record in records.items()}
+        table.workers = {1: WorkerRecord(0, "serving"), **others}
+        table.generation = max(record.generation for record in table.workers.values())
+    return state
 
 
 @pytest.fixture
-def stopped() -> Iterator[list[int]]:
-    """What gunicorn's own handler was told."""
-    told: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
-    yield told
+def stops() -> Iterator[list[int]]:
+    """The signals that have reached gunicorn's own handler."""
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    yield received
     signal.signal(signal.SIGTERM, before)
 
 
@@ -53,80 +54,105 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def test_gunicorn_hears_of_the_signal_when_another_one_serves(stopped: list[int]) -> None:
-    shared, me = board(_2=Entry(1, "starting")), worker()
-    Retirement(me, shared, 1)
+def state_of(state: SharedState, number: int) -> str:
+    with state.table() as table:
+        return table.workers[number].state
+
+
+def test_the_signal_reaches_gunicorn_once_another_worker_serves(stops: list[int]) -> None:
+    state, worker = make_state(worker_2=WorkerRecord(1, "starting")), make_worker()
+    GracefulStop(worker, state, 1)
     os.kill(os.getpid(), signal.SIGTERM)
+    wait_for(lambda: state_of(state, 1) == "stop_requested")
     time.sleep(0.4)
-    with shared.notes() as notes:
-        assert (notes.workers["1"].state, stopped) == ("asked", [])
-        notes.workers["2"].state = "serving"
-    wait_for(lambda: stopped)
-    with shared.notes() as notes:
-        assert notes.workers["1"].state == "stopping"
+    with state.table() as table:
+        assert (table.workers[1].state, stops) == ("stop_requested", [])
+        table.workers[2].state = "serving"
+    wait_for(lambda: stops)
+    assert state_of(state, 1) == "stopping"
 
 
-def test_one_that_is_worn_says_so_once_and_waits(stopped: list[int]) -> None:
-    shared, me = board(), worker(nr=5, max_requests=5)
-    with shared.notes() as notes:
-        notes.generation, notes.failed = 1, True
-    Retirement(me, shared, 1)
-    time.sleep(0.7)
-    assert me.log.lines == [("info", "max_requests is reached: the worker stops when another one serves")]
-    assert stopped == []
-    with shared.notes() as notes:
-        notes.workers["2"] = Entry(1, "serving")
-    wait_for(lambda: stopped)
+def test_a_worker_that_reaches_max_requests_logs_it_once_and_waits(stops: list[int]) -> None:
+    state, worker = make_state(), make_worker(nr=5, max_requests=5)
+    with state.table() as table:
+        table.generation, table.load_failed = 1, True
+    GracefulStop(worker, state, 1)
+    wait_for(lambda: worker.log.lines)
+    time.sleep(0.6)
+    text = "This worker has reached max_requests: it stops once another worker serves"
+    assert worker.log.lines == [("info", text)]
+    assert stops == []
+    with state.table() as table:
+        table.workers[2] = WorkerRecord(1, "serving")
+    wait_for(lambda: stops)
 
 
-def test_one_whose_successor_fails_stays_and_can_be_asked_again(stopped: list[int]) -> None:
-    shared, me = board(), worker()
-    with shared.notes() as notes:
-        notes.generation, notes.failed = 1, True
-    Retirement(me, shared, 1)
+def test_a_worker_whose_replacement_fails_keeps_serving_and_can_be_stopped_later(stops: list[int]) -> None:
+    state, worker = make_state(), make_worker()
+    with state.table() as table:
+        table.generation, table.load_failed = 1, True
+    GracefulStop(worker, state, 1)
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: me.log.lines)
-    level, text = me.log.lines[0]
-    assert (level, "this worker goes on with the one it has" in text, stopped) == ("error", True, [])
-    with shared.notes() as notes:
-        assert notes.workers["1"].state == "serving"
-        notes.workers["2"] = Entry(1, "serving")
+    wait_for(lambda: worker.log.lines)
+    text = "The application could not be loaded again: this worker keeps serving"
+    assert (worker.log.lines[0], stops) == (("error", text), [])
+    with state.table() as table:
+        assert table.workers[1].state == "serving"
+        table.workers[2] = WorkerRecord(1, "serving")
     time.sleep(0.3)
-    assert not stopped
+    assert not stops
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: stopped)
+    wait_for(lambda: stops)
 
 
-def test_when_everything_ends_nobody_is_waited_for(stopped: list[int]) -> None:
-    shared, me = board(), worker()
-    Retirement(me, shared, 1)
-    shared.ending = True
+def test_when_the_server_shuts_down_no_worker_waits_for_another(stops: list[int]) -> None:
+    state, worker = make_state(), make_worker()
+    GracefulStop(worker, state, 1)
+    state.shutting_down = True
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: stopped)
+    wait_for(lambda: stops)
 
 
-def test_the_only_one_asks_for_a_spare_and_gives_it_back(stopped: list[int]) -> None:
-    told: list[int] = []
-    before = {number: signal.signal(number, lambda number, frame: told.append(number)) for number in (21, 22)}
+def test_the_only_worker_has_a_replacement_started_and_the_number_of_workers_restored(stops: list[int]) -> None:
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: received.append(number)) for number in (21, 22)}
     assert set(before) == {signal.SIGTTIN, signal.SIGTTOU}
     try:
-        shared, me = board(), worker(nr=1, max_requests=1, workers=1)
-        Retirement(me, shared, 1)
-        wait_for(lambda: told)
+        state, worker = make_state(), make_worker(nr=1, max_requests=1, workers=1)
+        GracefulStop(worker, state, 1)
+        wait_for(lambda: received)
         time.sleep(0.3)
-        assert (told, stopped) == ([signal.SIGTTIN], [])
-        with shared.notes() as notes:
-            notes.workers["2"] = Entry(0, "serving")
-        wait_for(lambda: stopped)
-        assert told == [signal.SIGTTIN, signal.SIGTTOU]
+        assert (received, stops) == ([signal.SIGTTIN], [])
+        with state.table() as table:
+            table.workers[2] = WorkerRecord(0, "serving")
+        wait_for(lambda: stops)
+        assert received == [signal.SIGTTIN, signal.SIGTTOU]
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def test_one_that_cannot_see_the_board_stops(stopped: list[int]) -> None:
-    shared, me = board(), worker()
-    Retirement(me, shared, 7)  # which is not on it
+def test_a_worker_that_is_not_in_the_table_stops(stops: list[int]) -> None:
+    state, worker = make_state(), make_worker()
+    GracefulStop(worker, state, 7)
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: stopped)
-    assert me.log.lines == [("exception", "Whether another worker serves cannot be seen")]
+    wait_for(lambda: stops)
+
+
+def test_a_worker_that_finds_a_damaged_table_stops(stops: list[int], caplog: pytest.LogCaptureFixture) -> None:
+    state: Any = make_state(worker_2=WorkerRecord(0, "serving"))
+    state._memory[:] = bytes(len(state._memory))
+    GracefulStop(make_worker(), state, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    wait_for(lambda: stops)
+    assert "The table of workers is damaged" in caplog.text
+    assert len(caplog.records) == 1
+
+
+def test_a_worker_that_cannot_lock_the_table_stops(stops: list[int]) -> None:
+    state, worker = make_state(), make_worker()
+    os.close(state._lock_file)
+    GracefulStop(worker, state, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    wait_for(lambda: stops)
+    assert worker.log.lines == [("exception", "The table of workers cannot be used: this worker stops now")]

@@ -1,4 +1,4 @@
-"""Behind gunicorn: after_reply, keep-alive, and stopping."""
+"""Whole gunicorn servers with the package's settings: after_reply, keep-alive, stops, reloads and starts."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import proxyhooks
+
+SETTINGS = ("-c", "python:proxyhooks.gunicorn", "--no-control-socket")
+LIMIT = 40.0
+"""Seconds that anything may take, also on a busy machine."""
 
 APP = """
 import os
@@ -31,15 +34,26 @@ from flask import Flask, current_app
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult, after_reply
 
 app = Flask("app")
+# On a busy machine, no call is to be refused because it has waited.
+app.config["PROXYHOOKS_TIMEOUT"] = 600
 hooks = ProxyHooks(app, secrets=["s3cret"])
 here = Path(os.environ["HERE"])
 
 
+def write(name: str, text: str) -> None:
+    '''Write aside and rename, so that a reader never sees a part of the text.'''
+    (here / f"{name}.new").write_text(text)
+    (here / f"{name}.new").rename(here / name)
+
+
 def work(name: str) -> None:
-    (here / f"{name}.started").write_text(current_app.name)
+    write(f"{name}.started", current_app.name)
+    deadline = time.monotonic() + 60
     while not (here / f"{name}.go").exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name}.go was not written")
         time.sleep(0.01)
-    (here / f"{name}.finished").touch()
+    write(f"{name}.finished", "")
 
 
 @hooks.rpc("work")
@@ -53,55 +67,93 @@ def echo(req: RPCRequest) -> RPCResult:
     return RPCResult(data=req.data)
 """
 
+READ_ONLY = """
+import errno
+import os
+import sys
 
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path.name} did not come"
+
+def refuse_writes(event, arguments):
+    if event != "open":
+        return
+    path, mode, flags = arguments
+    if isinstance(path, str) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and not path.startswith("/dev/"):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+
+sys.addaudithook(refuse_writes)
+"""
+"""A sitecustomize module: Python code that opens a file for writing gets the error of a read-only file system."""
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come"
         time.sleep(0.01)
 
 
 class Server:
-    def __init__(self, here: Path) -> None:
+    """gunicorn with the application, on a free port; its log is in a file."""
+
+    def __init__(self, here: Path, process: subprocess.Popen[bytes]) -> None:
         self.here = here
-        (here / "app.py").write_text(APP)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "-c",
-            "python:proxyhooks.gunicorn",
-            "-b",
-            f"127.0.0.1:{self.port}",
-            "app:app",
-        ]
-        environ = {**os.environ, "HERE": str(here)}
-        self.process = subprocess.Popen(command, cwd=here, env=environ, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                break
-            except ConnectionRefusedError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+        self.process = process
+
+    def log(self) -> str:
+        return (self.here / "gunicorn.log").read_text()
+
+    def wait_for_log(self, text: str, times: int = 1) -> str:
+        """Wait until the text is in the log, and return the whole log."""
+        wait_for(lambda: self.log().count(text) >= times or self.process.poll() is not None, repr(text))
+        log = self.log()
+        assert log.count(text) >= times, log
+        return log
+
+    @property
+    def port(self) -> int:
+        return int(re.findall(r"Listening at: http://127\.0\.0\.1:(\d+)", self.wait_for_log("Listening at"))[0])
 
     def connect(self) -> closing[http.client.HTTPConnection]:
-        return closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20))
+        return closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT))
+
+    def refusal(self) -> tuple[int, str]:
+        """Return the status and the text for a call without a secret."""
+        with self.connect() as connection:
+            connection.request("POST", "/centrifugo/rpc")
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+    def wait(self) -> int:
+        return self.process.wait(LIMIT)
 
     def stop(self) -> str:
+        """Stop gracefully, and return the log."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate(timeout=40)[1]
+        self.wait()
+        return self.log()
+
+
+@contextmanager
+def start(here: Path, *options: str, **environ: str) -> Iterator[Server]:
+    (here / "app.py").write_text(APP)
+    command = [str(Path(sys.executable).with_name("gunicorn")), *options, "-b", "127.0.0.1:0", "app:app"]
+    with (here / "gunicorn.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=here, env={**os.environ, "HERE": str(here), **environ}, stdout=log, stderr=log
+        )
+    try:
+        yield Server(here, process)
+    finally:
+        # The workers notice that the master is gone, and exit.
+        process.kill()
+        process.wait(LIMIT)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    yield server
-    server.process.kill()
-    server.process.communicate()
+    with start(tmp_path, *SETTINGS) as server:
+        yield server
 
 
 def ask(connection: http.client.HTTPConnection, method: str, data: Any) -> Any:
@@ -110,14 +162,14 @@ def ask(connection: http.client.HTTPConnection, method: str, data: Any) -> Any:
     return json.loads(connection.getresponse().read())["result"]["data"]
 
 
-def test_the_client_has_its_reply_while_the_function_still_works(server: Server) -> None:
+def test_the_reply_is_sent_while_the_function_still_works(server: Server) -> None:
     with server.connect() as connection:
         assert ask(connection, "work", "a") == "started"
     assert not (server.here / "a.finished").exists()
-    wait_for(server.here / "a.started")
+    wait_for((server.here / "a.started").exists, "a.started")
     assert (server.here / "a.started").read_text() == "app"
     (server.here / "a.go").touch()
-    wait_for(server.here / "a.finished")
+    wait_for((server.here / "a.finished").exists, "a.finished")
 
 
 def test_the_connection_is_free_for_the_next_request_meanwhile(server: Server) -> None:
@@ -130,15 +182,15 @@ def test_the_connection_is_free_for_the_next_request_meanwhile(server: Server) -
     (server.here / "a.go").touch()
 
 
-def test_a_graceful_stop_waits_for_what_was_promised(server: Server) -> None:
+def test_a_graceful_stop_waits_for_functions_after_the_reply(server: Server) -> None:
     with server.connect() as connection:
         ask(connection, "work", "a")
-    wait_for(server.here / "a.started")
+    wait_for((server.here / "a.started").exists, "a.started")
     server.process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
         server.process.wait(timeout=2)
     (server.here / "a.go").touch()
-    server.process.communicate(timeout=30)
+    server.wait()
     assert (server.here / "a.finished").exists()
 
 
@@ -149,7 +201,7 @@ def test_large_headers_of_clients_are_no_431(server: Server) -> None:
         assert connection.getresponse().read() == b'{"result":{"data":1}}'
 
 
-def test_a_body_in_chunks_is_read_and_limited(server: Server) -> None:
+def test_a_chunked_body_is_read_and_limited(server: Server) -> None:
     headers = {"X-Proxyhooks-Secret": "s3cret"}
     for size, expected in ((1000, 200), (1024 * 1024, 413)):
         with server.connect() as connection:
@@ -166,56 +218,28 @@ def test_a_stop_is_clean(server: Server) -> None:
     assert server.process.returncode == 0
 
 
-def start(here: Path, *options: str, **environ: str) -> subprocess.Popen[str]:
-    (here / "app.py").write_text(APP)
-    command = [str(Path(sys.executable).with_name("gunicorn")), *options, "-b", "127.0.0.1:0", "app:app"]
-    given = {**os.environ, "HERE": str(here), **environ}
-    return subprocess.Popen(command, cwd=here, env=given, stderr=subprocess.PIPE, text=True)
-
-
-def read_until(process: subprocess.Popen[str], text: str) -> str:
-    assert process.stderr is not None
-    read = ""
-    for line in process.stderr:
-        read += line
-        if text in line:
-            return read
-    raise AssertionError(f"{text!r} is not in the log:\n{read}")
-
-
-def test_a_hook_of_ones_own_that_takes_the_place_of_ours_is_named(tmp_path: Path) -> None:
+def test_an_overridden_server_hook_is_logged(tmp_path: Path) -> None:
     lines = ["from proxyhooks.gunicorn import *", "def post_fork(server, worker):", "    pass"]
     (tmp_path / "own.py").write_text("\n".join(lines))
-    process = start(tmp_path, "-c", "own.py")
-    log = read_until(process, "Booting worker")
-    process.kill()
-    process.communicate()
+    with start(tmp_path, "-c", "own.py", "--no-control-socket") as server:
+        log = server.wait_for_log("Booting worker")
     assert "post_fork is overridden: it has to call proxyhooks.gunicorn.post_fork, or calls may be lost" in log
     assert log.count("is overridden") == 1
 
 
-def test_a_start_from_nothing_ends_with_what_is_wrong(tmp_path: Path) -> None:
-    process = start(tmp_path, "-c", "python:proxyhooks.gunicorn", PROXYHOOKS_KEEPALIVE_TIME="30s")
-    log = process.communicate(timeout=30)[1]
-    assert process.returncode != 0
+def test_a_start_with_a_wrong_setting_ends_with_its_error(tmp_path: Path) -> None:
+    with start(tmp_path, *SETTINGS, PROXYHOOKS_KEEPALIVE_TIME="30s") as server:
+        assert server.wait() != 0
+        log = server.log()
     assert "PROXYHOOKS_KEEPALIVE_TIME is a number of seconds such as 30, or 0 for no limit, not '30s'" in log
 
 
 def test_a_reload_runs_the_new_code_of_the_package(tmp_path: Path) -> None:
-    """As after an upgrade: what the master itself has imported of it is not handed down."""
+    """As after an upgrade: workers do not inherit the modules of the package that the master has imported."""
     installed = tmp_path / "lib" / "proxyhooks"
     shutil.copytree(Path(proxyhooks.__file__).parent, installed)
-    process = start(tmp_path, "-c", "python:proxyhooks.gunicorn", "--workers", "1", PYTHONPATH=str(tmp_path / "lib"))
-    try:
-        port = int(re.findall(r"127\.0\.0\.1:(\d+)", read_until(process, "Listening at"))[0])
-        read_until(process, "Booting worker")
-
-        def refused() -> str:
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
-                connection.request("POST", "/centrifugo/rpc")
-                return connection.getresponse().read().decode()
-
-        assert refused() == "forbidden\n"
+    with start(tmp_path, *SETTINGS, "--workers", "1", PYTHONPATH=str(tmp_path / "lib")) as server:
+        assert server.refusal() == (403, "forbidden\n")
         for name, old, new in (
             ("_flask/ingress.py", '"forbidden"', "ERRORS_OF_TOMORROW"),
             ("_wire/codes.py", "ERRORS: Final", 'ERRORS_OF_TOMORROW = "upgraded"\nERRORS: Final'),
@@ -228,9 +252,24 @@ def test_a_reload_runs_the_new_code_of_the_package(tmp_path: Path) -> None:
             text = (installed / name).read_text()
             assert old in text
             (installed / name).write_text(text.replace(old, new, 1))
-        process.send_signal(signal.SIGHUP)
-        read_until(process, "Worker exiting")
-        assert refused() == "upgraded\n"
-    finally:
-        process.kill()
-        process.communicate()
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_log("Worker exiting")
+        assert server.refusal() == (403, "upgraded\n")
+
+
+def test_a_read_only_file_system_without_a_temporary_directory(tmp_path: Path) -> None:
+    """The server starts, serves, reloads and stops: only gunicorn's own files need --worker-tmp-dir."""
+    (tmp_path / "sitecustomize.py").write_text(READ_ONLY)
+    python_path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    environ = {"PYTHONPATH": python_path, "TMPDIR": str(tmp_path / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
+    probe = [sys.executable, "-c", "import tempfile; tempfile.gettempdir()"]
+    probed = subprocess.run(probe, env=os.environ | environ, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert "No usable temporary directory" in probed.stderr
+    with start(tmp_path, "-k", "gthread", "--worker-tmp-dir", "/dev/shm", *SETTINGS, "-w", "1", **environ) as server:
+        assert server.refusal() == (403, "forbidden\n")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_log("Worker exiting")
+        assert server.refusal() == (403, "forbidden\n")
+        log = server.stop()
+    assert "Traceback" not in log
+    assert server.process.returncode == 0

@@ -1,4 +1,4 @@
-"""The listening socket that hands out connections that have something to say."""
+"""The listening socket that hands out connections with data to read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from proxyhooks.gunicorn.listener import Listener
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    found = Listener(listening)
-    yield found
-    found.close()
+    listener = Listener(socket.create_server(("127.0.0.1", 0)))
+    yield listener
+    listener.close()
+
+
+def connect(listener: Listener) -> socket.socket:
+    return socket.create_connection(listener.getsockname(), timeout=5)
 
 
 def wait(listener: Listener) -> bool:
-    """Whether gunicorn would be told of something."""
+    """Whether gunicorn gets an event."""
     return bool(select.select([listener], [], [], 0.5)[0])
 
 
@@ -32,8 +35,8 @@ def accept(listener: Listener) -> socket.socket | None:
     return connection
 
 
-def test_a_connection_is_handed_out_when_it_can_be_read(listener: Listener) -> None:
-    with socket.create_connection(listener.getsockname()) as client:
+def test_a_connection_is_handed_out_once_it_has_data(listener: Listener) -> None:
+    with connect(listener) as client:
         assert wait(listener)
         assert accept(listener) is None
         assert not wait(listener)
@@ -45,69 +48,74 @@ def test_a_connection_is_handed_out_when_it_can_be_read(listener: Listener) -> N
         assert accept(listener) is None
 
 
-def test_one_that_speaks_at_once_is_handed_out_at_once(listener: Listener) -> None:
-    with socket.create_connection(listener.getsockname()) as client:
+def test_a_connection_that_sends_at_once_is_handed_out_at_once(listener: Listener) -> None:
+    with connect(listener) as client:
         client.sendall(b"x")
         assert wait(listener)
-        found = accept(listener)
-        assert found is not None
-        found.close()
+        connection = accept(listener)
+        assert connection is not None
+        connection.close()
 
 
-def test_one_that_is_closed_is_handed_out_for_gunicorn_to_see(listener: Listener) -> None:
-    socket.create_connection(listener.getsockname()).close()
+def test_a_closed_connection_is_handed_out_for_gunicorn_to_see(listener: Listener) -> None:
+    connect(listener).close()
     assert wait(listener)
-    found = accept(listener) or accept(listener)
-    assert found is not None
-    assert found.recv(1) == b""
-    found.close()
+    connection = accept(listener) or accept(listener)
+    assert connection is not None
+    assert connection.recv(1) == b""
+    connection.close()
 
 
-def test_many_that_are_silent_do_not_grow_in_number(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxyhooks.gunicorn.listener._MAX_SILENT", 3)
-    clients = [socket.create_connection(listener.getsockname(), timeout=5) for _ in range(5)]
-    while wait(listener):
+def test_the_number_of_idle_connections_is_limited(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxyhooks.gunicorn.listener._MAX_IDLE", 3)
+    clients = [connect(listener) for _ in range(5)]
+    for _ in range(20):
+        if not wait(listener):
+            break
         assert accept(listener) is None
-    # Those that have been silent for longest made room.
+    assert not wait(listener)
+    # The oldest were closed.
     assert [client.recv(1) for client in clients[:2]] == [b"", b""]
     for client in clients[2:]:
         client.sendall(b"x")
         assert wait(listener)
-        found = accept(listener)
-        assert found is not None
-        found.close()
+        connection = accept(listener)
+        assert connection is not None
+        connection.close()
         client.close()
     for client in clients[:2]:
         client.close()
 
 
-def test_who_comes_last_is_served_and_later_ones_are_refused(listener: Listener) -> None:
-    early = [socket.create_connection(listener.getsockname()) for _ in range(50)]
-    early[0].sendall(b"x")
-    listener.stop_accepting(last=True)
-    listener.stop_accepting(last=True)  # once more is nothing
+def test_a_stop_serves_the_backlog_and_refuses_later_connections(listener: Listener) -> None:
+    clients = [connect(listener) for _ in range(50)]
+    clients[0].sendall(b"x")
+    listener.stop_accepting(drain_backlog=True)
+    listener.stop_accepting(drain_backlog=True)  # a second time has no effect
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(listener.getsockname())
-    for client in early[1:]:
+        connect(listener)
+    for client in clients[1:]:
         client.sendall(b"x")
-    found = []
-    while wait(listener):
+    connections = []
+    for _ in range(50):
+        assert wait(listener)
         connection = accept(listener)
         assert connection is not None
-        found.append(connection)
-    assert len(found) == 50
-    for connection in (*found, *early):
+        connections.append(connection)
+    assert not wait(listener)
+    assert len(connections) == 50
+    for connection in (*connections, *clients):
         connection.close()
 
 
-def test_one_of_several_leaves_new_connections_to_the_others() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        other = listening.dup()
-        other.setblocking(False)
-        with socket.socket(fileno=listening.dup().detach()) as own:
+def test_one_of_several_workers_leaves_new_connections_to_the_others() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        other = sock.dup()
+        other.settimeout(5)
+        with socket.socket(fileno=sock.dup().detach()) as own:
             listener = Listener(own)
-            listener.stop_accepting(last=False)
-            with socket.create_connection(listening.getsockname()) as client:
+            listener.stop_accepting(drain_backlog=False)
+            with socket.create_connection(sock.getsockname(), timeout=5) as client:
                 client.sendall(b"x")
                 assert not wait(listener)
                 assert accept(listener) is None
@@ -116,15 +124,15 @@ def test_one_of_several_leaves_new_connections_to_the_others() -> None:
         other.close()
 
 
-def test_silent_ones_are_closed_in_the_end(listener: Listener) -> None:
-    with socket.create_connection(listener.getsockname(), timeout=5) as client:
+def test_idle_connections_are_closed_in_the_end(listener: Listener) -> None:
+    with connect(listener) as client:
         assert wait(listener)
         assert accept(listener) is None
-        listener.close_silent()
+        listener.close_idle()
         assert client.recv(1) == b""
 
 
-def test_it_is_otherwise_the_socket_it_stands_for(listener: Listener) -> None:
+def test_other_attributes_are_those_of_the_socket(listener: Listener) -> None:
     assert listener.family == socket.AF_INET
     listener.setblocking(True)
     assert accept(listener) is None

@@ -1,110 +1,309 @@
-"""Who of gunicorn's workers may stop; the rest of it is seen in tests/reliability."""
+"""Which gunicorn worker may stop, and the memory in which workers share that; tests/reliability has whole servers."""
 
 from __future__ import annotations
 
+import errno
+import logging
+import mmap
 import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proxyhooks.gunicorn.worker_table import Board, Entry, Notes, State
+from proxyhooks.gunicorn import worker_table
+from proxyhooks.gunicorn.worker_table import SharedState, State, WorkerRecord, WorkerTable
 
 context = multiprocessing.get_context("fork")
 
 
-def notes(*workers: tuple[int, State], failed: bool = False) -> Notes:
-    """With workers of a generation, in a state, numbered from 1."""
-    entries = {str(number): Entry(generation, state) for number, (generation, state) in enumerate(workers, 1)}
-    return Notes(max(generation for generation, _ in workers), failed, entries)
+def make_table(*workers: tuple[int, State], load_failed: bool = False) -> WorkerTable:
+    """Return a table of workers, each with a generation and a state, numbered from 1."""
+    records = {number: WorkerRecord(generation, state) for number, (generation, state) in enumerate(workers, 1)}
+    return WorkerTable(max(generation for generation, _ in workers), load_failed, records)
 
 
 @pytest.mark.parametrize(
-    ("workers", "failed", "decision"),
+    ("workers", "load_failed", "decision"),
     [
-        # A reload: the first was told to make room.
-        ([(0, "asked"), (0, "asked"), (1, "starting"), (1, "starting")], False, "wait"),
-        ([(0, "asked"), (0, "asked"), (1, "serving"), (1, "starting")], False, "wait"),
-        ([(0, "asked"), (0, "asked"), (1, "serving"), (1, "serving")], False, "stop"),
-        ([(0, "asked"), (0, "asked"), (1, "serving")], True, "stop"),  # one of two has failed, another is to come
-        ([(0, "asked"), (0, "asked"), (1, "starting")], True, "wait"),
-        ([(0, "asked"), (0, "asked")], False, "stay"),
-        ([(0, "asked"), (1, "asked")], False, "stop"),
-        ([(0, "asked"), (1, "stopping")], False, "wait"),
-        # One of its generation.
-        ([(0, "asked"), (0, "serving")], False, "stop"),
-        ([(0, "asked"), (0, "asked")], False, "stop"),
-        ([(0, "asked"), (0, "stopping")], False, "wait"),
-        ([(0, "asked"), (0, "starting")], False, "wait"),
-        ([(0, "asked"), (0, "serving"), (0, "starting")], False, "wait"),
-        ([(0, "asked"), (0, "serving"), (0, "stopping")], False, "wait"),
-        ([(0, "asked")], False, "wait"),
+        # A reload: the first worker is of the old generation.
+        ([(0, "stop_requested"), (0, "stop_requested"), (1, "starting"), (1, "starting")], False, "wait"),
+        ([(0, "stop_requested"), (0, "stop_requested"), (1, "serving"), (1, "starting")], False, "wait"),
+        ([(0, "stop_requested"), (0, "stop_requested"), (1, "serving"), (1, "serving")], False, "stop"),
+        # One of two replacements has failed, and is started again.
+        ([(0, "stop_requested"), (0, "stop_requested"), (1, "serving")], True, "stop"),
+        ([(0, "stop_requested"), (0, "stop_requested"), (1, "starting")], True, "wait"),
+        ([(0, "stop_requested"), (0, "stop_requested")], False, "cancel"),
+        ([(0, "stop_requested"), (1, "stop_requested")], False, "stop"),
+        ([(0, "stop_requested"), (1, "stopping")], False, "wait"),
+        # No reload.
+        ([(0, "stop_requested"), (0, "serving")], False, "stop"),
+        ([(0, "stop_requested"), (0, "stop_requested")], False, "stop"),
+        ([(0, "stop_requested"), (0, "stopping")], False, "wait"),
+        ([(0, "stop_requested"), (0, "starting")], False, "wait"),
+        ([(0, "stop_requested"), (0, "serving"), (0, "starting")], False, "wait"),
+        ([(0, "stop_requested"), (0, "serving"), (0, "stopping")], False, "wait"),
+        ([(0, "stop_requested")], False, "wait"),
     ],
 )
-def test_the_first_may(workers: list[tuple[int, State]], failed: bool, decision: str) -> None:
-    given = notes(*workers, failed=failed)
-    if decision == "stay":
-        given.generation, given.failed = 1, True
-    assert given.decide(1, alone=False) == decision
+def test_the_decision_for_the_first_worker(workers: list[tuple[int, State]], load_failed: bool, decision: str) -> None:
+    table = make_table(*workers, load_failed=load_failed)
+    if decision == "cancel":
+        table.generation, table.load_failed = 1, True
+    assert table.decide(1, only_worker=False) == decision
 
 
-def test_two_that_are_asked_never_rely_on_each_other() -> None:
-    given = notes((0, "asked"), (0, "asked"))
-    assert (given.decide(1, alone=False), given.decide(2, alone=False)) == ("stop", "wait")
+def test_two_workers_with_a_stop_request_never_rely_on_each_other() -> None:
+    table = make_table((0, "stop_requested"), (0, "stop_requested"))
+    assert (table.decide(1, only_worker=False), table.decide(2, only_worker=False)) == ("stop", "wait")
 
 
-def test_a_successor_that_has_not_failed_yet_is_waited_for() -> None:
-    given = notes((0, "asked"))
-    given.generation = 1
-    assert given.decide(1, alone=False) == "wait"
+def test_a_worker_waits_for_a_replacement_that_has_not_failed_yet() -> None:
+    table = make_table((0, "stop_requested"))
+    table.generation = 1
+    assert table.decide(1, only_worker=False) == "wait"
 
 
-def test_the_only_one_has_a_spare_started() -> None:
-    assert notes((0, "asked")).decide(1, alone=True) == "spare"
-    assert notes((0, "asked"), (0, "starting")).decide(1, alone=True) == "wait"
-    assert notes((0, "asked"), (0, "serving")).decide(1, alone=True) == "stop"
+def test_the_only_worker_has_a_replacement_started() -> None:
+    assert make_table((0, "stop_requested")).decide(1, only_worker=True) == "start_replacement"
+    assert make_table((0, "stop_requested"), (0, "starting")).decide(1, only_worker=True) == "wait"
+    assert make_table((0, "stop_requested"), (0, "serving")).decide(1, only_worker=True) == "stop"
 
 
-def _add(board: Board, times: int) -> None:
+@pytest.mark.parametrize(
+    "table", [WorkerTable(), make_table((7, "starting"), (2**32 - 1, "stopping"), load_failed=True)]
+)
+def test_a_table_survives_packing(table: WorkerTable) -> None:
+    assert WorkerTable.unpack(table.pack()) == table
+
+
+def join(process: Any) -> None:
+    process.join(20)
+    assert process.exitcode == 0
+
+
+def count_reloads(state: SharedState, times: int) -> None:
     for _ in range(times):
-        with board.notes() as found:
-            found.generation += 1
+        with state.table() as table:
+            table.generation += 1
 
 
-def test_processes_share_a_board_and_lose_nothing_of_it() -> None:
-    board = Board()
-    processes: list[Any] = [context.Process(target=_add, args=(board, 200)) for _ in range(4)]
+def test_processes_share_a_table_and_lose_no_update() -> None:
+    state = SharedState()
+    processes: list[Any] = [context.Process(target=count_reloads, args=(state, 200)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join()
-        assert process.exitcode == 0
-    with board.notes() as found:
-        assert found.generation == 800
+        join(process)
+    with state.table() as table:
+        assert table.generation == 800
 
 
-def _end(board: Board) -> None:
-    board.ending = True
+def shut_down(state: SharedState) -> None:
+    state.shutting_down = True
 
 
-def test_processes_share_the_end() -> None:
-    board = Board()
-    assert not board.ending
-    process: Any = context.Process(target=_end, args=(board,))
+def test_processes_share_that_the_server_shuts_down() -> None:
+    state = SharedState()
+    assert not state.shutting_down
+    process: Any = context.Process(target=shut_down, args=(state,))
     process.start()
-    process.join()
-    assert board.ending
-    board.ending = False
-    assert not board.ending
+    join(process)
+    assert state.shutting_down
+    state.shutting_down = False
+    assert not state.shutting_down
 
 
-def test_a_change_is_kept_only_if_it_was_made_whole() -> None:
-    board = Board()
+def test_an_update_that_raises_changes_nothing() -> None:
+    state = SharedState()
 
-    def fail(found: Notes) -> None:
-        found.generation = 7
+    def fail(table: WorkerTable) -> None:
+        table.generation = 7
         raise RuntimeError
 
-    with pytest.raises(RuntimeError), board.notes() as found:
-        fail(found)
-    with board.notes() as found:
-        assert found == Notes()
+    with pytest.raises(RuntimeError), state.table() as table:
+        fail(table)
+    with state.table() as table:
+        assert table == WorkerTable()
+
+
+# A process that is killed during an update
+
+
+def advance(state: SharedState) -> None:
+    """Change every part of the table, so that a mixture of an old and a new table can be told from both."""
+    with state.table() as table:
+        table.generation += 1
+        table.load_failed = not table.load_failed
+        table.workers = {number: WorkerRecord(table.generation) for number in range(table.generation % 30)}
+
+
+def generation_of_complete_table(state: SharedState) -> int:
+    with state.table() as table:
+        assert table.load_failed == (table.generation % 2 == 1)
+        assert table.workers == {number: WorkerRecord(table.generation) for number in range(table.generation % 30)}
+        return table.generation
+
+
+class DeadlyMemory(mmap.mmap):
+    """Shared memory; the write with a number, counted from 0, is done by half and kills its process."""
+
+    deadly_write = -1
+    writes = -1
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self.writes += 1
+        if self.writes != self.deadly_write:
+            super().__setitem__(place, value)
+            return
+        if isinstance(place, slice):
+            half = len(value) // 2
+            super().__setitem__(slice(place.start, place.start + half), value[:half])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def advance_and_die(state: Any, deadly_write: int) -> None:
+    state._memory.deadly_write = deadly_write
+    state._memory.writes = -1
+    advance(state)
+
+
+@pytest.mark.parametrize("deadly_write", [0, 1])
+def test_a_kill_at_any_write_leaves_the_last_table_and_no_lock(
+    deadly_write: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mmap, "mmap", DeadlyMemory)
+    state = SharedState()
+    for generation in range(1, 40):
+        process: Any = context.Process(target=advance_and_die, args=(state, deadly_write))
+        process.start()
+        process.join(20)
+        assert process.exitcode == -signal.SIGKILL
+        assert generation_of_complete_table(state) == generation - 1
+        advance(state)
+        assert generation_of_complete_table(state) == generation
+    assert not caplog.records
+
+
+def test_an_update_has_no_further_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The previous test kills at each of them."""
+    monkeypatch.setattr(mmap, "mmap", DeadlyMemory)
+    state = SharedState()
+    process: Any = context.Process(target=advance_and_die, args=(state, 2))
+    process.start()
+    join(process)
+    assert generation_of_complete_table(state) == 1
+
+
+def advance_until(state: SharedState, deadline: float) -> None:
+    while time.monotonic() < deadline:
+        advance(state)
+
+
+def test_kills_at_random_leave_a_complete_table(caplog: pytest.LogCaptureFixture) -> None:
+    state = SharedState()
+    chance = random.Random(1)
+    end = time.monotonic() + 2.5
+    processes: list[Any] = []
+    kills = last = 0
+    while time.monotonic() < end:
+        while len(processes) < 3:
+            processes.append(context.Process(target=advance_until, args=(state, end + 20)))
+            processes[-1].start()
+        time.sleep(chance.uniform(0, 0.02))
+        killed = processes.pop(chance.randrange(3))
+        killed.kill()
+        killed.join(20)
+        assert killed.exitcode == -signal.SIGKILL
+        kills += 1
+        generation = generation_of_complete_table(state)
+        assert generation >= last
+        last = generation
+    for process in processes:
+        process.kill()
+        process.join(20)
+    assert generation_of_complete_table(state) >= last
+    assert kills >= 20
+    assert last > kills
+    assert not caplog.records
+
+
+# A damaged table
+
+
+@pytest.mark.parametrize("damage", [b"\0", b"\xff", bytes(range(256))], ids=["zeros", "ones", "everything"])
+@pytest.mark.parametrize("current", [0, 1, 77])
+def test_a_damaged_table_is_logged_once_and_starts_again_empty(
+    damage: bytes, current: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    state: Any = SharedState()
+    advance(state)
+    size = len(state._memory)
+    state._memory[:] = (damage * (size // len(damage) + 1))[:size]
+    state._memory[worker_table._CURRENT_COPY] = current
+    for generation in range(3):
+        with state.table() as table:
+            assert table == WorkerTable(generation)
+            table.generation += 1
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "The table of workers is damaged and starts again empty" in caplog.text
+
+
+def test_every_changed_bit_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    state: Any = SharedState()
+    with state.table() as table:
+        table.workers = {1: WorkerRecord(0, "serving")}
+    with state.table() as table:
+        table.workers[2] = WorkerRecord(0, "starting")
+    start = worker_table._COPIES + worker_table._COPY_SIZE * state._memory[worker_table._CURRENT_COPY]
+    good = bytes(state._memory)
+    for offset in range(worker_table._FRAME.size + len(table.pack())):
+        for bit in range(8):
+            state._memory[:] = good
+            state._memory[start + offset] ^= 1 << bit
+            caplog.clear()
+            with state.table() as table:
+                assert table == WorkerTable()
+            assert len(caplog.records) == 1
+
+
+def test_an_update_that_raises_after_damage_logs_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    state: Any = SharedState()
+    state._memory[:] = bytes(len(state._memory))
+    for _ in range(2):
+        with pytest.raises(KeyError), state.table() as table:
+            table.decide(1, only_worker=True)
+    assert len(caplog.records) == 1
+
+
+# The file for the lock
+
+
+def test_the_state_needs_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.mkstemp", lambda **options: pytest.fail("a temporary file"))
+    state = SharedState()
+    advance(state)
+    assert generation_of_complete_table(state) == 1
+
+
+def refuse(name: str) -> int:
+    raise PermissionError(errno.EACCES, "refused", name)
+
+
+@pytest.mark.parametrize("memfd_create", [None, refuse], ids=["missing", "refused"])
+def test_without_memfd_the_lock_is_in_the_directory(
+    memfd_create: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if memfd_create is None:
+        monkeypatch.delattr(os, "memfd_create")
+    else:
+        monkeypatch.setattr(os, "memfd_create", memfd_create)
+    state: Any = SharedState(str(tmp_path))
+    assert os.readlink(f"/proc/self/fd/{state._lock_file}").startswith(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    advance(state)
+    assert generation_of_complete_table(state) == 1

@@ -159,7 +159,7 @@ async def failed_reload(here: Path, calls: int, *, start: float = 0) -> Client:
             before = server.workers()
             (here / "broken").touch()
             server.kill(signal.SIGHUP)
-            await until(lambda: server.logged("this worker goes on") == 2, "a word about it")
+            await until(lambda: server.logged("this worker keeps serving") == 2, "a word about it")
             assert server.workers() == before
             assert server.logged("RuntimeError: a typo")
             (here / "broken").unlink()
