@@ -7,35 +7,18 @@ the close in a reply (``Connection: close``), and no request is lost.
 
 from __future__ import annotations
 
-import os
 import random
 import time
 import weakref
-from typing import Any, Final
+from typing import Any
 
-_VARIABLE: Final = "PROXYHOOKS_KEEPALIVE_TIME"
-_DEFAULT: Final = 30.0
-
-
-def read_keepalive_time() -> float:
-    """Read the maximum age from the environment variable ``PROXYHOOKS_KEEPALIVE_TIME``; seconds, 0 for no limit.
-
-    :raises ValueError: if the variable is not a finite number, or is negative.
-    """
-    text = os.environ.get(_VARIABLE) or str(_DEFAULT)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{_VARIABLE} is a number of seconds such as 30, or 0 for no limit, not {text!r}")
-    return seconds
+from .._settings.settings import KEEPALIVE_TIME
 
 
 class MaxConnectionAge:
     """Decides with which request a connection ends. A connection's age counts from its first request."""
 
-    def __init__(self, seconds: float = _DEFAULT) -> None:
+    def __init__(self, seconds: float = KEEPALIVE_TIME.default) -> None:
         self.seconds = seconds
         """0 for no limit. Each connection gets a limit of its own, between half of this and all of it."""
         # Keys are gunicorn's unreaders, of which each connection has one. Values are times of the monotonic clock.

@@ -10,7 +10,8 @@ import weakref
 from types import FrameType
 from typing import Any, Final
 
-from .connection_age import MaxConnectionAge, read_keepalive_time
+from .._settings.settings import read_keepalive_time
+from .connection_age import MaxConnectionAge
 from .graceful_stop import GracefulStop
 from .listener import wrap_socket
 from .worker_table import SharedState, WorkerRecord, WorkerTable

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from proxyhooks.gunicorn.connection_age import MaxConnectionAge, read_keepalive_time
+from proxyhooks import SetupError
+from proxyhooks._settings.settings import read_keepalive_time
+from proxyhooks.gunicorn.connection_age import MaxConnectionAge
 
 
 class Unreader:
@@ -68,7 +70,7 @@ def test_zero_means_no_limit(clock: list[float], monkeypatch: pytest.MonkeyPatch
 def test_a_value_that_is_no_time_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", text)
     with pytest.raises(
-        ValueError, match=f"PROXYHOOKS_KEEPALIVE_TIME is a number of seconds such as 30, .* not '{text}'"
+        SetupError, match=f"PROXYHOOKS_KEEPALIVE_TIME must be a number of seconds such as 30, .* not '{text}'"
     ):
         read_keepalive_time()
 

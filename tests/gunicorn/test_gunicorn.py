@@ -231,7 +231,7 @@ def test_a_start_with_a_wrong_setting_ends_with_its_error(tmp_path: Path) -> Non
     with start(tmp_path, *SETTINGS, PROXYHOOKS_KEEPALIVE_TIME="30s") as server:
         assert server.wait() != 0
         log = server.log()
-    assert "PROXYHOOKS_KEEPALIVE_TIME is a number of seconds such as 30, or 0 for no limit, not '30s'" in log
+    assert "PROXYHOOKS_KEEPALIVE_TIME must be a number of seconds such as 30, or 0 for no limit, not '30s'" in log
 
 
 def test_a_reload_runs_the_new_code_of_the_package(tmp_path: Path) -> None:
