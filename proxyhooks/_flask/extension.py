@@ -19,7 +19,6 @@ from werkzeug.local import LocalProxy
 from .._dispatch.decorators import SchemaLike
 from .._dispatch.dispatcher import Dispatcher, logger
 from .._dispatch.events import EVENTS
-from .._dispatch.index import Index
 from .._dispatch.registry import Hooks
 from .._dispatch.replies import as_rejection, refusal_reply
 from .._dispatch.signatures import is_async, source_location
@@ -95,7 +94,6 @@ class ProxyHooks(Hooks):
             prefix is taken, or if two hooks have the same shape.
         """
         secrets, timeout = load_secrets(app.config, self._secrets), read_timeout(app.config)
-        Index(self)
         installed: _Installed | None = app.extensions.get(_KEY)
         if installed is None:
             installed = app.extensions[_KEY] = _install(app)
@@ -129,7 +127,7 @@ class ProxyHooks(Hooks):
             return _sync(app, function) if is_async(function) else function
 
         details = bool(app.config.get("PROXYHOOKS_VALIDATION_DETAILS", False))
-        return Dispatcher(Index(self, ready), self._meta_schema, details, timeout)
+        return Dispatcher(self.index, ready, self._meta_schema, details, timeout)
 
 
 def hooks_of(app: Flask, name: str | None = None) -> ProxyHooks:

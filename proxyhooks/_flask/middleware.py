@@ -76,7 +76,7 @@ def settle(passage: Passage) -> Reply:
     assert passage.call is not None
     assert passage.dispatcher is not None
     try:
-        answer = passage.answer = passage.dispatcher.answer(passage.call)
+        answer = passage.answer = passage.dispatcher.dispatch(passage.call)
     except BaseException:
         _tell(passage, passage.call.event, None)
         raise

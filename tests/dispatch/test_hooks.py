@@ -94,11 +94,21 @@ def other_name(req: SubscribeRequest, room: int) -> SubscribeResult: ...
 @pytest.mark.parametrize(
     ("event", "arguments", "hook", "hint"),
     [
-        ("subscribe", (), wrong_request, "is given a SubscribeRequest, but its req is annotated as PublishRequest"),
+        ("subscribe", (), wrong_request, "is called with a SubscribeRequest, but req is annotated as PublishRequest"),
         ("subscribe", (), wrong_result, "must return a SubscribeResult, but is annotated to return PublishResult"),
         ("subscribe", (), no_request, "hook(req)"),
-        ("subscribe", ("chat:<int:room_id>",), wrong_variable, "its room_id is int, but is annotated as str"),
-        ("subscribe", ("chat:<uuid:room_id>",), wrong_variable, "its room_id is UUID, but is annotated as str"),
+        (
+            "subscribe",
+            ("chat:<int:room_id>",),
+            wrong_variable,
+            "room_id is int in the pattern, but is annotated as str",
+        ),
+        (
+            "subscribe",
+            ("chat:<uuid:room_id>",),
+            wrong_variable,
+            "room_id is UUID in the pattern, but is annotated as str",
+        ),
         ("subscribe", ("chat:<int:room_id>",), too_few, "hook(req, room_id)"),
         ("subscribe", ("chat:<int:room_id>",), too_many, "'other'"),
         ("subscribe", ("chat:<int:room_id>",), other_name, "hook(req, room_id)"),
@@ -278,7 +288,7 @@ def test_one_module_by_two_ways_with_different_before_hooks_is_refused() -> None
         outer.include(way)
     with pytest.raises(SetupError, match="two hooks"):
         other.before_hook(lambda req: None)
-    assert other._before == []
+    assert other._before_hooks == []
 
 
 @pytest.mark.parametrize("prefix", ["<name>:", 5, None])
@@ -344,7 +354,7 @@ def test_a_function_that_yields_is_no_hook() -> None:
 def test_a_before_hook_for_a_request_that_it_never_gets_is_refused() -> None:
     def before(req: ConnectRequest) -> None: ...
 
-    with pytest.raises(SetupError, match="is given a UserRequest, but its req is annotated as ConnectRequest"):
+    with pytest.raises(SetupError, match="is called with a UserRequest, but req is annotated as ConnectRequest"):
         Hooks().before_hook(before)  # type: ignore[type-var]
 
 

@@ -87,7 +87,7 @@ def test_a_payload_that_does_not_fit_is_107(
     assert ask("rpc", **payload).json == BAD_REQUEST
     assert not SEEN
     (record,) = caplog.records
-    assert "the payload is refused" in record.getMessage()
+    assert "the payload is invalid" in record.getMessage()
     assert record.exc_info is None
 
 

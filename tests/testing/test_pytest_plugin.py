@@ -44,11 +44,11 @@ def test_a_failing_assert_shows_request_reply_and_reason(tmp_path: Path) -> None
     )
     said = run(tmp_path, tests).stdout
     assert "1 failed, 1 passed" in said
-    assert "Centrifugo's steps" in said
+    assert "Exchanges with the application" in said
     assert '"user":"42","method":"m","data":{"x":1}}' in said
     assert 'reply:   200 {"error":{"code":103,"message":"only owners"}}' in said
     assert "why:     the reply is an error, 103 'only owners'" in said
-    assert "before" not in said.partition("Centrifugo's steps")[2]
+    assert "before" not in said.partition("Exchanges with the application")[2]
 
 
 def test_it_costs_nothing_where_it_is_not_used() -> None:

@@ -12,8 +12,7 @@ from typing import Any, Final
 from flask import Flask
 from marshmallow import Schema
 
-from ..._dispatch.dispatcher import Dispatcher, logger
-from ..._dispatch.index import Route
+from ..._dispatch.dispatcher import Dispatcher, Route, logger
 from ...exceptions import SetupError
 from ..middleware import Middleware
 from .compiled_dump import compile_dump
@@ -40,7 +39,7 @@ def install_fast_path(
     def build_and_shorten() -> Dispatcher:
         dispatcher = build()
         dispatcher.load_meta = compile_load(dispatcher.meta_schema) or dispatcher.load_meta
-        for _, _, route in dispatcher.index.routes():
+        for route in dispatcher.routes.values():
             _quicken(route)
         if isinstance(guard.fast_path, FastPath):  # another ProxyHooks was here
             return dispatcher
