@@ -117,7 +117,7 @@ def test_a_result_that_was_loaded_is_dumped_and_loaded_again_as_the_same(data: s
 
 
 def test_every_message_has_a_schema_under_its_name() -> None:
-    for name in messages.__all__:
+    for name in vars(messages)["__all__"]:
         message = getattr(messages, name)
         if isinstance(message, type) and hasattr(message, "__dataclass_fields__"):
             schema = getattr(schemas, f"{name}Schema")

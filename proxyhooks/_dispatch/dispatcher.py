@@ -134,7 +134,7 @@ class Dispatcher:
             return refusal_reply(event, rejection, message, route.hook.name)
         finally:
             if (seconds := time.monotonic() - started) > self._timeout:
-                text = "hook %s for %s took %.3g s: Centrifugo gave up after %g s (PROXYHOOKS_TIMEOUT)"
+                text = "hook %s for %s took %.3g s: Centrifugo has given up after %g s (PROXYHOOKS_TIMEOUT)"
                 logger.warning(text, route.hook.source_location, event.name, seconds, self._timeout)
 
     def _load_meta(self, event: Event, message: m.UserRequest[Any], load: Callable[[Any], Any]) -> None:

@@ -144,7 +144,7 @@ class Hooks:
 
     def _as_included(self, registrations: list[Registration]) -> dict[Hooks, list[Registration]]:
         """Registrations of this collection, as it and each collection that includes it has them."""
-        by_collection = {self: registrations}
+        by_collection: dict[Hooks, list[Registration]] = {self: registrations}
         for includer in self._includers:
             for included, rpc_prefix in includer._included:
                 if included is self:

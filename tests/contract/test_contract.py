@@ -13,7 +13,7 @@ from flask import Flask
 from marshmallow import INCLUDE, Schema, fields, validate
 
 from examples.rooms import create_app
-from proxyhooks import ChannelPattern, Error, ProxyHooks, PublishResult, RPCResult, SubscribeResult
+from proxyhooks import ChannelPattern, Error, ProxyHooks, PublishResult, RPCResult, SetupError, SubscribeResult
 from proxyhooks.cli import centrifugo
 from proxyhooks.contract import contract_of
 from proxyhooks.contract.typescript import typescript
@@ -205,6 +205,19 @@ def test_typescript_takes_that_of_the_rooms(tmp_path: Path) -> None:
     compiled = node(COMPILER, *OPTIONS, "--noEmit", "contract.ts", cwd=tmp_path)
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
     assert "RoomIsFull" in written.stdout
+
+
+def test_without_apispec_one_sentence_names_the_remedy(
+    hooks: ProxyHooks, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "apispec", None)
+    with pytest.raises(SetupError, match=r"needs apispec.*: pip install 'proxyhooks\[contract\]'$"):
+        contract_of(hooks)
+    exported = app.test_cli_runner().invoke(centrifugo, ["export", "json"])
+    assert exported.exit_code == 1
+    assert exported.output == (
+        "Error: the contract needs apispec, which is not installed: pip install 'proxyhooks[contract]'\n"
+    )
 
 
 def test_drift_is_found(hooks: ProxyHooks, app: Flask, tmp_path: Path) -> None:

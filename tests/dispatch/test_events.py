@@ -31,6 +31,7 @@ from proxyhooks import (
     errors,
 )
 from proxyhooks._dispatch.events import EVENTS
+from proxyhooks.centrifugo.judge import judge
 from tests.support.asking import Ask
 from tests.support.paths import DATA
 
@@ -79,6 +80,15 @@ def test_the_table_is_centrifugos() -> None:
         assert (event.request.__name__, event.result.__name__) == (row["request"], row["result"])
         assert event.carries_error == ("error" in row["reply_may_carry"])
         assert event.carries_disconnect == ("disconnect" in row["reply_may_carry"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_table_says_of_replies_is_what_the_judge_makes_of_them(name: str) -> None:
+    event = EVENTS[name]
+    assert judge(name, 200, b"{}").outcome == event.empty_reply
+    failed = judge(name, 500, b"")
+    assert (failed.outcome == "grace") == event.failure_is_grace
+    assert failed.comes_back == (event.client_retries or event.failure_is_grace)
 
 
 RESULTS: dict[str, tuple[Any, dict[str, Any]]] = {

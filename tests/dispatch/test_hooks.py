@@ -27,6 +27,7 @@ from proxyhooks import (
     errors,
 )
 from proxyhooks._dispatch.events import EVENTS
+from proxyhooks._dispatch.index import Index
 from tests.support.asking import Ask
 
 
@@ -265,6 +266,73 @@ def test_conflicts_that_come_after_the_include_are_found_when_they_are_made() ->
     rooms.rpc("b")(lambda req: RPCResult())  # what was refused left nothing behind
     with pytest.raises(SetupError, match="two hooks"):
         middle.rpc("b")(lambda req: RPCResult())
+
+
+def test_a_conflict_leaves_every_collection_as_it_was() -> None:
+    rooms, first, second = Hooks(), Hooks(), Hooks()
+    first.include(rooms)
+    second.include(rooms, rpc_prefix="rooms.")
+    second.rpc("rooms.a")(lambda req: RPCResult())
+    before = [registrations(hooks) for hooks in (rooms, first, second)]
+    with pytest.raises(SetupError, match=r"rpc for 'rooms.a' has two hooks"):
+        rooms.rpc("a")(lambda req: RPCResult())  # only the last of the three has it already
+    with pytest.raises(SetupError, match="two hooks"):
+        rooms.include(with_rpc("a"))
+    assert [registrations(hooks) for hooks in (rooms, first, second)] == before
+    rooms.rpc("b")(lambda req: RPCResult())
+    assert [len(registrations(hooks)) for hooks in (rooms, first, second)] == [1, 1, 2]
+
+
+def registrations(hooks: Hooks) -> set[str | None]:
+    patterns = [registration.pattern for registration in hooks.index.registrations()]
+    return {pattern.text if pattern else None for pattern in patterns}
+
+
+def test_hooks_behind_a_prefix_that_conflict_among_themselves_are_refused() -> None:
+    rooms, hooks = Hooks(), Hooks()
+    rooms.rpc(lambda req: RPCResult())
+    rooms.rpc("<path:rest>")(lambda req, rest: RPCResult())
+    with pytest.raises(SetupError, match="two hooks"):
+        hooks.include(rooms, rpc_prefix="rooms.")
+    assert registrations(hooks) == set()
+    hooks.include(rooms)
+
+
+def test_a_hook_that_comes_by_two_ways_after_the_include_runs_the_same_functions_or_is_refused() -> None:
+    shared, strict, lax, outer = Hooks(), Hooks(), Hooks(), Hooks()
+    strict.before_hook(lambda req: None)
+    for way in (strict, lax):
+        way.include(shared)
+        outer.include(way)
+    with pytest.raises(SetupError, match="two hooks"):
+        shared.rpc("a")(lambda req: RPCResult())
+    assert registrations(outer) == registrations(shared) == set()
+    shared.connect(lambda req: ConnectResult(user="1"))  # no before_hook runs for it
+
+
+def test_each_registration_is_checked_once_in_each_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = checked = 0
+    build, check = Index.__init__, Index._check
+
+    def count_build(self: Index, *args: Any) -> None:
+        nonlocal built
+        built += 1
+        build(self, *args)
+
+    def count_check(self: Index, registration: Any) -> None:
+        nonlocal checked
+        checked += 1
+        check(self, registration)
+
+    rooms, app_hooks = Hooks(), Hooks()
+    app_hooks.include(rooms)
+    monkeypatch.setattr(Index, "__init__", count_build)
+    monkeypatch.setattr(Index, "_check", count_check)
+    for number in range(10_000):
+        rooms.publish(f"ns{number}:<int:room_id>")(lambda req, room_id: PublishResult())
+    assert (built, checked) == (0, 20_000)  # once for each of the two collections
+    Hooks().include(rooms)
+    assert (built, checked) == (2, 40_000)
 
 
 def with_rpc(name: str) -> Hooks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import uuid
 from pathlib import Path
@@ -212,6 +213,26 @@ def test_doubt_between_int_and_uuid_is_refused(swap: bool, continued: str) -> No
     tree.add(ChannelPattern(first), 1)
     with pytest.raises(SetupError, match="neither is more specific"):
         tree.add(ChannelPattern(second), 2)
+
+
+def test_doubt_does_not_depend_on_other_patterns() -> None:
+    for order in itertools.permutations(["x:<int:a>-y", "x:<int:a>-z", "x:<uuid:b>"]):
+        tree = PatternTree()
+        for pattern in order:
+            assert tree.add(ChannelPattern(pattern), pattern) is None
+
+
+def test_looking_for_a_pattern_of_the_same_shape_changes_nothing() -> None:
+    tree = PatternTree()
+    tree.add(ChannelPattern("chat:<int:a>/x"), 1)
+    for text in ("chat:<int:b>", "chat:<int:b>/xy", "cha", "c<name>", "chat:<uuid:b>/x"):
+        assert tree.same_shape(ChannelPattern(text)) is None
+    assert tree.same_shape(ChannelPattern("chat:<int:b>/x")) == 1
+    tree.add(ChannelPattern("chat:<uuid:a>"), 2)
+    with pytest.raises(SetupError, match="neither is more specific"):
+        tree.same_shape(ChannelPattern("chat:<int:a>-<name>"))
+    assert tree.find("chat:1") is None
+    assert tree.add(ChannelPattern("c<name>"), 3) is None
 
 
 def test_int_and_uuid_side_by_side_are_no_doubt() -> None:
