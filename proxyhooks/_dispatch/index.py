@@ -68,8 +68,8 @@ class Index:
     def __init__(self, registrations: Iterable[Registration] = ()) -> None:
         self._events: dict[str, _EventIndex] = {}
         for registration in registrations:
-            self._check(registration)
-            self._add(registration)
+            self._check_one(registration)
+            self._add_one(registration)
 
     def check(self, registrations: Sequence[Registration]) -> None:
         """Check that :meth:`add` can add them all.
@@ -79,29 +79,32 @@ class Index:
         if len(registrations) > 1:
             Index(registrations)
         for registration in registrations:
-            self._check(registration)
+            self._check_one(registration)
 
     def add(self, registrations: Iterable[Registration]) -> None:
         """Add registrations for which :meth:`check` has raised nothing."""
         for registration in registrations:
-            self._add(registration)
+            self._add_one(registration)
 
     def serves(self, event: Event) -> bool:
         return event.name in self._events
 
     def find(self, event: Event, request: m.Request) -> tuple[Registration, dict[str, Any]] | None:
-        """The hook for a request of an event that is served, and its arguments from the pattern."""
+        """The registration that matches a request, and the values of its pattern's variables.
+
+        :raises KeyError: if no hook serves the event.
+        """
         index = self._events[event.name]
         if event.routed_on is not None:
             match = index.tree.find(getattr(request, event.routed_on))
             if match is not None:
                 registration, variables = match
-                # A hook without a pattern has one behind an rpc_prefix, but no argument for its variable.
+                # Behind an rpc_prefix, a hook without a pattern is registered with one; it takes no argument for it.
                 return registration, variables if registration.hook.pattern else {}
         return None if index.without_pattern is None else (index.without_pattern, {})
 
     def similar_patterns(self, event: Event, name: str) -> list[str]:
-        """A few patterns that start as the name does or resemble it, for the log."""
+        """Up to three patterns that start like the name or resemble it, for the log."""
         start = name[: next((n for n, character in enumerate(name, 1) if character in SYMBOLS + "."), len(name))]
         patterns = self._events[event.name].by_pattern
         same_start = [text for text in patterns if text.startswith(start)][:3] if start else []
@@ -114,12 +117,13 @@ class Index:
             if index.without_pattern is not None:
                 yield index.without_pattern
 
-    def _check(self, new: Registration) -> None:
+    def _check_one(self, new: Registration) -> None:
         index = self._events.get(new.hook.event.name)
         if index is None:
             return
         present = index.without_pattern if new.pattern is None else index.tree.same_shape(new.pattern)
-        # A collection may be included in two ways. Its hooks are then the same, unless other before_hooks would run.
+        # A collection that is included in two ways brings its hooks twice. If other before_hooks run in the second
+        # way, it is a conflict: only those of one way would run.
         if present is None or (present.hook is new.hook and present.before_hooks == new.before_hooks):
             return
         event = new.hook.event
@@ -128,7 +132,7 @@ class Index:
             f"{event.name} for {requests} has two hooks: {present.hook.source_location} and {new.hook.source_location}"
         )
 
-    def _add(self, new: Registration) -> None:
+    def _add_one(self, new: Registration) -> None:
         index = self._events.setdefault(new.hook.event.name, _EventIndex())
         if new.pattern is None:
             index.without_pattern = new

@@ -74,11 +74,14 @@ class Hooks:
 
         It runs for the events whose request has a ``user``, after the hook is found and before the payload is read.
         It returns nothing and may raise a refusal.
+
+        :raises SetupError: if the function does not take the request alone, if hooks that are included in two ways
+            would no longer have the same before_hooks, or if it is async and asgiref is missing.
         """
         self._require_open(f"before_hook {source_location(function)}")
         check_callable(function, "before_hook")
         check_before_hook(function)
-        # The function belongs to many registrations at once, so their indexes are built anew.
+        # Many registrations change, in this collection and in those that include it: their indexes are built anew.
         indexes = {hooks: Index(hooks._registrations_with(function, self)) for hooks in self._as_included([])}
         for hooks, index in indexes.items():
             hooks.index = index

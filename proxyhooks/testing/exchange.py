@@ -60,9 +60,9 @@ def exchange_of(verdict: Verdict, request: dict[str, Any], response: AppResponse
 
 
 def raise_if_misread(exchange: Exchange) -> Exchange:
-    """Return the exchange if the reply means what the application meant.
+    """Return the exchange, unless Centrifugo misreads the reply.
 
-    :raises MisreadReply: if Centrifugo would misread it, or no hook was reached.
+    :raises MisreadReply: if it does, or if it follows a redirect, or if the request reached no hook.
     """
     client_error = exchange.status is not None and 400 <= exchange.status < 500
     if exchange.misread or exchange.outcome == "redirected" or client_error:

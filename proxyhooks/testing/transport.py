@@ -51,7 +51,7 @@ def _to_browser_json(value: Any) -> str:
 
 
 def _position(event: Event, field_name: str) -> int:
-    """The position of a field in Centrifugo's requests: ``meta`` is last, or before ``data``."""
+    """The sort key of a field: Centrifugo writes ``meta`` last, or in some events before ``data``."""
     if field_name == "meta":
         return 1
     return 2 if field_name == "data" and event.data_follows_meta else 0

@@ -134,7 +134,7 @@ def test_the_message_names_the_file_and_the_line() -> None:
         Hooks().subscribe(wrong_request)  # type: ignore[arg-type]
 
 
-def test_wider_and_unresolvable_annotations_are_left_alone() -> None:
+def test_wider_and_unresolvable_annotations_are_accepted() -> None:
     def base(req: UserRequest) -> SubscribeResult: ...
     def generic(req: SubscribeRequest[dict[str, Any], str]) -> SubscribeResult: ...
     def unknown(req: NotDefinedAnywhere) -> SubscribeResult: ...  # type: ignore[name-defined]  # noqa: F821
@@ -298,7 +298,7 @@ def test_hooks_behind_a_prefix_that_conflict_among_themselves_are_refused() -> N
     hooks.include(rooms)
 
 
-def test_a_hook_that_comes_by_two_ways_after_the_include_runs_the_same_functions_or_is_refused() -> None:
+def test_a_hook_registered_after_two_includes_needs_the_same_before_hooks_in_both() -> None:
     shared, strict, lax, outer = Hooks(), Hooks(), Hooks(), Hooks()
     strict.before_hook(lambda req: None)
     for way in (strict, lax):
@@ -312,7 +312,7 @@ def test_a_hook_that_comes_by_two_ways_after_the_include_runs_the_same_functions
 
 def test_each_registration_is_checked_once_in_each_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     built = checked = 0
-    build, check = Index.__init__, Index._check
+    build, check = Index.__init__, Index._check_one
 
     def count_build(self: Index, *args: Any) -> None:
         nonlocal built
@@ -327,7 +327,7 @@ def test_each_registration_is_checked_once_in_each_collection(monkeypatch: pytes
     rooms, app_hooks = Hooks(), Hooks()
     app_hooks.include(rooms)
     monkeypatch.setattr(Index, "__init__", count_build)
-    monkeypatch.setattr(Index, "_check", count_check)
+    monkeypatch.setattr(Index, "_check_one", count_check)
     for number in range(10_000):
         rooms.publish(f"ns{number}:<int:room_id>")(lambda req, room_id: PublishResult())
     assert (built, checked) == (0, 20_000)  # once for each of the two collections
@@ -407,7 +407,7 @@ def test_a_decorator_may_replace_arguments(hooks: ProxyHooks, ask: Ask) -> None:
         assert ask("rpc", method=method).json == {"result": {"data": "room 7"}}
 
 
-def test_a_function_that_yields_is_no_hook() -> None:
+def test_a_generator_function_is_refused() -> None:
     def generator(req: RPCRequest) -> Any:
         yield RPCResult()
 
@@ -419,7 +419,7 @@ def test_a_function_that_yields_is_no_hook() -> None:
             Hooks().rpc(hook)
 
 
-def test_a_before_hook_for_a_request_that_it_never_gets_is_refused() -> None:
+def test_a_before_hook_annotated_with_another_request_is_refused() -> None:
     def before(req: ConnectRequest) -> None: ...
 
     with pytest.raises(SetupError, match="is called with a UserRequest, but req is annotated as ConnectRequest"):
@@ -547,7 +547,7 @@ def test_a_before_hook_takes_the_request_alone() -> None:
         Hooks().before_hook(5)  # type: ignore[type-var]
 
 
-def test_the_index_is_built_once_even_if_many_requests_come_first(
+def test_the_dispatcher_is_built_once_even_if_many_requests_come_at_once(
     hooks: ProxyHooks, ask: Ask, monkeypatch: Any
 ) -> None:
     built: list[int] = []
@@ -562,7 +562,7 @@ def test_the_index_is_built_once_even_if_many_requests_come_first(
     assert built == [1]
 
 
-def test_a_hook_is_still_a_function_to_be_called() -> None:
+def test_a_hook_can_be_called_like_any_function() -> None:
     hooks = Hooks()
 
     @hooks.connect
