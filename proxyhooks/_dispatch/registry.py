@@ -30,13 +30,16 @@ class Hooks:
 
     A :class:`proxyhooks.ProxyHooks` is a collection too, and includes others.
 
-    Each event of Centrifugo is a decorator of that name: ``connect``, ``refresh``, ``subscribe``, ``sub_refresh``,
-    ``publish``, ``rpc``, ``map_publish``, ``map_remove``, ``shared_poll_refresh``, ``cache_empty`` and ``state``.
-    Without a pattern the hook serves every channel or method. ``@hooks.publish("chat:<int:room_id>")`` serves the
-    channels that match; the hook gets the variables as keyword arguments. ``data_schema=`` is a marshmallow schema,
-    class or instance, or a function ``(data) -> value``; it converts the payload of the request, and ``req.data`` is
-    its result. For publish, rpc and map_publish ``result_schema=`` is the schema that dumps the ``data`` of the
-    result. A decorator returns the function unchanged. Hooks can be registered until the first request.
+    Each event of Centrifugo has a decorator of its name, such as ``@hooks.connect``, which returns the function
+    unchanged. Its options are:
+
+    - a pattern: ``@hooks.publish("chat:<int:room_id>")`` serves the channels that match, and the hook gets the
+      variables as keyword arguments; without a pattern the hook serves every channel or method that no pattern matches;
+    - ``data_schema=``: a marshmallow schema, class or instance, or a function ``(data) -> value``, that converts the
+      payload of the request; the hook gets the converted payload as ``req.data``;
+    - ``result_schema=``: a marshmallow schema that dumps the ``data`` of the result.
+
+    Hooks can be registered until the first request.
 
     :raises SetupError: from a decorator, if the hook does not fit its event and pattern, if another hook matches the
         same requests, or if the hook is async and asgiref is missing.
@@ -146,7 +149,7 @@ class Hooks:
             hooks.index.add(new)
 
     def _as_included(self, registrations: list[Registration]) -> dict[Hooks, list[Registration]]:
-        """Registrations of this collection, as it and each collection that includes it has them."""
+        """Registrations of this collection, as they are in it and in each collection that includes it."""
         by_collection: dict[Hooks, list[Registration]] = {self: registrations}
         for includer in self._includers:
             for included, rpc_prefix in includer._included:
