@@ -1,7 +1,7 @@
 """The decorators of :class:`proxyhooks.Hooks`, one class for each set of options.
 
-A decorator registers the hook and returns it unchanged. It is called with the hook (``@hooks.connect``), or with
-options, and then returns what is called with the hook (``@hooks.publish("chat:<name>")``).
+A decorator registers the hook and returns it unchanged. It is called with the hook, as in ``@hooks.connect``, or with
+options, as in ``@hooks.publish("chat:<name>")``; with options it returns the decorator of the hook.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Register: TypeAlias = Callable[..., None]
 
 
 class DecoratorWithOptions(Protocol[RequestT, ResultT]):
-    """What a decorator returns if it is called with options."""
+    """The decorator that is returned if options are given."""
 
     @overload
     def __call__(

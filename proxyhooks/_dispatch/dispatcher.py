@@ -27,7 +27,7 @@ from .signatures import source_location
 logger: Final = logging.getLogger("proxyhooks")
 
 Prepare = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""Returns the function, or for an async one a function that runs it to its end."""
+"""Returns the function itself, or a synchronous function in place of an async one."""
 
 _MAX_LOGGED_NAMES: Final = 1000
 """Channels or methods without a hook that are logged for each event; clients can invent as many as they like."""
@@ -41,7 +41,7 @@ class Call(NamedTuple):
     event: Event
     message: m.Request
     has_data: bool
-    """Whether the request has a payload. To a schema, an absent one differs from null; in the message both are None."""
+    """Whether the request has a payload: in the message an absent payload and null are both None."""
 
 
 @dataclass(slots=True, eq=False)
@@ -238,7 +238,7 @@ class Dispatcher:
 
 
 def _replace(message: m.Request, field: str, value: Any) -> None:
-    # Messages are frozen. No hook has seen this one yet, and a copy would take longer than loading the value.
+    # Messages are frozen. No hook has seen this message yet, and a copy would take longer than loading the value.
     object.__setattr__(message, field, value)
 
 

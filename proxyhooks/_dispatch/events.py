@@ -38,9 +38,9 @@ class Event:
     client_retries: bool = False
     """Whether client SDKs repeat the request by themselves after a temporary error."""
     never_called_with: str = ""
-    """Centrifugo decides about channels with this character itself and sends no request."""
+    """A character: Centrifugo decides about channels that contain it and sends no request; empty if there is none."""
     omits_anonymous_user: bool = False
-    """Whether Centrifugo leaves out ``user`` if it is empty."""
+    """Whether Centrifugo leaves out ``user`` for an anonymous user, instead of sending an empty id."""
     data_follows_meta: bool = False
     """Whether Centrifugo writes the payload after ``meta``, which is otherwise the last field."""
 
@@ -55,9 +55,9 @@ class Event:
     refusal_result: dict[str, Any] | None = None
     """The result that refuses, if replies carry no error."""
     failure_is_grace: bool = False
-    """Whether the client stays for 60 s after a failed call; a temporary refusal is then sent as HTTP 500."""
+    """Whether the client stays for 60 s after a failed call. If so, a temporary refusal is sent as HTTP 500."""
     unmatched_error: type[Error] | None = None
-    """The refusal if the event has hooks and none matches."""
+    """The refusal if hooks serve the event and no pattern matches."""
     default_result: dict[str, Any] | None = None
     """The result if a hook returns ``None``; without a default, ``None`` is a mistake."""
     empty_reply: Literal["allowed", "disconnected", "expired", "ignored"] = "allowed"

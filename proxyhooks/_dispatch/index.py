@@ -43,7 +43,7 @@ class Registration:
     """The functions that run before the hook, in this order."""
 
     def within(self, rpc_prefix: str, before_hooks: Sequence[Callable[..., Any]]) -> Registration:
-        """The registration in a collection that includes this one's."""
+        """The same registration as it is in a collection that includes the present one."""
         event, pattern = self.hook.event, self.pattern
         if rpc_prefix and event.routed_on == "method":
             pattern = ChannelPattern(rpc_prefix + (pattern.text if pattern else "<path:_>"))
@@ -74,7 +74,7 @@ class Index:
     def check(self, registrations: Sequence[Registration]) -> None:
         """Check that :meth:`add` can add them all.
 
-        :raises SetupError: if one matches the same requests as another, of these or in the index.
+        :raises SetupError: if two of them, or one of them and one in the index, match the same requests.
         """
         if len(registrations) > 1:
             Index(registrations)

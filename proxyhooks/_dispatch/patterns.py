@@ -4,7 +4,7 @@ The syntax is Flask's, the router is not. A channel is an opaque string, and a p
 channel for another. So nothing is normalised, and a variable matches only the text that its value is written as:
 ``42``, not ``042``.
 
-The text of the channel alone decides where a variable ends, not what follows in the pattern. So matching never tries
+Where a variable ends depends only on the text of the channel, not on the rest of the pattern. So matching never tries
 several lengths, and many patterns share one tree (``_dispatch.tree``).
 """
 

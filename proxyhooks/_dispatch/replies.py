@@ -27,7 +27,7 @@ class Reply(NamedTuple):
     """With 200 the body is an envelope; with any other status the call has failed."""
     body: bytes
     outcome: ReplyOutcome
-    """``error`` and ``disconnect`` also where the event's replies carry none and the body says it in another way."""
+    """``error`` and ``disconnect`` also for an event whose replies carry none: the body then has its refusal result."""
     hook: str | None = None
     """The qualified name of the hook; None if no hook was called."""
     code: int | None = None
@@ -62,7 +62,7 @@ def refusal_reply(
         # An error would reach a one-way client as disconnect 3004, after which it reconnects.
         rejection = disconnects.ForceNoReconnect(fit_reason(rejection.message))
     if isinstance(rejection, Disconnect):
-        # The attributes were checked before, but can be set since, and a subclass may have its own __init__.
+        # Checked again: attributes can be set after the check, and a subclass may have an __init__ that checks nothing.
         body = _disconnect_envelope(check_disconnect_code(rejection.code), fit_reason(rejection.reason))
         return Reply(200, body, "disconnect", hook, rejection.code)
     if not isinstance(rejection, Error) or not isinstance(rejection.message, str):
@@ -115,7 +115,7 @@ def encode_result(result: m.Result) -> dict[str, Any]:
     """The result as a JSON object.
 
     :raises proxyhooks.errors.Expired: if an ``expire_at`` has passed.
-    :raises TypeError, ValueError: if a value in it was changed to a wrong one.
+    :raises TypeError, ValueError: if a value was changed to an invalid one after the result was created.
     """
     try:
         return encode(result)

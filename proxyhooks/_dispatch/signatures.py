@@ -135,7 +135,7 @@ def _check_message_hints(
     """Check the annotations of the request and the return value; return all annotations."""
     try:
         hints = typing.get_type_hints(_unwrapped(function))
-    except Exception:  # any exception can come out of an annotation; one that cannot be resolved is not checked
+    except Exception:  # annotations are any code; one that cannot be resolved is not checked
         return {}
     first = next(iter(signature.parameters.values()), None)
     if first is not None and first.kind is not inspect.Parameter.VAR_POSITIONAL:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ..exceptions import SetupError
-from .patterns import MATCHERS, ChannelPattern, Variable
+from .patterns import MATCHERS, ChannelPattern, Part, Variable
 
 _UUID_CHARACTERS = frozenset("0123456789abcdef-")
 
@@ -19,8 +20,8 @@ class _Node:
         self.variables: dict[str, _Node] = {}
         """By kind, the most specific first."""
         self.end: tuple[ChannelPattern, Any] | None = None
-        # For finding ambiguous patterns: one that goes on here with an int and text that a UUID could contain, and
-        # one that goes on with a UUID.
+        # These two would be ambiguous: a pattern that continues here with an int and with text that a UUID could
+        # contain, and a pattern that continues with a UUID.
         self.int_before_uuid_text: ChannelPattern | None = None
         self.uuid: ChannelPattern | None = None
 
@@ -57,7 +58,7 @@ class PatternTree:
         return None if node.end is None else node.end[1]
 
     def add(self, pattern: ChannelPattern, value: Any) -> Any:
-        """Store the value, unless a pattern of the same shape has one, which is returned.
+        """Store the value and return None; if a pattern of the same shape has a value, return that one instead.
 
         :raises SetupError: as :meth:`same_shape`.
         """
@@ -93,24 +94,27 @@ class PatternTree:
         return value, dict(zip(pattern.variables, values, strict=True))
 
 
-def _with_following(pattern: ChannelPattern) -> Any:
+def _with_following(pattern: ChannelPattern) -> Iterator[tuple[Part, Part | None]]:
+    """Each part of the pattern, and the part after it."""
     return zip(pattern.parts, (*pattern.parts[1:], None), strict=True)
 
 
 def _find(node: _Node, text: str, position: int) -> tuple[tuple[ChannelPattern, Any], tuple[Any, ...]] | None:
+    """The end of the most specific pattern that matches the rest of the text, and the values of its variables."""
     if position == len(text):
         return None if node.end is None else (node.end, ())
     edge = node.literals.get(text[position])
     if edge is not None and text.startswith(edge[0], position):
-        found = _find(edge[1], text, position + len(edge[0]))
-        if found is not None:
-            return found
+        leaf = _find(edge[1], text, position + len(edge[0]))
+        if leaf is not None:
+            return leaf
     for kind, child in node.variables.items():
         match = MATCHERS[kind](text, position)
         if match is not None:
-            found = _find(child, text, match[0])
-            if found is not None:
-                return found[0], (match[1], *found[1])
+            leaf = _find(child, text, match[0])
+            if leaf is not None:
+                end, values = leaf
+                return end, (match[1], *values)
     return None
 
 
@@ -145,16 +149,16 @@ def _grow(node: _Node, text: str) -> _Node:
     return node
 
 
-def _could_be_in_uuid(variable: Variable, following: str | None) -> bool:
-    """Whether the variable is an int, and a UUID may go on with the text that follows it."""
-    return variable.kind == "int" and following is not None and set(following) <= _UUID_CHARACTERS
+def _could_be_in_uuid(variable: Variable, following: Part | None) -> bool:
+    """Whether the variable is an int, and a UUID may continue with the text that follows the variable."""
+    return variable.kind == "int" and isinstance(following, str) and set(following) <= _UUID_CHARACTERS
 
 
-def _check_ambiguous(node: _Node, variable: Variable, following: str | None, pattern: ChannelPattern) -> None:
+def _check_ambiguous(node: _Node, variable: Variable, following: Part | None, pattern: ChannelPattern) -> None:
     """Refuse a pattern if the order of specificity does not decide between it and another one.
 
-    Only int and uuid are equally specific. Both match at one place only if the int goes on with text that a UUID may
-    have there, as in ``<int:a>-<name>`` beside ``<uuid:b>``.
+    Only int and uuid are equally specific. Both can match at the same place only if the text after the int could be
+    part of a UUID, as in ``<int:a>-<name>`` beside ``<uuid:b>``.
     """
     other = None
     if variable.kind == "uuid":

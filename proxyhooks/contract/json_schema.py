@@ -109,7 +109,7 @@ class _JsonSchemas:
         return dict(sorted(definitions.items()))
 
     def _unique_name(self, schema: Any) -> str:
-        """The name of a schema's class, numbered if another class has it, or this class with other options."""
+        """The name of the schema's class; with a number if another class, or this class with other options, has it."""
         key = self._key_of(schema)
         if key not in self._names:
             name = class_name = self._class_name(schema)
@@ -162,7 +162,7 @@ def own_codes() -> list[Any]:
     while todo:
         cls = todo.pop()
         todo.extend(cls.__subclasses__())
-        # After a reload of its module, the class of before is still a subclass; only the current one counts.
+        # After a reload of its module, the old class is still a subclass. Only the current class counts.
         current = getattr(sys.modules.get(cls.__module__), cls.__qualname__, cls)
         has_code = isinstance(getattr(cls, "code", None), int)
         if not cls.__module__.startswith("proxyhooks.") and current is cls and has_code:
@@ -187,7 +187,7 @@ def _disconnects() -> dict[str, Any]:
 
 
 def _with_unique_names(classes: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Each class with its name; a number is added if an earlier class has it."""
+    """Each class with its name; with a number if an earlier class has the name."""
     taken: set[str] = set()
     for cls in classes:
         name, number = cls.__name__, 2

@@ -92,7 +92,7 @@ def _type(schema: Any) -> str:
         return " & ".join(dict.fromkeys(f"({_type(inner)})" for inner in schema["allOf"]))
     json_type = schema.get("type")
     if isinstance(json_type, list):
-        return _union(_type(schema | {"type": one}) for one in json_type)
+        return _union(_type(schema | {"type": name}) for name in json_type)
     if json_type == "array":
         return f"Array<{_type(schema.get('items'))}>"
     if json_type == "object":

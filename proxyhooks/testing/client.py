@@ -38,8 +38,8 @@ class ProxyClient:
 
     :param hooks: the name of the ``ProxyHooks``, if the application has several.
     :param urls: the URL of each event, for plain views; all headers are then forwarded.
-    :param secret: the value of the secret header, by default the first accepted one; ``""`` sends none.
-    :param transport: ``websocket``, or a one-way one: ``uni_sse``, ``uni_http_stream``, ``uni_websocket``, ...
+    :param secret: the value of the secret header, by default the first accepted secret; ``""`` sends none.
+    :param transport: ``websocket``, or a one-way transport: ``uni_sse``, ``uni_http_stream``, ``uni_websocket``, ...
     :param protocol: the protocol that the client speaks.
     :param name: the client's name for its SDK or application.
     :param version: the version of that.
@@ -157,7 +157,7 @@ class ProxyClient:
         return exchange
 
     def reconnect(self) -> Exchange:
-        """Connect again with the same data; ends the present connection, if there is one."""
+        """Connect again with the same data; ends the present connection, if any."""
         self._state.disconnect()
         data, channels = self._connect_arguments
         return self.connect(data, channels=channels)
@@ -272,7 +272,7 @@ class ProxyClient:
     def _call(self, event: str, fields: Mapping[str, Any]) -> Exchange:
         """Send a request with these fields and those of the client, if the event has a client."""
         if event not in self._transport.urls:
-            raise LookupError(f"no URL is given for {event}: urls={{{event!r}: ...}}")
+            raise LookupError(f"no URL is given for {event}: pass urls={{{event!r}: ...}}")
         request_class, known = EVENTS[event].request, dict[str, Any]()
         if issubclass(request_class, ClientRequest):
             known |= {"client": self._client_id, **self._client_fields}

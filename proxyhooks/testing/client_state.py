@@ -1,4 +1,4 @@
-"""What Centrifugo knows of one client, and how replies and time change it. No I/O, and no clock of its own."""
+"""The state of a client in Centrifugo, and how replies and time change it. No I/O, and no clock of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GRACE: Final = 60
 CLOSE_DELAY: Final = 25
 """Seconds between ``expire_at`` and the end, without a refresh proxy: ``client.expired_close_delay``."""
 MAX_TTL: Final = 365 * 24 * 3600
-"""Seconds; Centrifugo shortens what lasts longer."""
+"""Seconds; Centrifugo shortens a longer time to expiry."""
 
 
 class TimedEvent(NamedTuple):
@@ -31,8 +31,8 @@ class TimedEvent(NamedTuple):
 class ClientState:
     """The state of one client in Centrifugo.
 
-    By default a real sub_refresh comes up to 52 s late, since Centrifugo checks subscriptions at intervals; here it
-    comes on time.
+    Centrifugo checks subscriptions at intervals, so that by default a sub_refresh is up to 52 s late; here it is on
+    time.
     """
 
     refreshes: bool
@@ -48,7 +48,7 @@ class ClientState:
     """The ``expire_at`` of each channel."""
 
     def connect(self, verdict: Verdict) -> None:
-        """Change to what a connect result says."""
+        """Take user, meta, expiry and subscriptions from a connect result."""
         result = verdict.result or {}
         self.connected, self.user = True, result.get("user", "")
         self.meta = result.get("meta")

@@ -23,7 +23,7 @@ from .._wire.fields import fields_of
 from .._wire.requests import ClientRequest
 
 NO_PAYLOAD: Final[Any] = object()
-"""The payload of a request without one, since ``None`` is JSON null."""
+"""In place of a payload, for a request without a payload; ``None`` is JSON null."""
 # Go escapes these characters, so that the JSON can be part of an HTML page.
 _GO_ESCAPES: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 

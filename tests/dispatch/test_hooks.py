@@ -28,6 +28,9 @@ from proxyhooks import (
 )
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._dispatch.index import Index
+from proxyhooks.cli import centrifugo
+from proxyhooks.contract import contract_of
+from proxyhooks.testing import ProxyClient
 from tests.support.asking import Ask
 
 
@@ -472,6 +475,47 @@ def test_one_extension_can_serve_several_applications() -> None:
         hooks.init_app(app)
         response = app.test_client().post("/centrifugo/rpc", json={}, headers={"X-Proxyhooks-Secret": "x"})
         assert response.json == {"result": {"data": 1}}
+
+
+def test_dispatcher_test_client_contract_and_commands_ask_the_same_index(
+    hooks: ProxyHooks, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Index] = []
+    build = Index.__init__
+    monkeypatch.setattr(Index, "__init__", lambda self, *args: (built.append(self), build(self, *args))[1])
+    hooks.connect(lambda req: ConnectResult(user="1"))
+    hooks.rpc("a")(lambda req: RPCResult())
+    client = ProxyClient(app)
+    assert client.connect().allowed
+    assert client.rpc("a").allowed
+    assert contract_of(hooks)["rpc"] == {"a": {"data": None, "result": None}}
+    assert app.test_cli_runner().invoke(centrifugo, ["hooks"]).exit_code == 0
+    assert app.test_cli_runner().invoke(centrifugo, ["call", "rpc", "--method", "a"]).exit_code == 0
+    assert built == []
+
+
+def test_async_hooks_run_as_each_application_runs_them() -> None:
+    async def before(req: UserRequest) -> None: ...
+    async def hook(req: RPCRequest) -> RPCResult:
+        return RPCResult(data=1)
+
+    class CountingFlask(Flask):
+        functions: list[Any]
+
+        def async_to_sync(self, func: Any) -> Any:
+            self.functions.append(func)
+            return super().async_to_sync(func)
+
+    rooms = Hooks()
+    rooms.before_hook(before)
+    rooms.rpc(hook)
+    for _ in range(2):
+        app = CountingFlask("app")
+        app.functions = []
+        ProxyHooks(app, secrets=["x"]).include(rooms)
+        response = app.test_client().post("/centrifugo/rpc", json={}, headers={"X-Proxyhooks-Secret": "x"})
+        assert response.json == {"result": {"data": 1}}
+        assert app.functions == [hook, before]
 
 
 def test_before_hooks_run_outer_first_and_only_for_their_own_and_included(hooks: ProxyHooks, ask: Ask) -> None:
