@@ -35,8 +35,12 @@ class Event:
     """Whether requests have a payload, ``data``, and decorators a ``data_schema``."""
     idempotent: bool = False
     """Whether a hook may run twice for one request without harm."""
-    client_retries: bool = False
-    """Whether client SDKs repeat the request by themselves after a temporary error."""
+    opens: Literal["connection", "subscription"] | None = None
+    """What an allowed request opens; after a temporary error client SDKs repeat the request by themselves."""
+    extends: Literal["connection", "subscription"] | None = None
+    """What an allowed request extends; a reply without a result ends it."""
+    subscription_type: Literal["map", "shared_poll"] | None = None
+    """The ``subscription_type`` that a namespace needs for the event; None: any."""
     never_called_with: str = ""
     """A character: Centrifugo decides about channels that contain it and sends no request; empty if there is none."""
     omits_anonymous_user: bool = False
@@ -60,8 +64,16 @@ class Event:
     """The refusal if hooks serve the event and no pattern matches."""
     default_result: dict[str, Any] | None = None
     """The result if a hook returns ``None``; without a default, ``None`` is a mistake."""
-    empty_reply: Literal["allowed", "disconnected", "expired", "ignored"] = "allowed"
-    """What Centrifugo makes of a reply that has no result, error or disconnect; see :attr:`Verdict.outcome`."""
+
+    @property
+    def section(self) -> str:
+        """The section of Centrifugo's configuration: ``client``, ``channel`` or ``rpc``."""
+        return self.proxy.partition(".")[0]
+
+    @property
+    def proxy_name_option(self) -> str:
+        """The namespace option that names a proxy to be used in place of the default one."""
+        return self.option.replace("_enabled", "_name")
 
 
 _EVENTS: Final = (
@@ -72,9 +84,8 @@ _EVENTS: Final = (
         proxy="client.proxy.connect",
         request_has_data=True,
         idempotent=True,
-        client_retries=True,
+        opens="connection",
         result_reaches_client=True,
-        empty_reply="disconnected",
     ),
     Event(
         name="refresh",
@@ -82,12 +93,12 @@ _EVENTS: Final = (
         result=messages.RefreshResult,
         proxy="client.proxy.refresh",
         idempotent=True,
+        extends="connection",
         result_reaches_client=True,
         carries_error=False,
         carries_disconnect=False,
         refusal_result={"expired": True},
         failure_is_grace=True,
-        empty_reply="expired",
     ),
     Event(
         name="subscribe",
@@ -98,7 +109,7 @@ _EVENTS: Final = (
         routed_on="channel",
         request_has_data=True,
         idempotent=True,
-        client_retries=True,
+        opens="subscription",
         never_called_with="#",
         data_follows_meta=True,
         result_reaches_client=True,
@@ -112,13 +123,13 @@ _EVENTS: Final = (
         option="sub_refresh_proxy_enabled",
         routed_on="channel",
         idempotent=True,
+        extends="subscription",
         result_reaches_client=True,
         carries_error=False,
         carries_disconnect=False,
         refusal_result={"expired": True},
         failure_is_grace=True,
         unmatched_error=errors.UnknownChannel,
-        empty_reply="expired",
     ),
     Event(
         name="publish",
@@ -151,6 +162,7 @@ _EVENTS: Final = (
         option="map.publish_proxy_enabled",
         routed_on="channel",
         request_has_data=True,
+        subscription_type="map",
         omits_anonymous_user=True,
         result_has_data=True,
         unmatched_error=errors.UnknownChannel,
@@ -162,6 +174,7 @@ _EVENTS: Final = (
         proxy="channel.proxy.map_remove",
         option="map.remove_proxy_enabled",
         routed_on="channel",
+        subscription_type="map",
         omits_anonymous_user=True,
         unmatched_error=errors.UnknownChannel,
     ),
@@ -172,9 +185,9 @@ _EVENTS: Final = (
         proxy="channel.proxy.shared_poll_refresh",
         routed_on="channel",
         idempotent=True,
+        subscription_type="shared_poll",
         carries_disconnect=False,
         unmatched_error=errors.UnknownChannel,
-        empty_reply="ignored",
     ),
     Event(
         name="cache_empty",
@@ -189,7 +202,6 @@ _EVENTS: Final = (
         refusal_result={"populated": False},
         unmatched_error=errors.UnknownChannel,
         default_result={"populated": False},
-        empty_reply="ignored",
     ),
     Event(
         name="state",
@@ -200,7 +212,6 @@ _EVENTS: Final = (
         pro=True,
         carries_disconnect=False,
         default_result={},
-        empty_reply="ignored",
     ),
 )
 
