@@ -23,9 +23,9 @@ from .messages import *
 
 if TYPE_CHECKING:
     from ._dispatch.registry import Hooks as Hooks
+    from ._flask.background import after_reply as after_reply
     from ._flask.extension import ProxyHooks as ProxyHooks
-    from ._flask.extension import after_reply as after_reply
-    from ._flask.extension import current_request as current_request
+    from ._flask.request_state import current_request as current_request
     from .responses import disconnect_response as disconnect_response
     from .responses import error_response as error_response
     from .responses import read_request as read_request
@@ -34,8 +34,8 @@ else:  # type checkers take the imports above for the public names
     _LAZY = {
         "Hooks": "_dispatch.registry",
         "ProxyHooks": "_flask.extension",
-        "after_reply": "_flask.extension",
-        "current_request": "_flask.extension",
+        "after_reply": "_flask.background",
+        "current_request": "_flask.request_state",
         "disconnect_response": "responses",
         "error_response": "responses",
         "read_request": "responses",

@@ -1,8 +1,8 @@
-"""The disconnects built into Centrifugo, codes 3000-3509, to be raised by hooks.
+"""The disconnects built into Centrifugo, codes 3000-3509, for hooks to raise.
 
-A disconnect closes the connection of the client. Its number decides what the client does: after 3500-3999 it stays
-away, after the others it reconnects. On refresh and sub_refresh, which carry no disconnects, one ends the connection
-or the subscription.
+A disconnect closes the connection of the client. Its code decides what the client does: after 3500-3999 it stays away,
+after the others it reconnects. Replies to refresh and sub_refresh cannot carry disconnects: there a disconnect ends the
+connection or the subscription as an expiry does.
 
 Source: Centrifugo's chapter "Client protocol codes".
 """
@@ -41,23 +41,23 @@ __all__ = [
 
 
 class ConnectionClosed(Disconnect, sendable=False):
-    """The connection was closed without any advice from the server.
+    """The connection was closed, and the server gave no code.
 
-    To be raised never: Centrifugo sends the client nothing for it, and the client comes back. It stands here
-    because clients and logs show the code.
+    It cannot be raised: Centrifugo sends the client nothing for it. The class exists because clients and logs show the
+    code.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3000
 
 
 class Shutdown(Disconnect):
-    """The node is going to shut down.
+    """The Centrifugo node shuts down.
 
-    To be raised rarely by an application: Centrifugo sends it when it stops.
+    Raise it rarely: Centrifugo sends it when it stops.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3001
@@ -66,31 +66,31 @@ class Shutdown(Disconnect):
 class ServerError(Disconnect):
     """An internal error occurred on the server.
 
-    To be raised rarely: a temporary error keeps the connection and says the same.
+    Raise it rarely: a temporary error reports the same and keeps the connection.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3004
 
 
 class Expired(Disconnect):
-    """The connection expired.
+    """The connection has expired.
 
-    To be raised when the client is to connect anew because what it came with ran out.
+    Raise it when the client must connect again, because its credentials have expired.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3005
 
 
 class SubExpired(Disconnect):
-    """A subscription expired.
+    """A subscription has expired.
 
-    To be raised rarely: answer sub_refresh with ``expired=True`` instead, which ends the subscription alone.
+    Raise it rarely: ``SubRefreshResult(expired=True)`` ends the subscription and keeps the connection.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3006
@@ -99,9 +99,9 @@ class SubExpired(Disconnect):
 class Slow(Disconnect):
     """The client cannot read messages fast enough.
 
-    To be raised rarely by an application: Centrifugo notices it.
+    Raise it rarely: Centrifugo detects it.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3008
@@ -110,43 +110,43 @@ class Slow(Disconnect):
 class WriteError(Disconnect):
     """Writing to the connection failed.
 
-    To be raised rarely by an application: Centrifugo notices it.
+    Raise it rarely: Centrifugo detects it.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3009
 
 
 class InsufficientState(Disconnect):
-    """The client has a wrong position in a channel's stream; reconnecting lets it recover.
+    """The client has a wrong position in the stream of a channel, and can recover by reconnecting.
 
-    To be raised when the application knows that the client missed something.
+    Raise it when the application knows that the client has missed publications.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3010
 
 
 class ForceReconnect(Disconnect):
-    """The server wants the client to connect anew.
+    """The server asks the client to reconnect.
 
-    To be raised when the connect hook should run again for this client, for example because its rights changed;
-    meta that no longer fits its schema becomes this.
+    Raise it when the connect hook must run again for this client, for example because its permissions have changed.
+    A request whose meta no longer fits the ``meta_schema`` is answered with it.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3011
 
 
 class NoPong(Disconnect):
-    """No pong came back in time.
+    """The client did not answer a ping in time.
 
-    To be raised rarely by an application: Centrifugo notices it.
+    Raise it rarely: Centrifugo detects it.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3012
@@ -155,29 +155,29 @@ class NoPong(Disconnect):
 class TooManyRequests(Disconnect):
     """The client sends too many commands.
 
-    To be raised when a flood is to be interrupted, and the client may come back.
+    Raise it to stop a flood of commands from a client that may reconnect.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3013
 
 
 class StateInvalidated(Disconnect):
-    """Cached state or a token is no longer valid; the client fetches a fresh token and synchronises again.
+    """Cached state or a token is no longer valid; the client gets a new token and synchronises again.
 
-    To be raised when everything the client knows should be fetched anew.
+    Raise it when the client must fetch everything again.
 
-    The client comes back.
+    The client reconnects.
     """
 
     code = 3014
 
 
 class InvalidToken(Disconnect):
-    """The client came with an invalid token.
+    """The token of the client is invalid.
 
-    To be raised when a token in the connect data is wrong.
+    Raise it when the connect data has an invalid token.
 
     The client stays away.
     """
@@ -188,7 +188,7 @@ class InvalidToken(Disconnect):
 class BadRequest(Disconnect):
     """The client sent malformed frames.
 
-    To be raised when a client is broken beyond an error on one command.
+    Raise it when a client is so broken that an error for one command is not enough.
 
     The client stays away.
     """
@@ -199,7 +199,7 @@ class BadRequest(Disconnect):
 class Stale(Disconnect):
     """The connection was not authenticated in time.
 
-    To be raised rarely by an application: Centrifugo notices it.
+    Raise it rarely: Centrifugo detects it.
 
     The client stays away.
     """
@@ -208,9 +208,9 @@ class Stale(Disconnect):
 
 
 class ForceNoReconnect(Disconnect):
-    """The server disconnects the client and asks it not to come back.
+    """The server disconnects the client and asks it not to reconnect.
 
-    To be raised when the client is to go and stay away, whatever the reason.
+    Raise it when the client must stay away and no other code fits better.
 
     The client stays away.
     """
@@ -221,7 +221,7 @@ class ForceNoReconnect(Disconnect):
 class ConnectionLimit(Disconnect):
     """A connection limit is exceeded.
 
-    To be raised when a user has too many connections.
+    Raise it when a user has too many connections.
 
     The client stays away.
     """
@@ -232,7 +232,7 @@ class ConnectionLimit(Disconnect):
 class ChannelLimit(Disconnect):
     """A channel limit is exceeded.
 
-    To be raised when a client has too many subscriptions.
+    Raise it when a client has too many subscriptions.
 
     The client stays away.
     """
@@ -241,9 +241,9 @@ class ChannelLimit(Disconnect):
 
 
 class InappropriateProtocol(Disconnect):
-    """The format of the connection cannot carry the data, such as binary data for a JSON client.
+    """The protocol of the client cannot carry the data, such as binary data for a JSON client.
 
-    To be raised when only clients of the other format can be served.
+    Raise it when the application serves only clients of the other protocol.
 
     The client stays away.
     """
@@ -254,7 +254,7 @@ class InappropriateProtocol(Disconnect):
 class PermissionDenied(Disconnect):
     """Access to the server is not allowed.
 
-    To be raised when the user may not use the real-time layer at all.
+    Raise it when the user may not connect at all.
 
     The client stays away.
     """
@@ -263,9 +263,9 @@ class PermissionDenied(Disconnect):
 
 
 class NotAvailable(Disconnect):
-    """What is asked for is not available.
+    """The feature is not available.
 
-    To be raised where the error of that name does not fit.
+    Raise it when :class:`proxyhooks.errors.NotAvailable` would not be enough.
 
     The client stays away.
     """
@@ -274,9 +274,9 @@ class NotAvailable(Disconnect):
 
 
 class TooManyErrors(Disconnect):
-    """The client generates too many errors.
+    """The client causes too many errors.
 
-    To be raised when a client should stop trying.
+    Raise it when a client must stop trying.
 
     The client stays away.
     """

@@ -1,9 +1,11 @@
-"""The errors built into Centrifugo, codes 100-113, to be raised by hooks.
+"""The errors built into Centrifugo, codes 100-113, for hooks to raise.
 
-``raise errors.PermissionDenied`` sends Centrifugo's own message, ``errors.PermissionDenied("only owners")`` another.
-On connect and subscribe an error is final for the client SDKs unless it is temporary or its code is 109. Publish and
-RPC calls fail with it once; the SDK does not repeat them. On refresh and sub_refresh, which carry no errors, a final
-one ends the connection or subscription, and a temporary one leaves it for another minute.
+``raise errors.PermissionDenied`` sends Centrifugo's own message, ``raise errors.PermissionDenied("only owners")``
+another one.
+
+On connect and subscribe the client SDKs give up after an error, unless it is temporary or its code is 109. They never
+repeat a publish or an rpc. Replies to refresh and sub_refresh cannot carry errors: there a temporary error keeps the
+connection or subscription for another minute, and any other error ends it.
 
 Source: Centrifugo's chapter "Client protocol codes".
 """
@@ -34,12 +36,11 @@ __all__ = [
 
 
 class Internal(Error):
-    """Something went wrong on the server; the client is most probably not to blame.
+    """The server failed; the client is probably not to blame.
 
-    To be raised when a dependency is down and a retry may help; an exception that nobody caught need not be turned
-    into this.
+    Raise it when a dependency is down and a retry may help. You need not convert unexpected exceptions into this error.
 
-    The client tries again on connect and subscribe: temporary by definition.
+    The client tries again on connect and subscribe, because the error is temporary by definition.
     """
 
     code = 100
@@ -48,8 +49,8 @@ class Internal(Error):
 class Unauthorized(Error):
     """The request is not authorized.
 
-    To be raised when it is not known who is asking. On connect a one-way client or a browser without a session is
-    better served by a disconnect that keeps it away, such as ``Disconnect(4501, "unauthorized")``.
+    Raise it when the user is unknown. On connect, a unidirectional client or a browser without a session is better
+    kept away with a disconnect, such as ``Disconnect(4501, "unauthorized")``.
 
     The client gives up on connect and subscribe.
     """
@@ -58,9 +59,9 @@ class Unauthorized(Error):
 
 
 class UnknownChannel(Error):
-    """There is no such channel.
+    """The channel does not exist.
 
-    To be raised when the name matches nothing the application has.
+    Raise it when the application has nothing of that name.
 
     The client gives up on connect and subscribe.
     """
@@ -71,7 +72,7 @@ class UnknownChannel(Error):
 class PermissionDenied(Error):
     """Access to the resource is not allowed.
 
-    To be raised when it is known who is asking, and the answer is no.
+    Raise it when the user is known and may not do this.
 
     The client gives up on connect and subscribe.
     """
@@ -80,9 +81,9 @@ class PermissionDenied(Error):
 
 
 class MethodNotFound(Error):
-    """There is no such RPC method.
+    """The RPC method does not exist.
 
-    To be raised when a hook for all methods meets one it does not know.
+    Raise it in a hook for all methods, when it does not know the method.
 
     The client gives up on connect and subscribe.
     """
@@ -91,9 +92,9 @@ class MethodNotFound(Error):
 
 
 class AlreadySubscribed(Error):
-    """The client is subscribed to the channel already.
+    """The client is already subscribed to the channel.
 
-    To be raised rarely: Centrifugo itself notices a double subscription.
+    Raise it rarely: Centrifugo itself detects a second subscription.
 
     The client gives up on connect and subscribe.
     """
@@ -102,9 +103,9 @@ class AlreadySubscribed(Error):
 
 
 class LimitExceeded(Error):
-    """Some limit is exceeded.
+    """A limit is exceeded.
 
-    To be raised when a quota is used up and waiting a moment does not help.
+    Raise it when a quota is used up, and waiting for a moment does not help.
 
     The client gives up on connect and subscribe.
     """
@@ -113,9 +114,9 @@ class LimitExceeded(Error):
 
 
 class BadRequest(Error):
-    """The data is malformed; retrying makes no sense.
+    """The request is malformed; a retry cannot help.
 
-    To be raised when a payload is not what it should be; a ``data_schema`` raises it for you.
+    Raise it when a payload is invalid. A ``data_schema`` raises it for you.
 
     The client gives up on connect and subscribe.
     """
@@ -126,7 +127,7 @@ class BadRequest(Error):
 class NotAvailable(Error):
     """The resource is not enabled.
 
-    To be raised when a feature is switched off.
+    Raise it when a feature is switched off.
 
     The client gives up on connect and subscribe.
     """
@@ -135,22 +136,21 @@ class NotAvailable(Error):
 
 
 class TokenExpired(Error):
-    """The token expired.
+    """The token has expired.
 
-    To be raised when a token that the client's SDK can replace has expired: the SDK calls its ``getToken`` and
-    tries again.
+    Raise it when a token has expired that the client SDK can replace.
 
-    The client asks for a new token and tries again; it gives up if the page has no ``getToken``.
+    The client calls its ``getToken`` and tries again. Without a ``getToken`` it gives up.
     """
 
     code = 109
 
 
 class Expired(Error):
-    """The connection expired, no token involved.
+    """The connection has expired, and no token is involved.
 
-    To be raised when what the client came with is no longer valid; a result whose ``expire_at`` has passed becomes
-    this.
+    Raise it when the credentials of the client are no longer valid. A result whose ``expire_at`` has passed is sent as
+    this error.
 
     The client gives up on connect and subscribe.
     """
@@ -159,20 +159,20 @@ class Expired(Error):
 
 
 class TooManyRequests(Error):
-    """Rejected by a rate limit.
+    """A rate limit is exceeded.
 
-    To be raised when the client may try again in a moment.
+    Raise it when the client may try again in a moment.
 
-    The client tries again on connect and subscribe: temporary by definition.
+    The client tries again on connect and subscribe, because the error is temporary by definition.
     """
 
     code = 111
 
 
 class UnrecoverablePosition(Error):
-    """The stream lacks the publications that a history query needs.
+    """The stream no longer has the publications that a history query needs.
 
-    To be raised when an RPC of yours reads a history that is gone.
+    Raise it when one of your RPC methods reads history that is gone.
 
     The client gives up on connect and subscribe.
     """
@@ -183,9 +183,9 @@ class UnrecoverablePosition(Error):
 class ConcurrentPagination(Error):
     """Another pagination over the same stream is in progress.
 
-    To be raised when an RPC of yours pages through a stream and only one may do so at a time.
+    Raise it when one of your RPC methods pages through a stream, and only one client may do so at a time.
 
-    The client tries again on connect and subscribe: temporary by definition.
+    The client tries again on connect and subscribe, because the error is temporary by definition.
     """
 
     code = 113

@@ -1,14 +1,14 @@
-"""What a hook raises to refuse, and what the package raises at a mistake.
+"""The exceptions: what a hook raises to refuse, and what the package raises for mistakes.
 
 ::
 
     Exception
-     ├─ Rejection            a refusal: an answer to the client, not a mistake
-     │   ├─ Error            the operation is refused; classes in proxyhooks.errors
-     │   └─ Disconnect       the connection is closed; classes in proxyhooks.disconnects
+     ├─ Rejection            a refusal, which is a reply to the client
+     │   ├─ Error            refuses the operation; built-in ones in proxyhooks.errors
+     │   └─ Disconnect       closes the connection; built-in ones in proxyhooks.disconnects
      └─ ProxyHooksError      a mistake in the application
-         ├─ SetupError       found when something is defined or configured
-         └─ HookResultError  found when a hook has returned
+         ├─ SetupError       raised when something is defined or configured
+         └─ HookResultError  raised when a hook has returned
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ __all__ = ["Disconnect", "Error", "HookResultError", "ProxyHooksError", "Rejecti
 
 
 class ProxyHooksError(Exception):
-    """Base of the mistakes this package reports. A :class:`Rejection` is none of them."""
+    """Base of the exceptions for mistakes in the application. A :class:`Rejection` is not one of them."""
 
 
 class SetupError(ProxyHooksError):
-    """A hook, a pattern, a code or the configuration cannot work as it is written."""
+    """A hook, a pattern, a code or a setting is wrong."""
 
 
 class HookResultError(ProxyHooksError):
-    """A hook returned something that is not an answer; Centrifugo gets HTTP 500."""
+    """A hook returned a wrong value; Centrifugo receives HTTP 500."""
 
 
 class Rejection(Exception):
-    """Base of everything a hook may raise to refuse.
+    """Base of the refusals that a hook may raise.
 
-    Not a :class:`ProxyHooksError`, so that code which catches mistakes never swallows a denial.
+    It is not a :class:`ProxyHooksError`, so that code that catches mistakes does not catch refusals.
     """
 
     code: int
-    """The number that decides what the client does."""
+    """Decides what the client does."""
 
-    _text: ClassVar[str]  # the attribute that holds the text: "message" or "reason"
+    _text: ClassVar[str]  # the name of the attribute with the text: "message" or "reason"
     _example: ClassVar[str]
 
     @property
     def terminal(self) -> bool:
-        """Whether the client SDKs give up; if not, they try again."""
+        """Whether the client SDKs give up instead of trying again."""
         raise NotImplementedError
 
     @staticmethod
@@ -58,21 +58,21 @@ class Rejection(Exception):
     def _builtin_text(code: int) -> str | None:
         raise NotImplementedError
 
-    def _take(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[int, str]:
-        """The code and the text out of what was given and what the class has of its own."""
-        name, own = type(self).__name__, getattr(type(self), "code", None)
+    def _parse_arguments(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[int, str]:
+        """The code and the text, from the arguments or else from the class."""
+        name, class_code = type(self).__name__, getattr(type(self), "code", None)
         if keywords:
             raise TypeError(f"{name}() has no argument {', '.join(keywords)}: write {self._example}")
-        if own is None:
+        if class_code is None:
             if not args:
                 raise TypeError(f"{name}() needs a code, for example {self._example}")
             code, args = self._check_code(args[0]), args[1:]
         else:
-            code = self._check_code(own)
+            code = self._check_code(class_code)
             if args and not isinstance(args[0], str):
-                raise TypeError(f"{name} has its code, {code}: give it the {self._text} alone, not {args[0]!r}")
+                raise TypeError(f"{name} has the code {code}: its only argument is the {self._text}, not {args[0]!r}")
         if len(args) > 1:
-            raise TypeError(f"{name}() takes at most a code and a {self._text}, got {args!r} besides")
+            raise TypeError(f"{name}() takes at most a code and a {self._text}: remove {args[1:]!r}")
         text = args[0] if args else getattr(type(self), self._text, None) or self._builtin_text(code)
         if text is None:
             raise TypeError(f"{name}({code}) needs a {self._text}, for example {self._example}")
@@ -82,9 +82,9 @@ class Rejection(Exception):
 
     @classmethod
     def _check_class(cls) -> None:
-        """Check what a subclass says of itself when the class is made.
+        """Check the attributes of a subclass when the class is defined.
 
-        :raises SetupError: if its code or its text is not one Centrifugo could carry.
+        :raises SetupError: if no reply may carry its code, or its text is not a non-empty str.
         """
         code, text = getattr(cls, "code", None), getattr(cls, cls._text, None)
         if code is not None:
@@ -97,28 +97,28 @@ class Rejection(Exception):
                 setattr(cls, cls._text, text)
         if (code is not None or text is not None) and (not isinstance(text, str) or not text):
             raise SetupError(
-                f"class {cls.__qualname__}: its {cls._text} must be a text, not {text!r} "
-                "(an Error has a message, a Disconnect a reason)"
+                f"class {cls.__qualname__}: its {cls._text} must be a non-empty str, not {text!r} "
+                "(an Error has a message, a Disconnect has a reason)"
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own way would call the class with the text alone, whatever its __init__ wants.
+        # Exception.__reduce__ would call the class with the text alone, and a subclass may have another __init__.
         return _restore, (type(self), self.args, self.__dict__)
 
 
 class Error(Rejection):
-    """The operation is refused: ``raise Error(1001, "room is full", temporary=True)``.
+    """Refuses the operation: ``raise Error(1001, "room is full", temporary=True)``.
 
-    Custom codes are 400-1999, and the built-in codes 100-113 may be reused. A class of your own is checked when it
-    is made::
+    Custom codes are 400-1999; the built-in codes 100-113 may be used too. A class of your own is checked when it is
+    defined::
 
         class RoomIsFull(Error):
             code, message, temporary = 1001, "room is full", True
 
-    The client gets the code and the message. On connect and subscribe an error is final for the client SDKs unless
-    it is temporary (or its code is 109); publish and rpc are never repeated by the SDK itself.
+    The client receives the code and the message. On connect and subscribe the client SDKs give up, unless the error is
+    temporary or its code is 109. They never repeat a publish or an rpc.
 
-    :raises TypeError: if code, message or temporary has the wrong type, or there is no code.
+    :raises TypeError: if code, message or temporary has the wrong type, or the code is missing.
     :raises ValueError: if no reply may carry the code.
     """
 
@@ -136,9 +136,9 @@ class Error(Rejection):
     @overload
     def __init__(self, code: int, message: str = ..., /, *, temporary: bool | None = None) -> None: ...
     def __init__(self, *args: Any, temporary: bool | None = None, **keywords: Any) -> None:
-        self.code, self.message = self._take(args, keywords)
+        self.code, self.message = self._parse_arguments(args, keywords)
         if temporary is None:
-            # A class says it for its own code; for a code given here the built-in ones are known.
+            # A class with a code decides for it; for a code in the arguments the built-in table does.
             temporary = type(self).temporary or (not hasattr(type(self), "code") and self.code in _TEMPORARY)
         if not isinstance(temporary, bool):
             raise TypeError(f"temporary must be True or False, not {temporary!r}")
@@ -158,7 +158,7 @@ class Error(Rejection):
 
     @property
     def terminal(self) -> bool:
-        """Whether the client gives up when connect or subscribe is answered so."""
+        """Whether the client SDKs give up after this error on connect or subscribe."""
         return codes.error_is_terminal(self.code, self.temporary)
 
     @staticmethod
@@ -168,20 +168,20 @@ class Error(Rejection):
 
 
 class Disconnect(Rejection):
-    """The client's connection is closed: ``raise Disconnect(4501, "unauthorized")``.
+    """Closes the connection of the client: ``raise Disconnect(4501, "unauthorized")``.
 
-    The number decides: after 3500-3999 and 4500-4999 the client SDKs stay away, after every other code they come
-    back, 4000-4499 included. ``Disconnect(4001, "unauthorized")`` is legal, and its client reconnects for ever.
+    The code decides what the client SDKs do. After 4500-4999 and the built-in 3500-3999 they stay away; after every
+    other code they reconnect. With ``Disconnect(4001, "unauthorized")`` the client reconnects for ever.
 
-    The reason is at most 32 bytes of ASCII. In a class this is checked when the class is made; a text given to an
-    instance is cut and a :class:`UserWarning` given, because a refusal must not fail.
+    The reason is at most 32 characters of ASCII. The reason of a class is checked when the class is defined. The reason
+    of an instance is cut, with a :class:`UserWarning`, because a refusal must not fail.
 
-    :raises TypeError: if code or reason has the wrong type, or there is no code.
+    :raises TypeError: if code or reason has the wrong type, or the code is missing.
     :raises ValueError: if no reply may carry the code.
     """
 
     reason: str
-    """The text for the client, at most 32 bytes of ASCII."""
+    """The text for the client, at most 32 characters of ASCII."""
 
     _text = "reason"
     _example = 'Disconnect(4501, "unauthorized")'
@@ -192,19 +192,19 @@ class Disconnect(Rejection):
     @overload
     def __init__(self, code: int, reason: str = ..., /) -> None: ...
     def __init__(self, *args: Any, **keywords: Any) -> None:
-        self.code, reason = self._take(args, keywords)
+        self.code, reason = self._parse_arguments(args, keywords)
         self.reason = codes.fit_reason(reason)
         if self.reason != reason:
             warnings.warn(
-                f"the reason {reason!r} of disconnect {self.code} is not 32 bytes of ASCII or less: "
-                f"{self.reason!r} is sent",
+                f"the reason {reason!r} of disconnect {self.code} is not at most 32 bytes of ASCII: "
+                f"{self.reason!r} is sent instead",
                 stacklevel=2,
             )
         super().__init__(f"{self.code}: {self.reason}")
 
     def __init_subclass__(cls, *, sendable: bool = True, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        if not sendable:  # in the catalogue, but no reply may carry it
+        if not sendable:  # a built-in code that no reply may carry
             cls.reason = codes.DISCONNECTS[cls.code]
             return
         cls._check_class()
@@ -219,7 +219,7 @@ class Disconnect(Rejection):
 
     @property
     def terminal(self) -> bool:
-        """Whether the client stays away; if not, it reconnects."""
+        """Whether the client SDKs stay away instead of reconnecting."""
         return codes.disconnect_is_terminal(self.code)
 
     @staticmethod

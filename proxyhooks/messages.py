@@ -1,16 +1,19 @@
-"""The messages of Centrifugo's proxy protocol, named as there: what it asks, and what a hook may answer.
+"""The messages of Centrifugo's proxy protocol, under Centrifugo's names: requests, results and their parts.
 
-All are frozen dataclasses with keyword arguments. In a **result** ``None`` means that a field is left out; JSON null
-is written as :data:`NULL`. A value that Centrifugo could not read is refused when the result is made; JSON is checked
-when it is written. In a **request** every field may be missing on the wire and has a default here; absent and null
-both arrive as ``None``; fields this version does not know are ignored.
+All messages are frozen dataclasses with keyword arguments.
 
-``data``, ``info`` and ``stream_data`` are one field each for what Centrifugo splits in two: JSON, or ``bytes``, which
-travel as base64 (``b64data``). Requests bring bytes when the proxy has ``binary_encoding``.
+A request has a default for every field, because every field may be missing on the wire. Absent and null payloads are
+both ``None``. Fields that this version does not know are ignored.
 
-``expire_at`` takes Unix seconds, an aware datetime, or a timedelta from now; a timedelta is shortened at random by up
-to a tenth when it is written, so that what connected together does not refresh together. A moment that has passed
-makes the reply a refusal, :class:`proxyhooks.errors.Expired`.
+A result checks its values when it is made, except JSON, which is checked when it is written. ``None`` leaves a field
+out; :data:`NULL` is JSON null.
+
+``data``, ``info`` and ``stream_data`` are JSON, or ``bytes``, which travel as base64 in Centrifugo's fields
+``b64data``, ``b64info`` and ``b64stream_data``. Requests have bytes if the proxy has ``binary_encoding``.
+
+``expire_at`` is an int of Unix seconds, an aware datetime, or a timedelta from now. A timedelta is shortened at random
+by up to a tenth when it is written, so that clients that connect together do not refresh together. A result whose
+``expire_at`` has passed is sent as the refusal :class:`proxyhooks.errors.Expired`.
 
 Source: Centrifugo's chapter "Proxy events to the backend".
 """

@@ -1,8 +1,9 @@
-"""The marshmallow schema of each message: for plain views, documentation and error reports.
+"""A marshmallow schema for each message: for plain views, documentation and error reports.
 
-They are strict: an integer is an integer, a text a text, and a request's unknown fields are ignored while a result's
-are errors. ``load`` gives the message, ``dump`` the object that travels. Hooks do not pass through them; they are
-made from the same table as the reader that hooks use.
+``load`` returns the message, ``dump`` the JSON object that travels. The schemas do not convert types: the text ``"1"``
+is not an integer. Unknown fields of a request are ignored, those of a result are errors.
+
+Hooks do not use these schemas. Both are built from the same description of the messages.
 """
 
 from __future__ import annotations
@@ -11,25 +12,25 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from typing import Any, Final
+from typing import Any
 
 import marshmallow
 from marshmallow import EXCLUDE, RAISE, ValidationError, fields, validate
 
 from . import messages
 from ._dispatch.replies import encode_result
-from ._wire.fields import NULL, Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
+from ._wire.fields import INT64, NULL, Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
 
 __all__ = ["MessageSchema", "explain", "schema_for"]
 
 
 class MessageSchema(marshmallow.Schema):
-    """Base of the schemas. ``load`` returns the message; what a message itself refuses is a ValidationError too."""
+    """Base of the schemas. A value that the message class refuses is a ValidationError too."""
 
     message: type
 
-    def _made(self, values: Mapping[str, Any]) -> object:
-        given: dict[str, Any] = {}
+    def _message_from(self, values: Mapping[str, Any]) -> object:
+        arguments: dict[str, Any] = {}
         is_result = issubclass(self.message, messages.Result)
         for field in fields_of(self.message):
             names = [name for name in (field.name, field.base64_name) if name is not None and name in values]
@@ -39,25 +40,25 @@ class MessageSchema(marshmallow.Schema):
                 )
             for name in names:
                 value = values[name]
-                # In a result null is not absent.
-                given[field.name] = NULL if is_result and value is None and isinstance(field.kind, Json) else value
-        if self.message is messages.SubRefreshResult and not given.get("expired"):
-            given.setdefault("expire_at", None)  # so it is on the wire
+                # In a result null differs from absent.
+                arguments[field.name] = NULL if is_result and value is None and isinstance(field.kind, Json) else value
+        if self.message is messages.SubRefreshResult and not arguments.get("expired"):
+            arguments.setdefault("expire_at", None)  # on the wire, no expire_at means "never expires"
         try:
-            return self.message(**given)
+            return self.message(**arguments)
         except (TypeError, ValueError) as error:
             raise ValidationError(str(error)) from None
 
     @marshmallow.validates_schema
-    def _check(self, values: Mapping[str, Any], **_: Any) -> None:
-        self._made(values)
+    def _validate_message(self, values: Mapping[str, Any], **_: Any) -> None:
+        self._message_from(values)
 
     @marshmallow.post_load
-    def _make(self, values: dict[str, Any], **_: Any) -> object:
-        return self._made(values)
+    def _make_message(self, values: dict[str, Any], **_: Any) -> object:
+        return self._message_from(values)
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """The message as the JSON object that travels.
+        """The JSON object of a message.
 
         :raises proxyhooks.errors.Expired: if an ``expire_at`` has passed.
         """
@@ -66,7 +67,7 @@ class MessageSchema(marshmallow.Schema):
         return {name: value for name, value in encode_result(obj).items() if name in self.dump_fields}
 
 
-class _Bool(fields.Boolean):
+class _StrictBool(fields.Boolean):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
             raise self.make_error("invalid", input=value)
@@ -74,7 +75,7 @@ class _Bool(fields.Boolean):
 
 
 class _Base64(fields.Field[bytes]):
-    """Bytes as base64 with its padding."""
+    """Bytes as padded base64."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bytes:
         try:
@@ -85,14 +86,14 @@ class _Base64(fields.Field[bytes]):
             raise ValidationError("Not valid base64.") from None
 
 
-class _Text(fields.String):
+class _StrictString(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise self.make_error("invalid")
         return value
 
 
-class _Boxed(fields.Field[bool]):
+class _BoxedBool(fields.Field[bool]):
     """``{"value": true}``."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
@@ -102,39 +103,36 @@ class _Boxed(fields.Field[bool]):
         return inner
 
 
-_SECONDS: Final = Integer(-(2**63), 2**63 - 1)
-
-
-def _field(kind: Kind, strict_choices: bool, **options: Any) -> fields.Field[Any]:
+def _field_for_kind(kind: Kind, strict_choices: bool, **options: Any) -> fields.Field[Any]:
     match kind:
         case String(choices=choices):
-            only = validate.OneOf(choices) if choices and strict_choices else None
-            return _Text(validate=only, **options)
+            one_of = validate.OneOf(choices) if choices and strict_choices else None
+            return _StrictString(validate=one_of, **options)
         case Bool(boxed=True):
-            return _Boxed(**options)
+            return _BoxedBool(**options)
         case Bool():
-            return _Bool(**options)
+            return _StrictBool(**options)
         case Integer(low=low, high=high):
             return fields.Integer(strict=True, validate=validate.Range(low, high), **options)
         case Timestamp():
-            return _field(_SECONDS, strict_choices, **options)
+            return _field_for_kind(INT64, strict_choices, **options)
         case Json():
             return fields.Raw(allow_none=True, **options)
         case Array(item=item):
-            return fields.List(_field(item, strict_choices), **options)
+            return fields.List(_field_for_kind(item, strict_choices), **options)
         case Object(value=value):
-            return fields.Dict(keys=_Text(), values=_field(value, strict_choices), **options)
+            return fields.Dict(keys=_StrictString(), values=_field_for_kind(value, strict_choices), **options)
         case Nested(message=message):
             return fields.Nested(lambda: schema_for(message)(), **options)
     raise AssertionError(kind)
 
 
-_made: dict[type, type[MessageSchema]] = {}
+_schemas: dict[type, type[MessageSchema]] = {}
 
 
 def schema_for(message: type) -> type[MessageSchema]:
-    """The schema class of a message class, the same one every time."""
-    if message not in _made:
+    """The schema class of a message class; always the same one."""
+    if message not in _schemas:
         is_result = issubclass(message, messages.Result)
         members: dict[str, Any] = {
             "message": message,
@@ -142,15 +140,15 @@ def schema_for(message: type) -> type[MessageSchema]:
             "Meta": type("Meta", (), {"unknown": RAISE if is_result else EXCLUDE}),
         }
         for field in fields_of(message):
-            members[field.name] = _field(field.kind, is_result, required=field.required)
+            members[field.name] = _field_for_kind(field.kind, is_result, required=field.required)
             if field.base64_name is not None:
                 members[field.base64_name] = _Base64()
-        _made[message] = type(f"{message.__name__}Schema", (MessageSchema,), members)
-    return _made[message]
+        _schemas[message] = type(f"{message.__name__}Schema", (MessageSchema,), members)
+    return _schemas[message]
 
 
 def explain(message: type, value: Any) -> dict[str, Any] | list[Any]:
-    """The field errors of a JSON value that is not this message."""
+    """Why a JSON value cannot be decoded as this message: marshmallow's errors by field."""
     errors = schema_for(message)().validate(value)
     return errors or {"_schema": ["Cannot be read."]}
 

@@ -1,4 +1,4 @@
-"""Signals, as Flask has them."""
+"""Blinker signals, like those of Flask."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from blinker import Namespace
 _signals = Namespace()
 
 hook_finished = _signals.signal("hook-finished")
-"""Sent when the hooks of an event have answered it, or have failed.
+"""Sent when a hook has answered an event, or has failed.
 
-The sender is the Flask application. Arguments: ``event``, its name; ``request``, the message; ``answer``, what was
-decided (``outcome`` is ``result``, ``error``, ``disconnect`` or ``failed``; ``code``; ``hook``, the name of the
-function); ``None`` if an exception is on its way to Flask's error handlers.
+The sender is the Flask application. Keyword arguments:
+
+- ``event``: its name.
+- ``request``: the request message.
+- ``reply``: the decision, with ``outcome`` (``result``, ``error``, ``disconnect`` or ``failed``), ``code`` and
+  ``hook``, the name of the function. ``None`` if an exception is on its way to Flask's error handlers.
+
+An exception in a receiver is logged. It changes no reply, and the other receivers are called.
 """

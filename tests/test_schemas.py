@@ -1,4 +1,4 @@
-"""The marshmallow schemas of the messages, and that they agree with the reader on everything."""
+"""The marshmallow schemas of the messages, and that they agree with the decoder on everything."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def objects(message: type, wrong: st.SearchStrategy[Any]) -> st.SearchStrategy[A
 
 
 @given(st.data())
-def test_the_reader_and_the_schema_agree_on_every_request(data: st.DataObject) -> None:
+def test_decoder_and_schema_agree_on_every_request(data: st.DataObject) -> None:
     message = data.draw(st.sampled_from(REQUESTS))
     value: Any = data.draw(objects(message, JSON) | JSON)
     if isinstance(value, dict) and data.draw(st.booleans()):
@@ -104,7 +104,7 @@ RESULTS = [event.result for event in EVENTS.values() if event.name not in ("refr
 
 
 @given(st.data())
-def test_a_result_that_was_loaded_is_dumped_and_loaded_again_as_the_same(data: st.DataObject) -> None:
+def test_a_loaded_result_survives_dump_and_load(data: st.DataObject) -> None:
     message = data.draw(st.sampled_from(RESULTS))
     schema = schemas.schema_for(message)()
     try:
@@ -151,7 +151,7 @@ def test_the_schemas_are_strict(message: type, value: Any, errors_of: Any) -> No
         assert refused.value.messages == errors_of
 
 
-def test_dump_writes_what_travels() -> None:
+def test_dump_returns_the_object_that_travels() -> None:
     result = ConnectResult(user="1", data=b"\x00", subs={"a": SubscribeOptions(info=NULL)})
     expected = {"user": "1", "b64data": "AA==", "subs": {"a": {"info": None}}}
     assert schemas.ConnectResultSchema().dump(result) == expected
@@ -160,20 +160,20 @@ def test_dump_writes_what_travels() -> None:
         schemas.ConnectResultSchema().dump(ConnectResult(user="1", expire_at=1))
 
 
-def test_null_in_a_result_is_not_absent() -> None:
+def test_null_in_a_result_differs_from_absent() -> None:
     result = schemas.PublishResultSchema().load({"data": None})
     assert result == PublishResult(data=NULL)
     assert schemas.PublishResultSchema().dump(result) == {"data": None}
 
 
-def test_a_subscription_that_never_expires_goes_to_and_fro() -> None:
+def test_a_subscription_that_never_expires_survives_dump_and_load() -> None:
     schema = schemas.SubRefreshResultSchema()
     for result in (SubRefreshResult(expire_at=None), SubRefreshResult(expired=True)):
         assert schema.load(schema.dump(result)) == result
         assert replace(result) == result
 
 
-def test_validate_finds_what_load_refuses() -> None:
+def test_validate_reports_what_load_refuses() -> None:
     assert schemas.RPCRequestSchema().validate({"data": 1, "b64data": "AA=="}) == {
         "b64data": ["data comes twice, as JSON and as base64."]
     }

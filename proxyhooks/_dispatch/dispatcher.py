@@ -6,7 +6,6 @@ This module knows no Flask application. ``_flask`` surrounds it with Flask's con
 from __future__ import annotations
 
 import inspect
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +17,12 @@ from werkzeug.exceptions import HTTPException
 from .. import disconnects, errors
 from .. import messages as m
 from .._wire.json import Malformed, TooComplex, dumps, loads
+from .._wire.log import logger
 from ..exceptions import HookResultError, Rejection, SetupError
 from .events import EVENTS, Event
 from .index import Hook, Index, Registration
 from .replies import Reply, as_rejection, check_client_can_read, encode_result, envelope, refusal_reply
 from .signatures import source_location
-
-logger: Final = logging.getLogger("proxyhooks")
 
 Prepare = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns the function itself, or a synchronous function in place of an async one."""

@@ -16,11 +16,12 @@ from keyword import iskeyword
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+from .._wire.fields import INT64
 from ..exceptions import SetupError
 
 SYMBOLS: Final = ":#/,"
 """The characters that have a meaning in a channel; ``<name>`` stops before them."""
-MAX_INT: Final = 2**63 - 1
+MAX_INT: Final = INT64.high
 
 
 class Variable(NamedTuple):

@@ -1,47 +1,66 @@
-"""What an application wants done when the reply has been sent."""
+"""Functions that run after the reply was sent: :func:`proxyhooks.after_reply`."""
 
 from __future__ import annotations
 
-import logging
+import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Final, TypeAlias
+from typing import Final
 
+import flask
 from flask import Flask
 
-logger: Final = logging.getLogger("proxyhooks")
+from .._dispatch.signatures import source_location
+from .._wire.log import logger
+from .request_state import BackgroundTask, require_request_state
 
 _THREADS: Final = 8
 _lock: Final = Lock()
 _executor: ThreadPoolExecutor | None = None
 
 
-BackgroundTask: TypeAlias = tuple[str, Callable[[], object]]
-"""A function and its name."""
+def after_reply(function: Callable[..., object], /, *args: object) -> None:
+    """Call the function when the reply has been sent, in the application's context. An exception is logged.
+
+    It runs in another thread, whatever the reply is, and a graceful stop waits for it. While the application is
+    being tested (``TESTING``) it runs in the same thread, as soon as the reply has been read.
+
+    The request is over by then: pass what is needed from it, and from ``g``, as arguments. The function may be async.
+
+    :raises TypeError: if it is not callable.
+    :raises RuntimeError: if used outside a hook and what runs around it.
+    """
+    if not callable(function):
+        raise TypeError(f"after_reply takes a function and its arguments, after_reply(f, 1), not {function!r}")
+    state = require_request_state()
+    if not state.guarded:
+        raise RuntimeError("after_reply works in hooks only: in a view of your own use response.call_on_close")
+    run = functools.partial(flask.current_app.ensure_sync(function), *args)
+    state.background_tasks += (BackgroundTask(source_location(function), run),)
 
 
-def run_in_background(app: Flask, functions: Sequence[BackgroundTask]) -> None:
-    """Run the functions one after another in a thread of their own, in the application's context.
+def run_in_background(app: Flask, tasks: Sequence[BackgroundTask]) -> None:
+    """Run the tasks one after another, in another thread and in the application's context.
 
-    Not in the thread that sent the reply: it would keep the connection, on which Centrifugo sends its next request
-    as soon as it has read the reply. Only when the application is being tested does the caller wait.
+    The thread that sent the reply must not run them: it holds the connection, on which Centrifugo sends its next
+    request as soon as it has read the reply. Only while the application is being tested does the caller wait.
     """
     if app.testing:
-        _run(app, functions)
+        _run(app, tasks)
         return
     global _executor
     with _lock:
-        if _executor is None:  # made late, so that it belongs to the worker's process
-            # Its threads are waited for when the process ends, so a graceful stop loses nothing.
+        if _executor is None:  # created late, so that it belongs to the worker's process
+            # The interpreter waits for its threads when the process ends, so a graceful stop loses no task.
             _executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="proxyhooks-after-reply")
-        _executor.submit(_run, app, functions)
+        _executor.submit(_run, app, tasks)
 
 
-def _run(app: Flask, functions: Sequence[BackgroundTask]) -> None:
-    for name, function in functions:
+def _run(app: Flask, tasks: Sequence[BackgroundTask]) -> None:
+    for task in tasks:
         try:
             with app.app_context():
-                function()
+                task.run()
         except Exception:
-            logger.exception("%s, given to after_reply, failed", name)
+            logger.exception("%s, passed to after_reply, failed", task.name)

@@ -1,13 +1,12 @@
-"""Calls that come too late: their caller has given up, or most likely will have before a hook is done.
+"""Load shedding: calls that come too late are refused before a hook runs.
 
-Under more load than the threads can take, requests wait: in gunicorn for a thread, in the kernel to be accepted.
-Centrifugo gives up after the timeout of its proxy. To run the hooks for these calls all the same would keep the threads
-from those that can still be answered in time, so that soon none of them is.
+Under more load than the threads can serve, requests wait: in gunicorn for a thread, in the kernel to be accepted.
+Centrifugo gives up after the timeout of its proxy. A hook that runs for such a call keeps its thread from calls that
+can still be answered in time. Soon no call is answered in time.
 """
 
 from __future__ import annotations
 
-import logging
 import socket
 import struct
 import threading
@@ -15,30 +14,31 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-# Seconds. Up to the first a call may have waited without there being a queue; one that is there for longer than the
-# second stands, and then the third is enough.
-_NO_QUEUE: Final = 0.05
-_MOMENT: Final = 1.0
-_IN_A_QUEUE: Final = 0.2
-# Where there is no queue now there is no long one in a moment: to ask the kernel costs as much as to read the message.
-_LOOK_EVERY: Final = 0.005
+from .._wire.log import logger
 
-_LOG_EVERY: Final = 1.0
+# Seconds. A call that waited for less did not wait in a queue.
+_QUEUED: Final = 0.05
+# A queue that lasts for longer is a standing one. Then the patience is shorter.
+_STANDING: Final = 1.0
+_PATIENCE_IN_STANDING_QUEUE: Final = 0.2
+# Asking the kernel costs as much as reading the message, so without a queue it is asked at most this often.
+_ASK_INTERVAL: Final = 0.005
+_LOG_INTERVAL: Final = 1.0
 # struct tcp_info, linux/tcp.h: tcpi_state, and tcpi_last_data_recv in milliseconds.
 _INFO: Final = struct.Struct("=B51xI")
 _ESTABLISHED: Final = 1
-# What gunicorn's workers and Flask's own server call the socket of a request.
-_SOCKETS: Final = ("gunicorn.socket", "werkzeug.socket")
-_logger = logging.getLogger("proxyhooks")
+# The environ keys under which gunicorn's workers and Flask's own server keep the socket of a request.
+_SOCKET_KEYS: Final = ("gunicorn.socket", "werkzeug.socket")
 
 
-def waited(environ: Mapping[str, Any]) -> float:
-    """Seconds since the request has arrived, as the kernel knows it; infinite where the caller has hung up.
+def waiting_time(environ: Mapping[str, Any]) -> float:
+    """Seconds since the last byte of the request arrived, by the kernel's clock. Infinite if the caller hung up.
 
-    It counts from the last byte, whoever has kept it waiting since: the kernel, gunicorn, other requests. 0 where
-    nobody can tell: other systems than Linux, sockets that are not TCP, other servers.
+    It is 0 where that is unknown: on other systems than Linux, with Unix sockets, and with other servers.
+
+    Source: ``TCP_INFO`` of tcp(7).
     """
-    for name in _SOCKETS:
+    for name in _SOCKET_KEYS:
         if (connection := environ.get(name)) is not None:
             try:
                 state, last = _INFO.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size))
@@ -49,43 +49,56 @@ def waited(environ: Mapping[str, Any]) -> float:
 
 
 class LoadShedder:
-    """How long a call may have waited when its turn comes: half of the timeout. The hook has the other half.
+    """Decides which calls are too late.
 
-    Where a queue has stood for longer than a moment it is less: all that such a queue does is to make every call later,
-    and callers whose timeout is another one than the configured would give up just when their turn comes.
+    A call may wait for half of the timeout; the other half is for the hook. In a standing queue a call may wait for
+    0.2 s only: a longer queue makes every call later and serves no more of them, and callers with a shorter timeout
+    than the configured one would all give up just before their turn.
+
+    :param timeout: seconds that Centrifugo waits for a reply.
     """
 
     def __init__(self, timeout: float) -> None:
-        self._limit = timeout / 2
+        self._patience = timeout / 2
         self._lock = threading.Lock()
-        # The last call, and the last one before which there was no queue; by time.monotonic.
-        self._seen = self._free = 0.0
-        self._late = self._gone = 0
-        self._next_log = self._next_look = 0.0
+        # By time.monotonic: the last call, and the last one that found no queue.
+        self._last_call = self._last_without_queue = 0.0
+        self._late = self._hung_up = 0
+        self._next_log = self._next_ask = 0.0
 
     def should_shed(self, environ: Mapping[str, Any]) -> bool:
-        """Whether the call comes too late. The log tells how many did, at most once a second."""
+        """Whether the call is too late. The log counts these calls, in at most one line a second."""
         now = time.monotonic()
-        if now < self._next_look:
+        if now < self._next_ask:
             return False
-        time_waited = waited(environ)
-        if time_waited < _NO_QUEUE:
-            self._next_look = now + _LOOK_EVERY
-        if time_waited < _NO_QUEUE or now - self._seen > _MOMENT:
-            self._free = now
-        self._seen = now
-        limit = self._limit if now - self._free <= _MOMENT else min(self._limit, _IN_A_QUEUE)
-        if time_waited <= limit:
+        waited = waiting_time(environ)
+        if waited < _QUEUED:
+            self._next_ask = now + _ASK_INTERVAL
+        if waited < _QUEUED or now - self._last_call > _STANDING:
+            self._last_without_queue = now
+        self._last_call = now
+        patience = self._patience
+        if now - self._last_without_queue > _STANDING:
+            patience = min(patience, _PATIENCE_IN_STANDING_QUEUE)
+        if waited <= patience:
             return False
+        self._count(waited, patience, now)
+        return True
+
+    def _count(self, waited: float, patience: float, now: float) -> None:
         with self._lock:
-            if time_waited == float("inf"):
-                self._gone += 1
+            if waited == float("inf"):
+                self._hung_up += 1
             else:
                 self._late += 1
             if now < self._next_log:
-                return True
-            self._next_log = now + _LOG_EVERY
-            late, gone, self._late, self._gone = self._late, self._gone, 0, 0
-        text = "more calls than the threads can take: 503 for %d that had waited for %g s, and for %d whose caller had "
-        _logger.warning(f"{text}hung up", late, limit, gone)
-        return True
+                return
+            self._next_log = now + _LOG_INTERVAL
+            late, hung_up, self._late, self._hung_up = self._late, self._hung_up, 0, 0
+        logger.warning(
+            "overload: more calls than the threads can serve. Refused with 503: %d that had waited for more than %g s, "
+            "and %d whose caller had hung up",
+            late,
+            patience,
+            hung_up,
+        )

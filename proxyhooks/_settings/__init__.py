@@ -1,1 +1,1 @@
-"""Every ``PROXYHOOKS_`` setting: its type, its default and its check."""
+"""All ``PROXYHOOKS_`` settings, and the secrets."""

@@ -1,8 +1,10 @@
-"""When each secret of a list was last used, by whichever worker: so one knows when an old one can go.
+"""When each secret was last used by any worker of this machine, so that an operator knows when to remove an old one.
 
-It is kept as the times of empty files, named by the index of the secret, among the machine's temporary ones, in a
-directory that only the user of the workers can enter. Its name is a digest of the whole list, so that a changed list
-begins anew and nothing has to be agreed upon.
+The times are those of empty files, one a secret, named by its index in the list. Their directory is in the temporary
+directory of the machine; only the user of the workers can enter it. Its name is a digest of the list: a changed list
+starts with no usage, and processes need not agree on anything.
+
+Recording never fails a request: any error disables it for the process and is logged once.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
-import logging
 import os
 import stat
 import tempfile
@@ -19,70 +20,91 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-_EVERY: Final = 1.0
-"""Seconds; a file is not touched more often by a process."""
+from .._wire.log import logger
+
+_INTERVAL: Final = 1.0
+"""Seconds; a process touches a file at most that often."""
 _SINCE: Final = "since"
-_logger = logging.getLogger("proxyhooks")
+_PROBE: Final = "probe"
 
 
 class SecretUsage:
-    """Of one list of secrets."""
+    """The usage of one list of secrets."""
 
     def __init__(self, values: Sequence[bytes]) -> None:
-        digest = hmac.new(b"\n".join(values), b"proxyhooks.uses", hashlib.sha256).hexdigest()[:32]
-        self._directory = _own_directory() / digest
-        self._noted = [float("-inf")] * len(values)
+        self._digest = hmac.new(b"\n".join(values), b"proxyhooks.uses", hashlib.sha256).hexdigest()[:32]
+        self._recorded_at = [float("-inf")] * len(values)
 
     def record(self, index: int) -> None:
-        """A request brought the secret of this index."""
+        """Record that a request has brought the secret with this index. Never raises."""
         now = time.monotonic()
-        if now - self._noted[index] < _EVERY:
+        if now - self._recorded_at[index] < _INTERVAL:
             return
-        self._noted[index] = now
+        self._recorded_at[index] = now
         try:
-            _make(self._directory.parent)
-            _make(self._directory)
-            since = self._directory / _SINCE
+            directory = self._make_directory()
+            since = directory / _SINCE
             if not since.exists():
                 since.touch()
-            (self._directory / str(index)).touch()
-        except OSError as error:
-            self._noted = [float("inf")] * len(self._noted)
-            _logger.info("when secrets are used cannot be kept in %s: %s", self._directory.parent, error.strerror)
+            (directory / str(index)).touch()
+        except Exception as error:
+            self._recorded_at = [float("inf")] * len(self._recorded_at)
+            logger.info("the usage of secrets cannot be recorded: %s", _reason(error))
+
+    def why_unavailable(self) -> str | None:
+        """Why usage cannot be recorded here, or None if it can."""
+        try:
+            probe = self._make_directory() / _PROBE
+            probe.touch()
+            probe.unlink(missing_ok=True)
+        except Exception as error:
+            return _reason(error)
+        return None
 
     def since(self) -> float | None:
-        """When the list was first used; seconds since the epoch."""
-        return _time(self._directory / _SINCE)
+        """When the list was first used, in Unix seconds; None if it was not used."""
+        return self._time_of(_SINCE)
 
     def last(self) -> list[float | None]:
-        """When each secret was last used."""
-        return [_time(self._directory / str(index)) for index in range(len(self._noted))]
+        """When each secret was last used, in Unix seconds; None for one that was not used."""
+        return [self._time_of(str(index)) for index in range(len(self._recorded_at))]
+
+    def _time_of(self, name: str) -> float | None:
+        try:
+            return (_directory_of_user() / self._digest / name).stat().st_mtime
+        except OSError:
+            return None
+
+    def _make_directory(self) -> Path:
+        parent = _directory_of_user()
+        _make_own_directory(parent)
+        _make_own_directory(parent / self._digest)
+        return parent / self._digest
 
 
 @functools.lru_cache(16)
 def usage_of(values: tuple[bytes, ...]) -> SecretUsage:
-    """The one for a list, so that it remembers what it has just written."""
+    """The usage of a list: one object a list, since it remembers what it has just recorded."""
     return SecretUsage(values)
 
 
-def _own_directory() -> Path:
+def _directory_of_user() -> Path:
     user = os.getuid() if hasattr(os, "getuid") else "user"
     return Path(tempfile.gettempdir(), f"proxyhooks-{user}")
 
 
-def _make(directory: Path) -> None:
-    """Have the directory, as one's own.
+def _make_own_directory(directory: Path) -> None:
+    """Create the directory if it does not exist.
 
-    :raises PermissionError: if somebody else has put something there.
+    :raises PermissionError: if it belongs to another user, or is not a directory.
     """
     directory.mkdir(mode=0o700, exist_ok=True)
-    found = directory.lstat()
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
-        raise PermissionError(0, "it belongs to somebody else")
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        raise PermissionError(0, "not a directory of this user", str(directory))
 
 
-def _time(path: Path) -> float | None:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return None
+def _reason(error: Exception) -> str:
+    if not isinstance(error, OSError) or not error.strerror:
+        return f"{type(error).__name__}: {error}"
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"

@@ -1,141 +1,130 @@
-"""The secret that authenticates Centrifugo: load, compare, rotate."""
+"""The secrets that authenticate Centrifugo: check them, compare them, reload them from a file.
+
+No error text and no log line has a secret in it.
+"""
 
 from __future__ import annotations
 
 import functools
 import hmac
-import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from .._wire.log import logger
 from ..exceptions import SetupError
 from .secret_usage import usage_of
 
 SECRET_HEADER: Final = "X-Proxyhooks-Secret"  # noqa: S105  # a header's name, not a secret
-CONFIG: Final = "PROXYHOOKS_SECRETS"
-FILE: Final = "PROXYHOOKS_SECRETS_FILE"
-INSECURE: Final = "PROXYHOOKS_INSECURE"
-_logger = logging.getLogger("proxyhooks")
-_VARIABLE: Final = f"FLASK_{CONFIG}"
-_HOW: Final = (
-    f'{CONFIG} must be a list of the accepted values of the {SECRET_HEADER} header, such as ["..."], '
-    "which Centrifugo sends through http.static_headers"
-)
 
 
 class Secrets:
-    """The accepted values; several while one replaces another."""
+    """The accepted secrets; several while one replaces another."""
 
     def __init__(self, accepted: Callable[[], tuple[bytes, ...]] | None) -> None:
         self._accepted = accepted
+        """``None`` accepts every request."""
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The accepted values; none where none is asked for."""
+        """The accepted secrets; empty if no secret is required."""
         return () if self._accepted is None else tuple(value.decode("ascii") for value in self._accepted())
 
     def accept(self, header: str | None) -> bool:
-        """Whether the header, as WSGI has it, carries one of them. The time it takes tells nothing."""
+        """Whether the header, as WSGI decodes it, is an accepted secret. Compares all of them in constant time."""
         if self._accepted is None:
             return True
-        given, accepted, found = (header or "").encode("latin-1", "replace"), self._accepted(), None
+        accepted, header_bytes, matched = self._accepted(), (header or "").encode("latin-1", "replace"), None
         for index, value in enumerate(accepted):
-            if hmac.compare_digest(given, value):
-                found = index
-        if found is None:
+            if hmac.compare_digest(header_bytes, value):
+                matched = index
+        if matched is None:
             return False
-        usage_of(accepted).record(found)
+        usage_of(accepted).record(matched)
         return True
 
 
-def load_secrets(config: Mapping[str, Any], secrets: object = None) -> Secrets:
-    """The secrets given, or else those of the file that the configuration names, or else those of its list.
+def parse_secrets(values: object) -> tuple[bytes, ...]:
+    """The secrets of a list, as bytes.
 
-    :raises SetupError: if there is none and ``PROXYHOOKS_INSECURE`` is not True, or if one could never match.
+    :raises ValueError: if it is not a list of texts that a header can carry; the text describes what it is instead.
     """
-    insecure = config.get(INSECURE, False)
-    if not isinstance(insecure, bool):
-        raise SetupError(f"{INSECURE} must be True or False, not {insecure!r}")
-    path = config.get(FILE)
-    if secrets is None and path is not None:
-        if not isinstance(path, (str, os.PathLike)) or not str(path):
-            raise SetupError(f"{FILE} must be the path of a file, not {path!r}")
-        return Secrets(_file(os.fspath(path)).values)
-    if secrets is None:
-        secrets = config.get(CONFIG)
-    if secrets is None and insecure:
-        return Secrets(None)
-    if secrets is None:
-        named = next((name for name in (_VARIABLE, f"FLASK_{FILE}") if name in os.environ), "")
-        unread = f". {named} is set, but app.config.from_prefixed_env() has not read it" if named else ""
-        raise SetupError(
-            f"no secret is configured, so anybody who reaches the hooks could be anyone. {_HOW}. "
-            f"In a network that is private in other ways, set {INSECURE} = True{unread}"
-        )
-    if not isinstance(secrets, (list, tuple)):
-        # The value stays out of the message: it may be a secret.
-        raise SetupError(f"{_HOW}, not a {type(secrets).__name__}; in the environment {_VARIABLE}='[\"...\"]'")
-    if not secrets:
-        raise SetupError(f"{_HOW}; the list is empty")
-    checked = tuple(_checked(value) for value in secrets)
-    return Secrets(lambda: checked)
-
-
-class _File:
-    """A file with a secret a line; read again when it changes. A broken one leaves the last good list in force."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        # Looked at before it is read: what changes in between is seen the next time.
-        self._stamp = self._look()
-        self._good = _read(path)
-
-    def values(self) -> tuple[bytes, ...]:
-        stamp = self._look()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            try:
-                self._good = _read(self._path)
-                _logger.info("%s was read again: %d secrets", self._path, len(self._good))
-            except SetupError as error:
-                _logger.error("%s; the %d secrets of before stay in force", error, len(self._good))
-        return self._good
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+    if not isinstance(values, (list, tuple)):
+        kind = type(values).__name__
+        raise ValueError(f"a {kind}; the environment has a list as FLASK_PROXYHOOKS_SECRETS='[\"...\"]'")
+    if not values:
+        raise ValueError("an empty list")
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(f"a list with a {type(value).__name__} in it")
+        if not value:
+            raise ValueError("a list with an empty secret in it, which would accept every request")
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            raise ValueError(
+                "a list with a secret that no header can carry: use printable ASCII without spaces at the ends"
+            )
+    return tuple(value.encode("ascii") for value in values)
 
 
 @functools.cache
-def _file(path: str) -> _File:
-    """One for all that read it, so that each has the last good list."""
-    return _File(path)
+def secrets_from_file(path: str, setting: str) -> Secrets:
+    """The secrets of a file, one a line. One object a path, so that all users share the last good list.
+
+    :param setting: the key that error texts name.
+    :raises SetupError: if the file cannot be read or has no secrets.
+    """
+    return Secrets(_SecretsFile(path, setting).values)
 
 
-def _read(path: str) -> tuple[bytes, ...]:
+class _SecretsFile:
+    """Reads its file again when it changes. If the new content is wrong, the last good list stays in force."""
+
+    def __init__(self, path: str, setting: str) -> None:
+        self._path = path
+        self._setting = setting
+        # Taken before the file is read, so that a change in between is noticed at the next request.
+        self._version = self._file_version()
+        self._last_good = self._read()
+
+    def values(self) -> tuple[bytes, ...]:
+        version = self._file_version()
+        if version != self._version:
+            self._version = version
+            try:
+                self._last_good = self._read()
+                logger.info("%s has changed and was read again: %d secrets", self._path, len(self._last_good))
+            except SetupError as error:
+                logger.error("%s; the %d secrets read before stay in force", error, len(self._last_good))
+        return self._last_good
+
+    def _file_version(self) -> tuple[int, int, int] | None:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    def _read(self) -> tuple[bytes, ...]:
+        secrets_or_problem = _parse_file(self._path)
+        if isinstance(secrets_or_problem, str):
+            raise SetupError(f"{self._setting}: {secrets_or_problem}")
+        return secrets_or_problem
+
+
+def _parse_file(path: str) -> tuple[bytes, ...] | str:
+    """The secrets of a file, or what is wrong with it.
+
+    Nothing is raised from here: error reporters show the local variables of a traceback's frames.
+    """
     try:
         lines = Path(path).read_bytes().split(b"\n")
     except OSError as error:
-        raise SetupError(f"{FILE}: {path} cannot be read: {error.strerror}") from None
+        return f"{path} cannot be read: {error.strerror}"
     values = [line.strip() for line in lines]
     for number, value in enumerate(values, 1):
         if not value.isascii() or not value.decode("ascii").isprintable():
-            raise SetupError(f"{FILE}: {path}, line {number}: use printable ASCII, a header carries nothing else")
+            return f"{path}, line {number}: a header can carry only printable ASCII"
     if not any(values):
-        raise SetupError(f"{FILE}: {path} has no secret in it; write one a line")
+        return f"{path} has no secret in it: write one a line"
     return tuple(value for value in values if value)
-
-
-def _checked(value: object) -> bytes:
-    if not isinstance(value, str):
-        raise SetupError(f"{_HOW}; one of them is a {type(value).__name__}")
-    if not value:
-        raise SetupError(f"{_HOW}; one of them is empty, which would let everybody in")
-    if not value.isascii() or not value.isprintable() or value != value.strip():
-        raise SetupError(f"{_HOW}; one of them has characters that no header carries: use printable ASCII")
-    return value.encode("ascii")

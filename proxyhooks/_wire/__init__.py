@@ -1,1 +1,1 @@
-"""The wire format: bytes to messages and back. Knows no hook and no Flask."""
+"""The wire format: bytes to messages and back. It knows neither hooks nor Flask."""

@@ -1,4 +1,4 @@
-"""What time it is: one clock for the package and for the client that tests it."""
+"""The clock of the package, which a test client can set ahead."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _AHEAD: Final[ContextVar[float]] = ContextVar("proxyhooks.clock.ahead", default=
 
 
 def now() -> float:
-    """Unix seconds."""
+    """The current time in Unix seconds."""
     return time.time() + _AHEAD.get()
 
 
 @contextmanager
 def ahead(seconds: float) -> Iterator[None]:
-    """Let the clock be so many seconds ahead, for what runs in the block, and there only."""
+    """Set the clock ahead for the code in the block only."""
     token = _AHEAD.set(seconds)
     try:
         yield

@@ -1,7 +1,6 @@
-"""JSON values to messages.
+"""Decode JSON values into messages.
 
-What comes in is checked against the kinds of ``_fields``; why something was refused is for ``schemas`` to explain,
-off the hot way.
+A wrong value is refused without a reason: ``schemas`` explains it, so that decoding stays fast.
 """
 
 from __future__ import annotations
@@ -17,103 +16,110 @@ from .fields import Array, Bool, Integer, Json, Kind, Nested, Object, String, fi
 from .json import Malformed
 
 _T = TypeVar("_T")
+_Decoder = Callable[[Any], Any]
 
 
 def decode(message: type[_T], value: Any) -> _T:
-    """The message that a JSON value is.
+    """The message of a JSON value.
 
-    :raises Malformed: if it is not one.
+    :raises Malformed: if the value is not an object, or a field has the wrong type.
     """
     cls: Any = message
-    made: _T = decoder_for(cls)(value)
-    return made
-
-
-_Reader = Callable[[Any], Any]
+    decoded: _T = decoder_for(cls)(value)
+    return decoded
 
 
 @functools.cache
-def decoder_for(message: Any) -> _Reader:
-    """What :func:`read` does for a message, as a function that is written for its class, as dataclasses writes
-    ``__init__``.
+def decoder_for(message: Any) -> _Decoder:
+    """:func:`decode` for one message class, as a function whose source is generated for the class.
 
-    It puts the fields into a message that is frozen for everybody else: to call the class would cost more than all the
-    rest.
+    ``dataclasses`` generates ``__init__`` in the same way. The function sets the slots of the frozen message directly,
+    because calling the class would take longer than all the rest.
     """
-    scope: dict[str, Any] = {"new": message.__new__, "cls": message, "either": _read_either, "missing": _MISSING}
-    lines = ["def decode(value):", "if type(value) is not dict: no_object()", "get = value.get", "made = new(cls)"]
-    scope["no_object"] = _refuse_what_is_no_object
+    scope: dict[str, Any] = {
+        "new": message.__new__,
+        "cls": message,
+        "decode_base64_field": _decode_base64_field,
+        "refuse_non_object": _refuse_non_object,
+        "absent": _ABSENT,
+    }
+    lines = [
+        "def decode(value):",
+        "if type(value) is not dict: refuse_non_object()",
+        "get = value.get",
+        "message = new(cls)",
+    ]
     for field, declared in zip(fields_of(message), dataclasses.fields(message), strict=True):
-        name, make, convert = field.name, declared.default_factory, _reader(field.kind)
-        scope |= {f"put_{name}": getattr(message, name).__set__, f"default_{name}": declared.default}
-        scope |= {f"make_{name}": make, f"read_{name}": convert}
-        if make is not dataclasses.MISSING:
-            lines.append(f"item = get({name!r}, missing)")
-            lines.append(f"item = make_{name}() if item is missing else read_{name}(item)")
+        name, factory, decode_field = field.name, declared.default_factory, _decoder_for_kind(field.kind)
+        scope |= {f"set_{name}": getattr(message, name).__set__, f"default_{name}": declared.default}
+        scope |= {f"factory_{name}": factory, f"decode_{name}": decode_field}
+        if factory is not dataclasses.MISSING:
+            lines.append(f"item = get({name!r}, absent)")
+            lines.append(f"item = factory_{name}() if item is absent else decode_{name}(item)")
         else:
             lines.append(f"item = get({name!r}, default_{name})")
-            if exact := {String: "str", Bool: "bool"}.get(type(field.kind)):
-                lines.append(f"if type(item) is not {exact}: item = read_{name}(item)")
-            elif convert is not _read_as_it_is:
-                lines.append(f"item = read_{name}(item)")
-        if field.base64_name is not None:
-            lines.append(f"if {field.base64_name!r} in value: item = either(value, {name!r}, {field.base64_name!r})")
-        lines.append(f"put_{name}(made, item)")
-    lines.append("return made")
-    exec("\n    ".join(lines), scope)  # noqa: S102  # of names of this package alone
-    read_message: _Reader = scope["decode"]
-    return read_message
+            if exact_type := {String: "str", Bool: "bool"}.get(type(field.kind)):
+                lines.append(f"if type(item) is not {exact_type}: item = decode_{name}(item)")
+            elif decode_field is not _unchanged:
+                lines.append(f"item = decode_{name}(item)")
+        if (base64_name := field.base64_name) is not None:
+            lines.append(f"if {base64_name!r} in value: item = decode_base64_field(value, {name!r}, {base64_name!r})")
+        lines.append(f"set_{name}(message, item)")
+    lines.append("return message")
+    exec("\n    ".join(lines), scope)  # noqa: S102  # the source has only names of this package's own fields
+    generated: _Decoder = scope["decode"]
+    return generated
 
 
-_MISSING: Final = object()
+_ABSENT: Final = object()
 
 
-def _refuse_what_is_no_object() -> None:
+def _refuse_non_object() -> None:
     raise Malformed("not an object")
 
 
-def _read_either(value: dict[str, Any], name: str, twin: str) -> bytes:
+def _decode_base64_field(value: dict[str, Any], name: str, base64_name: str) -> bytes:
     if name in value:
-        raise Malformed(f"{name} comes twice")  # as JSON and as base64
-    return _read_base64(value[twin])
+        raise Malformed(f"{name} comes twice, as JSON and as base64")
+    return _decode_base64(value[base64_name])
 
 
-def _reader(kind: Kind) -> _Reader:
+def _decoder_for_kind(kind: Kind) -> _Decoder:
     match kind:
-        case String():  # of any words: a newer Centrifugo may have more of them
-            return functools.partial(_read_exactly, str)
+        case String():  # the choices are not checked: a newer Centrifugo may send others
+            return functools.partial(_decode_exactly, str)
         case Bool():
-            return functools.partial(_read_exactly, bool)
+            return functools.partial(_decode_exactly, bool)
         case Integer(low=low, high=high):
-            return functools.partial(_read_integer, low, high)
+            return functools.partial(_decode_integer, low, high)
         case Json():
-            return _read_as_it_is
+            return _unchanged
         case Array(item=item):
-            return functools.partial(_read_array, _reader(item))
+            return functools.partial(_decode_array, _decoder_for_kind(item))
         case Object(value=value):
-            return functools.partial(_read_object, _reader(value))
+            return functools.partial(_decode_object, _decoder_for_kind(value))
         case Nested(message=message):
             return functools.partial(decode, message)
     raise AssertionError(kind)
 
 
-def _read_as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
-def _read_exactly(wanted: type, value: Any) -> Any:
-    if type(value) is not wanted:
+def _decode_exactly(expected_type: type, value: Any) -> Any:
+    if type(value) is not expected_type:
         raise Malformed
     return value
 
 
-def _read_integer(low: int, high: int, value: Any) -> int:
+def _decode_integer(low: int, high: int, value: Any) -> int:
     if type(value) is not int or not low <= value <= high:
         raise Malformed
     return value
 
 
-def _read_base64(value: Any) -> bytes:
+def _decode_base64(value: Any) -> bytes:
     if type(value) is not str:
         raise Malformed
     try:
@@ -122,13 +128,13 @@ def _read_base64(value: Any) -> bytes:
         raise Malformed from None
 
 
-def _read_array(read_item: _Reader, value: Any) -> list[Any]:
+def _decode_array(decode_item: _Decoder, value: Any) -> list[Any]:
     if type(value) is not list:
         raise Malformed
-    return [read_item(item) for item in value]
+    return [decode_item(item) for item in value]
 
 
-def _read_object(read_value: _Reader, value: Any) -> dict[str, Any]:
+def _decode_object(decode_value: _Decoder, value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         raise Malformed
-    return {key: read_value(item) for key, item in value.items()}
+    return {key: decode_value(item) for key, item in value.items()}

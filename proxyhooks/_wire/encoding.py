@@ -1,4 +1,4 @@
-"""Results to the JSON objects that travel."""
+"""Encode results as the JSON objects that Centrifugo receives."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import math
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from . import clock
 from .fields import Array, Bool, Json, Kind, Nested, Null, Object, Timestamp, check_message, fields_of
 
 _JITTER: Final = 0.1
+"""The part of a timedelta by which it is shortened at most."""
+
+_Encoder = Callable[[Any], Any]
 
 
 class AlreadyExpired(Exception):
@@ -21,35 +24,44 @@ class AlreadyExpired(Exception):
 
 
 def encode(message: Any) -> dict[str, Any]:
-    """A result as the JSON object that travels.
+    """The JSON object of a result.
 
     :raises AlreadyExpired: if an ``expire_at`` has passed.
-    :raises TypeError, ValueError: if a value was changed into a wrong one after the result was made.
+    :raises TypeError, ValueError: if a list or dict in it was changed, and now has a wrong value.
     """
     check_message(message)
     cls: Any = type(message)
-    written: dict[str, Any] = {}
-    for name, twin, left_out, write in _writers(cls):
+    encoded: dict[str, Any] = {}
+    for name, base64_name, omitted, encode_value in _field_encoders(cls):
         value = getattr(message, name)
-        if value is None or value is left_out:
+        if value is None or value is omitted:
             continue
-        if twin is not None and isinstance(value, bytes):
-            written[twin] = base64.b64encode(value).decode("ascii")
+        if base64_name is not None and isinstance(value, bytes):
+            encoded[base64_name] = base64.b64encode(value).decode("ascii")
         else:
-            written[name] = write(value)
-    return written
+            encoded[name] = encode_value(value)
+    return encoded
+
+
+class _FieldEncoder(NamedTuple):
+    name: str
+    base64_name: str | None
+    omitted: Any
+    """The value, besides None, that is left out."""
+    encode_value: _Encoder
 
 
 @functools.cache
-def _writers(message: Any) -> list[tuple[str, str | None, Any, Callable[[Any], Any]]]:
-    """How each field is written: its name, that of bytes, what besides ``None`` is left out."""
+def _field_encoders(message: Any) -> list[_FieldEncoder]:
     return [
-        (field.name, field.base64_name, False if field.kind == Bool() else None, _writer(field.kind))
+        _FieldEncoder(
+            field.name, field.base64_name, False if field.kind == Bool() else None, _encoder_for_kind(field.kind)
+        )
         for field in fields_of(message)
     ]
 
 
-def _writer(kind: Kind) -> Callable[[Any], Any]:
+def _encoder_for_kind(kind: Kind) -> _Encoder:
     match kind:
         case Bool(boxed=True):
             return lambda value: {"value": value}
@@ -58,40 +70,40 @@ def _writer(kind: Kind) -> Callable[[Any], Any]:
         case Json():
             return lambda value: None if isinstance(value, Null) else value
         case Array(item=item):
-            return functools.partial(_write_array, _writer(item))
+            return functools.partial(_encode_array, _encoder_for_kind(item))
         case Object(value=value):
-            return functools.partial(_write_object, _writer(value))
+            return functools.partial(_encode_object, _encoder_for_kind(value))
         case Nested():
             return encode
-    return _as_it_is
+    return _unchanged
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
-def _write_array(write_item: Callable[[Any], Any], value: list[Any]) -> list[Any]:
-    return [write_item(item) for item in value]
+def _encode_array(encode_item: _Encoder, value: list[Any]) -> list[Any]:
+    return [encode_item(item) for item in value]
 
 
-def _write_object(write_value: Callable[[Any], Any], value: dict[str, Any]) -> dict[str, Any]:
-    return {key: write_value(item) for key, item in value.items()}
+def _encode_object(encode_value: _Encoder, value: dict[str, Any]) -> dict[str, Any]:
+    return {key: encode_value(item) for key, item in value.items()}
 
 
-def unix_seconds(moment: int | datetime | timedelta) -> int:
-    """An ``expire_at`` as Unix seconds; a timedelta is counted from now and shortened by up to a tenth.
+def unix_seconds(expire_at: int | datetime | timedelta) -> int:
+    """An ``expire_at`` in Unix seconds; a timedelta counts from now and is shortened at random by up to a tenth.
 
     :raises AlreadyExpired: if it has passed.
     """
     now = clock.now()
-    if isinstance(moment, timedelta):
-        length = moment.total_seconds()
-        # Never within the current second, which Centrifugo would take for passed.
-        spread = 1 - _JITTER * random.random()  # noqa: S311  # no secret
-        seconds = max(int(now + length * spread), int(now) + 1) if length > 0 else 0
+    if isinstance(expire_at, timedelta):
+        span = expire_at.total_seconds()
+        shortened = span * (1 - _JITTER * random.random())  # noqa: S311  # no secret
+        # At least the next second: Centrifugo takes the current one as passed.
+        seconds = max(int(now + shortened), int(now) + 1) if span > 0 else 0
     else:
-        seconds = moment if isinstance(moment, int) else math.floor(moment.timestamp())
+        seconds = expire_at if isinstance(expire_at, int) else math.floor(expire_at.timestamp())
     if seconds <= now:
-        hint = "; a span from now is a timedelta" if isinstance(moment, int) else ""
-        raise AlreadyExpired(f"expire_at={moment!r} has passed{hint}")
+        hint = "; for a span from now give a timedelta" if isinstance(expire_at, int) else ""
+        raise AlreadyExpired(f"expire_at={expire_at!r} has passed{hint}")
     return seconds

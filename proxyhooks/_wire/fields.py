@@ -1,7 +1,7 @@
-"""A message's fields and their kinds on the wire, read from the annotations of its dataclass.
+"""The fields of messages and their types on the wire, read from the annotations of the message classes.
 
-The kinds are facts. What is done with them stands elsewhere: reading and writing in ``_wire``, marshmallow in
-``schemas``; only the check of a value made by a hook is here, because the messages need it when they are made.
+This module describes the types and checks the values of results. Encoding, decoding and the marshmallow schemas are
+built from the same description elsewhere.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _T = TypeVar("_T")
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
 def message_class(cls: type[_T]) -> type[_T]:
-    """Make the class a message: a frozen, slotted dataclass with keyword arguments."""
-    made = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
-    # What dataclass writes for frozen ones fails for slotted ones with a TypeError at any attribute that is no field,
+    """Turn the class into a message: a frozen, slotted dataclass with keyword arguments."""
+    message = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
+    # The generated methods of a frozen and slotted dataclass raise a TypeError for an attribute that is not a field,
     # such as the one that typing tries to set when RPCRequest[int](...) is called.
-    made.__setattr__ = _refuse_to_change  # type: ignore[method-assign]  # on purpose
-    made.__delattr__ = _refuse_to_change  # type: ignore[method-assign]  # likewise
-    return made
+    message.__setattr__ = _refuse_change  # type: ignore[method-assign]  # on purpose
+    message.__delattr__ = _refuse_change  # type: ignore[method-assign]  # likewise
+    return message
 
 
-def _refuse_to_change(self: object, name: str, _: object = None) -> None:
+def _refuse_change(self: object, name: str, _: object = None) -> None:
     raise dataclasses.FrozenInstanceError(f"messages are frozen: {type(self).__name__}.{name} cannot be changed")
 
 
 class Kind:
-    """What a field is on the wire."""
+    """The type of a field on the wire."""
 
     __slots__ = ()
 
@@ -52,11 +52,13 @@ class Kind:
 @dataclasses.dataclass(frozen=True, slots=True)
 class String(Kind):
     choices: tuple[str, ...] = ()
-    """The only values there are; none: any text."""
+    """The only allowed values; empty: any text."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Integer(Kind):
+    """An integer from ``low`` to ``high``, both included."""
+
     low: int
     high: int
 
@@ -64,18 +66,18 @@ class Integer(Kind):
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bool(Kind):
     boxed: bool = False
-    """Whether it travels as ``{"value": true}``, so that false differs from absent."""
+    """Whether it travels as ``{"value": true}``, which tells false from absent."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Timestamp(Kind):
-    """Unix seconds, written from an int, an aware datetime or a timedelta from now."""
+    """Unix seconds; in a result an int, an aware datetime or a timedelta from now."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Json(Kind):
     base64: bool = False
-    """Whether bytes may travel instead, as base64 in the field's ``b64`` twin."""
+    """Whether bytes may travel instead, as base64 in the field ``b64<name>``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,20 +103,19 @@ class Field:
 
     @property
     def base64_name(self) -> str | None:
-        """The name under which bytes travel."""
+        """The name under which bytes travel as base64; ``None`` if they cannot."""
         return f"b64{self.name}" if isinstance(self.kind, Json) and self.kind.base64 else None
 
 
-# How the annotations in ``messages`` name the kinds that Python's own types do not tell apart.
-Int64: TypeAlias = Annotated[int, Integer(-(2**63), 2**63 - 1)]
+# Annotations of message classes, for the kinds that Python's own types do not tell apart.
+INT64: Final = Integer(-(2**63), 2**63 - 1)
+Int64: TypeAlias = Annotated[int, INT64]
 UInt64: TypeAlias = Annotated[int, Integer(0, 2**64 - 1)]
 BoxedBool: TypeAlias = Annotated[bool, Bool(boxed=True)]
 JsonOf = Annotated[_T, Json()]
 PayloadOf = Annotated[_T, Json(base64=True)]
 ExpireAt: TypeAlias = int | datetime | timedelta
 Expiry: TypeAlias = Annotated[ExpireAt, Timestamp()]
-
-_SECONDS: Final = Integer(-(2**63), 2**63 - 1)
 
 
 @functools.cache
@@ -135,7 +136,7 @@ def _kind_of(hint: Any) -> Kind:
     arguments, origin = get_args(hint), get_origin(hint)
     if origin is Annotated:
         return next(extra for extra in arguments[1:] if isinstance(extra, Kind))
-    if origin in (Union, types.UnionType):  # "| None" and the like: absent, which is no kind of its own
+    if origin in (Union, types.UnionType):  # "X | None": None means absent, and is not a kind
         return next(_kind_of(part) for part in arguments if part is not type(None))
     if origin is Literal:
         return String(arguments)
@@ -149,10 +150,10 @@ def _kind_of(hint: Any) -> Kind:
         return Bool()
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return Nested(hint)
-    raise TypeError(f"{hint!r} is no kind that Centrifugo has: messages cannot be extended with fields of one's own")
+    raise TypeError(f"Centrifugo has no fields of type {hint!r}: messages cannot be extended with other fields")
 
 
-# --- checking what a hook has made ---
+# --- check the values of a result ---
 
 
 class Null:
@@ -168,38 +169,39 @@ class Null:
 
 
 NULL: Final = Null()
-"""JSON null, written on purpose: ``None`` in a result means that the field is left out."""
+"""JSON null in a result. ``None`` instead leaves the field out."""
 
 
 def check_message(message: Any) -> None:
-    """Check every field that is set.
+    """Check every field that is set, except JSON, which is checked when it is written.
 
     :raises TypeError: if a value has the wrong type; the text names the field.
     :raises ValueError: if a value is out of range.
     """
     cls: Any = type(message)
-    for name, checker, required in _checkers(cls):
+    for name, check, required in _field_checks(cls):
         value = getattr(message, name)
         if value is not None:
-            checker(value, f"{cls.__name__}.{name}")
+            check(value, f"{cls.__name__}.{name}")
         elif required:
-            raise TypeError(f"{cls.__name__}.{name} must be given, not None")
+            raise TypeError(f"{cls.__name__}.{name} is required, and must not be None")
 
 
-_Checker: TypeAlias = Callable[[Any, str], None]
+_Check: TypeAlias = Callable[[Any, str], None]
+"""Takes the value, and its path for the error text."""
 
 
 @functools.cache
-def _checkers(message: type) -> tuple[tuple[str, _Checker, bool], ...]:
-    # JSON is left to the writer: walking through it twice would cost more than it finds.
+def _field_checks(message: type) -> tuple[tuple[str, _Check, bool], ...]:
+    # JSON is not walked through twice: writing it finds what is wrong.
     return tuple(
-        (field.name, _checker(field.kind), field.required)
+        (field.name, _check_for_kind(field.kind), field.required)
         for field in fields_of(message)
         if field.kind != Json(base64=True)
     )
 
 
-def _checker(kind: Kind) -> _Checker:
+def _check_for_kind(kind: Kind) -> _Check:
     match kind:
         case String(choices=choices):
             return functools.partial(_check_string, choices)
@@ -212,9 +214,9 @@ def _checker(kind: Kind) -> _Checker:
         case Json():
             return _check_json
         case Array(item=item):
-            return functools.partial(_check_array, _checker(item))
+            return functools.partial(_check_array, _check_for_kind(item))
         case Object(value=value):
-            return functools.partial(_check_object, _checker(value))
+            return functools.partial(_check_object, _check_for_kind(value))
         case Nested(message=message):
             return functools.partial(_check_nested, message)
     raise AssertionError(kind)
@@ -227,22 +229,22 @@ def _check_string(choices: tuple[str, ...], value: Any, path: str) -> None:
     if choices and value not in choices:
         raise ValueError(f"{path} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     if not value.isascii():
-        _require_text(value, path)
+        _check_utf8(value, path)
 
 
-def _require_text(value: str, path: str) -> None:
+def _check_utf8(value: str, path: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        # Centrifugo would replace it, so that two different ids become one.
-        raise ValueError(f"{path} must be text that UTF-8 can carry, not {value!r}: it has half a surrogate") from None
+        # Centrifugo would replace the surrogate, so that two different ids could become the same.
+        raise ValueError(f"{path} must be valid Unicode text, not {value!r}: it has a lone surrogate") from None
 
 
 def _check_integer(low: int, high: int, value: Any, path: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{path} must be an int, not {value!r}")
     if not low <= value <= high:
-        raise ValueError(f"{path} must be {low}...{high}, not {value!r}")
+        raise ValueError(f"{path} must be from {low} to {high}, not {value!r}")
 
 
 def _check_bool(value: Any, path: str) -> None:
@@ -257,39 +259,39 @@ def _check_timestamp(value: Any, path: str) -> None:
         if value.tzinfo is None or value.utcoffset() is None:
             raise ValueError(
                 f"{path} must be an aware datetime, not {value!r}: write datetime.now(timezone.utc) + ..., "
-                "or give a timedelta from now"
+                "or a timedelta from now"
             )
         return
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(
             f"{path} must be Unix seconds as an int, an aware datetime or a timedelta from now, not {value!r}"
         )
-    _check_integer(_SECONDS.low, _SECONDS.high, value, path)
+    _check_integer(INT64.low, INT64.high, value, path)
 
 
 def _check_json(value: Any, path: str) -> None:
     if isinstance(value, (bytes, bytearray, memoryview)):
-        raise TypeError(f"{path} must be JSON, not {type(value).__name__}: bytes can travel only in data and info")
+        raise TypeError(f"{path} must be JSON, not {type(value).__name__}: only data and info can be bytes")
 
 
-def _check_array(check_item: _Checker, value: Any, path: str) -> None:
+def _check_array(check_item: _Check, value: Any, path: str) -> None:
     if not isinstance(value, (list, tuple)):
         raise TypeError(f"{path} must be a list, not {value!r}")
     for index, item in enumerate(value):
         check_item(item, f"{path}[{index}]")
 
 
-def _check_object(check_value: _Checker, value: Any, path: str) -> None:
+def _check_object(check_value: _Check, value: Any, path: str) -> None:
     if not isinstance(value, Mapping):
         raise TypeError(f"{path} must be a dict, not {value!r}")
     for key, item in value.items():
         if not isinstance(key, str):
             raise TypeError(f"{path} must have str keys, not {key!r}")
-        _require_text(key, f"a key of {path}")
+        _check_utf8(key, f"the key {key!r} of {path}")
         check_value(item, f"{path}[{key!r}]")
 
 
 def _check_nested(message: type, value: Any, path: str) -> None:
-    # It was checked when it was made.
+    # Its fields were checked when it was made.
     if not isinstance(value, message):
         raise TypeError(f"{path} must be a {message.__name__}, not {value!r}")

@@ -1,7 +1,7 @@
-"""Strict JSON, in both directions.
+"""Strict JSON, read and written.
 
-orjson does it where it is installed, as long as both would do the same: what it refuses, and what it would read or
-write in another way than ``json``, goes to ``json``, which decides.
+orjson is used if it is installed, and only where it does the same as ``json``. What orjson refuses, or would read or
+write differently, goes to ``json``, which decides.
 """
 
 from __future__ import annotations
@@ -16,55 +16,60 @@ from typing import Any, Final
 try:
     import orjson
 except ImportError:
-    orjson: Any = None  # type: ignore[no-redef]  # it comes with the extra "fast"
+    orjson: Any = None  # type: ignore[no-redef]  # comes with the extra "fast"
 
 MAX_DEPTH: Final = 256
-"""Levels of nesting that are read. More is a payload built to break a parser."""
+"""Levels of nesting that are read."""
+_MAX_PATH: Final = 200
+"""Characters, after which the path in an error text is not extended."""
+_MAX_VISITED: Final = 100_000
+"""Parts of a value that are searched for the one that cannot be written."""
 
 
 class Malformed(Exception):
-    """Not a message of the protocol."""
+    """The bytes are not JSON, or not a message of Centrifugo's proxy protocol."""
 
 
 class TooComplex(Exception):
-    """JSON that is legal and built to break a parser: too deep, or with numbers nobody can hold."""
+    """The JSON is valid, but nests too deeply or has a number that Python cannot hold."""
 
 
 def loads(text: bytes) -> Any:
-    """The value of a JSON text.
+    """Read JSON.
 
     :raises Malformed: if it is not JSON in UTF-8.
-    :raises TooComplex: if it nests deeper than :data:`MAX_DEPTH` or has a number that Python cannot hold.
+    :raises TooComplex: if it nests deeper than :data:`MAX_DEPTH`, or has a number that Python cannot hold.
     """
     value = None
-    if orjson is not None and text.translate(_DIGITS).find(_LONG) < 0:  # "in" would first try a single byte
+    # "in" would first search for the first byte alone, which is slower here than find().
+    if orjson is not None and text.translate(_DIGITS_TO_ZERO).find(_LONG_INTEGER) < 0:
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError:
-            value = None  # json says why, or takes it
+            value = None  # json accepts it, or explains
     if value is None:
         value = _loads(text)
-    # Most texts are too short or have too few brackets to be deep.
+    # Most texts are too short, or have too few brackets, to nest deeply.
     if len(text) > 2 * MAX_DEPTH and text.count(b"[") + text.count(b"{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
         raise TooComplex(f"it nests deeper than {MAX_DEPTH} levels")
     return value
 
 
-# orjson makes floats of integers beyond 64 bits. Those have 20 digits at least, or 19 and a sign.
-_DIGITS: Final = bytes(ord("0") if byte in b"-0123456789" else 0 for byte in range(256))
-_LONG: Final = b"0" * 20
+# orjson reads integers beyond 64 bits as floats. They have at least 20 digits, or 19 digits and a sign.
+_DIGITS_TO_ZERO: Final = bytes(ord("0") if byte in b"-0123456789" else 0 for byte in range(256))
+_LONG_INTEGER: Final = b"0" * 20
 
 
 def _loads(text: bytes) -> Any:
     try:
         if text.startswith(codecs.BOM_UTF8):
-            raise Malformed("it begins with a BOM")
+            raise Malformed("it starts with a byte order mark")
         return _decode(text.decode())
     except RecursionError:
         raise TooComplex("it nests too deeply") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise Malformed(str(error)) from None
-    except ValueError as error:  # more digits than Python turns into an int
+    except ValueError as error:  # an integer with more digits than Python converts
         raise TooComplex(str(error)) from None
 
 
@@ -72,93 +77,94 @@ def _refuse_constant(name: str) -> Any:
     raise Malformed(f"{name} is not JSON")
 
 
-def _finite(text: str) -> float:
+def _parse_float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise TooComplex(f"the number {text[:40]} is out of range")
     return value
 
 
-_decode: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
+_decode: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_parse_float).decode
 
 
 def _deeper_than(levels: int, value: Any) -> bool:
     layer = [value]
     for _ in range(levels):
-        inside = (item.values() if type(item) is dict else item for item in layer)
-        layer = [inner for items in inside for inner in items if type(inner) is dict or type(inner) is list]
+        children = (item.values() if type(item) is dict else item for item in layer)
+        layer = [child for items in children for child in items if type(child) is dict or type(child) is list]
         if not layer:
             return False
     return True
 
 
-# As UTF-8 and not escaped: what a client sent goes back no longer than it came.
+# As UTF-8 and not escaped, so that a client's data comes back no longer than it was.
 _encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _encode_escaped: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def dumps(value: Any, path: str = "the value") -> bytes:
-    """The value as strict JSON.
+    """Write a value as JSON; *path* is how error texts call the value.
 
-    :raises TypeError: if a part of it is not JSON; the text names the path to it.
+    :raises TypeError: if a part of it is not JSON; the text has the path of the part.
     :raises ValueError: if a number is not finite, or the value contains itself or nests too deeply.
     """
     if orjson is not None:
         try:
             written: bytes = orjson.dumps(value)
-            # orjson writes UUIDs, enums and dataclasses, too, which here are mistakes: marshal takes none of them.
+            # orjson also writes UUIDs, enums and dataclasses, which are mistakes here; marshal refuses them.
             marshalled = marshal.dumps(value, 2)
         except (orjson.JSONEncodeError, ValueError):
-            pass  # json says why, or takes it
+            pass  # json accepts it, or explains
         else:
-            # It makes null of NaN as well as of None.
+            # orjson writes NaN and infinity as null, like None.
             if written.find(b"null") < 0 or _NOT_FINITE.search(marshalled) is None:
                 return written
     try:
         text = _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise _unwritable(value, path, error) from None
-    if not _all_keys_are_text(value):  # the encoder would turn 1 into "1"
-        raise _unwritable(value, path, TypeError("a key is no str"))
+        raise _explain(value, path, error) from None
+    if not _has_only_str_keys(value):  # json would write the key 1 as "1"
+        raise _explain(value, path, TypeError("a key is not a str"))
     try:
         return text.encode()
-    except UnicodeEncodeError:  # half a surrogate, which JSON can only carry escaped
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can carry only escaped
         return _encode_escaped(value).encode()
 
 
-# marshal writes a float as "g" and its eight bytes, from the least significant on; NaN and infinity have all bits of
-# the exponent. Whatever else looks like that costs the time of another look.
+# marshal writes a float as "g" and its eight bytes, the least significant first. In NaN and infinity all bits of the
+# exponent are set. Other data that matches by chance costs only the time of the slower way.
 _NOT_FINITE: Final = re.compile(rb"g.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 
 
-def _all_keys_are_text(value: Any) -> bool:
+def _has_only_str_keys(value: Any) -> bool:
     stack = [value]
     while stack:
         item = stack.pop()
         if isinstance(item, dict):
-            for key, inner in item.items():
+            for key, child in item.items():
                 if not isinstance(key, str):
                     return False
-                if isinstance(inner, (dict, list, tuple)):
-                    stack.append(inner)
+                if isinstance(child, (dict, list, tuple)):
+                    stack.append(child)
         elif isinstance(item, (list, tuple)):
-            stack.extend(inner for inner in item if isinstance(inner, (dict, list, tuple)))
+            stack.extend(child for child in item if isinstance(child, (dict, list, tuple)))
     return True
 
 
-def _unwritable(value: Any, path: str, error: Exception) -> Exception:
-    """An exception of the same kind that names the place."""
-    todo, seen = [(path, value)], 0
-    while todo and seen < 100_000:  # a value that contains itself has no end
+def _explain(value: Any, path: str, error: Exception) -> Exception:
+    """An exception of the same type as *error* that has the path of the part that cannot be written."""
+    todo, visited = [(path, value)], 0
+    while todo and visited < _MAX_VISITED:  # a value that contains itself has no end
         path, item = todo.pop()
-        seen += 1
+        visited += 1
+        can_extend = len(path) < _MAX_PATH
         if isinstance(item, dict):
-            for key, inner in item.items():
+            for key, child in item.items():
                 if not isinstance(key, str):
-                    return TypeError(f"{path} has the key {key!r}: JSON keys are str")
-                todo.append((f"{path}[{key!r}]", inner) if len(path) < 200 else (path, inner))
+                    return TypeError(f"{path} has the key {key!r}: JSON keys must be str")
+                todo.append((f"{path}[{key!r}]" if can_extend else path, child))
         elif isinstance(item, (list, tuple)):
-            todo.extend((f"{path}[{n}]" if len(path) < 200 else path, inner) for n, inner in enumerate(item))
+            todo.extend((f"{path}[{index}]" if can_extend else path, child) for index, child in enumerate(item))
         elif isinstance(item, float) and not math.isfinite(item):
             return ValueError(f"{path} is {item!r}: JSON has no such number")
         elif isinstance(item, bytes):
@@ -166,5 +172,5 @@ def _unwritable(value: Any, path: str, error: Exception) -> Exception:
         elif item is not None and not isinstance(item, (str, int, float)):
             return TypeError(f"{path} is {item!r} ({type(item).__name__}), which JSON cannot carry")
     if isinstance(error, RecursionError):
-        return ValueError(f"{path[:200]} nests too deeply")
-    return type(error)(f"{path[:200]} cannot be written as JSON: {error}")
+        return ValueError(f"{path[:_MAX_PATH]} nests too deeply")
+    return type(error)(f"{path[:_MAX_PATH]} cannot be written as JSON: {error}")

@@ -1,4 +1,4 @@
-"""What Centrifugo asks. Public as part of ``messages``."""
+"""The requests of Centrifugo, public as part of ``messages``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ else:
         from typing import TypeVar
 
         TypeVar("_", default=Any)
-    except TypeError:  # before Python 3.13 type variables have no defaults
+    except TypeError:  # before Python 3.13
         from typing_extensions import TypeVar
 
 DataT = TypeVar("DataT", default=Any)
@@ -22,7 +22,7 @@ MetaT = TypeVar("MetaT", default=Any)
 
 
 class Request:
-    """Base of what Centrifugo asks."""
+    """Base of the requests of Centrifugo."""
 
     __slots__ = ()
 
@@ -32,41 +32,44 @@ class ClientRequest(Request):
     """Base of the requests that concern one client's connection."""
 
     client: str = ""
-    """The connection's id, unique in the cluster."""
+    """The id of the connection, unique in the cluster."""
     transport: str = ""
-    """Such as ``websocket``; names that start with ``uni_`` belong to one-way clients."""
+    """Such as ``websocket``; the names of unidirectional transports start with ``uni_``."""
     protocol: Literal["json", "protobuf"] = "json"
-    """What the client speaks."""
+    """The protocol between the client and Centrifugo."""
     encoding: Literal["json", "binary"] = "json"
-    """How payloads come: ``binary`` if the proxy has ``binary_encoding``."""
+    """How payloads travel: ``binary`` if the proxy has ``binary_encoding``."""
 
     @property
     def unidirectional(self) -> bool:
-        """Whether the client only listens: errors on connect make it reconnect."""
+        """Whether the transport is unidirectional: an error on connect makes such a client reconnect."""
         return self.transport.startswith("uni_")
 
 
 @message_class
 class UserRequest(ClientRequest, Generic[MetaT]):
-    """Base of the requests of a client that is connected."""
+    """Base of the requests for a client that is connected."""
 
     user: str = ""
-    """The id that the connect hook gave; empty for an anonymous user."""
+    """The user id of the connection, from the connect hook or a token; empty for an anonymous user."""
     meta: JsonOf[MetaT] = None  # type: ignore[assignment]  # null and absent both arrive as None
-    """What the connect hook attached, if the proxy has ``include_connection_meta``."""
+    """The meta of the connection, if the proxy has ``include_connection_meta``."""
     labels: dict[str, str] = field(default_factory=dict)
-    """Centrifugo PRO only."""
+    """The labels of the connection; Centrifugo PRO only."""
 
 
 @message_class
 class ConnectRequest(ClientRequest, Generic[DataT]):
+    """A client connects without a connection token."""
+
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
-    """What the client sent along."""
+    """The payload that the client sent with the connect command."""
     name: str = ""
-    """The client's own name for its SDK or application."""
+    """The name that the client gives for its SDK or application."""
     version: str = ""
+    """The version of that SDK or application."""
     channels: list[str] = field(default_factory=list)
-    """Channels the client wishes to be subscribed to. To copy them into the result unchecked gives everything away."""
+    """Channels that the client asks to be subscribed to. Check them before you copy any into the result."""
 
 
 @message_class
@@ -76,6 +79,8 @@ class RefreshRequest(UserRequest[MetaT]):
 
 @message_class
 class SubscribeRequest(UserRequest[MetaT], Generic[DataT, MetaT]):
+    """A client subscribes to a channel."""
+
     channel: str = ""
     token: str = ""
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
@@ -90,19 +95,25 @@ class SubRefreshRequest(UserRequest[MetaT]):
 
 @message_class
 class PublishRequest(UserRequest[MetaT], Generic[DataT, MetaT]):
+    """A client publishes into a channel."""
+
     channel: str = ""
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
 
 
 @message_class
 class RPCRequest(UserRequest[MetaT], Generic[DataT, MetaT]):
+    """A client calls a method."""
+
     method: str = ""
-    """Empty for an unnamed call."""
+    """Empty if the client gave no name."""
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
 
 
 @message_class
 class MapPublishRequest(UserRequest[MetaT], Generic[DataT, MetaT]):
+    """A client sets a key of a map."""
+
     channel: str = ""
     key: str = ""
     data: PayloadOf[DataT] = None  # type: ignore[assignment]  # as in UserRequest
@@ -110,41 +121,49 @@ class MapPublishRequest(UserRequest[MetaT], Generic[DataT, MetaT]):
 
 @message_class
 class MapRemoveRequest(UserRequest[MetaT]):
+    """A client removes a key of a map."""
+
     channel: str = ""
     key: str = ""
 
 
 @message_class
 class SharedPollRefreshItem(Request):
+    """A key of a shared poll."""
+
     key: str = ""
     version: UInt64 = 0
-    """What Centrifugo has; 0 if nothing yet."""
+    """The version that Centrifugo has; 0 if it has none yet."""
 
 
 @message_class
 class SharedPollRefreshRequest(Request):
+    """Centrifugo polls keys for all clients that watch them."""
+
     channel: str = ""
     items: list[SharedPollRefreshItem] = field(default_factory=list)
 
 
 @message_class
 class NotifyCacheEmptyRequest(Request):
-    """Centrifugo PRO: a channel's cache has nothing."""
+    """Centrifugo PRO: the cache of a channel is empty."""
 
     channel: str = ""
 
 
 @message_class
 class ChannelEvent(Request):
+    """Centrifugo PRO: a channel has got its first subscriber, or lost its last one."""
+
     time_ms: Int64 = 0
     """Unix milliseconds."""
     channel: str = ""
     type: str = ""
-    """``occupied`` or ``vacated``; there may be more."""
+    """``occupied`` or ``vacated``; later versions of Centrifugo may add others."""
 
 
 @message_class
 class NotifyChannelStateRequest(Request):
-    """Centrifugo PRO: a batch of events, repeated until it is answered without an error."""
+    """Centrifugo PRO: a batch of channel events, sent again until the reply has no error."""
 
     events: list[ChannelEvent] = field(default_factory=list)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from .._dispatch.events import EVENTS, Event
 from .._wire import clock
-from .._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
+from .._wire.codes import DISCONNECTS, ERRORS, UNSUBSCRIBE_EXPIRED, disconnect_is_terminal, error_is_terminal
 from .replies.go_json import NotJson, parse, text_of
 from .replies.go_reader import Reader, chosen, crashing_null, envelope_of
 from .replies.verdict import Verdict
@@ -24,8 +24,6 @@ __all__ = ["judge"]
 _FOLLOWED: Final = (301, 302, 303, 307, 308)
 # What an error on connect becomes where the transport carries none.
 _ONE_WAY: Final = {103: 3507, 109: 3005, 110: 3005, 111: 3013}
-_UNSUBSCRIBED: Final = 2501
-"""What a subscription ends with; SDKs subscribe again."""
 _LONGEST_REASON: Final = 123
 """Bytes of a reason that fit into the closing frame of a WebSocket."""
 
@@ -181,7 +179,7 @@ class _Case:
         whole = self.event.name == "refresh"
         return self.verdict(
             outcome="expired",
-            code=3005 if whole else _UNSUBSCRIBED,
+            code=3005 if whole else UNSUBSCRIBE_EXPIRED,
             reason=DISCONNECTS[3005 if whole else 3006],
             comes_back=True,
             result=result,

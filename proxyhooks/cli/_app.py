@@ -8,8 +8,7 @@ import click
 import flask
 
 from .._flask.extension import ProxyHooks, hooks_of
-from .._settings.secrets import load_secrets
-from .._settings.timeout import read_timeout
+from .._settings.settings import read_settings
 from ..centrifugo.config.backend import Backend, Served
 
 hooks_option = click.option("--hooks", "hooks_name", metavar="NAME", help="Which ProxyHooks, if there are several.")
@@ -35,7 +34,7 @@ def current_backend(name: str | None = None) -> Backend:
     :raises click.UsageError: as :func:`current_hooks`.
     """
     hooks = current_hooks(name)
-    secrets = load_secrets(flask.current_app.config, hooks._secrets)
+    settings = read_settings(flask.current_app.config, hooks._secrets)
     return Backend(
         name=hooks.name,
         url_prefix=hooks.url_prefix,
@@ -50,6 +49,6 @@ def current_backend(name: str | None = None) -> Backend:
         http_headers=hooks.http_headers,
         emulated_headers=hooks.emulated_headers,
         meta=hooks._meta_schema is not None,
-        timeout=read_timeout(flask.current_app.config),
-        secrets=secrets.values,
+        timeout=settings.timeout,
+        secrets=settings.secrets.values,
     )

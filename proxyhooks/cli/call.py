@@ -19,11 +19,12 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from .._dispatch.events import EVENTS
-from .._settings.secrets import SECRET_HEADER, load_secrets
+from .._settings.secrets import SECRET_HEADER
+from .._settings.settings import DEFAULT_URL_PREFIX, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
+from .._wire.log import logger
 from ..centrifugo.config.generate import VARIABLE
-from ..centrifugo.doctor.http_client import PREFIX
 from ..centrifugo.judge import judge
 from ..centrifugo.replies.verdict import Verdict
 from ..testing.exchange import Exchange, exchange_of
@@ -101,7 +102,7 @@ def command(
     if secret is None and url:
         secret = os.environ.get(VARIABLE)
     app = None if url and secret is not None else ctx.ensure_object(ScriptInfo).load_app()
-    prefix, accepted = (PREFIX, ()) if app is None else _known(app, hooks_name, path)
+    prefix, accepted = (DEFAULT_URL_PREFIX, ()) if app is None else _known(app, hooks_name, path)
     secret = next(iter(accepted), None) if secret is None else secret
     forwarded = dict(_split(header) for header in headers)
     path = path or f"{prefix}/{event}"
@@ -170,7 +171,7 @@ def _known(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, t
     """The prefix of the URLs, and the secrets that are accepted."""
     with app.app_context():
         if path is not None and "proxyhooks" not in app.extensions:
-            return PREFIX, load_secrets(app.config).values
+            return DEFAULT_URL_PREFIX, load_secrets(app.config).values
         backend = current_backend(hooks_name)
         return backend.url_prefix, backend.secrets
 
@@ -178,7 +179,7 @@ def _known(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, t
 def _in_process(
     app: Flask, event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]
 ) -> AppResponse:
-    logging.getLogger("proxyhooks").addHandler(logging.StreamHandler())
+    logger.addHandler(logging.StreamHandler())
     reply = AppTransport(app, {event: path}, secret, headers).send(event, body, 0)
     if reply.error is not None and app.testing:  # else Flask has logged it
         traceback.print_exception(reply.error)

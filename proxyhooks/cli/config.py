@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
-from .._settings.timeout import read_timeout
 from ..centrifugo.config.generate import Options, generate
 from ..centrifugo.config.merge import complete
 from ._app import current_backend, hooks_option
@@ -57,7 +55,7 @@ def command(
     try:
         options = Options(
             secret=backend.secrets[0] if with_secret else None,
-            timeout=timeout or f"{read_timeout(current_app.config):g}s",
+            timeout=timeout or f"{backend.timeout:g}s",
             binary_encoding=binary,
             repeat=[name.strip() for name in repeat.split(",") if name.strip()],
             **given,

@@ -10,11 +10,12 @@ import click
 import flask
 from flask.cli import NoAppException, ScriptInfo
 
+from .._settings.settings import DEFAULT_URL_PREFIX
 from ..centrifugo.config.backend import Backend
 from ..centrifugo.config.generate import VARIABLE
 from ..centrifugo.config.reader import seconds
 from ..centrifugo.doctor.examination import examine
-from ..centrifugo.doctor.http_client import PREFIX, CheckResult, DoctorOptions, backend_url
+from ..centrifugo.doctor.http_client import CheckResult, DoctorOptions, backend_url
 from ._app import current_backend, hooks_option
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -36,7 +37,7 @@ class _Duration(click.ParamType[float]):
 
 @click.command("doctor")
 @click.option("--url", required=True, metavar="URL", help="The root of the application, or the URL of its hooks.")
-@click.option("--prefix", help=f"The url_prefix of ProxyHooks.  [default: the application's, or {PREFIX}]")
+@click.option("--prefix", help=f"The url_prefix of ProxyHooks.  [default: the application's, or {DEFAULT_URL_PREFIX}]")
 @click.option("--secret", envvar=VARIABLE, show_envvar=True, help="By default the first that the application accepts.")
 @click.option("--timeout", type=_Duration(), default="3s", show_default=True, help="That of Centrifugo's proxy.")
 @click.option("--idle", type=_Duration(), default="3s", show_default=True, help="How long to leave a connection alone.")
@@ -70,7 +71,7 @@ def command(
         secret = next(iter(served.secrets), None)
         prefix = served.url_prefix if prefix is None else prefix
     try:
-        backend = backend_url(url, PREFIX if prefix is None else prefix)
+        backend = backend_url(url, DEFAULT_URL_PREFIX if prefix is None else prefix)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--url") from None
     target = DoctorOptions(

@@ -32,6 +32,8 @@ def uses(hooks_name: str | None) -> None:
     if not values:
         raise click.UsageError("there are no secrets: the application runs with PROXYHOOKS_INSECURE")
     found = usage_of(tuple(value.encode("ascii") for value in values))
+    if (why := found.why_unavailable()) is not None:
+        raise click.ClickException(f"the usage of secrets cannot be recorded here: {why}")
     since = found.since()
     if since is None:
         click.echo("no call with one of these secrets has been accepted on this machine, by this user")

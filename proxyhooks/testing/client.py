@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from .._dispatch.events import EVENTS
 from .._flask.extension import hooks_of
-from .._settings.secrets import load_secrets
+from .._settings.settings import load_secrets
 from .._wire import clock
 from .._wire.requests import ClientRequest, UserRequest
 from ..centrifugo.judge import judge

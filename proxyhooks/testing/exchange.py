@@ -7,13 +7,12 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from .._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal
+from .._wire.codes import DISCONNECTS, ERRORS, UNSUBSCRIBE_EXPIRED, disconnect_is_terminal
 from ..centrifugo.replies.verdict import Verdict
 from ..exceptions import Disconnect
 from .transport import AppResponse, to_go_json
 
 _MAX_CHANNEL_LENGTH: Final = 255
-_UNSUBSCRIBED: Final = 2501
 
 
 recent: Final[deque[Exchange]] = deque(maxlen=20)
@@ -93,7 +92,7 @@ def decide_locally(channel: str, user: str, subscribed: Container[str]) -> Excha
 
 def expire_locally(event: Literal["refresh", "sub_refresh"]) -> Exchange:
     """The end of a connection or subscription that the application cannot refresh."""
-    code, reason = (3005, DISCONNECTS[3005]) if event == "refresh" else (_UNSUBSCRIBED, DISCONNECTS[3006])
+    code, reason = (3005, DISCONNECTS[3005]) if event == "refresh" else (UNSUBSCRIBE_EXPIRED, DISCONNECTS[3006])
     why = f"expire_at has passed, and the application has no {event} hook"
     return Exchange(event=event, outcome="expired", code=code, reason=reason, comes_back=True, why=why)
 

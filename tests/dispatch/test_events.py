@@ -452,7 +452,7 @@ def test_an_expire_at_that_has_passed_is_a_final_refusal(
 ) -> None:
     getattr(hooks, event)(lambda req: result())
     assert answered(ask, event) == expected
-    assert "has passed; a span from now is a timedelta" in caplog.text
+    assert "has passed; for a span from now give a timedelta" in caplog.text
 
 
 def test_a_message_with_odd_characters_is_sent_unchanged(hooks: ProxyHooks, ask: Ask) -> None:

@@ -104,10 +104,10 @@ def test_absent_data_is_validated_as_an_empty_object_and_null_as_null(hooks: Pro
 
 
 def test_field_errors_are_in_the_log_and_in_the_message_only_where_asked_for(
-    app: Flask, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+    app: Flask, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.config["PROXYHOOKS_VALIDATION_DETAILS"] = True
-    seeing(hooks, MessageSchema)
+    seeing(ProxyHooks(app), MessageSchema)
     assert ask("rpc", data={"at": "never"}).json == {
         "error": {
             "code": 107,

@@ -114,7 +114,7 @@ def test_the_default_limit_is_one_mebibyte_and_max_content_length_changes_it(
         (b'{"b64data": "x"}', "'b64data': \\['Not valid base64.'\\]"),
         (b'{"labels": {"a": 1}}', "'labels'"),
         (b"{} {}", "Extra data"),
-        (b"\xef\xbb\xbf{}", "BOM"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
     ],
 )
 def test_what_is_no_message_is_400_and_the_log_names_the_field(
@@ -235,7 +235,7 @@ def test_a_limit_per_user_with_flask_limiter(app: Flask, hooks: ProxyHooks, ask:
 def test_flask_login_takes_the_message_in_hooks_and_the_cookie_elsewhere(
     app: Flask, hooks: ProxyHooks, ask: Ask
 ) -> None:
-    """As README has it."""
+    """As examples/README.md has it."""
     login = LoginManager(app)
 
     class User(UserMixin):
@@ -291,9 +291,9 @@ def test_current_request_is_there_from_before_request_on(app: Flask, hooks: Prox
     ask("rpc", method="a", user="42")
     assert seen == ["a", True, "42"]
     assert not current_request
-    with pytest.raises(RuntimeError, match="no request of Centrifugo"):
+    with pytest.raises(RuntimeError, match="no request from Centrifugo"):
         current_request.user  # noqa: B018
-    with app.test_request_context("/"), pytest.raises(RuntimeError, match="no request of Centrifugo"):
+    with app.test_request_context("/"), pytest.raises(RuntimeError, match="no request from Centrifugo"):
         current_request.user  # noqa: B018
 
 
@@ -356,7 +356,9 @@ def test_other_urls_of_the_application_are_left_alone(app: Flask, hooks: ProxyHo
 
 def test_a_url_that_is_taken_is_refused(app: Flask) -> None:
     app.add_url_rule("/centrifugo/connect", "mine", lambda: "", methods=["POST"])
-    with pytest.raises(SetupError, match="endpoint 'mine' of the application has /centrifugo/connect already"):
+    with pytest.raises(
+        SetupError, match="/centrifugo/connect is already the URL of the endpoint 'mine': choose another url_prefix"
+    ):
         ProxyHooks(app)
 
 
@@ -490,17 +492,17 @@ def test_after_reply_takes_a_function() -> None:
 
 
 def test_after_reply_outside_of_a_hook_says_so(app: Flask) -> None:
-    with pytest.raises(RuntimeError, match="no request of Centrifugo"):
+    with pytest.raises(RuntimeError, match="no request from Centrifugo"):
         after_reply(print)
-    with app.test_request_context(), pytest.raises(RuntimeError, match="no request of Centrifugo"):
+    with app.test_request_context(), pytest.raises(RuntimeError, match="no request from Centrifugo"):
         after_reply(print)
 
 
 def test_the_signal_tells_what_became_of_an_event(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
     got: list[Any] = []
 
-    def receive(sender: Flask, event: str, request: Any, answer: Any) -> None:
-        got.append((sender, event, request.method, answer and (answer.outcome, answer.code, answer.hook)))
+    def receive(sender: Flask, event: str, request: Any, reply: Any) -> None:
+        got.append((sender, event, request.method, reply and (reply.outcome, reply.code, reply.hook)))
 
     @hooks.rpc
     def hook(req: RPCRequest) -> RPCResult:

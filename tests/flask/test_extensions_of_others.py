@@ -12,6 +12,10 @@ import sentry_sdk
 from flask import Flask
 from flask_caching import Cache
 from flask_sqlalchemy import SQLAlchemy
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations.flask import FlaskIntegration
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
@@ -116,7 +120,7 @@ def sentry() -> Iterator[Caught]:
         transport=caught,
         default_integrations=False,
         integrations=[FlaskIntegration()],
-        # As README has it: Sentry copies the headers before anybody else sees the request.
+        # As examples/README.md has it: Sentry copies the headers before anybody else sees the request.
         event_scrubber=EventScrubber(denylist=[*DEFAULT_DENYLIST, "x-proxyhooks-secret"]),
         send_default_pii=True,
     )
@@ -147,3 +151,27 @@ def test_sentry_gets_the_exception_and_not_the_secret(sentry: Caught, app: Flask
     assert event["request"]["url"] == "http://localhost/centrifugo/rpc"
     assert event["request"]["headers"]["X-Forwarded-For"] == "192.0.2.7"
     assert SECRET not in json.dumps(event, default=repr)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("instrumented_first", [True, False])
+def test_opentelemetry_sees_the_status_of_hooks_in_whatever_order_it_is_installed(
+    fast: bool, instrumented_first: bool, app: Flask
+) -> None:
+    app.config["PROXYHOOKS_FAST"] = fast
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    if instrumented_first:
+        FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
+    hooks = ProxyHooks(app)
+    if not instrumented_first:
+        FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
+
+    @hooks.rpc
+    def hook(req: RPCRequest) -> RPCResult:
+        return RPCResult(data=1 / int(req.method != "boom"))
+
+    for method in ("a", "a", "boom"):  # the first request of a host goes Flask's own way
+        app.test_client().post("/centrifugo/rpc", json={"method": method}, headers={"X-Proxyhooks-Secret": SECRET})
+    statuses = [span.attributes and span.attributes.get("http.status_code") for span in exporter.get_finished_spans()]
+    assert statuses == [200, 200, 500]

@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 
 from proxyhooks import ConnectResult, Error, ProxyHooks, RPCRequest, RPCResult, SetupError
-from proxyhooks._flask.load_shedding import LoadShedder, waited
-from proxyhooks._settings.timeout import read_timeout
+from proxyhooks._flask.load_shedding import LoadShedder, waiting_time
+from proxyhooks._settings.settings import TIMEOUT
 from proxyhooks.testing import ProxyClient
 
 
@@ -36,12 +36,12 @@ def test_the_kernel_knows_how_long_a_request_has_waited(name: str, pair: tuple[s
     caller, served = pair
     caller.sendall(b"x")
     time.sleep(0.3)
-    assert 0.2 < waited({name: served}) < 20
+    assert 0.2 < waiting_time({name: served}) < 20
     assert served.recv(1) == b"x"  # reading does not change it
-    assert waited({name: served}) > 0.2
+    assert waiting_time({name: served}) > 0.2
     caller.sendall(b"y")
     time.sleep(0.02)
-    assert waited({name: served}) < 0.2
+    assert waiting_time({name: served}) < 0.2
 
 
 @linux
@@ -50,16 +50,16 @@ def test_the_kernel_knows_who_has_hung_up(pair: tuple[socket.socket, socket.sock
     caller.sendall(b"x")
     caller.close()
     time.sleep(0.02)
-    assert waited({"gunicorn.socket": served}) == float("inf")
+    assert waiting_time({"gunicorn.socket": served}) == float("inf")
 
 
 def test_where_nobody_can_tell_nobody_has_waited() -> None:
     left, right = socket.socketpair()
     with left, right:
-        assert waited({"gunicorn.socket": left}) == 0
-    assert waited({"gunicorn.socket": left}) == 0  # closed
-    assert waited({"gunicorn.socket": object()}) == 0
-    assert waited({}) == 0
+        assert waiting_time({"gunicorn.socket": left}) == 0
+    assert waiting_time({"gunicorn.socket": left}) == 0  # closed
+    assert waiting_time({"gunicorn.socket": object()}) == 0
+    assert waiting_time({}) == 0
 
 
 class Fake:
@@ -74,10 +74,10 @@ class Fake:
 
 @linux
 def test_patience_lasts_for_half_of_the_timeout() -> None:
-    patience = LoadShedder(2.0)
-    assert not patience.should_shed({"gunicorn.socket": Fake(1.0)})
-    assert patience.should_shed({"gunicorn.socket": Fake(1.1)})
-    assert patience.should_shed({"gunicorn.socket": Fake(0, state=8)})
+    load_shedder = LoadShedder(2.0)
+    assert not load_shedder.should_shed({"gunicorn.socket": Fake(1.0)})
+    assert load_shedder.should_shed({"gunicorn.socket": Fake(1.1)})
+    assert load_shedder.should_shed({"gunicorn.socket": Fake(0, state=8)})
 
 
 @linux
@@ -85,39 +85,42 @@ def test_patience_is_shorter_where_a_queue_stands(monkeypatch: pytest.MonkeyPatc
     """Whatever the timeout is: 20 s here."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    patience = LoadShedder(20.0)
+    load_shedder = LoadShedder(20.0)
 
-    def is_over(waited: float, later: float) -> bool:
+    def should_shed(waited: float, later: float) -> bool:
         nonlocal now
         now += later
-        return patience.should_shed({"gunicorn.socket": Fake(waited)})
+        return load_shedder.should_shed({"gunicorn.socket": Fake(waited)})
 
-    assert not is_over(0.9, 0)  # after some calls at once, or a hiccup
-    assert [is_over(0.9, 0.19) for _ in range(5)] == [False] * 5
-    assert [is_over(0.9, 0.2) for _ in range(3)] == [True] * 3
-    assert not is_over(0.15, 0.2)
-    assert not is_over(0.0, 0.2)  # it is gone
-    assert [is_over(0.9, 0.19) for _ in range(5)] == [False] * 5
+    assert not should_shed(0.9, 0)  # after some calls at once, or a hiccup
+    assert [should_shed(0.9, 0.19) for _ in range(5)] == [False] * 5
+    assert [should_shed(0.9, 0.2) for _ in range(3)] == [True] * 3
+    assert not should_shed(0.15, 0.2)
+    assert not should_shed(0.0, 0.2)  # it is gone
+    assert [should_shed(0.9, 0.19) for _ in range(5)] == [False] * 5
     # Two calls that had to wait, with nothing in between, are no queue.
-    assert not is_over(0.9, 50)
-    assert not is_over(0.9, 50)
+    assert not should_shed(0.9, 50)
+    assert not should_shed(0.9, 50)
 
 
 @linux
 def test_the_log_counts_and_does_not_flood(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    patience = LoadShedder(2.0)
+    load_shedder = LoadShedder(2.0)
     for _ in range(1000):
-        patience.should_shed({"gunicorn.socket": Fake(1.5)})
-    patience.should_shed({"gunicorn.socket": Fake(0, state=8)})
+        load_shedder.should_shed({"gunicorn.socket": Fake(1.5)})
+    load_shedder.should_shed({"gunicorn.socket": Fake(0, state=8)})
     assert len(caplog.messages) == 1
-    assert "503 for 1 that had waited for 1 s, and for 0 whose caller had hung up" in caplog.text
+    assert "Refused with 503: 1 that had waited for more than 1 s, and 0 whose caller had hung up" in caplog.text
     now = 100.9
-    patience.should_shed({"gunicorn.socket": Fake(0.1)})
+    load_shedder.should_shed({"gunicorn.socket": Fake(0.1)})
     now = 101.5
-    patience.should_shed({"gunicorn.socket": Fake(0, state=8)})
-    assert "503 for 999 that had waited for 0.2 s, and for 2 whose caller had hung up" in caplog.messages[1]
+    load_shedder.should_shed({"gunicorn.socket": Fake(0, state=8)})
+    assert (
+        "Refused with 503: 999 that had waited for more than 0.2 s, and 2 whose caller had hung up"
+        in caplog.messages[1]
+    )
 
 
 def app_with(**config: Any) -> tuple[Flask, list[object]]:
@@ -188,11 +191,11 @@ def test_one_that_is_quick_enough_is_not(caplog: pytest.LogCaptureFixture) -> No
 
 @pytest.mark.parametrize("value", ["3s", "3", True, 0, -1, float("inf"), float("nan"), None, [3]])
 def test_a_timeout_is_a_number_of_seconds(value: object) -> None:
-    with pytest.raises(SetupError, match="PROXYHOOKS_TIMEOUT must be the seconds of the proxies' timeout, such as 3"):
+    with pytest.raises(SetupError, match="PROXYHOOKS_TIMEOUT must be a number of seconds above 0, such as 3"):
         app_with(PROXYHOOKS_TIMEOUT=value)
 
 
 def test_a_timeout_may_have_a_fraction() -> None:
-    assert read_timeout({"PROXYHOOKS_TIMEOUT": 0.25}) == 0.25
-    assert read_timeout({"PROXYHOOKS_TIMEOUT": 2}) == 2.0
-    assert read_timeout({}) == 3.0
+    assert TIMEOUT.read({"PROXYHOOKS_TIMEOUT": 0.25}) == 0.25
+    assert TIMEOUT.read({"PROXYHOOKS_TIMEOUT": 2}) == 2.0
+    assert TIMEOUT.read({}) == 3.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 from flask import Flask, Response, redirect, request
 from flask_compress import Compress
 from werkzeug.exceptions import HTTPException
+from werkzeug.test import create_environ
 
 from proxyhooks import Disconnect, ProxyHooks, RefreshResult, RPCRequest, RPCResult, errors
 from proxyhooks.signals import hook_finished
 from tests.support.asking import Ask
+from tests.support.paths import SECRET
 
 OK = {"result": {"data": "ok"}}
 DENIED = {"error": {"code": 103, "message": "permission denied"}}
@@ -344,13 +347,120 @@ def test_what_fails_after_the_hook_said_yes_is_no_yes(app: Flask, served: ProxyH
     assert ask("rpc").status_code == 500
 
 
-def test_a_receiver_of_the_signal_that_fails_is_a_failure(app: Flask, served: ProxyHooks, ask: Ask) -> None:
-    def receive(sender: Flask, **_: Any) -> None:
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_receiver_of_the_signal_that_fails_is_logged_and_changes_nothing(
+    fast: bool, app: Flask, caplog: pytest.LogCaptureFixture, ask: Ask
+) -> None:
+    app.config["PROXYHOOKS_FAST"] = fast
+    ProxyHooks(app).rpc(lambda req: RPCResult(data="ok" if req.method == "" else 1 / 0))
+    called: list[Any] = []
+
+    def fail(sender: Flask, **_: Any) -> None:
+        called.append("fail")
+        raise RuntimeError("the receiver's own")
+
+    async def fail_async(sender: Flask, **_: Any) -> None:
+        called.append("async")
         raise RuntimeError
 
-    app.errorhandler(Exception)(lambda error: ({"ok": False}, 200))
-    with hook_finished.connected_to(receive, app):
-        assert ask("rpc").status_code == 500
+    def note(sender: Flask, reply: Any, **_: Any) -> None:
+        called.append(reply and reply.outcome)
+
+    with (
+        hook_finished.connected_to(fail, app),
+        hook_finished.connected_to(fail_async, app),
+        hook_finished.connected_to(note, app),
+    ):
+        assert ask("rpc").json == OK
+        assert sorted(map(str, called)) == ["async", "fail", "result"]
+        assert caplog.text.count("a receiver of hook_finished failed") == 2
+        assert "the receiver's own" in caplog.text
+        called.clear()
+        assert ask("rpc", method="boom").status_code == 500
+        assert sorted(map(str, called)) == ["None", "async", "fail"]
+
+
+class Outermost:
+    """A WSGI middleware outside of the package's: what it finds when the response is started."""
+
+    def __init__(self, app: Flask) -> None:
+        self._inner = app.wsgi_app
+        self.started: list[tuple[str, str | None]] = []
+        app.wsgi_app = self  # type: ignore[method-assign]
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            self.started.append((status, request.endpoint if flask.has_request_context() else None))
+            return start_response(status, headers, exc_info)
+
+        return self._inner(environ, start)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [
+        ("", "200 OK"),
+        ("deny", "200 OK"),
+        ("boom", "500 INTERNAL SERVER ERROR"),
+        ("forget", "500 INTERNAL SERVER ERROR"),
+    ],
+)
+def test_a_response_is_started_while_flasks_context_is_there(
+    fast: bool, method: str, status: str, app: Flask, served: ProxyHooks, ask: Ask
+) -> None:
+    app.config["PROXYHOOKS_FAST"] = fast
+    outermost = Outermost(app)
+    for _ in range(2):  # the first request of a host goes Flask's own way
+        ask("rpc", method=method)
+    assert outermost.started == [(status, "proxyhooks_rpc")] * 2
+
+
+def test_a_response_in_place_of_a_page_is_started_while_flasks_context_is_there(
+    app: Flask, served: ProxyHooks, ask: Ask
+) -> None:
+    app.before_request(lambda: redirect("/login"))
+    outermost = Outermost(app)
+    assert ask("rpc").status_code == 500
+    assert outermost.started == [("500 Internal Server Error", "proxyhooks_rpc")]
+
+
+def test_a_request_that_is_rejected_starts_its_response_once(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    outermost = Outermost(app)
+    assert ask("rpc", headers={"X-Proxyhooks-Secret": "wrong"}).status_code == 403
+    assert outermost.started == [("403 Forbidden", None)]
+
+
+def test_an_application_may_start_its_response_anew_after_an_exception(app: Flask) -> None:
+    inner = app.wsgi_app
+
+    def middleware(environ: Any, start_response: Any) -> Iterable[bytes]:
+        try:
+            list(inner(environ, start_response))
+            raise RuntimeError("late")
+        except RuntimeError:
+            start_response("503 SERVICE UNAVAILABLE", [("Content-Type", "text/plain")], sys.exc_info())
+            return [b"later"]
+
+    app.wsgi_app = middleware  # type: ignore[method-assign]
+    ProxyHooks(app).rpc(lambda req: RPCResult(data="ok"))
+    started: list[Any] = []
+    environ = create_environ("/centrifugo/rpc", method="POST", data=b"{}", headers={"X-Proxyhooks-Secret": SECRET})
+    body = app.wsgi_app(environ, lambda *arguments: started.append(arguments))
+    assert b"".join(body) == b"later"
+    assert [status for status, *_ in started] == ["200 OK", "503 SERVICE UNAVAILABLE"]
+    assert len(started[0]) == 2
+    assert isinstance(started[1][2][1], RuntimeError)
+
+
+def test_what_an_application_writes_in_the_old_way_is_its_body(app: Flask, ask: Ask) -> None:
+    def write(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("503 SERVICE UNAVAILABLE", [("Content-Type", "text/plain")])(b"not ")
+        return [b"now"]
+
+    app.wsgi_app = write  # type: ignore[method-assign]
+    ProxyHooks(app).rpc(lambda req: RPCResult())
+    assert ask("rpc").data == b"not now"
 
 
 @pytest.mark.parametrize("path", ["/centrifugo//rpc", "//centrifugo/rpc", "/centrifugo/rpc/", "/centrifugo/rpc//"])

@@ -2,7 +2,7 @@
 
 ``python -m tests.reliability.fuzz -max_total_time=600``; it needs atheris (``pip install atheris``), and takes
 libFuzzer's options. Each body goes to every event, with hooks that give back what they are given; whatever it is, the
-answer is one of the README's table. Every 100,000 bodies it prints how much memory it has.
+answer is one of the table in deploy/README.md. Every 100,000 bodies it prints how much memory it has.
 """
 
 from __future__ import annotations

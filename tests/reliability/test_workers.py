@@ -143,7 +143,7 @@ def test_what_has_waited_for_too_long_is_refused(server: str, tmp_path: Path) ->
         assert begun(tmp_path) == busy
         assert rpc(port, "echo", 1)[0] == 200
     log = (tmp_path / "gunicorn.log").read_text()
-    assert "503 for 1 that had waited for 0.5 s, and for 0 whose caller had hung up" in log
+    assert "Refused with 503: 1 that had waited for more than 0.5 s, and 0 whose caller had hung up" in log
     assert "app.py:" in log
     assert "for rpc took 1.5 s: Centrifugo has given up after 1 s (PROXYHOOKS_TIMEOUT)" in log
 

@@ -1,4 +1,4 @@
-"""The catalogue against Centrifugo's own table, and the ranges for custom codes."""
+"""The built-in codes against Centrifugo's own table, and the ranges for custom codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_builtin_error_is_a_class_of_that_name(row: dict[str, Any]) -> Non
     assert (error.code, error.message, error.temporary) == (row["code"], row["message"], row["temporary"])
     assert errors.by_code(row["code"]) is cls
     assert "client" in (cls.__doc__ or "")
-    assert "To be raised" in (cls.__doc__ or "")
+    assert "Raise it" in (cls.__doc__ or "")
 
 
 @pytest.mark.parametrize("row", TABLE["disconnects"], ids=lambda row: row["name"])
@@ -36,7 +36,7 @@ def test_every_builtin_disconnect_is_a_class_of_that_name(row: dict[str, Any]) -
         assert cls().reason == row["reason"]
 
 
-def test_the_catalogue_has_nothing_else() -> None:
+def test_there_are_no_other_builtin_codes() -> None:
     assert sorted(codes.ERRORS) == [row["code"] for row in TABLE["errors"]]
     assert sorted(codes.DISCONNECTS) == [row["code"] for row in TABLE["disconnects"]]
     assert set(errors.__all__) == {row["name"] for row in TABLE["errors"]} | {"by_code"}
@@ -70,7 +70,7 @@ def test_error_codes_a_reply_may_carry(code: int) -> None:
         (2**32, "400-1999"),
     ],
 )
-def test_error_codes_that_are_refused_name_the_value_and_what_is_right(code: int, hint: str) -> None:
+def test_a_refused_error_code_is_named_with_the_remedy(code: int, hint: str) -> None:
     with pytest.raises(ValueError, match=str(code)) as refused:
         Error(code, "text")
     assert hint in str(refused.value)
@@ -96,7 +96,7 @@ def test_disconnect_codes_a_reply_may_carry(code: int) -> None:
         (-4000, "4000-4499"),
     ],
 )
-def test_disconnect_codes_that_are_refused_name_the_value_and_what_is_right(code: int, hint: str) -> None:
+def test_a_refused_disconnect_code_is_named_with_the_remedy(code: int, hint: str) -> None:
     with pytest.raises(ValueError, match=str(code)) as refused:
         Disconnect(code, "text")
     assert hint in str(refused.value)
@@ -110,14 +110,14 @@ def test_codes_are_ints(code: Any) -> None:
         Disconnect(code, "text")
 
 
-def test_connection_closed_is_in_the_catalogue_and_no_reply() -> None:
+def test_connection_closed_has_a_class_but_cannot_be_a_reply() -> None:
     with pytest.raises(ValueError, match="3000"):
         disconnects.ConnectionClosed()
     with pytest.raises(SetupError, match="3000"):
         type("Mine", (Disconnect,), {"code": 3000, "reason": "x"})
 
 
-def test_100_111_and_113_are_temporary_unless_told_otherwise() -> None:
+def test_100_111_and_113_are_temporary_by_default() -> None:
     for code in codes.ERRORS:
         expected = code in (100, 111, 113)
         assert Error(code).temporary is expected
@@ -128,12 +128,12 @@ def test_100_111_and_113_are_temporary_unless_told_otherwise() -> None:
     assert type("Final", (Error,), {"code": 100, "temporary": False})().temporary is False
 
 
-def test_a_bare_builtin_code_brings_its_text() -> None:
+def test_a_builtin_code_without_a_text_has_its_builtin_text() -> None:
     assert Error(103).message == "permission denied"
     assert Disconnect(3503).reason == "force disconnect"
 
 
-def test_a_class_of_ones_own() -> None:
+def test_a_custom_class() -> None:
     class RoomIsFull(Error):
         code, message, temporary = 1001, "room is full", True
 
@@ -174,7 +174,7 @@ def test_a_subclass_of_a_builtin_keeps_its_code() -> None:
         (Disconnect, {"code": 4001, "reason": "raus!\u00fc"}, "32 bytes of ASCII"),
     ],
 )
-def test_class_attributes_are_checked_when_the_class_is_made(base: type, members: dict[str, Any], hint: str) -> None:
+def test_class_attributes_are_checked_when_the_class_is_defined(base: type, members: dict[str, Any], hint: str) -> None:
     with pytest.raises(SetupError, match="Mine") as refused:
         type("Mine", (base,), members)
     assert hint in str(refused.value)
@@ -199,11 +199,11 @@ def test_a_reason_computed_at_run_time_is_cut_because_a_refusal_must_not_fail() 
         (lambda: Error(1001, "a", "b"), "at most"),  # type: ignore[call-overload]
         (lambda: Error(1001, message="a"), "no argument message"),  # type: ignore[call-overload]
         (lambda: Error(1001, "a", temporary=1), "True or False"),  # type: ignore[call-overload]
-        (lambda: errors.PermissionDenied(1001), "has its code, 103"),
-        (lambda: disconnects.Stale(4001, "x"), "has its code, 3502"),
+        (lambda: errors.PermissionDenied(1001), "has the code 103"),
+        (lambda: disconnects.Stale(4001, "x"), "has the code 3502"),
     ],
 )
-def test_wrong_arguments_say_what_would_be_right(make: Any, hint: str) -> None:
+def test_wrong_arguments_are_named_with_the_remedy(make: Any, hint: str) -> None:
     with pytest.raises(TypeError) as refused:
         make()
     assert hint in str(refused.value)
@@ -226,11 +226,11 @@ def test_wrong_arguments_say_what_would_be_right(make: Any, hint: str) -> None:
         (disconnects.ForceNoReconnect(), True),
     ],
 )
-def test_terminal_says_whether_the_client_gives_up(rejection: Rejection, terminal: bool) -> None:
+def test_terminal_is_whether_the_client_gives_up(rejection: Rejection, terminal: bool) -> None:
     assert rejection.terminal is terminal
 
 
-def test_refusals_are_no_mistakes() -> None:
+def test_refusals_and_mistakes_have_different_bases() -> None:
     assert not issubclass(Rejection, ProxyHooksError)
     assert issubclass(SetupError, ProxyHooksError)
 

@@ -60,14 +60,14 @@ def test_unknown_fields_are_ignored() -> None:
     assert decode(RPCRequest, {"method": "a", "brand_new": {"x": 1}}) == RPCRequest(method="a")
 
 
-def test_new_words_of_a_newer_centrifugo_are_read() -> None:
+def test_unknown_choices_of_a_newer_centrifugo_are_read() -> None:
     assert str(decode(ConnectRequest, {"protocol": "cbor"}).protocol) == "cbor"
 
 
 def test_nested_messages_are_read() -> None:
-    given = {"channel": "p", "items": [{"key": "a"}, {"key": "b", "version": 2**64 - 1}]}
+    value = {"channel": "p", "items": [{"key": "a"}, {"key": "b", "version": 2**64 - 1}]}
     expected = [SharedPollRefreshItem(key="a"), SharedPollRefreshItem(key="b", version=2**64 - 1)]
-    assert decode(SharedPollRefreshRequest, given) == SharedPollRefreshRequest(channel="p", items=expected)
+    assert decode(SharedPollRefreshRequest, value) == SharedPollRefreshRequest(channel="p", items=expected)
 
 
 def test_absent_and_null_data_both_arrive_as_none_and_bytes_as_bytes() -> None:
@@ -145,7 +145,7 @@ def test_results_as_they_travel(result: Any, written: dict[str, Any]) -> None:
     assert encode(result) == written
 
 
-def test_a_result_changed_after_it_was_made_is_checked_once_more() -> None:
+def test_a_result_that_was_changed_is_checked_again() -> None:
     result = ConnectResult(user="1", channels=["a"])
     assert result.channels is not None
     result.channels.append(5)  # type: ignore[arg-type]
@@ -172,17 +172,17 @@ def test_an_aware_datetime_is_written_in_unix_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    "moment",
+    "expire_at",
     [0, -1, 600, int(time.time()), datetime(2020, 1, 1, tzinfo=UTC), timedelta(0), timedelta(seconds=-1)],
     ids=repr,
 )
-def test_a_moment_that_has_passed_is_expired(moment: Any) -> None:
+def test_an_expire_at_that_has_passed_is_refused(expire_at: Any) -> None:
     for result in (
-        ConnectResult(user="1", expire_at=moment),
-        RefreshResult(expire_at=moment),
-        SubscribeResult(expire_at=moment),
-        SubRefreshResult(expire_at=moment),
-        ConnectResult(user="1", subs={"a": SubscribeOptions(expire_at=moment)}),
+        ConnectResult(user="1", expire_at=expire_at),
+        RefreshResult(expire_at=expire_at),
+        SubscribeResult(expire_at=expire_at),
+        SubRefreshResult(expire_at=expire_at),
+        ConnectResult(user="1", subs={"a": SubscribeOptions(expire_at=expire_at)}),
     ):
         with pytest.raises(AlreadyExpired) as expired:
             encode(result)

@@ -1,4 +1,4 @@
-"""Strict JSON, in and out."""
+"""Strict JSON, read and written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def nested(levels: int) -> str:
 
 
 @pytest.mark.parametrize("text", ["1", "12345678901234567890", '"\\ud800"', '{"a":1,"a":2}', "1e308", "-0.0", "null"])
-def test_what_is_read(text: str) -> None:
+def test_valid_json_is_read_as_json_reads_it(text: str) -> None:
     assert loads(text.encode()) == json.loads(text)
 
 
@@ -34,7 +34,7 @@ def test_what_is_read(text: str) -> None:
     "text",
     [b"", b"{", b"{} x", b"NaN", b"[Infinity]", b"\xff", b"\xef\xbb\xbf{}", '{"a":1}'.encode("utf-16"), b"'a'", b"01"],
 )
-def test_what_is_no_json_in_utf8(text: bytes) -> None:
+def test_anything_but_json_in_utf8_is_malformed(text: bytes) -> None:
     with pytest.raises(Malformed):
         loads(text)
 
@@ -42,25 +42,25 @@ def test_what_is_no_json_in_utf8(text: bytes) -> None:
 @pytest.mark.parametrize(
     "text", [nested(MAX_DEPTH + 1), nested(100_000), '{"a":' * 5000 + "1" + "}" * 5000, "9" * 5000, "1e999", "-1e999"]
 )
-def test_what_is_built_to_break_a_parser(text: str) -> None:
+def test_json_that_breaks_parsers_is_too_complex(text: str) -> None:
     with pytest.raises(TooComplex):
         loads(text.encode())
 
 
-def test_depth_is_counted_and_not_brackets() -> None:
+def test_depth_counts_not_the_number_of_brackets() -> None:
     assert loads(nested(MAX_DEPTH).encode())
     wide = "[" + ",".join(["[]"] * 1000) + "]"
     assert len(loads(wide.encode())) == 1000
     assert loads(json.dumps("[" * 1000).encode()) == "[" * 1000
 
 
-def test_what_was_read_can_be_written_again() -> None:
+def test_a_value_that_was_read_can_be_written() -> None:
     for text in (nested(MAX_DEPTH), "9" * 4300, '"\\ud800"', '"\\u2028"', '["Zürich",1.5,null,true]'):
         value = loads(text.encode())
         assert loads(dumps(value)) == value
 
 
-def test_text_travels_as_utf8_and_half_a_surrogate_escaped() -> None:
+def test_text_travels_as_utf8_and_a_lone_surrogate_escaped() -> None:
     assert dumps("Zürich \U0001f6b2") == '"Zürich \U0001f6b2"'.encode()
     assert dumps(["ü", "\ud800"]) == b'["\\u00fc","\\ud800"]'
 
@@ -85,7 +85,7 @@ class Thing:
         ({"a": Thing()}, TypeError, "X['a'] is a thing (Thing)"),
     ],
 )
-def test_what_cannot_be_written_is_named_with_its_path(value: Any, error: type[Exception], path: str) -> None:
+def test_a_part_that_cannot_be_written_is_named_with_its_path(value: Any, error: type[Exception], path: str) -> None:
     with pytest.raises(error) as refused:
         dumps(value, "X")
     assert path in str(refused.value)
@@ -128,7 +128,7 @@ def outcome(function: Callable[[Any], Any], value: Any) -> tuple[str, Any]:
 
 
 def both(monkeypatch: pytest.MonkeyPatch, function: Callable[[Any], Any], value: Any) -> list[str]:
-    """What is made of the value with orjson and without."""
+    """The outcome with orjson and the one without."""
     with_it = outcome(function, value)
     monkeypatch.setattr(wire_json, "orjson", None)
     without = outcome(function, value)
@@ -138,20 +138,20 @@ def both(monkeypatch: pytest.MonkeyPatch, function: Callable[[Any], Any], value:
 
 @pytest.mark.parametrize("piece", PIECES)
 @pytest.mark.parametrize("around", ["{}", "[{}]", '{{"a": [1, {}]}}'])
-def test_orjson_reads_nothing_in_another_way(piece: str, around: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = both(monkeypatch, loads, around.format(piece).encode("utf-8", "surrogatepass"))
-    assert one == other
+def test_orjson_reads_nothing_differently(piece: str, around: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_orjson, without = both(monkeypatch, loads, around.format(piece).encode("utf-8", "surrogatepass"))
+    assert with_orjson == without
 
 
-def test_orjson_reads_what_is_generated_as_json_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_orjson_reads_generated_texts_as_json_does(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(1)
     for _ in range(5000):
         text = ",".join(chance.choice(PIECES[:43]) for _ in range(chance.randrange(1, 4)))
         body = bytearray(f'{{"a":[{text}]}}'.encode())
         if chance.random() < 0.3:
             body[chance.randrange(len(body))] = chance.randrange(256)
-        one, other = both(monkeypatch, loads, bytes(body))
-        assert one == other, body
+        with_orjson, without = both(monkeypatch, loads, bytes(body))
+        assert with_orjson == without, body
 
 
 class Color(enum.Enum):
@@ -181,30 +181,30 @@ ATOMS: list[Any] = [
 
 
 @pytest.mark.parametrize("atom", ATOMS, ids=lambda atom: str(type(atom)))
-def test_orjson_writes_nothing_in_another_way(atom: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_orjson_writes_nothing_differently(atom: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for value in (atom, [atom], {"a": [1, {"b": atom}]}, (None, atom)):
-        one, other = both(monkeypatch, dumps, value)
-        assert one == other
+        with_orjson, without = both(monkeypatch, dumps, value)
+        assert with_orjson == without
 
 
-def test_null_and_what_is_no_number_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_null_and_nan_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(2)
     floats = [math.nan, -math.nan, math.inf, -math.inf, *struct.unpack("<4d", bytes.fromhex("010000000000f07f" * 4))]
     pieces: list[Any] = [None, "null", 1.5, -1.7976931348623157e308, "g123456\u00f0\x7f", 2**62, "a", {"a": None}]
     for _ in range(2000):
         value = [chance.choice(pieces + floats * (chance.random() < 0.1)) for _ in range(chance.randrange(1, 8))]
-        one, other = both(monkeypatch, dumps, value)
-        assert one == other
+        with_orjson, without = both(monkeypatch, dumps, value)
+        assert with_orjson == without
 
 
-def test_null_is_left_to_orjson(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_with_null_are_written_by_orjson(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire_json, "_encode", None)
     assert dumps({"a": [None, 1.5]}) == b'{"a":[null,1.5]}'
     monkeypatch.setattr(wire_json, "_loads", None)
     assert loads(b'{"id":1234567890123456789}') == {"id": 1234567890123456789}
 
 
-def test_numbers_are_the_same_numbers_however_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_floats_keep_their_value_with_orjson_and_without(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (1e-7, 1e16, 123456789.123456789, 5e-324):
         written = dumps([number])
         monkeypatch.setattr(wire_json, "orjson", None)

@@ -1,4 +1,4 @@
-"""The messages against Centrifugo's own table, and what is refused when one is made."""
+"""The messages against Centrifugo's own table, and the values that results refuse."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_good_results(make: Any) -> None:
     [
         (lambda: ConnectResult(user=42), TypeError, "ConnectResult.user must be a str, not 42: write str(42)"),  # type: ignore[arg-type]
         (lambda: ConnectResult(user=uuid.UUID(int=1)), TypeError, "write str(UUID("),  # type: ignore[arg-type]
-        (lambda: ConnectResult(user=None), TypeError, "ConnectResult.user must be given"),  # type: ignore[arg-type]
+        (lambda: ConnectResult(user=None), TypeError, "ConnectResult.user is required, and must not be None"),  # type: ignore[arg-type]
         (lambda: ConnectResult(), TypeError, "user"),  # type: ignore[call-arg]
         (lambda: ConnectResult(user=b"42"), TypeError, "must be a str"),  # type: ignore[arg-type]
         (lambda: ConnectResult(user="\ud800"), ValueError, "surrogate"),
@@ -149,13 +149,13 @@ def test_good_results(make: Any) -> None:
         (lambda: RefreshResult(expired=False), ValueError, "one of"),
         (lambda: RefreshResult(expired=True, expire_at=5), ValueError, "one of"),
         (lambda: RefreshResult(expired=1), TypeError, "True or False"),  # type: ignore[arg-type]
-        (lambda: SubRefreshResult(), ValueError, "expire_at=None: never expires again"),
+        (lambda: SubRefreshResult(), ValueError, "with expire_at=None the subscription never expires again"),
         (lambda: SubRefreshResult(expired=True, expire_at=5), ValueError, "one of"),
         (lambda: SubscribeResult(allow=["everything"]), ValueError, "'sub', 'pub'"),  # type: ignore[list-item]
         (lambda: SubscribeResult(override={"presence": True}), TypeError, "SubscribeOptionOverride"),  # type: ignore[arg-type]
         (lambda: SubscribeOptionOverride(presence=1), TypeError, "True or False"),  # type: ignore[arg-type]
-        (lambda: PublishResult(version=-1), ValueError, "PublishResult.version must be 0..."),
-        (lambda: PublishResult(version=2**64), ValueError, "PublishResult.version must be 0..."),
+        (lambda: PublishResult(version=-1), ValueError, "PublishResult.version must be from 0 to"),
+        (lambda: PublishResult(version=2**64), ValueError, "PublishResult.version must be from 0 to"),
         (lambda: PublishResult(version=1.0), TypeError, "must be an int"),  # type: ignore[arg-type]
         (lambda: PublishResult(tags={"a": 1}), TypeError, "PublishResult.tags['a']"),  # type: ignore[dict-item]
         (lambda: PublishResult(data=b""), ValueError, "empty bytes"),
@@ -172,7 +172,7 @@ def test_wrong_values_are_refused_when_the_result_is_made(make: Any, error: type
     assert hint in str(refused.value)
 
 
-def test_a_message_cannot_be_extended_with_kinds_that_centrifugo_has_not() -> None:
+def test_a_message_cannot_be_extended_with_types_that_centrifugo_does_not_have() -> None:
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Mine(ConnectResult):
         when: datetime | None = None
@@ -181,7 +181,7 @@ def test_a_message_cannot_be_extended_with_kinds_that_centrifugo_has_not() -> No
         Mine(user="1")
 
 
-def test_null_is_one_and_says_its_name() -> None:
+def test_null_is_a_singleton_with_a_repr() -> None:
     assert repr(NULL) == "NULL"
     assert copy.deepcopy(NULL) is NULL
     assert pickle.loads(pickle.dumps(NULL)) is NULL
@@ -198,7 +198,7 @@ def test_requests_are_generic_over_data_and_meta() -> None:
     assert RPCRequest[int](data=1).data == 1
 
 
-def test_one_way_clients_are_told_by_their_transport() -> None:
+def test_unidirectional_clients_are_recognised_by_their_transport() -> None:
     assert messages.ConnectRequest(transport="uni_sse").unidirectional
     assert not messages.ConnectRequest(transport="websocket").unidirectional
 

@@ -7,49 +7,43 @@ slower. ``PROXYHOOKS_FAST = False`` does so for an application.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from flask import Flask
 from marshmallow import Schema
 
-from ..._dispatch.dispatcher import Dispatcher, Route, logger
-from ...exceptions import SetupError
+from ..._dispatch.dispatcher import Dispatcher, Route
+from ..._settings.settings import FAST
+from ..._wire.log import logger
 from ..middleware import Middleware
 from .compiled_dump import compile_dump
 from .compiled_load import compile_load
 from .safety import unsupported_reason
 from .wsgi import FastPath
 
-FAST: Final = "PROXYHOOKS_FAST"
-
 
 def install_fast_path(
-    app: Flask, guard: Middleware, build: Callable[[], Dispatcher], view: Callable[..., Any]
+    app: Flask, middleware: Middleware, build: Callable[[], Dispatcher], view: Callable[..., Any]
 ) -> Callable[[], Dispatcher]:
     """What builds the dispatcher, and lets its calls, which Flask would bring to the view, take the short way.
 
     The log says why not, where Flask's own is not left as it was.
-
-    :raises SetupError: if ``PROXYHOOKS_FAST`` is neither True nor False.
     """
-    wanted = app.config.get(FAST, True)
-    if not isinstance(wanted, bool):
-        raise SetupError(f"{FAST} must be True or False, not {wanted!r}")
 
     def build_and_shorten() -> Dispatcher:
         dispatcher = build()
         dispatcher.load_meta = compile_load(dispatcher.meta_schema) or dispatcher.load_meta
         for route in dispatcher.routes.values():
             _quicken(route)
-        if isinstance(guard.fast_path, FastPath):  # another ProxyHooks was here
+        if isinstance(middleware.hook_app, FastPath):  # another ProxyHooks was here
             return dispatcher
-        if (why := unsupported_reason(app, guard.wsgi_app)) is None:
-            guard.fast_path = FastPath(app, view, guard.wsgi_app)
+        if (why := unsupported_reason(app, middleware.wsgi_app)) is None:
+            middleware.hook_app = FastPath(app, view, middleware)
         else:
-            logger.warning("hooks go the whole way through Flask: %s. %s = False says that it may be so", why, FAST)
+            logger.warning("hooks go the whole way through Flask: %s. %s = False says that it may be so", why, FAST.key)
         return dispatcher
 
-    return build_and_shorten if wanted else build
+    return build_and_shorten
 
 
 def _quicken(route: Route) -> None:

@@ -14,12 +14,15 @@ from flask import Flask, Request, Response, request_finished, request_started
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
-from ..._dispatch.dispatcher import logger
-from ..middleware import CURRENT, SETTLED, response_of, settle
+from ..._wire.log import logger
+from ..guarded_response import flask_response
+from ..hook_call import run_hook
+from ..middleware import Middleware
+from ..request_state import request_state
 from .lazy_context import LazyRequestContext
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _MAX_RULES: Final = 1000
 
@@ -30,10 +33,11 @@ _Matched: TypeAlias = tuple[str, str | None, str]
 class FastPath:
     """A WSGI application in the place of ``Flask.wsgi_app``, for calls that the guard has let in."""
 
-    def __init__(self, app: Flask, view: Callable[..., Any], flasks: WSGIApplication) -> None:
+    def __init__(self, app: Flask, view: Callable[..., Any], middleware: Middleware) -> None:
         self._app = app
         self._view = view
-        self._flasks = flasks
+        self._flasks = middleware.wsgi_app
+        self._endpoints = middleware.endpoints
         self._rules: dict[_Matched, Rule | None] = {}
         """``None``: no rule of a hook."""
 
@@ -57,7 +61,11 @@ class FastPath:
             except BaseException as error:
                 raised = error
                 raise
-            return SETTLED if response is None else response(environ, start_response)
+            if response is None:
+                # The reply is in the request state, and its body takes the place of this one.
+                start_response("200 OK", [])
+                return ()
+            return response(environ, start_response)
         finally:
             ctx.end(None if raised is not None and app.should_ignore_error(raised) else raised)
 
@@ -73,15 +81,17 @@ class FastPath:
             if returned is None and "request" in vars(ctx) and ctx.is_rematched:
                 returned = app.dispatch_request()
             if returned is None:
-                answer = settle(ctx.environ[CURRENT])
-                if answer.status == 200 and not (
+                state = request_state(ctx.environ)
+                assert state is not None  # the middleware made it
+                reply = run_hook(state, self._endpoints[state.path].dispatcher())
+                if reply.status == 200 and not (
                     None in app.after_request_funcs
                     or request_finished.receivers
-                    or app.response_class is not Response  # another one may say more than this answer
+                    or app.response_class is not Response  # another one may say more than this reply
                     or ctx.concerns_the_response
                 ):
                     return None
-                returned = response_of(app, answer)
+                returned = flask_response(app, reply)
         except Exception as error:
             returned = app.handle_user_exception(error)
         return app.finalize_request(returned)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..._dispatch.events import Event
 from ..._dispatch.patterns import ChannelPattern
-from ..._settings.timeout import DEFAULT_TIMEOUT
+from ..._settings.settings import TIMEOUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Backend:
     emulated_headers: tuple[str, ...] = ()
     meta: bool = False
     """Whether there is a ``meta_schema``."""
-    timeout: float = DEFAULT_TIMEOUT
+    timeout: float = TIMEOUT.default
     """Seconds; ``PROXYHOOKS_TIMEOUT``."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """The accepted values; none where ``PROXYHOOKS_INSECURE`` is set."""

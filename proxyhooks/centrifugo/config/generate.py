@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..._dispatch.events import EVENTS, Event
 from ..._settings.secrets import SECRET_HEADER
-from ..._settings.timeout import DEFAULT_TIMEOUT
+from ..._settings.settings import TIMEOUT
 from ..._wire.requests import ClientRequest, UserRequest
 from .backend import Backend, Served
 from .reader import NAME, Config, seconds
@@ -35,7 +35,7 @@ class Options:
     allowed_origins: Sequence[str]
     secret: str | None = field(default=None, repr=False)
     """To be written into the file; else it is named as a variable."""
-    timeout: str = f"{DEFAULT_TIMEOUT:g}s"
+    timeout: str = f"{TIMEOUT.default:g}s"
     """Of a call, in Go's notation."""
     binary_encoding: bool = False
     repeat: Collection[str] = ()

@@ -14,8 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..._dispatch.events import EVENTS
 from ..._settings.secrets import SECRET_HEADER
+from ..._settings.settings import DEFAULT_URL_PREFIX
 
-PREFIX: Final = "/centrifugo"
 _MAX_REPLY: Final = 1024 * 1024
 
 Level: TypeAlias = Literal["ok", "warning", "error"]
@@ -45,7 +45,7 @@ class BackendURL:
         return f"{self.prefix}/{event or self.event}"
 
 
-def backend_url(url: str, prefix: str = PREFIX) -> BackendURL:
+def backend_url(url: str, prefix: str = DEFAULT_URL_PREFIX) -> BackendURL:
     """The backend that a URL means: the root of an application, or the URL of its hooks, or that of one event.
 
     :raises ValueError: if it is none of these.

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..._dispatch.events import Event
-from ..._wire.fields import Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
+from ..._wire.fields import INT64, Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
 from .go_json import Node, Number, shown
 
 _SHOWN: Final = 60
 _BASE64: Final = re.compile("(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _UNREAD: Final = "stream_data"
 """What the free edition takes in a reply and never looks at; so base64 in it may be none."""
-_INT64: Final = Integer(-(2**63), 2**63 - 1)
 
 
 @dataclass(slots=True)
@@ -125,7 +124,7 @@ class Reader:
             case Integer():
                 return self._integer(kind, node, path)
             case Timestamp():
-                return self._integer(_INT64, node, path)
+                return self._integer(INT64, node, path)
             case Array(item=item):
                 return self._array(item, node, path, before or [])
             case Object(value=inner):
@@ -142,7 +141,7 @@ class Reader:
         return self._mismatch(node, path, what)
 
     def _integer(self, kind: Integer, node: Node, path: str) -> int | None:
-        what = "an integer of 64 bits" if kind == _INT64 else f"an integer from {kind.low} to {kind.high}"
+        what = "an integer of 64 bits" if kind == INT64 else f"an integer from {kind.low} to {kind.high}"
         if not isinstance(node.value, Number):
             self._mismatch(node, path, what)
             return None

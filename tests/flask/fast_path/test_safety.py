@@ -286,7 +286,7 @@ def test_middleware_around_the_guard_is_no_hindrance() -> None:
     app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
     hooks.rpc(lambda req: RPCResult())
     app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS)
-    assert isinstance(app.extensions["proxyhooks"].guard.fast_path, FastPath)
+    assert isinstance(app.extensions["proxyhooks"].middleware.hook_app, FastPath)
 
 
 def test_two_proxyhooks_share_it() -> None:
@@ -296,7 +296,7 @@ def test_two_proxyhooks_share_it() -> None:
     for _ in range(REQUESTS):
         for name in ("one", "other"):
             assert app.test_client().post(f"/{name}/rpc", json={}, headers=HEADERS).json == {"result": {}}
-    assert isinstance(app.extensions["proxyhooks"].guard.fast_path, FastPath)
+    assert isinstance(app.extensions["proxyhooks"].middleware.hook_app, FastPath)
 
 
 def test_hosts_are_not_remembered_without_an_end() -> None:
@@ -305,7 +305,7 @@ def test_hosts_are_not_remembered_without_an_end() -> None:
     client = app.test_client()
     for number in range(1100):
         assert client.post("/centrifugo/rpc", json={}, headers={**HEADERS, "Host": f"host{number}"}).status_code == 200
-    assert len(app.extensions["proxyhooks"].guard.fast_path._rules) == 1000
+    assert len(app.extensions["proxyhooks"].middleware.hook_app._rules) == 1000
 
 
 def test_without_its_package_and_the_two_lines_that_name_it_everything_is_there(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""Flask's error handling on hooks' URLs: refusals become replies, failures stay failures.
+
+An error handler of our own would not do: registered for ``HTTPException`` it would take the place of the application's,
+and it could not tell an exception that the application leaves alone from one that it turns into a page. So Flask's two
+methods are wrapped.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from .._dispatch.replies import as_rejection, refusal_reply
+from .._wire.log import logger
+from ..exceptions import Rejection
+from .guarded_response import flask_response
+from .request_state import request_state
+
+
+def wrap_error_handling(app: Flask) -> None:
+    """Wrap ``handle_user_exception`` and ``handle_exception`` of this application."""
+    app.handle_user_exception = _reply_with_refusals(app.handle_user_exception)  # type: ignore[method-assign, assignment]
+    app.handle_exception = _forget_reply(app.handle_exception)  # type: ignore[method-assign, assignment]
+
+
+def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Exception], Any]:
+    """Flask's ``handle_user_exception``, after which a refusal that no handler took becomes the reply."""
+
+    @functools.wraps(handle)
+    def handle_user_exception(error: Exception) -> Any:
+        state = request_state()
+        if state is None or not state.guarded:
+            return handle(error)
+        state.error, state.reply = error, None
+        if flask.request.routing_exception is error:
+            # Flask did not route the request. That is no refusal of the application: the host is a wrong one.
+            host = flask.request.environ.get("HTTP_HOST")
+            logger.error("%s: Flask does not serve the host %r: %s", state.path, host, error)
+            return handle(error)
+        try:
+            handled = handle(error)
+        except (Rejection, HTTPException) as raised:
+            rejection = as_rejection(raised)
+            if rejection is None:
+                raise
+        else:
+            # Flask returns an HTTPException itself where no handler turned it into something else.
+            rejection = as_rejection(error) if handled is error else None
+            if rejection is None:
+                return handled
+        state.reply = refusal_reply(state.call.event, rejection, state.call.message)
+        return flask_response(state.app, state.reply)
+
+    return handle_user_exception
+
+
+def _forget_reply(handle: Callable[[Exception], Response]) -> Callable[[Exception], Response]:
+    """Flask's ``handle_exception`` for unhandled exceptions: whatever a hook replied before, the request has failed."""
+
+    @functools.wraps(handle)
+    def handle_exception(error: Exception) -> Response:
+        state = request_state()
+        if state is not None:
+            state.error, state.reply = error, None
+        return handle(error)
+
+    return handle_exception

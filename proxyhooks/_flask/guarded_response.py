@@ -1,0 +1,157 @@
+"""The way out of a hook's URL: which response may leave.
+
+Centrifugo takes any JSON object with status 200 for consent, and follows a redirect to one. So a status of 2xx or 3xx
+leaves only as the reply of the dispatcher. A failure of the application (4xx, 5xx) leaves as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Flask, Response
+
+from .._dispatch.replies import Reply
+from .background import run_in_background
+from .request_state import RequestState
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+
+_JSON: Final = "application/json"
+_STATUS_LINES: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+# Headers that describe the application's body, which does not leave.
+_BODY_HEADERS: Final = ("content-", "transfer-encoding", "location", "etag", "last-modified", "accept-ranges")
+_FAILURE: Final = Reply(500, b"not an answer of a hook\n", "failed")
+
+
+class GuardedResponse:
+    """The response to one request: the application starts it, and the reply takes the place of its body.
+
+    The server's ``start_response`` is called while the application calls this one. Middleware further out therefore
+    finds Flask's context there.
+    """
+
+    __slots__ = (
+        "_log_replaced",
+        "_log_unexpected",
+        "_replacement",
+        "_start_response",
+        "_started",
+        "_state",
+        "_written",
+    )
+
+    def __init__(
+        self,
+        state: RequestState,
+        start_response: StartResponse,
+        log_unexpected: Callable[[RequestState, str], None],
+        log_replaced: Callable[[RequestState, str], None],
+    ) -> None:
+        """
+        :param log_unexpected: called with the status if the application answers with a failure of its own.
+        :param log_replaced: called with the status if a response must not leave, and a 500 does instead.
+        """
+        self._state = state
+        self._start_response = start_response
+        self._log_unexpected = log_unexpected
+        self._log_replaced = log_replaced
+        self._started = False
+        self._replacement: bytes | None = None
+        self._written: list[bytes] = []
+
+    def start_response(
+        self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None, /
+    ) -> Callable[[bytes], object]:
+        """WSGI's ``start_response``, for the application."""
+        self._started = True
+        reply = self._state.reply
+        if status >= "4":
+            self._log_unexpected(self._state, status)
+            self._replacement = None
+            self._start_response(status, list(headers), exc_info)
+            return self._written.append
+        if reply is None or reply.status != 200:
+            self._log_replaced(self._state, status)
+            reply = _FAILURE
+        self._replacement = reply.body
+        start_reply(self._start_response, reply, headers, exc_info)
+        return self._written.append
+
+    def body(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
+        """The body that leaves, for the body of the application."""
+        state, close = self._state, getattr(chunks, "close", None)
+        first: list[bytes] = []
+        if not self._started:
+            chunks = iter(chunks)
+            first = list(itertools.islice(chunks, 1))  # a lazy application starts its response here
+            if not self._started:
+                self.start_response("", ())
+        if self._replacement is None:
+            chunks = itertools.chain(self._written, first, chunks)
+        else:
+            chunks = (self._replacement,)
+            if close is None and not state.background_tasks:
+                return chunks
+        return _ResponseBody(iter(chunks), close, state)
+
+
+class _ResponseBody:
+    """The body on its way out. When it was sent, the background tasks start."""
+
+    def __init__(self, chunks: Iterator[bytes], close: Callable[[], object] | None, state: RequestState) -> None:
+        self._chunks = chunks
+        self._close = close
+        self._state = state
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            # The server asks for more, so it has sent everything before.
+            start_background_tasks(self._state)
+            raise
+
+    def close(self) -> None:
+        try:
+            if self._close is not None:
+                self._close()
+        finally:
+            start_background_tasks(self._state)
+
+
+def start_background_tasks(state: RequestState) -> None:
+    """Start the tasks of the request, once."""
+    if state.background_tasks:
+        tasks, state.background_tasks = state.background_tasks, ()
+        run_in_background(state.app, tasks)
+
+
+def start_reply(
+    start_response: StartResponse, reply: Reply, headers: Iterable[tuple[str, str]] = (), exc_info: Any = None
+) -> None:
+    """Start the response that a reply is, with those of the headers that do not describe another body."""
+    sent = [("Content-Type", _mimetype(reply)), ("Content-Length", str(len(reply.body)))]
+    if headers:
+        sent += [(name, value) for name, value in headers if not name.lower().startswith(_BODY_HEADERS)]
+    if reply.status == 405:
+        sent.append(("Allow", "POST"))
+    if exc_info is None:
+        start_response(_STATUS_LINES[reply.status], sent)
+    else:
+        start_response(_STATUS_LINES[reply.status], sent, exc_info)
+
+
+def flask_response(app: Flask, reply: Reply) -> Response:
+    """The reply as a response of Flask."""
+    return app.response_class(reply.body, reply.status, mimetype=_mimetype(reply))
+
+
+def _mimetype(reply: Reply) -> str:
+    return _JSON if reply.status == 200 else "text/plain"

@@ -1,0 +1,50 @@
+"""From Flask to the hook: the view of every hook's URL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from flask import Response
+
+from .._dispatch.dispatcher import Dispatcher
+from .._dispatch.replies import Reply
+from .._wire.log import logger
+from ..signals import hook_finished
+from .guarded_response import flask_response
+from .installation import installation_of
+from .request_state import RequestState, request_state
+
+
+def hook_view(**_: Any) -> Response:  # a url_value_preprocessor may add arguments
+    """Flask's view for hooks."""
+    state = request_state()
+    if state is None or not state.guarded:
+        flask.abort(404)  # by a path that the middleware does not know, such as one with a slash at its end
+    endpoint = installation_of(state.app).middleware.endpoints[state.path]
+    return flask_response(state.app, run_hook(state, endpoint.dispatcher()))
+
+
+def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
+    """Have the dispatcher answer the call, and send ``hook_finished``.
+
+    :raises Exception: what the hook raises, except refusals.
+    """
+    try:
+        reply = state.reply = dispatcher.dispatch(state.call)
+    except BaseException:
+        _send_hook_finished(state, None)
+        raise
+    if hook_finished.receivers:
+        _send_hook_finished(state, reply)
+    return reply
+
+
+def _send_hook_finished(state: RequestState, reply: Reply | None) -> None:
+    """Call every receiver. The hook has run, so an exception of a receiver is logged and changes nothing."""
+    app, event, message = state.app, state.call.event.name, state.call.message
+    for receiver in hook_finished.receivers_for(app):
+        try:
+            app.ensure_sync(receiver)(app, event=event, request=message, reply=reply)
+        except Exception:
+            logger.exception("a receiver of hook_finished failed: %r", receiver)

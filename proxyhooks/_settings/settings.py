@@ -1,0 +1,251 @@
+"""The table of all ``PROXYHOOKS_`` keys: read, checked and defaulted here, and nowhere else.
+
+gunicorn's workers read their key from here too, so this module imports neither Flask nor marshmallow.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from ..exceptions import SetupError
+from .secrets import SECRET_HEADER, Secrets, parse_secrets, secrets_from_file
+
+DEFAULT_URL_PREFIX: Final = "/centrifugo"
+"""The default of the argument ``ProxyHooks(url_prefix=...)``."""
+
+_T = TypeVar("_T")
+_PREFIX: Final = "PROXYHOOKS_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting(Generic[_T]):
+    """One key: where it is read, what its value must be, and what it means."""
+
+    key: str
+    source: Literal["app.config", "environment"]
+    """Flask's configuration, or the environment of the process."""
+    type: str
+    default: _T
+    meaning: str
+    """One sentence, for the documentation."""
+    must_be: str
+    """Completes the error text "<key> must be ..."."""
+    parse: Callable[[Any], _T]
+    """Returns the value to use; raises a ValueError that describes a wrong value."""
+
+    def read(self, values: Mapping[str, Any]) -> _T:
+        """The value of the key in a configuration or an environment, or the default.
+
+        :raises SetupError: if the value is wrong.
+        """
+        value = values.get(self.key, self.default)
+        return self.default if value is None and self.default is None else self.convert(value, self.key)
+
+    def convert(self, value: object, name: str) -> _T:
+        """The value to use; *name* is what an error text calls it.
+
+        :raises SetupError: if the value is wrong.
+        """
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            raise SetupError(f"{name} must be {self.must_be}, not {error}") from None
+
+
+def _parse_bool(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(repr(value))
+    return value
+
+
+def _parse_path(value: Any) -> str:
+    if not isinstance(value, (str, os.PathLike)) or not str(value):
+        raise ValueError(repr(value))
+    return os.fspath(value)
+
+
+def _parse_timeout(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise ValueError(repr(value))
+    return float(value)
+
+
+def _parse_keepalive_time(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(repr(value))
+    return seconds
+
+
+SECRETS: Final[Setting[tuple[bytes, ...] | None]] = Setting(
+    key="PROXYHOOKS_SECRETS",
+    source="app.config",
+    type="list of str",
+    default=None,
+    meaning=(
+        f"The accepted values of the `{SECRET_HEADER}` header, several while one replaces another; the argument "
+        "`ProxyHooks(secrets=...)` wins over it."
+    ),
+    must_be=(
+        f'a list of the accepted values of the {SECRET_HEADER} header, such as ["..."], '
+        "which Centrifugo sends through http.static_headers"
+    ),
+    parse=parse_secrets,
+)
+SECRETS_FILE: Final[Setting[str | None]] = Setting(
+    key="PROXYHOOKS_SECRETS_FILE",
+    source="app.config",
+    type="path",
+    default=None,
+    meaning=f"A file with one accepted secret a line, read again when it changes; it wins over `{SECRETS.key}`.",
+    must_be="the path of a file",
+    parse=_parse_path,
+)
+INSECURE: Final[Setting[bool]] = Setting(
+    key="PROXYHOOKS_INSECURE",
+    source="app.config",
+    type="bool",
+    default=False,
+    meaning="`True` accepts every request if no secret is configured; use it only in a private network.",
+    must_be="True or False",
+    parse=_parse_bool,
+)
+TIMEOUT: Final[Setting[float]] = Setting(
+    key="PROXYHOOKS_TIMEOUT",
+    source="app.config",
+    type="seconds, int or float",
+    default=3.0,
+    meaning=(
+        "How long Centrifugo waits for a reply: `flask centrifugo config` writes it, `flask centrifugo check` compares "
+        "it, calls that come too late are refused, and hooks that take longer are logged."
+    ),
+    must_be="a number of seconds above 0, such as 3 or 0.5",
+    parse=_parse_timeout,
+)
+VALIDATION_DETAILS: Final[Setting[bool]] = Setting(
+    key="PROXYHOOKS_VALIDATION_DETAILS",
+    source="app.config",
+    type="bool",
+    default=False,
+    meaning='`True` tells the client the field errors of an invalid payload in the message of error 107 "bad request".',
+    must_be="True or False",
+    parse=_parse_bool,
+)
+FAST: Final[Setting[bool]] = Setting(
+    key="PROXYHOOKS_FAST",
+    source="app.config",
+    type="bool",
+    default=True,
+    meaning="`False` switches the fast path off, so that Flask and marshmallow handle hooks as they handle views.",
+    must_be="True or False",
+    parse=_parse_bool,
+)
+KEEPALIVE_TIME: Final[Setting[float]] = Setting(
+    key="PROXYHOOKS_KEEPALIVE_TIME",
+    source="environment",
+    type="seconds",
+    default=30.0,
+    meaning="The maximum age of a connection to a gunicorn worker, shortened at random by up to a half; 0 is no limit.",
+    must_be="a number of seconds such as 30, or 0 for no limit",
+    parse=_parse_keepalive_time,
+)
+SETTINGS: Final[tuple[Setting[Any], ...]] = (
+    SECRETS,
+    SECRETS_FILE,
+    INSECURE,
+    TIMEOUT,
+    VALIDATION_DETAILS,
+    FAST,
+    KEEPALIVE_TIME,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The checked values of an application's configuration."""
+
+    secrets: Secrets
+    timeout: float
+    """Seconds that Centrifugo waits for a reply."""
+    validation_details: bool
+    fast_path: bool
+
+
+def read_settings(config: Mapping[str, Any], secrets: object = None) -> Settings:
+    """Read the configuration of an application; *secrets* takes precedence over the configured ones.
+
+    :raises SetupError: if a value is wrong, no secret is configured, or a ``PROXYHOOKS_`` key is unknown.
+    """
+    _check_keys(config)
+    return Settings(
+        secrets=load_secrets(config, secrets),
+        timeout=TIMEOUT.read(config),
+        validation_details=VALIDATION_DETAILS.read(config),
+        fast_path=FAST.read(config),
+    )
+
+
+def load_secrets(config: Mapping[str, Any], secrets: object = None) -> Secrets:
+    """The accepted secrets: *secrets*, else those of the configured file, else those of the configured list.
+
+    :raises SetupError: if there are none and ``PROXYHOOKS_INSECURE`` is not True, or if one could never match.
+    """
+    insecure = INSECURE.read(config)
+    if secrets is not None:
+        values = SECRETS.convert(secrets, "secrets")
+    elif (path := SECRETS_FILE.read(config)) is not None:
+        return secrets_from_file(path, SECRETS_FILE.key)
+    else:
+        values = SECRETS.read(config)
+    if values is not None:
+        return Secrets(lambda: values)
+    if insecure:
+        return Secrets(None)
+    unread = next((name for name in (f"FLASK_{SECRETS.key}", f"FLASK_{SECRETS_FILE.key}") if name in os.environ), None)
+    hint = "" if unread is None else f". {unread} is set, but app.config.from_prefixed_env() has not read it"
+    raise SetupError(
+        "no secret is configured, so anybody who reaches the hooks can pose as any user. "
+        f"{SECRETS.key} must be {SECRETS.must_be}. If the network is private, set {INSECURE.key} = True instead{hint}"
+    )
+
+
+def read_keepalive_time() -> float:
+    """The maximum age of a connection in seconds, from the environment; 0 is no limit.
+
+    :raises SetupError: if the value is wrong.
+    """
+    # An empty variable is an unset one.
+    return KEEPALIVE_TIME.read({key: value for key, value in os.environ.items() if value})
+
+
+def settings_table() -> str:
+    """The settings as a Markdown table, for the documentation."""
+    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for setting in SETTINGS:
+        key = f"`{setting.key}`" + (" (environment variable)" if setting.source == "environment" else "")
+        rows.append(f"| {key} | {setting.type} | {_default_text(setting.default)} | {setting.meaning} |")
+    return "\n".join(rows) + "\n"
+
+
+def _default_text(default: object) -> str:
+    if default is None:
+        return "none"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+def _check_keys(config: Mapping[str, Any]) -> None:
+    sources = {setting.key: setting.source for setting in SETTINGS}
+    for key in config:
+        if not isinstance(key, str) or not key.startswith(_PREFIX) or sources.get(key) == "app.config":
+            continue
+        if key in sources:
+            raise SetupError(f"{key} is an environment variable of gunicorn's workers: app.config does not set it")
+        nearest = difflib.get_close_matches(key, sources, n=1, cutoff=0)[0]
+        raise SetupError(f"app.config has the unknown key {key}: did you mean {nearest}?")

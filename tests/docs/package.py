@@ -1,0 +1,26 @@
+"""What the documentation is compared with. Nothing else in this folder imports private names or other tests."""
+
+from __future__ import annotations
+
+from proxyhooks._dispatch.events import EVENTS
+from proxyhooks._settings.settings import settings_table
+from proxyhooks._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
+from proxyhooks.centrifugo.config.findings import FINDINGS
+from proxyhooks.centrifugo.replies.warnings import WARNINGS
+from proxyhooks.cli import _COMMANDS as COMMANDS
+from tests.benchmarks.contestants import CONTESTANTS
+from tests.real_centrifugo.servers import BINARY as CENTRIFUGO
+
+__all__ = [
+    "CENTRIFUGO",
+    "COMMANDS",
+    "CONTESTANTS",
+    "DISCONNECTS",
+    "ERRORS",
+    "EVENTS",
+    "FINDINGS",
+    "WARNINGS",
+    "disconnect_is_terminal",
+    "error_is_terminal",
+    "settings_table",
+]

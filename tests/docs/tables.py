@@ -1,0 +1,133 @@
+"""The tables that are generated from the package; ``python -m tests.docs`` writes them."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+import textwrap
+from collections.abc import Callable
+from typing import Final
+
+from proxyhooks import disconnects, errors, messages
+from tests.docs.package import (
+    DISCONNECTS,
+    ERRORS,
+    EVENTS,
+    FINDINGS,
+    WARNINGS,
+    disconnect_is_terminal,
+    error_is_terminal,
+    settings_table,
+)
+
+# How annotations are written in the table, from the first that fits.
+_TYPES: Final = (
+    (r"PayloadOf\[.*\]", "payload"),
+    (r"JsonOf\[.*\]", "JSON"),
+    (r"Expiry", "time"),
+    (r"BoxedBool", "`bool`"),
+    (r"UInt64", "`int` ≥ 0"),
+    (r"Int64", "`int`"),
+    (r"Literal\[(.*)\]", r"\1"),
+)
+
+
+def error_rows() -> list[str]:
+    rows = [
+        "| code | class in `errors` | message | temporary | on connect and subscribe the client |",
+        "|---|---|---|---|---|",
+    ]
+    for code, builtin in ERRORS.items():
+        temporary = "yes" if builtin.temporary else ""
+        then = "gives up" if error_is_terminal(code, builtin.temporary) else "tries again"
+        then = "asks for a new token" if code == 109 else then
+        rows.append(f"| {code} | `{errors.by_code(code).__name__}` | {builtin.message} | {temporary} | {then} |")
+    return rows
+
+
+def disconnect_rows() -> list[str]:
+    rows = ["| code | class in `disconnects` | reason | the client |", "|---|---|---|---|"]
+    for code, reason in DISCONNECTS.items():
+        then = "stays away" if disconnect_is_terminal(code) else "comes back"
+        then = "comes back; cannot be raised: Centrifugo tells it nothing" if code == 3000 else then
+        rows.append(f"| {code} | `{disconnects.by_code(code).__name__}` | {reason} | {then} |")
+    return rows
+
+
+def proxy_rows() -> list[str]:
+    return ["| event | proxy |", "|---|---|", *(f"| {event.name} | `{event.proxy}` |" for event in EVENTS.values())]
+
+
+def warning_rows() -> list[str]:
+    return ["| id | |", "|---|---|", *(f"| `{id_}` | {meaning} |" for id_, meaning in WARNINGS.items())]
+
+
+def finding_rows() -> list[str]:
+    rows = [f"| {id_} | {level} | {meaning} |" for id_, (level, meaning) in FINDINGS.items()]
+    return ["| id | level | |", "|---|---|---|", *rows]
+
+
+def field_rows() -> list[str]:
+    """A row for each field of each message, from its annotation, its default and the docstring below it."""
+    rows = ["| class | field | type | default | meaning |", "|---|---|---|---|---|"]
+    for base in (messages.Request, messages.Result):
+        for cls in _in_order(base):
+            rows += _rows_of(cls)
+    return rows
+
+
+def _in_order(base: type) -> list[type]:
+    """The dataclasses among the subclasses, in the order of their definition."""
+    found = [cls for name in vars(messages) if isinstance(cls := getattr(messages, name), type)]
+    found = [cls for cls in found if issubclass(cls, base) and dataclasses.is_dataclass(cls)]
+    return sorted(found, key=lambda cls: inspect.getsourcelines(cls)[1])
+
+
+def _rows_of(cls: type) -> list[str]:
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(definition, ast.ClassDef)
+    parent = cls.__mro__[1]
+    title = f"`{cls.__name__}`" + (f" (`{parent.__name__}`)" if dataclasses.is_dataclass(parent) else "")
+    rows = []
+    for statement, following in zip(definition.body, [*definition.body[1:], None], strict=True):
+        if not isinstance(statement, ast.AnnAssign):
+            continue
+        name = ast.unparse(statement.target)
+        meaning = ""
+        if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+            meaning = inspect.cleandoc(str(following.value.value)).replace("``", "`").replace("\n", " ")
+        cells = [title, f"`{name}`", _type(ast.unparse(statement.annotation)), _default(cls, name), meaning]
+        rows.append("| " + " | ".join(cells) + " |")
+        title = ""
+    return rows or [f"| {title} | | | | |"]
+
+
+def _type(annotation: str) -> str:
+    text = annotation.removesuffix(" | None").replace("list[Literal[", "list of Literal[").replace("]]", "]")
+    for pattern, word in _TYPES:
+        if re.search(pattern, text):
+            return re.sub(pattern, word, text).replace("'", "`").replace("``", "empty")
+    return f"`{annotation.removesuffix(' | None')}`"
+
+
+def _default(cls: type, name: str) -> str:
+    field = cls.__dataclass_fields__[name]  # type: ignore[attr-defined]
+    if field.default_factory is not dataclasses.MISSING:
+        return f"`{field.default_factory()!r}`"
+    if field.default is dataclasses.MISSING or type(field.default).__name__ == "Null":
+        return "required"
+    return f"`{field.default!r}`".replace("'", '"')
+
+
+TABLES: Final[dict[tuple[str, str], Callable[[], list[str]]]] = {
+    ("examples/README.md", "warnings"): warning_rows,
+    ("examples/README.md", "errors"): error_rows,
+    ("examples/README.md", "disconnects"): disconnect_rows,
+    ("examples/README.md", "fields"): field_rows,
+    ("deploy/README.md", "settings"): lambda: settings_table().splitlines(),
+    ("deploy/README.md", "proxies"): proxy_rows,
+    ("deploy/README.md", "findings"): finding_rows,
+}
+"""By file and name."""

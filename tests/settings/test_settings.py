@@ -1,0 +1,116 @@
+"""The table of settings: what each key accepts, what is refused, and how the table is written."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import proxyhooks
+from proxyhooks import SetupError
+from proxyhooks._settings.settings import SETTINGS, read_keepalive_time, read_settings, settings_table
+
+KEYS = {setting.key: setting for setting in SETTINGS}
+
+
+def read(**config: Any) -> Any:
+    return read_settings({"PROXYHOOKS_SECRETS": ["s3cret"], "SECRET_KEY": 7, **config})
+
+
+def test_the_defaults() -> None:
+    settings = read()
+    assert settings.secrets.values == ("s3cret",)
+    assert (settings.timeout, settings.validation_details, settings.fast_path) == (3.0, False, True)
+    assert "s3cret" not in repr(settings)
+
+
+def test_every_key_of_the_configuration_is_read() -> None:
+    settings = read(PROXYHOOKS_TIMEOUT=2, PROXYHOOKS_VALIDATION_DETAILS=True, PROXYHOOKS_FAST=False)
+    assert (settings.timeout, settings.validation_details, settings.fast_path) == (2.0, True, False)
+    assert isinstance(settings.timeout, float)
+    assert read_settings({"PROXYHOOKS_INSECURE": True}).secrets.values == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("PROXYHOOKS_INSECURE", "yes", "must be True or False, not 'yes'"),
+        ("PROXYHOOKS_FAST", 1, "must be True or False, not 1"),
+        ("PROXYHOOKS_FAST", None, "must be True or False, not None"),
+        ("PROXYHOOKS_VALIDATION_DETAILS", "false", "must be True or False, not 'false'"),
+        ("PROXYHOOKS_VALIDATION_DETAILS", 0, "must be True or False, not 0"),
+        ("PROXYHOOKS_TIMEOUT", "3s", "must be a number of seconds above 0, such as 3 or 0.5, not '3s'"),
+        ("PROXYHOOKS_SECRETS_FILE", 7, "must be the path of a file, not 7"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key_and_what_would_be_right(key: str, value: object, text: str) -> None:
+    with pytest.raises(SetupError, match=f"^{key} {re.escape(text)}$"):
+        read(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("PROXYHOOKS_TIMEOUTS", "PROXYHOOKS_TIMEOUT"),
+        ("PROXYHOOKS_SECRET", "PROXYHOOKS_SECRETS"),
+        ("PROXYHOOKS_VALIDATION", "PROXYHOOKS_VALIDATION_DETAILS"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(key: str, nearest: str) -> None:
+    with pytest.raises(SetupError, match=rf"^app\.config has the unknown key {key}: did you mean {nearest}\?$"):
+        read(**{key: True})
+
+
+def test_a_key_of_the_environment_does_nothing_in_the_configuration_and_is_refused() -> None:
+    with pytest.raises(SetupError, match="KEEPALIVE_TIME is an environment variable of gunicorn's workers: "):
+        read(PROXYHOOKS_KEEPALIVE_TIME=30)
+
+
+def test_the_argument_is_checked_as_the_list_of_the_configuration() -> None:
+    assert read_settings({}, ["a", "b"]).secrets.values == ("a", "b")
+    with pytest.raises(SetupError, match=r"^secrets must be a list of the accepted values .* not an empty list$"):
+        read_settings({}, [])
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, 30.0), ("", 30.0), ("0", 0.0), ("0.5", 0.5), ("45", 45.0)])
+def test_the_keepalive_time_comes_from_the_environment(
+    text: str | None, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is None:
+        monkeypatch.delenv("PROXYHOOKS_KEEPALIVE_TIME", raising=False)
+    else:
+        monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", text)
+    assert read_keepalive_time() == seconds
+
+
+@pytest.mark.parametrize("text", ["30s", "-1", "nan", "inf", "x"])
+def test_a_keepalive_time_that_is_no_number_of_seconds(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", text)
+    expected = "PROXYHOOKS_KEEPALIVE_TIME must be a number of seconds such as 30, or 0 for no limit, not "
+    with pytest.raises(SetupError, match=f"^{expected}'{text}'$"):
+        read_keepalive_time()
+
+
+def test_the_table_has_a_row_for_every_setting() -> None:
+    head, line, *rows = settings_table().splitlines()
+    assert (head, line) == ("| key | type | default | meaning |", "|---|---|---|---|")
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[0].split("`")[1] for row in cells] == list(KEYS)
+    assert {len(row) for row in cells} == {4}
+    assert {row[2] for row in cells} == {"none", "`False`", "`True`", "`3`", "`30`"}
+    for setting, row in zip(SETTINGS, cells, strict=True):
+        assert ("environment variable" in row[0]) == (setting.source == "environment")
+        assert row[3].endswith(".")
+        assert "`" not in setting.must_be
+
+
+def test_no_other_module_reads_a_key() -> None:
+    """Elsewhere a key stands only within a text, never alone, as what is looked up."""
+    package = Path(proxyhooks.__file__).parent
+    readers = {package / "_settings" / "settings.py", package / "gunicorn" / "connection_age.py"}
+    for path in set(package.rglob("*.py")) - readers:
+        constants = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+        assert not {value for value in constants if isinstance(value, str)} & set(KEYS), path
