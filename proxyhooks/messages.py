@@ -20,79 +20,15 @@ Source: Centrifugo's chapter "Proxy events to the backend".
 
 from __future__ import annotations
 
-from ._wire.fields import NULL, ExpireAt
-from ._wire.requests import (
-    ChannelEvent,
-    ClientRequest,
-    ConnectRequest,
-    MapPublishRequest,
-    MapRemoveRequest,
-    NotifyCacheEmptyRequest,
-    NotifyChannelStateRequest,
-    PublishRequest,
-    RefreshRequest,
-    Request,
-    RPCRequest,
-    SharedPollRefreshItem,
-    SharedPollRefreshRequest,
-    SubRefreshRequest,
-    SubscribeRequest,
-    UserRequest,
-)
-from ._wire.results import (
-    ChannelsCapability,
-    ConnectResult,
-    FilterNode,
-    MapPublishResult,
-    MapRemoveResult,
-    NotifyCacheEmptyResult,
-    NotifyChannelStateResult,
-    PublishResult,
-    RefreshResult,
-    Result,
-    RPCResult,
-    SharedPollRefreshResult,
-    SharedPollRefreshResultItem,
-    SubRefreshResult,
-    SubscribeOptionOverride,
-    SubscribeOptions,
-    SubscribeResult,
-)
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "NULL",
-    "ChannelEvent",
-    "ChannelsCapability",
-    "ClientRequest",
-    "ConnectRequest",
-    "ConnectResult",
-    "ExpireAt",
-    "FilterNode",
-    "MapPublishRequest",
-    "MapPublishResult",
-    "MapRemoveRequest",
-    "MapRemoveResult",
-    "NotifyCacheEmptyRequest",
-    "NotifyCacheEmptyResult",
-    "NotifyChannelStateRequest",
-    "NotifyChannelStateResult",
-    "PublishRequest",
-    "PublishResult",
-    "RPCRequest",
-    "RPCResult",
-    "RefreshRequest",
-    "RefreshResult",
-    "Request",
-    "Result",
-    "SharedPollRefreshItem",
-    "SharedPollRefreshRequest",
-    "SharedPollRefreshResult",
-    "SharedPollRefreshResultItem",
-    "SubRefreshRequest",
-    "SubRefreshResult",
-    "SubscribeOptionOverride",
-    "SubscribeOptions",
-    "SubscribeRequest",
-    "SubscribeResult",
-    "UserRequest",
-]
+from ._wire.fields import NULL as NULL
+from ._wire.fields import ExpireAt as ExpireAt
+from ._wire.requests import *
+from ._wire.requests import Request
+from ._wire.results import *  # pyright: ignore[reportGeneralTypeIssues]  # NULL, which it imports too
+from ._wire.results import Result
+
+if not TYPE_CHECKING:  # type checkers take the imports above for the public names
+    _CLASSES = {name for name, value in globals().items() if isinstance(value, type)}
+    __all__ = ["NULL", "ExpireAt", *sorted(n for n in _CLASSES if issubclass(globals()[n], (Request, Result)))]

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``proxy_client``, and the steps of a client in the report of a test that fails."""
+"""The pytest plugin: the fixture ``proxy_client``, and a client's exchanges in the report of a failed test."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def proxy_client(request: pytest.FixtureRequest) -> Callable[..., ProxyClient]:
-    """Makes clients of the application that the fixture ``app`` gives; takes what ``ProxyClient`` takes besides."""
-    from .testing.client import ProxyClient  # whoever does not use the fixture does not load Flask
+    """Create a ``ProxyClient`` of the fixture ``app``; the arguments are those of ``ProxyClient``."""
+    from .testing.client import ProxyClient  # here, so that tests without the fixture do not import Flask
 
     app = request.getfixturevalue("app")
 
-    def make(**options: Any) -> ProxyClient:
+    def create(**options: Any) -> ProxyClient:
         return ProxyClient(app, **options)
 
-    return make
+    return create
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    steps: Any = sys.modules.get("proxyhooks.testing.exchange")  # nothing is done for tests without a client
-    if steps is not None:
+    exchange: Any = sys.modules.get("proxyhooks.testing.exchange")  # not imported if no test has a client
+    if exchange is not None:
         if report.when == "setup":
-            steps.recent.clear()
-        elif report.failed and steps.recent:
-            report.sections.append(("Centrifugo's steps", "\n".join(map(repr, steps.recent))))
+            exchange.recent.clear()
+        elif report.failed and exchange.recent:
+            report.sections.append(("Exchanges with the application", "\n".join(map(repr, exchange.recent))))
     return report

@@ -117,7 +117,7 @@ def test_a_loaded_result_survives_dump_and_load(data: st.DataObject) -> None:
 
 
 def test_every_message_has_a_schema_under_its_name() -> None:
-    for name in messages.__all__:
+    for name in vars(messages)["__all__"]:
         message = getattr(messages, name)
         if isinstance(message, type) and hasattr(message, "__dataclass_fields__"):
             schema = getattr(schemas, f"{name}Schema")

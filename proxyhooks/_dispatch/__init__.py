@@ -1,1 +1,1 @@
-"""Which hook answers a request, and with what. Knows no Flask."""
+"""Dispatching: events, patterns, registration, and the reply of the hook that serves a request. Knows no Flask."""

@@ -1,7 +1,7 @@
-"""The decorators of :class:`proxyhooks.Hooks`, as types: what a hook takes and returns, per kind of event.
+"""The decorators of :class:`proxyhooks.Hooks`, one class for each set of options.
 
-A decorator only registers; it returns the function as it was. Each class is called in two ways: bare with the hook
-(``@hooks.connect``) or with options, giving what takes the hook (``@hooks.publish("chat:<name>")``).
+A decorator registers the hook and returns it unchanged. It is called with the hook, as in ``@hooks.connect``, or with
+options, as in ``@hooks.publish("chat:<name>")``; with options it returns the decorator of the hook.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, Ty
 
 from marshmallow import Schema
 
-from .events import Event
+from .events import EVENTS, Event
 from .patterns import ChannelPattern
 
 RequestT = TypeVar("RequestT")
@@ -19,13 +19,14 @@ ResultT = TypeVar("ResultT")
 P = ParamSpec("P")
 
 SchemaLike: TypeAlias = Schema | type[Schema]
-Payload: TypeAlias = SchemaLike | Callable[[Any], Any]
-Pattern: TypeAlias = str | ChannelPattern
-Add: TypeAlias = Callable[[Event, Callable[..., Any], dict[str, Any]], None]
+DataSchema: TypeAlias = SchemaLike | Callable[[Any], Any]
+PatternLike: TypeAlias = str | ChannelPattern
+Register: TypeAlias = Callable[..., None]
+"""Called with the event, the hook, and the options as keyword arguments."""
 
 
-class Register(Protocol[RequestT, ResultT]):
-    """What a decorator with options gives."""
+class DecoratorWithOptions(Protocol[RequestT, ResultT]):
+    """The decorator that is returned if options are given."""
 
     @overload
     def __call__(
@@ -38,100 +39,100 @@ class Register(Protocol[RequestT, ResultT]):
 
 
 class _Decorator:
-    def __init__(self, event: Event, add: Add) -> None:
-        self._event = event
-        self._add = add
+    def __init__(self, event: str, register: Register) -> None:
+        self._event: Event = EVENTS[event]
+        self._register = register
 
-    def _bare_or_not(self, target: Any, **options: Any) -> Any:
-        if callable(target):
-            self._add(self._event, target, options)
-            return target
+    def _decorate(self, hook_or_pattern: Any, **options: Any) -> Any:
+        if callable(hook_or_pattern):
+            self._register(self._event, hook_or_pattern, **options)
+            return hook_or_pattern
+        if hook_or_pattern is not None:
+            options["pattern"] = hook_or_pattern
 
-        def register(hook: Any) -> Any:
-            self._add(self._event, hook, options)
+        def decorate(hook: Any) -> Any:
+            self._register(self._event, hook, **options)
             return hook
 
-        if target is not None:
-            options["pattern"] = target
-        return register
+        return decorate
 
 
-class HookDecorator(_Decorator, Generic[RequestT, ResultT]):
-    """For events without channel, method or payload."""
+class PlainDecorator(_Decorator, Generic[RequestT, ResultT]):
+    """Takes no options."""
 
     @overload
     def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
     @overload
-    def __call__(self, /) -> Register[RequestT, ResultT]: ...
+    def __call__(self, /) -> DecoratorWithOptions[RequestT, ResultT]: ...
     @overload
     def __call__(
         self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
     def __call__(self, hook: Any = None, /) -> Any:
-        return self._bare_or_not(hook)
+        return self._decorate(hook)
 
 
-class ConnectDecorator(_Decorator, Generic[RequestT, ResultT]):
-    """For an event with a payload and no channel."""
+class DataDecorator(_Decorator, Generic[RequestT, ResultT]):
+    """Takes a schema for the payload of the request."""
 
     @overload
     def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
     @overload
-    def __call__(self, /, *, data_schema: Payload | None = None) -> Register[RequestT, ResultT]: ...
+    def __call__(self, /, *, data_schema: DataSchema | None = None) -> DecoratorWithOptions[RequestT, ResultT]: ...
     @overload
     def __call__(
         self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
-    def __call__(self, hook: Any = None, /, *, data_schema: Payload | None = None) -> Any:
-        return self._bare_or_not(hook, data_schema=data_schema)
+    def __call__(self, hook: Any = None, /, *, data_schema: DataSchema | None = None) -> Any:
+        return self._decorate(hook, data_schema=data_schema)
 
 
-class ChannelDecorator(_Decorator, Generic[RequestT, ResultT]):
-    """For events of a channel, without payload."""
+class PatternDecorator(_Decorator, Generic[RequestT, ResultT]):
+    """Takes a pattern."""
 
     @overload
     def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
     @overload
-    def __call__(self, pattern: Pattern = ..., /) -> Register[RequestT, ResultT]: ...
+    def __call__(self, pattern: PatternLike = ..., /) -> DecoratorWithOptions[RequestT, ResultT]: ...
     @overload
     def __call__(
         self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
     def __call__(self, pattern: Any = None, /) -> Any:
-        return self._bare_or_not(pattern)
+        return self._decorate(pattern)
 
 
-class SubscribeDecorator(_Decorator, Generic[RequestT, ResultT]):
-    """For an event of a channel whose request has a payload."""
+class PatternDataDecorator(_Decorator, Generic[RequestT, ResultT]):
+    """Takes a pattern, and a schema for the payload of the request."""
 
     @overload
     def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
     @overload
     def __call__(
-        self, pattern: Pattern = ..., /, *, data_schema: Payload | None = None
-    ) -> Register[RequestT, ResultT]: ...
+        self, pattern: PatternLike = ..., /, *, data_schema: DataSchema | None = None
+    ) -> DecoratorWithOptions[RequestT, ResultT]: ...
     @overload
     def __call__(
         self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
-    def __call__(self, pattern: Any = None, /, *, data_schema: Payload | None = None) -> Any:
-        return self._bare_or_not(pattern, data_schema=data_schema)
+    def __call__(self, pattern: Any = None, /, *, data_schema: DataSchema | None = None) -> Any:
+        return self._decorate(pattern, data_schema=data_schema)
 
 
-class PayloadDecorator(_Decorator, Generic[RequestT, ResultT]):
-    """For events of a channel or method with a payload both ways."""
+class PatternDataResultDecorator(_Decorator, Generic[RequestT, ResultT]):
+    """Takes a pattern, and schemas for the payloads of request and result."""
 
     @overload
     def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
     @overload
     def __call__(
         self,
-        pattern: Pattern = ...,
+        pattern: PatternLike = ...,
         /,
         *,
-        data_schema: Payload | None = None,
+        data_schema: DataSchema | None = None,
         result_schema: SchemaLike | None = None,
-    ) -> Register[RequestT, ResultT]: ...
+    ) -> DecoratorWithOptions[RequestT, ResultT]: ...
     @overload
     def __call__(
         self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
@@ -141,7 +142,7 @@ class PayloadDecorator(_Decorator, Generic[RequestT, ResultT]):
         pattern: Any = None,
         /,
         *,
-        data_schema: Payload | None = None,
+        data_schema: DataSchema | None = None,
         result_schema: SchemaLike | None = None,
     ) -> Any:
-        return self._bare_or_not(pattern, data_schema=data_schema, result_schema=result_schema)
+        return self._decorate(pattern, data_schema=data_schema, result_schema=result_schema)

@@ -1,4 +1,7 @@
-"""The table of Centrifugo's proxy events: what each carries, and what it answers when refused, failed or silent."""
+"""The table of Centrifugo's proxy events: what their messages contain, and what each reply means.
+
+A new event is one entry here, its two messages, and one decorator in :class:`proxyhooks.Hooks`.
+"""
 
 from __future__ import annotations
 
@@ -11,38 +14,66 @@ from ..exceptions import Error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
+    """A proxy event of Centrifugo."""
+
     name: str
-    """As in the URL."""
+    """The last part of the URL."""
     request: type[messages.Request]
     result: type[messages.Result]
     proxy: str
-    """Where Centrifugo's configuration has the proxy that asks."""
+    """The key of the event's proxy in Centrifugo's configuration."""
     option: str = ""
-    """Where a namespace has the switch for it; none: it is asked without one."""
-    idempotent: bool = False
-    """Whether a hook may safely run twice for one request."""
+    """The namespace option that switches the event on; empty if there is none."""
     pro: bool = False
-    """Whether only Centrifugo PRO asks."""
+    """Whether only Centrifugo PRO sends the event."""
+
+    # The request
+
     routed_on: Literal["channel", "method"] | None = None
-    """The field that patterns are matched against."""
+    """The request field that patterns are matched against."""
     request_has_data: bool = False
-    """Whether requests bring ``data``."""
+    """Whether requests have a payload, ``data``, and decorators a ``data_schema``."""
+    idempotent: bool = False
+    """Whether a hook may run twice for one request without harm."""
+    opens: Literal["connection", "subscription"] | None = None
+    """What an allowed request opens; after a temporary error client SDKs repeat the request by themselves."""
+    extends: Literal["connection", "subscription"] | None = None
+    """What an allowed request extends; a reply without a result ends it."""
+    subscription_type: Literal["map", "shared_poll"] | None = None
+    """The ``subscription_type`` that a namespace needs for the event; None: any."""
+    never_called_with: str = ""
+    """A character: Centrifugo decides about channels that contain it and sends no request; empty if there is none."""
+    omits_anonymous_user: bool = False
+    """Whether Centrifugo leaves out ``user`` for an anonymous user, instead of sending an empty id."""
+    data_follows_meta: bool = False
+    """Whether Centrifugo writes the payload after ``meta``, which is otherwise the last field."""
+
+    # The reply
+
     result_has_data: bool = False
-    """Whether results carry ``data`` that a ``result_schema`` may write."""
+    """Whether results have a payload, ``data``, and decorators a ``result_schema``."""
     result_reaches_client: bool = False
-    """Whether bytes in results go to the client that asked, or to those around it."""
-    unmatched: type[Error] | None = None
-    """The refusal when hooks exist and none matches."""
+    """Whether clients receive the payloads of the result: bytes must then be JSON for clients that speak JSON."""
     carries_error: bool = True
     carries_disconnect: bool = True
     refusal_result: dict[str, Any] | None = None
-    """The result that says no, where a reply carries no error."""
+    """The result that refuses, if replies carry no error."""
     failure_is_grace: bool = False
-    """Whether a failed call leaves the client for another minute: then a temporary refusal is HTTP 500."""
+    """Whether the client stays for 60 s after a failed call. If so, a temporary refusal is sent as HTTP 500."""
+    unmatched_error: type[Error] | None = None
+    """The refusal if hooks serve the event and no pattern matches."""
     default_result: dict[str, Any] | None = None
-    """The result when a hook returns ``None``; where there is none, that is a mistake."""
-    never_called_with: str = ""
-    """A symbol whose channels Centrifugo does not ask about."""
+    """The result if a hook returns ``None``; without a default, ``None`` is a mistake."""
+
+    @property
+    def section(self) -> str:
+        """The section of Centrifugo's configuration: ``client``, ``channel`` or ``rpc``."""
+        return self.proxy.partition(".")[0]
+
+    @property
+    def proxy_name_option(self) -> str:
+        """The namespace option that names a proxy to be used in place of the default one."""
+        return self.option.replace("_enabled", "_name")
 
 
 _EVENTS: Final = (
@@ -51,8 +82,9 @@ _EVENTS: Final = (
         request=messages.ConnectRequest,
         result=messages.ConnectResult,
         proxy="client.proxy.connect",
-        idempotent=True,
         request_has_data=True,
+        idempotent=True,
+        opens="connection",
         result_reaches_client=True,
     ),
     Event(
@@ -61,6 +93,7 @@ _EVENTS: Final = (
         result=messages.RefreshResult,
         proxy="client.proxy.refresh",
         idempotent=True,
+        extends="connection",
         result_reaches_client=True,
         carries_error=False,
         carries_disconnect=False,
@@ -73,12 +106,14 @@ _EVENTS: Final = (
         result=messages.SubscribeResult,
         proxy="channel.proxy.subscribe",
         option="subscribe_proxy_enabled",
-        idempotent=True,
         routed_on="channel",
         request_has_data=True,
-        result_reaches_client=True,
-        unmatched=errors.UnknownChannel,
+        idempotent=True,
+        opens="subscription",
         never_called_with="#",
+        data_follows_meta=True,
+        result_reaches_client=True,
+        unmatched_error=errors.UnknownChannel,
     ),
     Event(
         name="sub_refresh",
@@ -86,14 +121,15 @@ _EVENTS: Final = (
         result=messages.SubRefreshResult,
         proxy="channel.proxy.sub_refresh",
         option="sub_refresh_proxy_enabled",
-        idempotent=True,
         routed_on="channel",
-        unmatched=errors.UnknownChannel,
+        idempotent=True,
+        extends="subscription",
         result_reaches_client=True,
         carries_error=False,
         carries_disconnect=False,
         refusal_result={"expired": True},
         failure_is_grace=True,
+        unmatched_error=errors.UnknownChannel,
     ),
     Event(
         name="publish",
@@ -104,7 +140,7 @@ _EVENTS: Final = (
         routed_on="channel",
         request_has_data=True,
         result_has_data=True,
-        unmatched=errors.UnknownChannel,
+        unmatched_error=errors.UnknownChannel,
     ),
     Event(
         name="rpc",
@@ -116,7 +152,7 @@ _EVENTS: Final = (
         request_has_data=True,
         result_has_data=True,
         result_reaches_client=True,
-        unmatched=errors.MethodNotFound,
+        unmatched_error=errors.MethodNotFound,
     ),
     Event(
         name="map_publish",
@@ -126,8 +162,10 @@ _EVENTS: Final = (
         option="map.publish_proxy_enabled",
         routed_on="channel",
         request_has_data=True,
+        subscription_type="map",
+        omits_anonymous_user=True,
         result_has_data=True,
-        unmatched=errors.UnknownChannel,
+        unmatched_error=errors.UnknownChannel,
     ),
     Event(
         name="map_remove",
@@ -136,17 +174,20 @@ _EVENTS: Final = (
         proxy="channel.proxy.map_remove",
         option="map.remove_proxy_enabled",
         routed_on="channel",
-        unmatched=errors.UnknownChannel,
+        subscription_type="map",
+        omits_anonymous_user=True,
+        unmatched_error=errors.UnknownChannel,
     ),
     Event(
         name="shared_poll_refresh",
         request=messages.SharedPollRefreshRequest,
         result=messages.SharedPollRefreshResult,
         proxy="channel.proxy.shared_poll_refresh",
-        idempotent=True,
         routed_on="channel",
-        unmatched=errors.UnknownChannel,
+        idempotent=True,
+        subscription_type="shared_poll",
         carries_disconnect=False,
+        unmatched_error=errors.UnknownChannel,
     ),
     Event(
         name="cache_empty",
@@ -156,10 +197,10 @@ _EVENTS: Final = (
         option="cache_empty_proxy_enabled",
         pro=True,
         routed_on="channel",
-        unmatched=errors.UnknownChannel,
         carries_error=False,
         carries_disconnect=False,
         refusal_result={"populated": False},
+        unmatched_error=errors.UnknownChannel,
         default_result={"populated": False},
     ),
     Event(
@@ -178,3 +219,4 @@ EVENTS: Final[dict[str, Event]] = {event.name: event for event in _EVENTS}
 BY_MESSAGE: Final[dict[type, Event]] = {
     message: event for event in _EVENTS for message in (event.request, event.result)
 }
+"""The event of each request and result class."""

@@ -1,10 +1,10 @@
-"""The index of hooks: which one answers a request."""
+"""The index of hooks: which hook serves a request."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,14 +12,14 @@ from marshmallow import Schema
 
 from .. import messages as m
 from ..exceptions import SetupError
-from .events import EVENTS, Event
+from .events import Event
 from .patterns import SYMBOLS, ChannelPattern
 from .tree import PatternTree
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hook:
-    """A function, registered."""
+    """A function that serves an event."""
 
     event: Event
     pattern: ChannelPattern | None
@@ -27,101 +27,114 @@ class Hook:
     data_schema: Schema | Callable[[Any], Any] | None
     result_schema: Schema | None
     name: str
+    """The function's qualified name."""
     source_location: str
-    """Its name, file and line, for messages."""
+    """The function's name, file and line, for messages."""
 
 
-@dataclass(slots=True)
-class Route:
-    """A hook as it is found: ready to be called, with what runs around it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Registration:
+    """A hook in a collection that has it or includes it."""
 
     hook: Hook
-    call: Callable[..., Any]
-    before: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
-    """Each before_hook, as written and ready to be called."""
-    reads_json: bool = field(init=False)
-    """Whether a schema reads the payload, which may come as bytes, and not a function."""
-    load: Callable[[Any], Any] | None = field(init=False)
-    """Makes of the payload what the hook gets; by its data_schema."""
-    dump: Callable[[Any], Any] | None = field(init=False)
-    """Makes of the result's data what is sent; by its result_schema."""
+    pattern: ChannelPattern | None
+    """The hook's pattern behind the ``rpc_prefix`` of each including collection; ``None`` matches every request."""
+    before_hooks: tuple[Callable[..., Any], ...]
+    """The functions that run before the hook, in this order."""
 
-    def __post_init__(self) -> None:
-        data_schema, result_schema = self.hook.data_schema, self.hook.result_schema
-        self.reads_json = isinstance(data_schema, Schema)
-        self.load = data_schema.load if isinstance(data_schema, Schema) else data_schema
-        self.dump = None if result_schema is None else result_schema.dump
+    def within(self, rpc_prefix: str, before_hooks: Sequence[Callable[..., Any]]) -> Registration:
+        """The same registration as it is in a collection that includes the present one."""
+        event, pattern = self.hook.event, self.pattern
+        if rpc_prefix and event.routed_on == "method":
+            pattern = ChannelPattern(rpc_prefix + (pattern.text if pattern else "<path:_>"))
+        if not issubclass(event.request, m.UserRequest):
+            before_hooks = ()
+        return Registration(self.hook, pattern, (*before_hooks, *self.before_hooks))
 
 
 @dataclass(slots=True)
-class _Routes:
+class _EventIndex:
     tree: PatternTree = field(default_factory=PatternTree)
-    any: Route | None = None
-    patterns: dict[str, Route] = field(default_factory=dict)
+    by_pattern: dict[str, Registration] = field(default_factory=dict)
+    without_pattern: Registration | None = None
 
 
 class Index:
-    """All hooks, by event and shape, built once.
+    """The registrations of a collection, by event and pattern.
 
-    :raises SetupError: if two have the same shape.
+    :raises SetupError: if two hooks match the same requests.
     """
 
-    def __init__(self, hooks: Any, ready: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None) -> None:
-        self._events: dict[str, _Routes] = {}
-        self._ready = ready or (lambda function: function)
-        self._add(hooks, "", ())
+    def __init__(self, registrations: Iterable[Registration] = ()) -> None:
+        self._events: dict[str, _EventIndex] = {}
+        for registration in registrations:
+            self._check_one(registration)
+            self._add_one(registration)
+
+    def check(self, registrations: Sequence[Registration]) -> None:
+        """Check that :meth:`add` can add them all.
+
+        :raises SetupError: if two of them, or one of them and one in the index, match the same requests.
+        """
+        if len(registrations) > 1:
+            Index(registrations)
+        for registration in registrations:
+            self._check_one(registration)
+
+    def add(self, registrations: Iterable[Registration]) -> None:
+        """Add registrations for which :meth:`check` has raised nothing."""
+        for registration in registrations:
+            self._add_one(registration)
 
     def serves(self, event: Event) -> bool:
         return event.name in self._events
 
-    def find(self, event: Event, request: m.Request) -> tuple[Route, dict[str, Any]] | None:
-        """The route of a request and the variables of its pattern."""
-        routes = self._events[event.name]
-        if event.routed_on is not None:
-            found = routes.tree.find(getattr(request, event.routed_on))
-            if found is not None:  # the variable of a bare hook behind an rpc_prefix is no argument of the hook
-                route, variables = found
-                return route, variables if route.hook.pattern else {}
-        return None if routes.any is None else (routes.any, {})
+    def find(self, event: Event, request: m.Request) -> tuple[Registration, dict[str, Any]] | None:
+        """The registration that matches a request, and the values of its pattern's variables.
 
-    def near(self, event: Event, name: str) -> list[str]:
-        """A few patterns that begin or are like the name, for the log."""
+        :raises KeyError: if no hook serves the event.
+        """
+        index = self._events[event.name]
+        if event.routed_on is not None:
+            match = index.tree.find(getattr(request, event.routed_on))
+            if match is not None:
+                registration, variables = match
+                # Behind an rpc_prefix, a hook without a pattern is registered with one; it takes no argument for it.
+                return registration, variables if registration.hook.pattern else {}
+        return None if index.without_pattern is None else (index.without_pattern, {})
+
+    def similar_patterns(self, event: Event, name: str) -> list[str]:
+        """Up to three patterns that start like the name or resemble it, for the log."""
         start = name[: next((n for n, character in enumerate(name, 1) if character in SYMBOLS + "."), len(name))]
-        patterns = self._events[event.name].patterns
+        patterns = self._events[event.name].by_pattern
         same_start = [text for text in patterns if text.startswith(start)][:3] if start else []
         return same_start or difflib.get_close_matches(name, list(itertools.islice(patterns, 1000)), 1, 0.5)
 
-    def routes(self) -> Iterator[tuple[Event, str | None, Route]]:
-        """Every event that is served, the pattern as it is found (behind its rpc_prefix), and the route."""
-        for name, routes in self._events.items():
-            for pattern, route in routes.patterns.items():
-                yield EVENTS[name], pattern, route
-            if routes.any is not None:
-                yield EVENTS[name], None, routes.any
+    def registrations(self) -> Iterator[Registration]:
+        """Every registration, grouped by event."""
+        for index in self._events.values():
+            yield from index.by_pattern.values()
+            if index.without_pattern is not None:
+                yield index.without_pattern
 
-    def _add(self, hooks: Any, rpc_prefix: str, before: tuple[Callable[..., Any], ...]) -> None:
-        before = (*before, *hooks._before)
-        for hook in hooks._hooks:
-            self._add_hook(hook, rpc_prefix, before)
-        for included, prefix in hooks._included:
-            self._add(included, rpc_prefix + prefix, before)
+    def _check_one(self, new: Registration) -> None:
+        index = self._events.get(new.hook.event.name)
+        if index is None:
+            return
+        present = index.without_pattern if new.pattern is None else index.tree.same_shape(new.pattern)
+        # A collection that is included in two ways brings its hooks twice. If other before_hooks run in the second
+        # way, it is a conflict: only those of one way would run.
+        if present is None or (present.hook is new.hook and present.before_hooks == new.before_hooks):
+            return
+        event = new.hook.event
+        requests = repr(new.pattern.text) if new.pattern else f"every {event.routed_on or 'request'}"
+        raise SetupError(
+            f"{event.name} for {requests} has two hooks: {present.hook.source_location} and {new.hook.source_location}"
+        )
 
-    def _add_hook(self, hook: Hook, rpc_prefix: str, before: tuple[Callable[..., Any], ...]) -> None:
-        routes = self._events.setdefault(hook.event.name, _Routes())
-        pattern = hook.pattern
-        if rpc_prefix and hook.event.routed_on == "method":
-            pattern = ChannelPattern(rpc_prefix + (pattern.text if pattern else "<path:_>"))
-        if not issubclass(hook.event.request, m.UserRequest):
-            before = ()
-        route = Route(hook, self._ready(hook.function), tuple((function, self._ready(function)) for function in before))
-        if pattern is None:
-            there, routes.any = routes.any, route
-        else:
-            there = routes.tree.add(pattern, route)
-            routes.patterns[pattern.text] = route
-        # One Hooks may come in by two ways; that is the same hook, unless different things run before it.
-        if there is not None and (there.hook is not hook or [f for f, _ in there.before] != list(before)):
-            shape = f"{pattern.text!r}" if pattern else f"every {hook.event.routed_on or 'request'}"
-            raise SetupError(
-                f"{hook.event.name} for {shape} has two hooks: {there.hook.source_location} and {hook.source_location}"
-            )
+    def _add_one(self, new: Registration) -> None:
+        index = self._events.setdefault(new.hook.event.name, _EventIndex())
+        if new.pattern is None:
+            index.without_pattern = new
+        elif index.tree.add(new.pattern, new) is None:
+            index.by_pattern[new.pattern.text] = new

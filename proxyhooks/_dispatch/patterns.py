@@ -1,11 +1,11 @@
 """Patterns of channels and methods: ``chat:<int:room_id>``.
 
-Flask's syntax, not Flask's router: a channel is an opaque string, and two different channels must never look like one
-to a permission check. So a variable matches only text that its value would be written as (``42``, not ``042``), and
-nothing is normalised.
+The syntax is Flask's, the router is not. A channel is an opaque string, and a permission check must never take one
+channel for another. So nothing is normalised, and a variable matches only the text that its value is written as:
+``42``, not ``042``.
 
-How far a variable reaches depends on the text alone, never on what follows in the pattern. So matching needs
-no backtracking over lengths, and many patterns can share one tree (``_tree``).
+Where a variable ends depends only on the text of the channel, not on the rest of the pattern. So matching never tries
+several lengths, and many patterns share one tree (``_dispatch.tree``).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from keyword import iskeyword
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from .._wire.fields import INT64
 from ..exceptions import SetupError
 
 SYMBOLS: Final = ":#/,"
-"""What has a meaning in a channel, and where a plain variable stops."""
+"""The characters that have a meaning in a channel; ``<name>`` stops before them."""
 MAX_INT: Final = INT64.high
 
 
@@ -29,8 +29,9 @@ class Variable(NamedTuple):
     name: str
 
 
-Part = str | Variable
-Extent = tuple[int, Any]
+Part: TypeAlias = str | Variable
+Match: TypeAlias = tuple[int, Any]
+"""Where a variable ends in the text, and its value."""
 
 _VARIABLE: Final = re.compile(r"<(?:([^<>:]*):)?([^<>:]*)>")
 _NAME: Final = re.compile(f"[^{SYMBOLS}]+")
@@ -38,45 +39,44 @@ _INT: Final = re.compile(r"(?:0|[1-9][0-9]{0,18})(?![0-9])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def _read_int(text: str, start: int) -> Extent | None:
-    found = _INT.match(text, start)
-    if found is None or (value := int(found[0])) > MAX_INT:
+def _match_int(text: str, start: int) -> Match | None:
+    digits = _INT.match(text, start)
+    if digits is None or (value := int(digits[0])) > MAX_INT:
         return None
-    return found.end(), value
+    return digits.end(), value
 
 
-def _read_uuid(text: str, start: int) -> Extent | None:
-    found = _UUID.match(text, start)
-    return None if found is None else (found.end(), UUID(found[0]))
+def _match_uuid(text: str, start: int) -> Match | None:
+    match = _UUID.match(text, start)
+    return None if match is None else (match.end(), UUID(match[0]))
 
 
-def _read_name(text: str, start: int) -> Extent | None:
-    found = _NAME.match(text, start)
-    return None if found is None else (found.end(), found[0])
+def _match_name(text: str, start: int) -> Match | None:
+    match = _NAME.match(text, start)
+    return None if match is None else (match.end(), match[0])
 
 
-def _read_path(text: str, start: int) -> Extent | None:
+def _match_path(text: str, start: int) -> Match | None:
     return (len(text), text[start:]) if start < len(text) else None
 
 
-# In the order of specificity; int and uuid share a rank, see _tree.check_ambiguous.
-READERS: Final[dict[str, Callable[[str, int], Extent | None]]] = {
-    "int": _read_int,
-    "uuid": _read_uuid,
-    "string": _read_name,
-    "path": _read_path,
+# The most specific kind first; int and uuid are equally specific, see _dispatch.tree.
+MATCHERS: Final[dict[str, Callable[[str, int], Match | None]]] = {
+    "int": _match_int,
+    "uuid": _match_uuid,
+    "string": _match_name,
+    "path": _match_path,
 }
-
-
 _CLASSES: Final[dict[str, type]] = {"int": int, "uuid": UUID}
+"""The class of a variable's values, by kind; ``str`` for all others."""
 
 
 class ChannelPattern:
-    """A pattern of channels or methods: ``ChannelPattern("chat:<int:room_id>")``, accepted wherever a pattern is.
+    """A pattern of channels or methods, such as ``ChannelPattern("chat:<int:room_id>")``.
 
-    ``<name>`` stops at ``:``, ``#``, ``/`` and ``,``, the symbols that mean something in a channel; ``<int:name>`` is
-    0...2**63-1 as digits without leading zeros; ``<uuid:name>`` is in lower case with dashes; ``<path:name>`` is all
-    the rest. No variable is empty.
+    Decorators take it in place of a text. ``<name>`` stops before ``:``, ``#``, ``/`` and ``,``; ``<int:name>``
+    matches 0 to 2**63-1 in digits without leading zeros; ``<uuid:name>`` matches a UUID in lower case with dashes;
+    ``<path:name>`` matches the rest of the text. No variable is empty.
 
     :raises SetupError: if the text is not a pattern.
     """
@@ -98,9 +98,10 @@ class ChannelPattern:
 
     @property
     def namespace(self) -> str | None:
-        """What stands before the first ``:`` of every channel that matches.
+        """The text before the first ``:`` in every channel that matches.
 
-        ``""`` if there is none, ``None`` if it varies. The ``$`` in front of private channels is no part of it.
+        ``""`` if the channels have no namespace, ``None`` if it varies. The ``$`` before private channels is no part
+        of it.
         """
         varies, name = False, ""
         for part in self.parts:
@@ -115,7 +116,7 @@ class ChannelPattern:
         return ""
 
     def match(self, channel: str) -> dict[str, Any] | None:
-        """The values of the variables if the channel matches the whole pattern, else ``None``."""
+        """The values of the variables; ``None`` if the pattern does not match the whole channel."""
         position, values = 0, []
         for part in self.parts:
             if isinstance(part, str):
@@ -123,18 +124,18 @@ class ChannelPattern:
                     return None
                 position += len(part)
             else:
-                extent = READERS[part.kind](channel, position)
-                if extent is None:
+                match = MATCHERS[part.kind](channel, position)
+                if match is None:
                     return None
-                position = extent[0]
-                values.append(extent[1])
+                position = match[0]
+                values.append(match[1])
         return dict(zip(self.variables, values, strict=True)) if position == len(channel) else None
 
     def format(self, **variables: Any) -> str:
-        """The channel with these values: ``format(room_id=7)``. :meth:`match` gives the same values back.
+        """The channel with these values: ``format(room_id=7)``. :meth:`match` returns the same values for it.
 
         :raises TypeError: if a variable is missing or unknown, or a value has the wrong type.
-        :raises ValueError: if a value cannot stand in its place, such as a name with ``:`` in it.
+        :raises ValueError: if the variable does not match the value, such as a name that contains ``:``.
         """
         if variables.keys() != set(self.variables):
             raise TypeError(f"{self!r} has the variables {list(self.variables)}, not {list(variables)}")
@@ -143,13 +144,15 @@ class ChannelPattern:
         )
 
     def _write(self, variable: Variable, value: Any) -> str:
-        wanted = _CLASSES.get(variable.kind, str)
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            raise TypeError(f"{variable.name} of {self!r} must be {wanted.__name__}, not {value!r}")
-        text = format(value, "d") if wanted is int else str(value)
-        extent = READERS[variable.kind](text, 0)
-        if extent is None or extent[0] != len(text):
-            raise ValueError(f"{variable.name} of {self!r} cannot be {value!r}: no such channel would match")
+        expected = _CLASSES.get(variable.kind, str)
+        if not isinstance(value, expected) or isinstance(value, bool):
+            raise TypeError(f"{variable.name} of {self!r} must be {expected.__name__}, not {value!r}")
+        text = format(value, "d") if expected is int else str(value)
+        match = MATCHERS[variable.kind](text, 0)
+        if match is None or match[0] != len(text):
+            raise ValueError(
+                f"{variable.name} of {self!r} cannot be {value!r}: the pattern would not match the channel"
+            )
         return text
 
     def __repr__(self) -> str:
@@ -165,11 +168,11 @@ class ChannelPattern:
 def _parse(text: str) -> list[Part]:
     parts: list[Part] = []
     position = 0
-    for found in _VARIABLE.finditer(text):
-        if found.start() > position:
-            parts.append(text[position : found.start()])
-        parts.append(Variable(found[1] if found[1] is not None else "string", found[2]))
-        position = found.end()
+    for variable in _VARIABLE.finditer(text):
+        if variable.start() > position:
+            parts.append(text[position : variable.start()])
+        parts.append(Variable(variable[1] if variable[1] is not None else "string", variable[2]))
+        position = variable.end()
     if position < len(text):
         parts.append(text[position:])
     return parts
@@ -180,10 +183,10 @@ def _check(pattern: ChannelPattern) -> None:
     for part, following in zip(pattern.parts, [*pattern.parts[1:], None], strict=True):
         if isinstance(part, str):
             if "<" in part or ">" in part:
-                raise SetupError(f"{where}: {part!r} is not a variable; they are written <name> or <int:name>")
+                raise SetupError(f"{where}: {part!r} is not a variable; write <name> or <int:name>")
             continue
-        if part.kind not in READERS:
-            raise SetupError(f"{where}: there is no <{part.kind}:...>; there are {', '.join(READERS)}")
+        if part.kind not in MATCHERS:
+            raise SetupError(f"{where}: there is no <{part.kind}:...>; the kinds are {', '.join(MATCHERS)}")
         if not part.name.isidentifier() or iskeyword(part.name):
             raise SetupError(f"{where}: {part.name!r} cannot be the name of an argument")
         if isinstance(following, Variable):
@@ -191,12 +194,12 @@ def _check(pattern: ChannelPattern) -> None:
         if following is None:
             continue
         if part.kind == "path":
-            raise SetupError(f"{where}: <path:{part.name}> takes all the rest and must come last")
+            raise SetupError(f"{where}: <path:{part.name}> matches the rest of the text and must come last")
         if part.kind == "string" and following[0] not in SYMBOLS:
             raise SetupError(
-                f"{where}: <{part.name}> stops only at {' '.join(SYMBOLS)} and so never before {following!r}"
+                f"{where}: <{part.name}> stops only before {' '.join(SYMBOLS)} and so never before {following!r}"
             )
         if part.kind == "int" and following[0] in "0123456789":
-            raise SetupError(f"{where}: <int:{part.name}> takes all digits and so never stops before {following!r}")
+            raise SetupError(f"{where}: <int:{part.name}> matches all digits and so never stops before {following!r}")
     if len(set(pattern.variables)) < len(pattern.variables):
         raise SetupError(f"{where}: each variable needs a name of its own")

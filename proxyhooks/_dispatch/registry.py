@@ -1,4 +1,4 @@
-"""Hooks: the decorators' registry, how registries are joined, and the index that finds a hook."""
+"""Hooks: a collection of hooks with a decorator for each event; collections include others."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from marshmallow import Schema
 
 from .. import messages as m
 from ..exceptions import SetupError
-from .decorators import ChannelDecorator, ConnectDecorator, HookDecorator, PayloadDecorator, SubscribeDecorator
-from .events import EVENTS, Event
-from .index import Hook, Index
+from .decorators import (
+    DataDecorator,
+    PatternDataDecorator,
+    PatternDataResultDecorator,
+    PatternDecorator,
+    PlainDecorator,
+)
+from .events import Event
+from .index import Hook, Index, Registration
 from .patterns import ChannelPattern
 from .signatures import check_before_hook, check_callable, check_hook, is_async, qualified_name, source_location
 
@@ -20,66 +26,75 @@ BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Corout
 
 
 class Hooks:
-    """A collection of hooks: a module's own, to be included in a :class:`proxyhooks.ProxyHooks`, or that itself.
+    """A collection of hooks, such as those of one module.
 
-    Each event of Centrifugo is a decorator of that name: ``connect``, ``refresh``, ``subscribe``, ``sub_refresh``,
-    ``publish``, ``rpc``, ``map_publish``, ``map_remove``, ``shared_poll_refresh``, ``cache_empty`` and ``state``. Bare
-    it serves every channel or method, ``@hooks.publish("chat:<int:room_id>")`` those of a pattern, whose variables
-    the hook gets by name. Where the request has a payload, ``data_schema=`` takes a marshmallow schema, class or
-    instance, or a function ``(data) -> value``, and the hook finds in ``req.data`` what it made; for publish, rpc and
-    map_publish ``result_schema=`` is the schema that dumps the ``data`` of the result. The decorated function stays
-    what it was. Registration ends with the first request.
+    A :class:`proxyhooks.ProxyHooks` is a collection too, and includes others.
 
-    :raises SetupError: from a decorator, if the hook does not fit its event and pattern, if there is one of the same
-        shape already, or if it is async and asgiref is missing.
+    Each event of Centrifugo has a decorator of its name, such as ``@hooks.connect``, which returns the function
+    unchanged. Its options are:
+
+    - a pattern: ``@hooks.publish("chat:<int:room_id>")`` serves the channels that match, and the hook gets the
+      variables as keyword arguments; without a pattern the hook serves every channel or method that no pattern matches;
+    - ``data_schema=``: a marshmallow schema, class or instance, or a function ``(data) -> value``, that converts the
+      payload of the request; the hook gets the converted payload as ``req.data``;
+    - ``result_schema=``: a marshmallow schema that dumps the ``data`` of the result.
+
+    Hooks can be registered until the first request.
+
+    :raises SetupError: from a decorator, if the hook does not fit its event and pattern, if another hook matches the
+        same requests, or if the hook is async and asgiref is missing.
     """
 
     def __init__(self) -> None:
-        def add(event: Event, function: Callable[..., Any], options: dict[str, Any]) -> None:
-            self._add(event, function, **options)
-
-        self.connect = ConnectDecorator[m.ConnectRequest[Any], m.ConnectResult](EVENTS["connect"], add)
-        self.refresh = HookDecorator[m.RefreshRequest[Any], m.RefreshResult](EVENTS["refresh"], add)
-        self.subscribe = SubscribeDecorator[m.SubscribeRequest[Any, Any], m.SubscribeResult](EVENTS["subscribe"], add)
-        self.sub_refresh = ChannelDecorator[m.SubRefreshRequest[Any], m.SubRefreshResult](EVENTS["sub_refresh"], add)
-        self.publish = PayloadDecorator[m.PublishRequest[Any, Any], m.PublishResult](EVENTS["publish"], add)
-        self.rpc = PayloadDecorator[m.RPCRequest[Any, Any], m.RPCResult](EVENTS["rpc"], add)
-        self.map_publish = PayloadDecorator[m.MapPublishRequest[Any, Any], m.MapPublishResult](
-            EVENTS["map_publish"], add
+        register = self._register
+        self.connect = DataDecorator[m.ConnectRequest[Any], m.ConnectResult]("connect", register)
+        self.refresh = PlainDecorator[m.RefreshRequest[Any], m.RefreshResult]("refresh", register)
+        self.subscribe = PatternDataDecorator[m.SubscribeRequest[Any, Any], m.SubscribeResult]("subscribe", register)
+        self.sub_refresh = PatternDecorator[m.SubRefreshRequest[Any], m.SubRefreshResult]("sub_refresh", register)
+        self.publish = PatternDataResultDecorator[m.PublishRequest[Any, Any], m.PublishResult]("publish", register)
+        self.rpc = PatternDataResultDecorator[m.RPCRequest[Any, Any], m.RPCResult]("rpc", register)
+        self.map_publish = PatternDataResultDecorator[m.MapPublishRequest[Any, Any], m.MapPublishResult](
+            "map_publish", register
         )
-        self.map_remove = ChannelDecorator[m.MapRemoveRequest[Any], m.MapRemoveResult](EVENTS["map_remove"], add)
-        self.shared_poll_refresh = ChannelDecorator[m.SharedPollRefreshRequest, m.SharedPollRefreshResult](
-            EVENTS["shared_poll_refresh"], add
+        self.map_remove = PatternDecorator[m.MapRemoveRequest[Any], m.MapRemoveResult]("map_remove", register)
+        self.shared_poll_refresh = PatternDecorator[m.SharedPollRefreshRequest, m.SharedPollRefreshResult](
+            "shared_poll_refresh", register
         )
-        self.cache_empty = ChannelDecorator[m.NotifyCacheEmptyRequest, m.NotifyCacheEmptyResult | None](
-            EVENTS["cache_empty"], add
+        self.cache_empty = PatternDecorator[m.NotifyCacheEmptyRequest, m.NotifyCacheEmptyResult | None](
+            "cache_empty", register
         )
-        self.state = HookDecorator[m.NotifyChannelStateRequest, m.NotifyChannelStateResult | None](EVENTS["state"], add)
+        self.state = PlainDecorator[m.NotifyChannelStateRequest, m.NotifyChannelStateResult | None]("state", register)
+        self.index = Index()
+        """Finds the hook for a request, also in included collections. Registration keeps it up to date."""
         self._hooks: list[Hook] = []
-        self._before: list[Callable[..., Any]] = []
+        self._before_hooks: list[Callable[..., Any]] = []
         self._included: list[tuple[Hooks, str]] = []
-        self._frozen = False
-        self._check: Index | None = None  # for finding conflicts when they are made
         self._includers: weakref.WeakSet[Hooks] = weakref.WeakSet()
+        self._frozen = False
 
     def before_hook(self, function: BeforeHookT) -> BeforeHookT:
-        """Run the function before the hooks registered here and in what is included, outer ones first.
+        """Run the function before each hook of this collection and of those that it includes, outer functions first.
 
-        It runs for the events of a connected client, those whose request has a ``user``, after a hook has been found
-        and before the payload is looked at. It returns nothing and may refuse.
+        It runs for the events whose request has a ``user``, after the hook is found and before the payload is read.
+        It returns nothing and may raise a refusal.
+
+        :raises SetupError: if the function does not take the request alone, if hooks that are included in two ways
+            would no longer have the same before_hooks, or if it is async and asgiref is missing.
         """
         self._require_open(f"before_hook {source_location(function)}")
         check_callable(function, "before_hook")
         check_before_hook(function)
-        self._before.append(function)
-        self._check = None
-        self._keep_or_undo(self._before)
+        # Many registrations change, in this collection and in those that include it: their indexes are built anew.
+        indexes = {hooks: Index(hooks._registrations_with(function, self)) for hooks in self._as_included([])}
+        for hooks, index in indexes.items():
+            hooks.index = index
+        self._before_hooks.append(function)
         return function
 
     def include(self, hooks: Hooks, *, rpc_prefix: str = "") -> None:
-        """Add the hooks of a module, its RPC methods behind a prefix. The same once more is nothing.
+        """Include another collection, its RPC methods behind a prefix; with the same prefix again this does nothing.
 
-        :raises SetupError: if two hooks would have the same shape, or hooks would include themselves.
+        :raises SetupError: if two hooks match the same requests, or a collection would include itself.
         """
         if not isinstance(hooks, Hooks):
             raise SetupError(f"include takes Hooks, not {hooks!r}")
@@ -90,28 +105,71 @@ class Hooks:
         self._require_open("include")
         if self in hooks._family():
             raise SetupError("hooks cannot include themselves")
+        included = hooks.index.registrations()
+        self._add([registration.within(rpc_prefix, self._before_hooks) for registration in included])
         self._included.append((hooks, rpc_prefix))
-        self._check = None
-        self._keep_or_undo(self._included)
         hooks._includers.add(self)
 
-    def _keep_or_undo(self, added_to: list[Any]) -> None:
-        """Keep the last of the list if everything still fits together, here and wherever this is included."""
-        try:
-            self._recheck()
-        except SetupError:
-            added_to.pop()
-            self._check = None
-            self._recheck()
-            raise
+    def _register(
+        self,
+        event: Event,
+        function: Callable[..., Any],
+        pattern: str | ChannelPattern | None = None,
+        data_schema: Any = None,
+        result_schema: Any = None,
+    ) -> None:
+        location = source_location(function)
+        self._require_open(f"hook {location}")
+        check_callable(function, f"a hook for {event.name}")
+        if pattern is not None:
+            pattern = pattern if isinstance(pattern, ChannelPattern) else ChannelPattern(pattern)
+            _check_pattern(pattern, event, location)
+        check_hook(function, event, pattern)
+        hook = Hook(
+            event=event,
+            pattern=pattern,
+            function=function,
+            data_schema=_checked_schema("data_schema", data_schema, function_allowed=True),
+            result_schema=_checked_schema("result_schema", result_schema),
+            name=qualified_name(function),
+            source_location=location,
+        )
+        self._add([Registration(hook, pattern, ()).within("", self._before_hooks)])
+        self._hooks.append(hook)
 
-    def _recheck(self) -> None:
-        self._check = self._check or Index(self)
+    def _add(self, registrations: list[Registration]) -> None:
+        """Add registrations to the index of every collection that has them, or to none.
+
+        :raises SetupError: if two hooks match the same requests.
+        """
+        by_collection = self._as_included(registrations)
+        for hooks, new in by_collection.items():
+            hooks.index.check(new)
+        for hooks, new in by_collection.items():
+            hooks.index.add(new)
+
+    def _as_included(self, registrations: list[Registration]) -> dict[Hooks, list[Registration]]:
+        """Registrations of this collection, as they are in it and in each collection that includes it."""
+        by_collection: dict[Hooks, list[Registration]] = {self: registrations}
         for includer in self._includers:
-            includer._check = None
-            includer._recheck()
+            for included, rpc_prefix in includer._included:
+                if included is self:
+                    outer = [registration.within(rpc_prefix, includer._before_hooks) for registration in registrations]
+                    for hooks, more in includer._as_included(outer).items():
+                        by_collection[hooks] = by_collection.get(hooks, []) + more
+        return by_collection
+
+    def _registrations_with(self, before_hook: Callable[..., Any], owner: Hooks) -> Iterator[Registration]:
+        """The registrations of this collection, as they are once *owner* has the *before_hook* too."""
+        before_hooks = [*self._before_hooks, before_hook] if self is owner else self._before_hooks
+        for hook in self._hooks:
+            yield Registration(hook, hook.pattern, ()).within("", before_hooks)
+        for hooks, rpc_prefix in self._included:
+            for registration in hooks._registrations_with(before_hook, owner):
+                yield registration.within(rpc_prefix, before_hooks)
 
     def _family(self) -> Iterator[Hooks]:
+        """This collection and all that it includes."""
         yield self
         for hooks, _ in self._included:
             yield from hooks._family()
@@ -120,59 +178,32 @@ class Hooks:
         for hooks in self._family():
             hooks._frozen = True
 
-    def _require_open(self, what: str) -> None:
+    def _require_open(self, registered: str) -> None:
         if self._frozen:
-            raise SetupError(f"{what} comes too late: hooks are registered before the first request")
-
-    def _add(
-        self,
-        event: Event,
-        function: Callable[..., Any],
-        pattern: str | ChannelPattern | None = None,
-        data_schema: Any = None,
-        result_schema: Any = None,
-    ) -> None:
-        where = source_location(function)
-        self._require_open(f"hook {where}")
-        check_callable(function, f"a hook for {event.name}")
-        if pattern is not None and not isinstance(pattern, ChannelPattern):
-            pattern = ChannelPattern(pattern)
-        if pattern is not None and event.routed_on is None:
-            raise SetupError(f"hook {where}: {event.name} has no channel or method, so no {pattern!r}")
-        if (
-            pattern is not None
-            and event.never_called_with
-            and any(event.never_called_with in part for part in pattern.parts if isinstance(part, str))
-        ):
-            raise SetupError(
-                f"hook {where}: Centrifugo decides about channels with {event.never_called_with!r} itself "
-                f"and never asks a {event.name} hook, so {pattern!r} would never be called"
-            )
-        check_hook(function, event, pattern)
-        hook = Hook(
-            event=event,
-            pattern=pattern,
-            function=function,
-            data_schema=_schema(data_schema, True),
-            result_schema=_schema(result_schema, False),
-            name=qualified_name(function),
-            source_location=where,
-        )
-        check, self._check = self._check or Index(self), None
-        check._add_hook(hook, "", ())
-        self._check = check
-        self._hooks.append(hook)
-        self._keep_or_undo(self._hooks)
+            raise SetupError(f"{registered} comes too late: hooks must be registered before the first request")
 
 
-def _schema(given: Any, or_function: bool) -> Any:
-    if or_function and callable(given) and is_async(given):
+def _check_pattern(pattern: ChannelPattern, event: Event, location: str) -> None:
+    if event.routed_on is None:
+        raise SetupError(f"hook {location}: {event.name} has no channel or method, so it takes no {pattern!r}")
+    symbol = event.never_called_with
+    if symbol and any(symbol in part for part in pattern.parts if isinstance(part, str)):
         raise SetupError(
-            f"data_schema {source_location(given)} is async, and so would validate nothing: make it a plain function"
+            f"hook {location}: Centrifugo decides about channels with {symbol!r} itself and never asks a "
+            f"{event.name} hook, so {pattern!r} would never be called"
         )
-    if isinstance(given, type) and issubclass(given, Schema):
-        return given()
-    if given is None or isinstance(given, Schema) or (or_function and callable(given) and not isinstance(given, type)):
-        return given
-    wanted = "a marshmallow schema, class or instance," + (" or a function (data) -> value" if or_function else "")
-    raise SetupError(f"{'data_schema' if or_function else 'result_schema'} must be {wanted} not {given!r}")
+
+
+def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False) -> Any:
+    if isinstance(schema, type) and issubclass(schema, Schema):
+        return schema()
+    if schema is None or isinstance(schema, Schema):
+        return schema
+    if not function_allowed or not callable(schema) or isinstance(schema, type):
+        or_function = ", or a function (data) -> value" if function_allowed else ""
+        raise SetupError(f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}")
+    if is_async(schema):
+        raise SetupError(
+            f"{option} {source_location(schema)} is async, so it would validate nothing: make it a plain function"
+        )
+    return schema

@@ -1,4 +1,4 @@
-"""Answers, and what a refusal becomes for each event."""
+"""Replies: what leaves for Centrifugo, and what a refusal becomes for each event."""
 
 from __future__ import annotations
 
@@ -21,26 +21,36 @@ ReplyOutcome: TypeAlias = Literal["result", "error", "disconnect", "failed"]
 
 
 class Reply(NamedTuple):
-    """What leaves for Centrifugo: with status 200 an envelope, otherwise a failure of the call."""
+    """A reply to Centrifugo."""
 
     status: int
+    """With 200 the body is an envelope; with any other status the call has failed."""
     body: bytes
     outcome: ReplyOutcome
+    """``error`` and ``disconnect`` also for an event whose replies carry none: the body then has its refusal result."""
     hook: str | None = None
+    """The qualified name of the hook; None if no hook was called."""
     code: int | None = None
+    """Of the error or the disconnect."""
 
 
 def refusal_reply(
     event: Event, rejection: Rejection, message: m.Request | None = None, hook: str | None = None
 ) -> Reply:
-    """The answer that a refusal becomes for this event."""
+    """A refusal as a reply of this event.
+
+    :param message: the request; None if it is not known.
+    :param hook: the qualified name of the hook that refuses.
+    :raises TypeError: if an attribute of the refusal was set to a value of a wrong type.
+    :raises ValueError: if its code was set to one that replies must not carry.
+    """
     temporary = isinstance(rejection, Error) and rejection.temporary
     if event.failure_is_grace and temporary:
-        # Anything with status 200 would end the connection or the subscription on the spot.
-        return Reply(500, b"refused for now\n", "error", hook, rejection.code)
+        # A reply with status 200 would end the connection or the subscription at once.
+        return Reply(500, b"refused temporarily\n", "error", hook, rejection.code)
     if not event.carries_error:
         outcome: ReplyOutcome = "disconnect" if isinstance(rejection, Disconnect) else "error"
-        return Reply(200, _REFUSED[event.name], outcome, hook, rejection.code)
+        return Reply(200, envelope(b"result", dumps(event.refusal_result)), outcome, hook, rejection.code)
     if isinstance(rejection, Disconnect) and not event.carries_disconnect:
         rejection = errors.Internal(rejection.reason)
     if (
@@ -49,31 +59,39 @@ def refusal_reply(
         and isinstance(message, m.ConnectRequest)
         and message.unidirectional
     ):
-        # An error would reach a one-way client as disconnect 3004, after which it comes back.
+        # An error would reach a one-way client as disconnect 3004, after which it reconnects.
         rejection = disconnects.ForceNoReconnect(fit_reason(rejection.message))
     if isinstance(rejection, Disconnect):
-        # Checked once more: attributes of exceptions can be set, and a class may have an __init__ of its own.
-        body = _disconnect(check_disconnect_code(rejection.code), fit_reason(rejection.reason))
+        # Checked again: attributes can be set after the check, and a subclass may have an __init__ that checks nothing.
+        body = _disconnect_envelope(check_disconnect_code(rejection.code), fit_reason(rejection.reason))
         return Reply(200, body, "disconnect", hook, rejection.code)
     if not isinstance(rejection, Error) or not isinstance(rejection.message, str):
         raise TypeError(f"{rejection!r} must be an Error with a message, or a Disconnect")
-    body = _error(check_error_code(rejection.code), rejection.message, bool(rejection.temporary))
+    body = _error_envelope(check_error_code(rejection.code), rejection.message, bool(rejection.temporary))
     return Reply(200, body, "error", hook, rejection.code)
 
 
-# Most refusals say what others of their kind have said.
+# Applications refuse many requests with few codes and messages.
 @functools.lru_cache(1000)
-def _error(code: int, message: str, temporary: bool) -> bytes:
-    written: dict[str, Any] = {"code": code, "message": message}
-    return envelope(b"error", dumps({**written, "temporary": True} if temporary else written))
+def _error_envelope(code: int, message: str, temporary: bool) -> bytes:
+    error: dict[str, Any] = {"code": code, "message": message}
+    return envelope(b"error", dumps({**error, "temporary": True} if temporary else error))
 
 
 @functools.lru_cache(1000)
-def _disconnect(code: int, reason: str) -> bytes:
+def _disconnect_envelope(code: int, reason: str) -> bytes:
     return envelope(b"disconnect", dumps({"code": code, "reason": reason}))
 
 
-_BY_STATUS: Final[dict[int, type[Error]]] = {
+def envelope(key: bytes, body: bytes) -> bytes:
+    """The JSON object that wraps a result, an error or a disconnect.
+
+    :param body: JSON.
+    """
+    return b'{"%b":%b}' % (key, body)
+
+
+_ERROR_BY_STATUS: Final[dict[int, type[Error]]] = {
     401: errors.Unauthorized,
     403: errors.PermissionDenied,
     404: errors.NotAvailable,
@@ -82,7 +100,7 @@ _BY_STATUS: Final[dict[int, type[Error]]] = {
 
 
 def as_rejection(error: BaseException) -> Rejection | None:
-    """The refusal that an exception means: itself, or what a 4xx of werkzeug's says; ``None``: it is a failure."""
+    """The refusal that an exception stands for: itself, or an error for a 4xx of werkzeug; None for a failure."""
     if isinstance(error, Rejection):
         return error
     if not isinstance(error, HTTPException):
@@ -90,14 +108,14 @@ def as_rejection(error: BaseException) -> Rejection | None:
     status = error.code if error.response is None else error.response.status_code
     if status is None or not 400 <= status < 500:
         return None
-    return _BY_STATUS.get(status, errors.BadRequest)()
+    return _ERROR_BY_STATUS.get(status, errors.BadRequest)()
 
 
 def encode_result(result: m.Result) -> dict[str, Any]:
-    """The result as the JSON object that travels.
+    """The result as a JSON object.
 
     :raises proxyhooks.errors.Expired: if an ``expire_at`` has passed.
-    :raises TypeError, ValueError: if a value was changed into a wrong one after the result was made.
+    :raises TypeError, ValueError: if a value was changed to an invalid one after the result was created.
     """
     try:
         return encode(result)
@@ -108,9 +126,10 @@ def encode_result(result: m.Result) -> dict[str, Any]:
 
 
 def result_reply(event: Event, result: m.Result, message: m.Request | None) -> Reply:
-    """The answer of a result that was made without a hook.
+    """The reply for a result that no hook has returned.
 
-    :raises TypeError, ValueError: if a part of it cannot be sent.
+    :param message: the request; None if it is not known.
+    :raises TypeError, ValueError: if a part of the result cannot be sent.
     """
     try:
         written = encode_result(result)
@@ -120,19 +139,18 @@ def result_reply(event: Event, result: m.Result, message: m.Request | None) -> R
         return refusal_reply(event, expired, message)
 
 
-# The fields of results that carry bytes, or something that may.
 _RESULTS: Final[list[Any]] = [event.result for event in EVENTS.values()]
-_WITH_BYTES: Final = {field.base64_name for result in _RESULTS for field in fields_of(result)} | {"subs"}
+_MAY_HAVE_BYTES: Final = {field.base64_name for result in _RESULTS for field in fields_of(result)} | {"subs"}
 
 
 def check_client_can_read(event: Event, message: m.Request | None, written: dict[str, Any]) -> None:
-    """Whether bytes in a result are JSON where they go to clients that speak JSON.
+    """Check that bytes in a result are JSON if the client that receives them speaks JSON.
 
-    Centrifugo would close their connections, with 3506, after which they stay away.
+    Centrifugo would otherwise close its connection with 3506, after which the client stays away.
 
-    :raises ValueError: if not.
+    :raises ValueError: if they are not.
     """
-    if _WITH_BYTES.isdisjoint(written):
+    if _MAY_HAVE_BYTES.isdisjoint(written):
         return
     if not (event.result_reaches_client and isinstance(message, m.ClientRequest) and message.protocol == "json"):
         return
@@ -142,12 +160,6 @@ def check_client_can_read(event: Event, message: m.Request | None, written: dict
                 try:
                     loads(base64.b64decode(value))
                 except (Malformed, TooComplex) as error:
-                    what = f"{name.removeprefix('b64')} is bytes that are no JSON"
-                    raise ValueError(f"{what}, for clients that speak JSON: {error}") from None
-
-
-def envelope(key: bytes, body: bytes) -> bytes:
-    return b'{"%b":%b}' % (key, body)
-
-
-_REFUSED: Final = {event.name: envelope(b"result", dumps(event.refusal_result)) for event in EVENTS.values()}
+                    raise ValueError(
+                        f"{name.removeprefix('b64')} is bytes that are no JSON, and the client speaks JSON: {error}"
+                    ) from None

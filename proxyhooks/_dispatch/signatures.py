@@ -1,4 +1,4 @@
-"""Whether a function can be a hook, told when it is registered."""
+"""Checks, at registration, that a function can be a hook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .patterns import ChannelPattern
 
 
 def source_location(function: Callable[..., Any]) -> str:
-    """The name, the file and the line of a function, for messages."""
+    """The name, file and line of a function, for messages."""
     inner = _unwrapped(function)
     code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__func__", None), "__code__", None)
     name = getattr(inner, "__qualname__", repr(inner))
@@ -24,11 +24,13 @@ def source_location(function: Callable[..., Any]) -> str:
 
 
 def qualified_name(function: Callable[..., Any]) -> str:
+    """The module and name of a function, such as ``rooms.chat.publish``."""
     inner = _unwrapped(function)
     return f"{getattr(inner, '__module__', '?')}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
 
 
 def _unwrapped(function: Callable[..., Any]) -> Any:
+    """The function inside partials and decorators."""
     inner: Any = function
     while isinstance(inner, functools.partial):
         inner = inner.func
@@ -36,76 +38,61 @@ def _unwrapped(function: Callable[..., Any]) -> Any:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    call = getattr(function, "__call__", None)  # noqa: B004  # of an object whose class has an async one
+    """Whether calling it returns a coroutine; also for an object with an async ``__call__``."""
+    call = getattr(function, "__call__", None)  # noqa: B004
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def check_callable(function: object, what: str) -> None:
-    """:raises SetupError: if it is not a function, or async where asgiref is missing."""
+def check_callable(function: object, role: str) -> None:
+    """Check that the argument is a function that returns.
+
+    :param role: for the message, such as ``a hook for rpc``.
+    :raises SetupError: if it is no function, if it yields, or if it is async and asgiref is missing.
+    """
     if not callable(function) or isinstance(function, type):
-        raise SetupError(f"{what} must be a function, not {function!r}")
+        raise SetupError(f"{role} must be a function, not {function!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise SetupError(f"{what} {source_location(function)} yields: it must return")
+        raise SetupError(f"{role} {source_location(function)} yields: it must return")
     if is_async(function) and find_spec("asgiref") is None:
         raise SetupError(
-            f"{what} {source_location(function)} is async, for which Flask needs asgiref: pip install 'flask[async]'"
+            f"{role} {source_location(function)} is async, for which Flask needs asgiref: pip install 'flask[async]'"
         )
 
 
 def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPattern | None) -> None:
-    """Whether the function takes the request and the variables of its pattern, and names the right classes.
+    """Check that the function takes the request and the pattern's variables, and that its annotations fit.
 
     :raises SetupError: if not.
     """
-    what = f"hook {source_location(function)} for {event.name}"
+    hook = f"hook {source_location(function)} for {event.name}"
     variables = pattern.variables if pattern else ()
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some callables written in C do not tell
+    except (TypeError, ValueError):  # some callables written in C have no signature
         return
-    wanted = ", ".join(["req", *variables])
     try:
         signature.bind(object(), **dict.fromkeys(variables))
     except TypeError as error:
-        if not _is_given_others(function, signature, variables):
+        if not _decorator_may_change_arguments(function, signature, variables):
             pattern_text = f"pattern {pattern.text!r}" if pattern else "no pattern"
             raise SetupError(
-                f"{what} does not fit: with {pattern_text} it is called as hook({wanted}), "
+                f"{hook} does not fit: with {pattern_text} it is called as hook({', '.join(['req', *variables])}), "
                 f"but it is defined as {signature} ({error})"
             ) from None
-    hints = _check_classes(function, signature, what, event.request, event.result)
+    hints = _check_message_hints(function, signature, hook, event.request, event.result)
     for name, kind in pattern.kinds.items() if pattern else ():
-        # A decorator that takes the variable itself may hand on something else under its name.
-        hint = None if name in _own_parameters(function) else hints.get(name)
+        # A decorator that takes the variable may pass another value under the same name.
+        hint = None if name in _decorator_parameters(function) else hints.get(name)
         if isinstance(hint, type) and not issubclass(kind, hint):
-            raise SetupError(f"{what}: its {name} is {kind.__name__}, but is annotated as {hint.__name__}")
-
-
-def _is_given_others(function: Callable[..., Any], signature: inspect.Signature, variables: tuple[str, ...]) -> bool:
-    """Whether a decorator around the function may hand it other arguments than those of the pattern."""
-    if not hasattr(function, "__wrapped__"):
-        return False
-    arguments = dict.fromkeys(variables)
-    try:
-        inspect.signature(function, follow_wrapped=False).bind(object(), **arguments)
-        # What the decorator does not take by name it hands on, and the function must know it.
-        handed_on = {name: None for name in variables if name not in _own_parameters(function)}
-        signature.bind_partial(object(), **handed_on)
-    except TypeError:
-        return False
-    return True
-
-
-def _own_parameters(function: Callable[..., Any]) -> set[str]:
-    """The parameters that the decorator around a function names; none, if there is no decorator."""
-    if not hasattr(function, "__wrapped__"):
-        return set()
-    return set(inspect.signature(function, follow_wrapped=False).parameters)
+            raise SetupError(f"{hook}: {name} is {kind.__name__} in the pattern, but is annotated as {hint.__name__}")
 
 
 def check_before_hook(function: Callable[..., Any]) -> None:
-    """:raises SetupError: if it cannot be called with the request of a connected client alone."""
-    what = f"before_hook {source_location(function)}"
+    """Check that the function takes the request alone, and that its annotations fit.
+
+    :raises SetupError: if not.
+    """
+    before_hook = f"before_hook {source_location(function)}"
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -113,32 +100,61 @@ def check_before_hook(function: Callable[..., Any]) -> None:
     try:
         signature.bind(object())
     except TypeError as error:
-        raise SetupError(f"{what} is called as hook(req), but it is defined as {signature} ({error})") from None
-    _check_classes(function, signature, what, messages.UserRequest, type(None))
+        raise SetupError(
+            f"{before_hook} does not fit: it is called as hook(req), but it is defined as {signature} ({error})"
+        ) from None
+    _check_message_hints(function, signature, before_hook, messages.UserRequest, type(None))
 
 
-def _check_classes(
-    function: Callable[..., Any], signature: inspect.Signature, what: str, request: type, result: type
+def _decorator_may_change_arguments(
+    function: Callable[..., Any], signature: inspect.Signature, variables: tuple[str, ...]
+) -> bool:
+    """Whether a decorator around the function may call it with other arguments than the pattern's."""
+    if not hasattr(function, "__wrapped__"):
+        return False
+    try:
+        inspect.signature(function, follow_wrapped=False).bind(object(), **dict.fromkeys(variables))
+        # The decorator passes on the variables that it does not take by name, so the function must take them.
+        passed_on = [name for name in variables if name not in _decorator_parameters(function)]
+        signature.bind_partial(object(), **dict.fromkeys(passed_on))
+    except TypeError:
+        return False
+    return True
+
+
+def _decorator_parameters(function: Callable[..., Any]) -> set[str]:
+    """The names of the parameters of the decorator around a function; empty if there is none."""
+    if not hasattr(function, "__wrapped__"):
+        return set()
+    return set(inspect.signature(function, follow_wrapped=False).parameters)
+
+
+def _check_message_hints(
+    function: Callable[..., Any], signature: inspect.Signature, description: str, request: type, result: type
 ) -> dict[str, Any]:
+    """Check the annotations of the request and the return value; return all annotations."""
     try:
         hints = typing.get_type_hints(_unwrapped(function))
-    except Exception:  # annotations that cannot be resolved, for whatever reason, are left alone
+    except Exception:  # annotations are any code; one that cannot be resolved is not checked
         return {}
     first = next(iter(signature.parameters.values()), None)
     if first is not None and first.kind is not inspect.Parameter.VAR_POSITIONAL:
-        given = _message_class(hints.get(first.name))
-        if given is not None and not issubclass(request, given):
+        annotated = _message_class(hints.get(first.name))
+        if annotated is not None and not issubclass(request, annotated):
             raise SetupError(
-                f"{what} is given a {request.__name__}, but its {first.name} is annotated as {given.__name__}"
+                f"{description} is called with a {request.__name__}, "
+                f"but {first.name} is annotated as {annotated.__name__}"
             )
-    given = _message_class(hints.get("return"))
-    if given is not None and not issubclass(result, given):
-        raise SetupError(f"{what} must return a {result.__name__}, but is annotated to return {given.__name__}")
+    annotated = _message_class(hints.get("return"))
+    if annotated is not None and not issubclass(result, annotated):
+        raise SetupError(
+            f"{description} must return a {result.__name__}, but is annotated to return {annotated.__name__}"
+        )
     return hints
 
 
 def _message_class(hint: Any) -> type | None:
-    """The message class that an annotation is; of anything else nothing is known."""
+    """The message class that an annotation names; ``None`` for every other annotation."""
     origin = typing.get_origin(hint) or hint
     is_message = isinstance(origin, type) and issubclass(origin, (messages.Request, messages.Result))
     return origin if is_message else None

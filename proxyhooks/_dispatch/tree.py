@@ -1,90 +1,135 @@
-"""Many patterns, matched at once."""
+"""Many patterns in one tree, so that matching a channel takes about as long as with one pattern."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ..exceptions import SetupError
-from .patterns import READERS, ChannelPattern
+from .patterns import MATCHERS, ChannelPattern, Part, Variable
 
-_IN_UUID = frozenset("0123456789abcdef-")
+_UUID_CHARACTERS = frozenset("0123456789abcdef-")
 
 
 class _Node:
-    __slots__ = ("end", "literals", "variables")
+    __slots__ = ("end", "int_before_uuid_text", "literals", "uuid", "variables")
 
     def __init__(self) -> None:
-        self.literals: dict[str, tuple[str, _Node]] = {}  # by first character; no two share it
-        self.variables: dict[str, _Node] = {}  # by kind, the more specific first
+        self.literals: dict[str, tuple[str, _Node]] = {}
+        """The text to the next node, by its first character."""
+        self.variables: dict[str, _Node] = {}
+        """By kind, the most specific first."""
         self.end: tuple[ChannelPattern, Any] | None = None
+        # These two would be ambiguous: a pattern that continues here with an int and with text that a UUID could
+        # contain, and a pattern that continues with a UUID.
+        self.int_before_uuid_text: ChannelPattern | None = None
+        self.uuid: ChannelPattern | None = None
 
 
 class PatternTree:
-    """Values under patterns; :meth:`find` walks along the channel, however many patterns there are.
+    """Values stored under patterns.
 
-    Of two patterns that match, the more specific one at the first place where they differ wins: text, then int and
-    uuid, then a name, then a path.
+    If several patterns match a channel, the first place where they differ decides: text comes before int and uuid,
+    then a name, then a path.
     """
 
     def __init__(self) -> None:
         self._root = _Node()
-        self._exact: dict[str, Any] = {}  # patterns without variables, which beat all others
+        self._exact: dict[str, Any] = {}  # patterns without variables, which come before all others
 
-    def add(self, pattern: ChannelPattern, value: Any) -> Any:
-        """Put the value under the pattern; return the value of a pattern of the same shape, if there is one.
+    def same_shape(self, pattern: ChannelPattern) -> Any:
+        """The value of the pattern that matches the same channels, or ``None``.
 
-        :raises SetupError: if a channel could match this pattern and another, and neither is more specific.
+        :raises SetupError: if this pattern and another one match a channel and neither is more specific.
         """
         if not pattern.variables:
-            if pattern.text in self._exact:
-                return self._exact[pattern.text]
+            return self._exact.get(pattern.text)
+        node: _Node | None = self._root
+        for part, following in _with_following(pattern):
+            assert node is not None
+            if isinstance(part, Variable):
+                _check_ambiguous(node, part, following, pattern)
+                node = node.variables.get(part.kind)
+            else:
+                node = _walk(node, part)
+            if node is None:
+                return None
+        assert node is not None
+        return None if node.end is None else node.end[1]
+
+    def add(self, pattern: ChannelPattern, value: Any) -> Any:
+        """Store the value and return None; if a pattern of the same shape has a value, return that one instead.
+
+        :raises SetupError: as :meth:`same_shape`.
+        """
+        if (existing := self.same_shape(pattern)) is not None:
+            return existing
+        if not pattern.variables:
             self._exact[pattern.text] = value
             return None
         node = self._root
-        for part in pattern.parts:
+        for part, following in _with_following(pattern):
             if isinstance(part, str):
-                node = _descend(node, part)
-            else:
-                if part.kind not in node.variables:
-                    node.variables[part.kind] = _Node()
-                    node.variables = {kind: node.variables[kind] for kind in READERS if kind in node.variables}
-                node = node.variables[part.kind]
-        if node.end is not None:
-            return node.end[1]
+                node = _grow(node, part)
+                continue
+            if part.kind not in node.variables:
+                node.variables[part.kind] = _Node()
+                node.variables = {kind: node.variables[kind] for kind in MATCHERS if kind in node.variables}
+            if part.kind == "uuid":
+                node.uuid = pattern
+            elif _could_be_in_uuid(part, following):
+                node.int_before_uuid_text = pattern
+            node = node.variables[part.kind]
         node.end = pattern, value
-        check_ambiguous(self._root, pattern)
         return None
 
     def find(self, channel: str) -> tuple[Any, dict[str, Any]] | None:
-        """The value that the channel leads to, and the variables of its pattern."""
+        """The value of the most specific pattern that matches, and the values of the pattern's variables."""
         if channel in self._exact:
             return self._exact[channel], {}
-        found = _find(self._root, channel, 0)
-        if found is None:
+        match = _find(self._root, channel, 0)
+        if match is None:
             return None
-        (pattern, value), values = found
+        (pattern, value), values = match
         return value, dict(zip(pattern.variables, values, strict=True))
 
 
+def _with_following(pattern: ChannelPattern) -> Iterator[tuple[Part, Part | None]]:
+    """Each part of the pattern, and the part after it."""
+    return zip(pattern.parts, (*pattern.parts[1:], None), strict=True)
+
+
 def _find(node: _Node, text: str, position: int) -> tuple[tuple[ChannelPattern, Any], tuple[Any, ...]] | None:
+    """The end of the most specific pattern that matches the rest of the text, and the values of its variables."""
     if position == len(text):
         return None if node.end is None else (node.end, ())
     edge = node.literals.get(text[position])
     if edge is not None and text.startswith(edge[0], position):
-        found = _find(edge[1], text, position + len(edge[0]))
-        if found is not None:
-            return found
+        leaf = _find(edge[1], text, position + len(edge[0]))
+        if leaf is not None:
+            return leaf
     for kind, child in node.variables.items():
-        extent = READERS[kind](text, position)
-        if extent is not None:
-            found = _find(child, text, extent[0])
-            if found is not None:
-                return found[0], (extent[1], *found[1])
+        match = MATCHERS[kind](text, position)
+        if match is not None:
+            leaf = _find(child, text, match[0])
+            if leaf is not None:
+                end, values = leaf
+                return end, (match[1], *values)
     return None
 
 
-def _descend(node: _Node, text: str) -> _Node:
-    """The node behind the text, made where it is missing."""
+def _walk(node: _Node, text: str) -> _Node | None:
+    """The node after the text, or ``None`` if the tree has none there."""
+    while text:
+        edge = node.literals.get(text[0])
+        if edge is None or not text.startswith(edge[0]):
+            return None
+        node, text = edge[1], text[len(edge[0]) :]
+    return node
+
+
+def _grow(node: _Node, text: str) -> _Node:
+    """The node after the text, created if the tree has none there."""
     while text:
         edge = node.literals.get(text[0])
         if edge is None:
@@ -104,29 +149,23 @@ def _descend(node: _Node, text: str) -> _Node:
     return node
 
 
-def check_ambiguous(root: _Node, pattern: ChannelPattern) -> None:
-    """Refuse what the order of specificity does not decide.
+def _could_be_in_uuid(variable: Variable, following: Part | None) -> bool:
+    """Whether the variable is an int, and a UUID may continue with the text that follows the variable."""
+    return variable.kind == "int" and isinstance(following, str) and set(following) <= _UUID_CHARACTERS
 
-    Only int and uuid share a rank, and at one place only one of them fits, unless the int goes on with something that
-    a uuid could have there: ``<int:a>-<name>`` beside ``<uuid:b>``.
+
+def _check_ambiguous(node: _Node, variable: Variable, following: Part | None, pattern: ChannelPattern) -> None:
+    """Refuse a pattern if the order of specificity does not decide between it and another one.
+
+    Only int and uuid are equally specific. Both can match at the same place only if the text after the int could be
+    part of a UUID, as in ``<int:a>-<name>`` beside ``<uuid:b>``.
     """
-    node = root
-    for part in pattern.parts:
-        if isinstance(part, str):
-            node = _descend(node, part)
-            continue
-        if "int" in node.variables and "uuid" in node.variables:
-            for text, behind in node.variables["int"].literals.values():
-                if set(text) <= _IN_UUID:
-                    one, other = _any_pattern(behind), _any_pattern(node.variables["uuid"])
-                    raise SetupError(
-                        f"patterns {one.text!r} and {other.text!r} can match the same channel, "
-                        "and neither is more specific"
-                    )
-        node = node.variables[part.kind]
-
-
-def _any_pattern(node: _Node) -> ChannelPattern:
-    while node.end is None:
-        node = next(iter([*node.variables.values(), *(child for _, child in node.literals.values())]))
-    return node.end[0]
+    other = None
+    if variable.kind == "uuid":
+        other = node.int_before_uuid_text
+    elif _could_be_in_uuid(variable, following):
+        other = node.uuid
+    if other is not None:
+        raise SetupError(
+            f"patterns {other.text!r} and {pattern.text!r} can match the same channel, and neither is more specific"
+        )

@@ -15,7 +15,6 @@ from marshmallow import Schema
 from .._dispatch.decorators import SchemaLike
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import EVENTS
-from .._dispatch.index import Index
 from .._dispatch.registry import Hooks
 from .._dispatch.signatures import is_async, source_location
 from .._settings.secrets import SECRET_HEADER
@@ -83,7 +82,6 @@ class ProxyHooks(Hooks):
             hooks have the same shape.
         """
         settings = read_settings(app.config, self._secrets)
-        Index(self)
         installation: Installation = app.extensions.get(EXTENSION_KEY) or _install(app)
         middleware = installation.middleware
         if self.name in installation.hooks:
@@ -115,7 +113,7 @@ class ProxyHooks(Hooks):
         def ready(function: Callable[..., Any]) -> Callable[..., Any]:
             return _to_sync(app, function) if is_async(function) else function
 
-        return Dispatcher(Index(self, ready), self._meta_schema, settings.validation_details, settings.timeout)
+        return Dispatcher(self.index, ready, self._meta_schema, settings.validation_details, settings.timeout)
 
 
 def hooks_of(app: Flask, name: str | None = None) -> ProxyHooks:

@@ -31,7 +31,7 @@ def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
     :raises Exception: what the hook raises, except refusals.
     """
     try:
-        reply = state.reply = dispatcher.answer(state.call)
+        reply = state.reply = dispatcher.dispatch(state.call)
     except BaseException:
         _send_hook_finished(state, None)
         raise

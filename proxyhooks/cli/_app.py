@@ -7,7 +7,6 @@ from typing import Any
 import click
 import flask
 
-from .._dispatch.index import Index
 from .._flask.extension import ProxyHooks, hooks_of
 from .._settings.settings import read_settings
 from ..centrifugo.config.backend import Backend, Served
@@ -40,8 +39,12 @@ def current_backend(name: str | None = None) -> Backend:
         name=hooks.name,
         url_prefix=hooks.url_prefix,
         served=tuple(
-            Served(event=event, pattern=pattern, source_location=route.hook.source_location)
-            for event, pattern, route in Index(hooks).routes()
+            Served(
+                event=registration.hook.event,
+                pattern=registration.pattern.text if registration.pattern else None,
+                source_location=registration.hook.source_location,
+            )
+            for registration in hooks.index.registrations()
         ),
         http_headers=hooks.http_headers,
         emulated_headers=hooks.emulated_headers,

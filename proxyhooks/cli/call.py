@@ -28,7 +28,7 @@ from ..centrifugo.config.generate import VARIABLE
 from ..centrifugo.judge import judge
 from ..centrifugo.replies.verdict import Verdict
 from ..testing.exchange import Exchange, exchange_of
-from ..testing.transport import ABSENT, AppResponse, AppTransport, body_of, compact
+from ..testing.transport import NO_PAYLOAD, AppResponse, AppTransport, request_body, to_go_json
 from ._app import current_backend, hooks_option
 
 
@@ -93,8 +93,8 @@ def command(
     --url and a secret no application is needed here.
     """
     if raw is None:
-        request = body_of(event, _fields(event, given, binary), binary)
-        body = compact(request).encode()
+        request = request_body(event, _fields(event, given, binary), binary)
+        body = to_go_json(request).encode()
     else:
         body = raw.read()
         request = _read(ctx, body)
@@ -142,7 +142,7 @@ def _fields(event: str, given: dict[str, Any], binary: bool) -> dict[str, Any]:
             raise click.UsageError(f"a request of {event} has no {name!r}; it has {', '.join(known)}")
         fields[name] = _Json().convert(value, None, None)
     if given["data"] is None:
-        fields["data"] = ABSENT
+        fields["data"] = NO_PAYLOAD
     return fields
 
 

@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 
 from ..contract.json_schema import contract_of
 from ..contract.typescript import typescript
+from ..exceptions import SetupError
 from ._app import current_hooks, hooks_option
 
 
@@ -26,7 +27,11 @@ from ._app import current_hooks, hooks_option
 @with_appcontext
 def command(language: str, output: Path | None, compared: Path | None, hooks_name: str | None) -> None:
     """Write what the front end has to know of the hooks: payloads, channels, codes."""
-    contract = contract_of(current_hooks(hooks_name))
+    hooks = current_hooks(hooks_name)
+    try:
+        contract = contract_of(hooks)
+    except SetupError as error:
+        raise click.ClickException(str(error)) from None
     text = typescript(contract) if language == "typescript" else json.dumps(contract, indent=2) + "\n"
     if compared is not None:
         _compare(compared, text, language)

@@ -13,7 +13,6 @@ import flask
 from flask.cli import with_appcontext
 
 from .._dispatch.events import EVENTS
-from .._dispatch.index import Index
 from .._dispatch.signatures import qualified_name
 from ._app import current_hooks, hooks_option
 from ._table import table
@@ -43,15 +42,15 @@ def command(hooks_name: str | None, form: Literal["text", "json"]) -> None:
     order = list(EVENTS)
     rows: list[dict[str, Any]] = [
         {
-            "event": event.name,
-            "pattern": pattern,
-            "function": route.hook.name,
-            "place": _place(route.hook.function),
-            "before": [qualified_name(function) for function, _ in route.before],
-            "data_schema": _schema(route.hook.data_schema),
-            "result_schema": _schema(route.hook.result_schema),
+            "event": registration.hook.event.name,
+            "pattern": registration.pattern.text if registration.pattern else None,
+            "function": registration.hook.name,
+            "place": _place(registration.hook.function),
+            "before": [qualified_name(function) for function in registration.before_hooks],
+            "data_schema": _schema(registration.hook.data_schema),
+            "result_schema": _schema(registration.hook.result_schema),
         }
-        for event, pattern, route in Index(hooks).routes()
+        for registration in hooks.index.registrations()
     ]
     rows.sort(key=lambda row: (order.index(str(row["event"])), row["pattern"] is None, row["pattern"] or ""))
     silent = [name for name in order if name not in {row["event"] for row in rows}]

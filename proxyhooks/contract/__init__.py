@@ -1,4 +1,4 @@
-"""The contract for the front end: payload types, channels, methods and codes."""
+"""The contract with the front end: types of payloads, channels, methods and codes."""
 
 from __future__ import annotations
 

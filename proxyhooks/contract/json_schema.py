@@ -1,51 +1,61 @@
-"""What the front end has to know of the hooks: payloads, channels, codes.
+"""The contract as JSON: what the front end needs to know of the hooks.
 
-:func:`contract_of` gives it as JSON: ``rpc``, ``publish``, ``map_publish``, ``subscribe`` and ``connect`` with the JSON
-Schema of what clients send (``data``) and get (``result``), by method or channel pattern; ``meta``; the ``channels``
-and ``methods`` that have variables; ``errors`` and ``disconnects``, the built-in codes and the application's own; and
-``$defs``, which the schemas refer to. A schema that is a function, or none, is ``null``: anything.
+:func:`contract_of` returns an object with these keys:
+
+- each event with payloads, such as ``rpc`` and ``subscribe``: by method or channel pattern (``*`` without one) the JSON
+  Schemas of what clients send (``data``) and receive (``result``); ``connect`` has one pair and no patterns;
+- ``meta``: the JSON Schema of the connection's meta;
+- ``channels`` and ``methods``: the channel patterns, and the method patterns with variables;
+- ``errors`` and ``disconnects``: Centrifugo's codes and those of the application;
+- ``$defs``: the schemas that others refer to.
+
+``null`` in place of a JSON Schema means any value: there is no marshmallow schema.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal
 
 from marshmallow import Schema, fields
 
 from .. import disconnects, errors
-from .._dispatch.index import Index
+from .._dispatch.events import EVENTS
 from .._dispatch.patterns import ChannelPattern
 from .._flask.extension import ProxyHooks
 from .._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal
-from ..exceptions import Disconnect, Error
+from ..exceptions import Disconnect, Error, SetupError
 
-_PAYLOADS: Final = ("connect", "subscribe", "publish", "rpc", "map_publish")
-_REFERENCE: Final = "#/components/schemas/"
-Side = Literal["load", "dump"]
+_APISPEC_REFERENCE: Final = "#/components/schemas/"
+Direction = Literal["load", "dump"]
+"""``load`` for what clients send, ``dump`` for what they receive."""
 
 
 def contract_of(hooks: ProxyHooks) -> dict[str, Any]:
-    """The contract as a JSON object; the same hooks give the same one."""
-    schemas = _Schemas()
-    routes = sorted(Index(hooks).routes(), key=lambda found: (found[0].name, found[1] or ""))
-    contract: dict[str, Any] = {name: {} for name in _PAYLOADS}
+    """The contract of these hooks; it depends on nothing else.
+
+    :raises SetupError: if apispec is not installed.
+    """
+    schemas = _JsonSchemas()
+    contract: dict[str, Any] = {event.name: {} for event in EVENTS.values() if event.request_has_data}
     patterns: dict[str, set[str]] = {"channel": set(), "method": set()}
-    for event, pattern, route in routes:
+    registrations = hooks.index.registrations()
+    for registration in sorted(registrations, key=lambda r: (r.hook.event.name, r.pattern.text if r.pattern else "")):
+        hook, pattern = registration.hook, registration.pattern
+        event = hook.event
         if pattern is not None and event.routed_on is not None:
-            patterns[event.routed_on].add(pattern)
-        if event.name not in _PAYLOADS:
+            patterns[event.routed_on].add(pattern.text)
+        if not event.request_has_data:
             continue
-        hook = route.hook
-        found = {"data": schemas.of(hook.data_schema, "load")}
+        payloads = {"data": schemas.reference(hook.data_schema, "load")}
         if event.result_has_data:
-            found["result"] = schemas.of(hook.result_schema, "dump")
+            payloads["result"] = schemas.reference(hook.result_schema, "dump")
         if event.routed_on is None:
-            contract[event.name] = found
+            contract[event.name] = payloads
         else:
-            contract[event.name][pattern or "*"] = found
-    contract["meta"] = schemas.of(hooks._meta_schema, "dump")
+            contract[event.name][pattern.text if pattern else "*"] = payloads
+    contract["meta"] = schemas.reference(hooks._meta_schema, "dump")
     contract["channels"] = sorted(patterns["channel"])
     contract["methods"] = sorted(text for text in patterns["method"] if ChannelPattern(text).variables)
     contract["errors"], contract["disconnects"] = _errors(), _disconnects()
@@ -53,104 +63,131 @@ def contract_of(hooks: ProxyHooks) -> dict[str, Any]:
     return contract
 
 
-class _Schemas:
-    """Marshmallow's schemas as JSON Schema, by apispec; what is loaded and what is dumped apart."""
+class _JsonSchemas:
+    """Converts marshmallow's schemas to JSON Schemas with apispec, once for each direction."""
 
     def __init__(self) -> None:
-        # Late: whoever only asks for a command's help needs no apispec.
-        from apispec import APISpec
-        from apispec.ext.marshmallow import MarshmallowPlugin, common, resolver
+        try:  # here and not above: the commands' help and own_codes need no apispec
+            from apispec import APISpec
+            from apispec.ext.marshmallow import MarshmallowPlugin, common, resolver
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] != "apispec":
+                raise
+            raise SetupError(
+                "the contract needs apispec, which is not installed: pip install 'proxyhooks[contract]'"
+            ) from None
 
         self._names: dict[Any, str] = {}
         self._taken: set[str] = set()
         self._key_of: Any = lambda schema: common.make_schema_key(common.resolve_schema_instance(schema))
-        self._base_of: Any = resolver
-        self._plugins: dict[Side, Any] = {
-            "load": MarshmallowPlugin(schema_name_resolver=self._named),
-            "dump": MarshmallowPlugin(schema_name_resolver=self._named),
+        self._class_name: Any = resolver
+        self._plugins: dict[Direction, Any] = {
+            "load": MarshmallowPlugin(schema_name_resolver=self._unique_name),
+            "dump": MarshmallowPlugin(schema_name_resolver=self._unique_name),
         }
-        self._specs: dict[Side, Any] = {
-            side: APISpec("", "", "3.1.0", plugins=[plugin]) for side, plugin in self._plugins.items()
+        self._specs: dict[Direction, Any] = {
+            direction: APISpec("", "", "3.1.0", plugins=[plugin]) for direction, plugin in self._plugins.items()
         }
         for plugin in self._plugins.values():
-            plugin.converter.add_attribute_function(_as_string)
+            plugin.converter.add_attribute_function(_number_as_string)
 
-    def _named(self, schema: Any) -> str:
-        """One name for a class with its options, whichever way it is used; another class of that name has a number."""
+    def reference(self, schema: Any, direction: Direction) -> dict[str, Any] | None:
+        """The JSON Schema, which refers to :meth:`definitions`; None if *schema* is no marshmallow schema."""
+        if not isinstance(schema, Schema):
+            return None
+        json_schema = self._plugins[direction].converter.resolve_nested_schema(schema)
+        with_references: dict[str, Any] = _refer_to_defs(json_schema, direction)
+        return with_references
+
+    def definitions(self) -> dict[str, Any]:
+        """The JSON Schemas that others refer to, by name."""
+        definitions: dict[str, Any] = {}
+        for direction, spec in self._specs.items():
+            for name, schema in spec.to_dict().get("components", {}).get("schemas", {}).items():
+                one_way = _without_fields_of_other_direction(schema, direction)
+                definitions[_name_in(direction, name)] = _refer_to_defs(one_way, direction)
+        return dict(sorted(definitions.items()))
+
+    def _unique_name(self, schema: Any) -> str:
+        """The name of the schema's class; with a number if another class, or this class with other options, has it."""
         key = self._key_of(schema)
         if key not in self._names:
-            base = name = self._base_of(schema)
+            name = class_name = self._class_name(schema)
             number = 2
-            while {name, _name(name, "dump")} & self._taken:
-                name, number = f"{base}{number}", number + 1
-            self._taken |= {name, _name(name, "dump")}
+            while {name, _name_in("dump", name)} & self._taken:
+                name, number = f"{class_name}{number}", number + 1
+            self._taken |= {name, _name_in("dump", name)}
             self._names[key] = name
         return self._names[key]
 
-    def of(self, schema: Any, side: Side) -> dict[str, Any] | None:
-        if not isinstance(schema, Schema):
-            return None
-        made: dict[str, Any] = self._plugins[side].converter.resolve_nested_schema(schema)
-        renamed: dict[str, Any] = _renamed(made, side)
-        return renamed
 
-    def definitions(self) -> dict[str, Any]:
-        defined: dict[str, Any] = {}
-        for side, spec in self._specs.items():
-            for name, schema in spec.to_dict().get("components", {}).get("schemas", {}).items():
-                defined[_name(name, side)] = _renamed(_for(schema, side), side)
-        return dict(sorted(defined.items()))
-
-
-def _as_string(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
-    """Numbers that travel as texts, which apispec takes for numbers."""
+def _number_as_string(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """The type of a number with ``as_string``, which apispec describes as a number."""
     return {"type": "string"} if isinstance(field, fields.Number) and field.as_string else {}
 
 
-def _name(name: str, side: Side) -> str:
-    return name if side == "load" else f"{name}Result"
+def _name_in(direction: Direction, name: str) -> str:
+    return name if direction == "load" else f"{name}Result"
 
 
-def _renamed(schema: Any, side: Side) -> Any:
-    """The schema with references to ``$defs``."""
+def _refer_to_defs(schema: Any, direction: Direction) -> Any:
+    """The JSON Schema with references to ``$defs`` in place of apispec's."""
     if isinstance(schema, dict):
         return {
-            key: f"#/$defs/{_name(str(value).removeprefix(_REFERENCE), side)}"
+            key: f"#/$defs/{_name_in(direction, str(value).removeprefix(_APISPEC_REFERENCE))}"
             if key == "$ref"
-            else _renamed(value, side)
+            else _refer_to_defs(value, direction)
             for key, value in schema.items()
         }
-    return [_renamed(item, side) for item in schema] if isinstance(schema, list) else schema
+    return [_refer_to_defs(item, direction) for item in schema] if isinstance(schema, list) else schema
 
 
-def _for(schema: dict[str, Any], side: Side) -> dict[str, Any]:
-    """The schema without the fields that only the other side has."""
-    foreign = "readOnly" if side == "load" else "writeOnly"
-    properties = schema.get("properties", {})
-    kept = {name: one for name, one in properties.items() if not (isinstance(one, dict) and one.get(foreign))}
-    made = schema | {"properties": kept}
+def _without_fields_of_other_direction(schema: dict[str, Any], direction: Direction) -> dict[str, Any]:
+    marker = "readOnly" if direction == "load" else "writeOnly"
+    properties = {
+        name: value
+        for name, value in schema.get("properties", {}).items()
+        if not (isinstance(value, dict) and value.get(marker))
+    }
+    one_way = schema | {"properties": properties}
     if "required" in schema:
-        made["required"] = [name for name in schema["required"] if name in kept]
-    return made
+        one_way["required"] = [name for name in schema["required"] if name in properties]
+    return one_way
 
 
 def own_codes() -> list[Any]:
-    """The classes of errors and disconnects that are loaded and not of this package, by name."""
-    found: dict[str, Any] = {}
+    """The application's classes of errors and disconnects: all that are loaded, sorted by module and name."""
+    classes: dict[str, Any] = {}
     todo: list[Any] = [Error, Disconnect]
     while todo:
         cls = todo.pop()
         todo.extend(cls.__subclasses__())
-        # A class that was made again, when its module was reloaded, is not another one.
+        # After a reload of its module, the old class is still a subclass. Only the current class counts.
         current = getattr(sys.modules.get(cls.__module__), cls.__qualname__, cls)
         has_code = isinstance(getattr(cls, "code", None), int)
         if not cls.__module__.startswith("proxyhooks.") and current is cls and has_code:
-            found[f"{cls.__module__}.{cls.__qualname__}"] = cls
-    return [found[name] for name in sorted(found)]
+            classes[f"{cls.__module__}.{cls.__qualname__}"] = cls
+    return [classes[name] for name in sorted(classes)]
 
 
-def _named(classes: Iterator[Any]) -> Iterator[tuple[str, Any]]:
-    """Each class with a name that no other one has."""
+def _errors() -> dict[str, Any]:
+    own = [cls for cls in own_codes() if issubclass(cls, Error)]
+    return {
+        name: {"code": cls.code, "message": cls.message, "temporary": bool(cls.temporary)}
+        for name, cls in _with_unique_names([*map(errors.by_code, ERRORS), *own])
+    }
+
+
+def _disconnects() -> dict[str, Any]:
+    own = [cls for cls in own_codes() if issubclass(cls, Disconnect)]
+    return {
+        name: {"code": cls.code, "reason": cls.reason, "terminal": disconnect_is_terminal(cls.code)}
+        for name, cls in _with_unique_names([*map(disconnects.by_code, DISCONNECTS), *own])
+    }
+
+
+def _with_unique_names(classes: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Each class with its name; with a number if an earlier class has the name."""
     taken: set[str] = set()
     for cls in classes:
         name, number = cls.__name__, 2
@@ -158,21 +195,3 @@ def _named(classes: Iterator[Any]) -> Iterator[tuple[str, Any]]:
             name, number = f"{cls.__name__}{number}", number + 1
         taken.add(name)
         yield name, cls
-
-
-def _errors() -> dict[str, Any]:
-    builtin = (errors.by_code(code) for code in ERRORS)
-    own = (cls for cls in own_codes() if issubclass(cls, Error))
-    return {
-        name: {"code": cls.code, "message": cls.message, "temporary": bool(cls.temporary)}
-        for name, cls in _named(cls for classes in (builtin, own) for cls in classes)
-    }
-
-
-def _disconnects() -> dict[str, Any]:
-    builtin = (disconnects.by_code(code) for code in DISCONNECTS)
-    own = (cls for cls in own_codes() if issubclass(cls, Disconnect))
-    return {
-        name: {"code": cls.code, "reason": cls.reason, "terminal": disconnect_is_terminal(cls.code)}
-        for name, cls in _named(cls for classes in (builtin, own) for cls in classes)
-    }

@@ -1,4 +1,4 @@
-"""The contract in TypeScript."""
+"""The contract as TypeScript."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .._dispatch.patterns import ChannelPattern, Variable
+from .._dispatch.events import EVENTS
+from .._dispatch.patterns import ChannelPattern
 
 _HEADER: Final = "// Written by: flask centrifugo export typescript. Do not edit.\n"
-_BUILDERS: Final = r"""
+_HELPERS: Final = r"""
 function int(name: string, value: number | bigint): string {
   const fits = typeof value === "bigint" ? value >= 0n && value <= 9223372036854775807n : Number.isSafeInteger(value);
   if (!fits || value < 0) throw new RangeError(`${name} must be an integer from 0 to 2^63-1, not ${value}`);
@@ -26,23 +27,33 @@ const NAME = /^[^:#/,]+$/;
 const PATH = /^[^]+$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 """
-_CHECKS: Final = {"string": "NAME", "path": "PATH", "uuid": "UUID"}
+_REGULAR_EXPRESSIONS: Final = {"string": "NAME", "path": "PATH", "uuid": "UUID"}
+"""The constant of :data:`_HELPERS` that checks a variable, by kind."""
+_INTERFACES: Final = {
+    "rpc": "RpcMethods",
+    "publish": "Publications",
+    "map_publish": "MapPublications",
+    "subscribe": "Subscriptions",
+}
+"""The interface with an event's payloads, by event; for others the event's name in PascalCase."""
 _IDENTIFIER: Final = re.compile("[A-Za-z_$][A-Za-z0-9_$]*")
 _SCALARS: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 
 
 def typescript(contract: dict[str, Any]) -> str:
-    """A module that compiles under ``strict``, for ES2020 and later."""
+    """A module that compiles with ``strict``, for ES2020 and later."""
     parts = [_HEADER]
     parts += [f"export type {_identifier(name)} = {_type(schema)};\n" for name, schema in contract["$defs"].items()]
-    parts.append(_interface("RpcMethods", contract["rpc"], ("data", "result")))
-    for name, title in (("publish", "Publications"), ("map_publish", "MapPublications")):
-        parts.append(_interface(title, contract[name], ("data", "result")))
-    parts.append(_interface("Subscriptions", contract["subscribe"], ("data",)))
-    parts.append(f"export type ConnectData = {_type((contract['connect'] or {}).get('data'))};\n")
+    routed = [name for name, event in EVENTS.items() if event.request_has_data and event.routed_on is not None]
+    for name, title in (_INTERFACES | {name: _pascal_case(name) for name in routed if name not in _INTERFACES}).items():
+        payloads = ("data", "result") if EVENTS[name].result_has_data else ("data",)
+        parts.append(_interface(title, contract[name], payloads))
+    for event in EVENTS.values():
+        if event.request_has_data and event.routed_on is None:
+            parts.append(f"export type {_pascal_case(event.name)}Data = {_type(contract[event.name].get('data'))};\n")
     parts.append(f"export type Meta = {_type(contract['meta'])};\n")
     if contract["channels"] or contract["methods"]:
-        parts.append(_BUILDERS.lstrip())
+        parts.append(_HELPERS.lstrip())
     parts.append(_functions("channels", contract["channels"]))
     parts.append(_functions("methods", contract["methods"]))
     for name in ("errors", "disconnects"):
@@ -51,16 +62,21 @@ def typescript(contract: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _interface(title: str, entries: dict[str, Any], names: tuple[str, ...]) -> str:
+def _pascal_case(name: str) -> str:
+    return name.title().replace("_", "")
+
+
+def _interface(title: str, schemas: dict[str, Any], payloads: tuple[str, ...]) -> str:
+    """An interface that maps each pattern to the types of its payloads."""
     rows = (
-        f"  {json.dumps(key)}: {{ {'; '.join(f'{name}: {_type(entry.get(name))}' for name in names)} }};\n"
-        for key, entry in entries.items()
+        f"  {json.dumps(pattern)}: {{ {'; '.join(f'{name}: {_type(pair.get(name))}' for name in payloads)} }};\n"
+        for pattern, pair in schemas.items()
     )
     return f"export interface {title} {{\n{''.join(rows)}}}\n"
 
 
 def _type(schema: Any) -> str:
-    """A JSON Schema as a type."""
+    """The type of a JSON Schema; ``unknown`` if it allows any value."""
     if not isinstance(schema, dict):
         return "unknown"
     if "$ref" in schema:
@@ -74,14 +90,14 @@ def _type(schema: Any) -> str:
             return _union(_type(inner) for inner in schema[key])
     if "allOf" in schema:
         return " & ".join(dict.fromkeys(f"({_type(inner)})" for inner in schema["allOf"]))
-    kinds = schema.get("type")
-    if isinstance(kinds, list):
-        return _union(_type(schema | {"type": kind}) for kind in kinds)
-    if kinds == "array":
+    json_type = schema.get("type")
+    if isinstance(json_type, list):
+        return _union(_type(schema | {"type": name}) for name in json_type)
+    if json_type == "array":
         return f"Array<{_type(schema.get('items'))}>"
-    if kinds == "object":
+    if json_type == "object":
         return _object(schema)
-    return _SCALARS.get(str(kinds), "unknown")
+    return _SCALARS.get(str(json_type), "unknown")
 
 
 def _union(types: Iterator[str]) -> str:
@@ -89,18 +105,18 @@ def _union(types: Iterator[str]) -> str:
 
 
 def _object(schema: dict[str, Any]) -> str:
-    required, more = schema.get("required", []), schema.get("additionalProperties")
-    properties = schema.get("properties", {})
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    additional = schema.get("additionalProperties")
     if not properties:
-        return "Record<string, never>" if more is False else f"Record<string, {_type(more)}>"
-    rows = [f"{_key(name)}{'' if name in required else '?'}: {_type(one)}" for name, one in properties.items()]
-    if more not in (None, False):
-        rows.append("[key: string]: unknown")
-    return "{ " + "; ".join(rows) + " }"
+        return "Record<string, never>" if additional is False else f"Record<string, {_type(additional)}>"
+    members = [f"{_key(name)}{'' if name in required else '?'}: {_type(value)}" for name, value in properties.items()]
+    if additional not in (None, False):
+        members.append("[key: string]: unknown")
+    return "{ " + "; ".join(members) + " }"
 
 
 def _functions(title: str, patterns: list[str]) -> str:
-    """Functions that write channels, or methods, of patterns."""
+    """An object with a function for each pattern, which returns a channel or method that matches it."""
     rows, taken = [], set[str]()
     for text in patterns:
         pattern = ChannelPattern(text)
@@ -124,14 +140,16 @@ def _function_name(pattern: ChannelPattern) -> str:
 def _function(pattern: ChannelPattern) -> str:
     types, parts = [], []
     for part in pattern.parts:
-        if isinstance(part, Variable):
-            types.append(f"{part.name}: {'number | bigint' if part.kind == 'int' else 'string'}")
-            given = f'"{part.name}", variables.{part.name}'
-            parts.append(f"int({given})" if part.kind == "int" else f"text({given}, {_CHECKS[part.kind]})")
-        else:
+        if isinstance(part, str):
             parts.append(json.dumps(part))
-    arguments = f"variables: {{ {'; '.join(types)} }}" if types else ""
-    return f"({arguments}): string => {' + '.join(parts)}"
+            continue
+        types.append(f"{part.name}: {'number | bigint' if part.kind == 'int' else 'string'}")
+        arguments = f'"{part.name}", variables.{part.name}'
+        if part.kind != "int":
+            arguments += f", {_REGULAR_EXPRESSIONS[part.kind]}"
+        parts.append(f"{'int' if part.kind == 'int' else 'text'}({arguments})")
+    parameters = f"variables: {{ {'; '.join(types)} }}" if types else ""
+    return f"({parameters}): string => {' + '.join(parts)}"
 
 
 def _key(name: str) -> str:
@@ -139,5 +157,5 @@ def _key(name: str) -> str:
 
 
 def _identifier(name: str) -> str:
-    made = re.sub("[^A-Za-z0-9_$]", "_", name)
-    return f"_{made}" if made[:1].isdigit() else made
+    identifier = re.sub("[^A-Za-z0-9_$]", "_", name)
+    return f"_{identifier}" if identifier[:1].isdigit() else identifier

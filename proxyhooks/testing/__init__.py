@@ -1,4 +1,4 @@
-"""A client of Centrifugo for tests: :class:`ProxyClient`."""
+"""A client for tests of hooks: :class:`ProxyClient`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client to test hooks with: :class:`ProxyClient` plays Centrifugo against a Flask application, in-process."""
+"""A client for tests of hooks: :class:`ProxyClient` plays Centrifugo against a Flask application, in-process."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from .._dispatch.events import EVENTS
-from .._dispatch.index import Index
 from .._flask.extension import hooks_of
 from .._settings.settings import load_secrets
 from .._wire import clock
-from .._wire.codes import DISCONNECTS, UNSUBSCRIBE_EXPIRED, disconnect_is_terminal
+from .._wire.requests import ClientRequest, UserRequest
 from ..centrifugo.judge import judge
 from ..exceptions import Disconnect
-from .connection import Connection, Due
-from .exchange import Exchange, decide_locally, exchange_of, raise_if_misread
-from .transport import ABSENT, AppTransport, body_of, compact, cookie_header, forwarded
+from .client_state import ClientState, TimedEvent
+from .exchange import Exchange, decide_locally, disconnect_by_server, exchange_of, expire_locally, raise_if_misread
+from .transport import NO_PAYLOAD, AppTransport, cookie_header, forwarded_headers, request_body, to_go_json
 
 
 class ProxyClient:
-    """A client of Centrifugo, and the Centrifugo between it and the application.
+    """A client of Centrifugo, together with the Centrifugo between it and the application.
 
     ::
 
@@ -33,21 +32,24 @@ class ProxyClient:
         assert client.connect({"token": "..."}).allowed
         assert client.publish("chat:7", {"text": "hi"}).refused_with(errors.PermissionDenied)
 
-    Requests carry what the real server would send and nothing else. Every call has contexts of its own, so nothing of
-    one client is seen in another, nor what a test has pushed. An exception that nobody in the application handles
-    comes through; a reply that Centrifugo would misread is a :class:`MisreadReply`.
+    A request has exactly the fields and headers that the real server sends. Each call has contexts of its own, so it
+    sees nothing of other calls or of contexts that the test has pushed. An exception that the application does not
+    handle is raised from the call. A reply that Centrifugo would misread raises :class:`MisreadReply`.
 
-    :param hooks: which ``ProxyHooks``, by name, if the application has several.
-    :param urls: the URL of each event, for plain views; then everything is forwarded that is given.
-    :param secret: the value of the secret's header; by default the first that is accepted. ``""``: none.
-    :param transport: ``websocket``, or one-way ``uni_sse``, ``uni_http_stream``, ``uni_websocket``, ...
-    :param protocol: what the client speaks.
-    :param headers: of its HTTP request; those that the hooks declare as ``http_headers`` can be given.
-    :param emulated_headers: those that browser SDKs send with their ``headers`` option.
-    :param cookies_from: a test client of Flask's: its cookies are sent, those of the moment of connect.
-    :param binary_encoding: whether payloads travel as base64.
-    :param include_connection_meta: whether requests bring the ``meta``; by default if there is a ``meta_schema``.
-    :param propagate_exceptions: whether exceptions of hooks come through; else they become the 500 that they are.
+    :param hooks: the name of the ``ProxyHooks``, if the application has several.
+    :param urls: the URL of each event, for plain views; all headers are then forwarded.
+    :param secret: the value of the secret header, by default the first accepted secret; ``""`` sends none.
+    :param transport: ``websocket``, or a one-way transport: ``uni_sse``, ``uni_http_stream``, ``uni_websocket``, ...
+    :param protocol: the protocol that the client speaks.
+    :param name: the client's name for its SDK or application.
+    :param version: the version of that.
+    :param headers: of the client's HTTP request; each must be declared in the hooks' ``http_headers``.
+    :param emulated_headers: that a browser SDK sends with its ``headers`` option; each must be declared likewise.
+    :param cookies: are sent as the header ``Cookie``.
+    :param cookies_from: a test client of Flask; each connect sends the cookies that it has then.
+    :param binary_encoding: whether payloads are sent as base64.
+    :param include_connection_meta: whether requests have the ``meta``; by default if there is a ``meta_schema``.
+    :param propagate_exceptions: whether unhandled exceptions are raised; if not, the reply is the 500 that they cause.
     :raises LookupError: if the application has no such hooks.
     :raises TypeError: if it is no Flask application.
     :raises ValueError: if Centrifugo would not forward a header.
@@ -74,223 +76,221 @@ class ProxyClient:
     ) -> None:
         if not isinstance(app, Flask):
             raise TypeError(f"app must be a Flask application, not {app!r}")
-        found = None if urls is not None else hooks_of(app, hooks)
-        if found is not None:
-            index = Index(found)
-            self._served = {name for name, event in EVENTS.items() if index.serves(event)}
-            urls = {event: f"{found.url_prefix}/{event}" for event in EVENTS}
+        proxy_hooks = None if urls is not None else hooks_of(app, hooks)
+        if proxy_hooks is not None:
+            index = proxy_hooks.index
+            served = {name for name, event in EVENTS.items() if index.serves(event)}
+            urls = {event: f"{proxy_hooks.url_prefix}/{event}" for event in EVENTS}
         else:
-            self._served = set(urls or ())
+            served = set(urls or ())
         if secret is None:
-            secret = next(iter(load_secrets(app.config, found and found._secrets).values), "")
+            secret = next(iter(load_secrets(app.config, proxy_hooks and proxy_hooks._secrets).values), "")
         self._transport = AppTransport(app, urls or {}, secret)
-        self._listed = None if found is None else found.http_headers
-        self._transport.headers |= forwarded(headers or {}, self._listed, "http_headers")
-        emulated = None if found is None else found.emulated_headers
-        self._transport.headers |= forwarded(emulated_headers or {}, emulated, "emulated_headers")
+        self._declared_headers = None if proxy_hooks is None else proxy_hooks.http_headers
+        self._transport.headers |= forwarded_headers(headers or {}, self._declared_headers, "http_headers")
+        emulated = None if proxy_hooks is None else proxy_hooks.emulated_headers
+        self._transport.headers |= forwarded_headers(emulated_headers or {}, emulated, "emulated_headers")
         self._cookies, self._cookies_from = dict(cookies or {}), cookies_from
         encoding = "binary" if binary_encoding else "json"
-        self._about = {"transport": transport, "protocol": protocol, "encoding": encoding}
-        self._name = {"name": name, "version": version}
-        self._binary = binary_encoding
-        self._meta = found is not None and found._meta_schema is not None
+        self._client_fields = {"transport": transport, "protocol": protocol, "encoding": encoding}
+        self._connect_fields = {"name": name, "version": version}
+        self._binary_encoding = binary_encoding
+        self._sends_meta = proxy_hooks is not None and proxy_hooks._meta_schema is not None
         if include_connection_meta is not None:
-            self._meta = include_connection_meta
-        self._propagate = propagate_exceptions
-        self._ahead = 0.0
-        self._connected_with: tuple[Any, Sequence[str]] = (ABSENT, ())
-        self._id = ""
-        self._connection = Connection(refreshes="refresh" in self._served, sub_refreshes="sub_refresh" in self._served)
+            self._sends_meta = include_connection_meta
+        self._propagate_exceptions = propagate_exceptions
+        self._ahead = 0.0  # seconds
+        self._connect_arguments: tuple[Any, Sequence[str]] = (NO_PAYLOAD, ())
+        self._client_id = ""
+        self._state = ClientState(refreshes="refresh" in served, sub_refreshes="sub_refresh" in served)
 
-    # What is known of the client.
+    # The state of the client
 
     @property
     def connected(self) -> bool:
-        return self._connection.connected
+        return self._state.connected
 
     @property
     def user(self) -> str:
-        return self._connection.user
+        return self._state.user
 
     @property
     def meta(self) -> Any:
-        return self._connection.meta
+        return self._state.meta
 
     @property
     def channels(self) -> list[str]:
-        """Those it is subscribed to, also by the server."""
-        return list(self._connection.subscriptions)
+        """The channels that the client is subscribed to, by itself or by the server."""
+        return list(self._state.subscriptions)
 
     @property
     def expire_at(self) -> int:
         """Unix seconds; 0: never."""
-        return self._connection.expire_at
+        return self._state.expire_at
 
     @property
     def now(self) -> float:
-        """Unix seconds, by the clock that :meth:`advance` moves; it is also the hooks' where they say ``timedelta``."""
+        """Unix seconds, by the clock that :meth:`advance` moves; results with a timedelta use it too."""
         with clock.ahead(self._ahead):
             return clock.now()
 
-    # What a client does.
+    # What the client does
 
-    def connect(self, data: Any = ABSENT, *, channels: Sequence[str] = ()) -> Exchange:
+    def connect(self, data: Any = NO_PAYLOAD, *, channels: Sequence[str] = ()) -> Exchange:
         """Connect.
 
         :param data: JSON, or bytes.
-        :param channels: server-side subscriptions that the client wishes for.
+        :param channels: server-side subscriptions that the client asks for.
         """
         if self.connected:
-            raise RuntimeError("the client is connected already; a second one is another ProxyClient")
-        self._connected_with = (data, channels)
-        self._id = str(uuid.uuid4())
+            raise RuntimeError("the client is connected already: use another ProxyClient for a second one")
+        self._connect_arguments = (data, channels)
+        self._client_id = str(uuid.uuid4())
         cookies = cookie_header(self._cookies, self._cookies_from)
         if self._cookies or self._cookies_from is not None:
-            self._transport.headers.pop("Cookie", None)  # of an earlier connection, from before a logout
+            self._transport.headers.pop("Cookie", None)  # of an earlier connection, such as before a logout
         if cookies:
-            self._transport.headers |= forwarded({"Cookie": cookies}, self._listed, "http_headers")
-        step = self._ask("connect", {**self._name, "data": data, "channels": list(channels)})
-        if step.allowed:
-            self._connection.open(step)
-        return step
+            self._transport.headers |= forwarded_headers({"Cookie": cookies}, self._declared_headers, "http_headers")
+        exchange = self._call("connect", {**self._connect_fields, "data": data, "channels": list(channels)})
+        if exchange.allowed:
+            self._state.connect(exchange)
+        return exchange
 
     def reconnect(self) -> Exchange:
-        """Connect again with the same data, after a disconnect or instead of the present connection."""
-        self._connection.close()
-        data, channels = self._connected_with
+        """Connect again with the same data; ends the present connection, if any."""
+        self._state.disconnect()
+        data, channels = self._connect_arguments
         return self.connect(data, channels=channels)
 
     def disconnect(self) -> None:
-        self._connection.close()
+        self._state.disconnect()
 
     def server_disconnect(self, disconnect: type[Disconnect] | Disconnect | int) -> Exchange:
-        """What the application's call of Centrifugo's API does: the client is disconnected; it may come back."""
+        """Disconnect the client, as the application does with Centrifugo's server API."""
         self._require_connected()
-        if isinstance(disconnect, int):
-            code, reason = disconnect, DISCONNECTS.get(disconnect, "")
-        else:
-            code, reason = disconnect.code, disconnect.reason
-        self._connection.close()
-        why = "the server's API was asked to"
-        comes_back = not disconnect_is_terminal(code)
-        return Exchange(
-            event="connect", outcome="disconnected", code=code, reason=reason, comes_back=comes_back, why=why
-        )
+        self._state.disconnect()
+        return disconnect_by_server(disconnect)
 
-    def subscribe(self, channel: str, data: Any = ABSENT) -> Exchange:
-        """Subscribe. What Centrifugo decides by itself it decides here too: names, ``$`` and ``#`` channels."""
+    def subscribe(self, channel: str, data: Any = NO_PAYLOAD) -> Exchange:
+        """Subscribe. Invalid names and channels with ``$`` and ``#`` are decided without the application, as there."""
         self._require_connected()
-        if (decided := decide_locally(channel, self.user, self._connection.subscriptions)) is not None:
+        if (decided := decide_locally(channel, self.user, self._state.subscriptions)) is not None:
             if decided.allowed:
-                self._connection.subscribe(channel, None)
+                self._state.subscribe(channel, None)
             return decided
-        step = self._ask("subscribe", {"channel": channel, "data": data})
-        if step.allowed:
-            self._connection.subscribe(channel, step.result)
-        return self._applied(step)
+        exchange = self._call("subscribe", {"channel": channel, "data": data})
+        if exchange.allowed:
+            self._state.subscribe(channel, exchange.result)
+        return self._apply(exchange)
 
     def unsubscribe(self, channel: str) -> None:
-        self._connection.subscriptions.pop(channel, None)
+        self._state.subscriptions.pop(channel, None)
 
-    def publish(self, channel: str, data: Any = ABSENT) -> Exchange:
+    def publish(self, channel: str, data: Any = NO_PAYLOAD) -> Exchange:
         self._require_connected()
-        return self._applied(self._ask("publish", {"channel": channel, "data": data}))
+        return self._apply(self._call("publish", {"channel": channel, "data": data}))
 
-    def rpc(self, method: str, data: Any = ABSENT) -> Exchange:
+    def rpc(self, method: str, data: Any = NO_PAYLOAD) -> Exchange:
         self._require_connected()
-        return self._applied(self._ask("rpc", {"method": method, "data": data}))
+        return self._apply(self._call("rpc", {"method": method, "data": data}))
 
-    def map_publish(self, channel: str, key: str, data: Any = ABSENT) -> Exchange:
+    def map_publish(self, channel: str, key: str, data: Any = NO_PAYLOAD) -> Exchange:
         self._require_connected()
-        return self._applied(self._ask("map_publish", {"channel": channel, "key": key, "data": data}))
+        return self._apply(self._call("map_publish", {"channel": channel, "key": key, "data": data}))
 
     def map_remove(self, channel: str, key: str) -> Exchange:
         self._require_connected()
-        return self._applied(self._ask("map_remove", {"channel": channel, "key": key}))
+        return self._apply(self._call("map_remove", {"channel": channel, "key": key}))
 
-    # What Centrifugo does by itself.
+    # What Centrifugo does by itself
 
     def refresh(self) -> Exchange:
-        """Let the refresh happen now."""
+        """Refresh the connection now."""
         self._require_connected()
-        return self._applied(self._ask("refresh", {}))
+        return self._apply(self._call("refresh", {}))
 
     def sub_refresh(self, channel: str) -> Exchange:
-        """Let the refresh of a subscription happen now."""
+        """Refresh a subscription now."""
         self._require_connected()
-        if channel not in self._connection.subscriptions:
+        if channel not in self._state.subscriptions:
             raise RuntimeError(f"the client is not subscribed to {channel!r}, but to {self.channels}")
-        return self._applied(self._ask("sub_refresh", {"channel": channel}), channel)
+        return self._apply(self._call("sub_refresh", {"channel": channel}), channel)
 
     def shared_poll_refresh(self, channel: str, keys: Mapping[str, int] | Sequence[str]) -> Exchange:
-        """Poll keys, with the versions that are known if it is a dict; no client needs to be connected."""
+        """Poll keys; needs no connected client.
+
+        :param keys: as a mapping with the version of each that Centrifugo has, 0 for none.
+        """
         versions = keys if isinstance(keys, Mapping) else dict.fromkeys(keys, 0)
         items = [{"key": key, **({"version": version} if version else {})} for key, version in versions.items()]
-        return self._ask("shared_poll_refresh", {"channel": channel, "items": items}, client=False)
+        return self._call("shared_poll_refresh", {"channel": channel, "items": items})
 
     def cache_empty(self, channel: str) -> Exchange:
-        """Centrifugo PRO; no client needs to be connected."""
-        return self._ask("cache_empty", {"channel": channel}, client=False)
+        """Centrifugo PRO; needs no connected client."""
+        return self._call("cache_empty", {"channel": channel})
 
     def state(self, events: Sequence[Mapping[str, Any]]) -> Exchange:
-        """Centrifugo PRO: a batch of ``{"time_ms": ..., "channel": ..., "type": ...}``; needs no connected client."""
-        return self._ask("state", {"events": [dict(event) for event in events]}, client=False)
+        """Centrifugo PRO; needs no connected client.
+
+        :param events: each ``{"time_ms": ..., "channel": ..., "type": ...}``.
+        """
+        return self._call("state", {"events": [dict(event) for event in events]})
 
     def advance(self, **time: float) -> list[Exchange]:
-        """Move the clock: ``advance(minutes=5)``. What the server would do meanwhile happens, and is returned.
+        """Move the clock, as in ``advance(minutes=5)``; returns the refreshes and expiries of that time.
 
-        :raises ValueError: if it would go back.
+        :param time: the arguments of a timedelta.
+        :raises ValueError: if it is negative.
         """
         seconds = timedelta(**time).total_seconds()
         if seconds < 0:
-            raise ValueError(f"the clock goes forward only, not by {seconds} s")
-        end, happened = self._ahead + seconds, list[Exchange]()
+            raise ValueError(f"the clock only moves forward, not by {seconds} s")
+        end, exchanges = self._ahead + seconds, list[Exchange]()
         start = self.now - self._ahead
-        while self.connected and (due := self._connection.due()) is not None and due.moment <= start + end:
-            # Not before it, in the second in which it comes.
-            self._ahead = max(self._ahead, math.ceil(due.moment - start))
-            happened.append(self._happen(due))
+        while self.connected and (event := self._state.next_timed_event()) is not None and event.time <= start + end:
+            # Rounded up, so that the second of the event has begun.
+            self._ahead = max(self._ahead, math.ceil(event.time - start))
+            exchanges.append(self._happen(event))
         self._ahead = max(end, self._ahead)
-        return happened
+        return exchanges
 
-    def _happen(self, due: Due) -> Exchange:
-        if due.asked:
-            return self.refresh() if due.channel is None else self.sub_refresh(due.channel)
-        why = f"expire_at has passed, and no {due.event} hook is there to be asked"
-        if due.channel is None:
-            code, reason = 3005, DISCONNECTS[3005]
-        else:
-            code, reason = UNSUBSCRIBE_EXPIRED, DISCONNECTS[3006]
-        step = Exchange(event=due.event, outcome="expired", code=code, reason=reason, comes_back=True, why=why)
-        return self._applied(step, due.channel)
+    def _happen(self, event: TimedEvent) -> Exchange:
+        if event.calls_application:
+            return self.refresh() if event.channel is None else self.sub_refresh(event.channel)
+        return self._apply(expire_locally(event.event), event.channel)
 
     def _require_connected(self) -> None:
         if not self.connected:
-            raise RuntimeError("the client is not connected: connect() was not called or not allowed, or it has ended")
+            raise RuntimeError(
+                "the client is not connected: connect() was not called or not allowed, or the client left"
+            )
 
-    def _applied(self, step: Exchange, channel: str | None = None) -> Exchange:
-        self._connection.apply(step, channel, int(self.now))
-        return step
+    def _apply(self, exchange: Exchange, channel: str | None = None) -> Exchange:
+        self._state.apply(exchange, channel, int(self.now))
+        return exchange
 
-    def _ask(self, event: str, fields: dict[str, Any], client: bool = True) -> Exchange:
+    def _call(self, event: str, fields: Mapping[str, Any]) -> Exchange:
+        """Send a request with these fields and those of the client, if the event has a client."""
         if event not in self._transport.urls:
-            raise LookupError(f"no URL is given for {event}: urls={{{event!r}: ...}}")
-        if client:
-            known = {"client": self._id, **self._about} | ({} if event == "connect" else {"user": self.user})
-            if self._meta and event != "connect" and self.meta is not None:
+            raise LookupError(f"no URL is given for {event}: pass urls={{{event!r}: ...}}")
+        request_class, known = EVENTS[event].request, dict[str, Any]()
+        if issubclass(request_class, ClientRequest):
+            known |= {"client": self._client_id, **self._client_fields}
+        if issubclass(request_class, UserRequest):
+            known["user"] = self.user
+            if self._sends_meta and self.meta is not None:
                 known["meta"] = self.meta
-            fields = known | fields
-        request = body_of(event, fields, self._binary)
-        reply = self._transport.send(event, compact(request).encode(), self._ahead)
-        if reply.error is not None and self._propagate:
-            raise reply.error
+        request = request_body(event, known | dict(fields), self._binary_encoding)
+        response = self._transport.send(event, to_go_json(request).encode(), self._ahead)
+        if response.error is not None and self._propagate_exceptions:
+            raise response.error
         verdict = judge(
             event,
-            reply.status,
-            reply.body,
-            protocol=self._about["protocol"],
-            transport=self._about["transport"],
+            response.status,
+            response.body,
+            protocol=self._client_fields["protocol"],
+            transport=self._client_fields["transport"],
             request=request,
             now=self.now,
         )
-        return raise_if_misread(exchange_of(verdict, request, reply))
+        return raise_if_misread(exchange_of(verdict, request, response))

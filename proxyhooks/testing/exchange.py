@@ -1,45 +1,48 @@
-"""The steps of a test client: verdicts with what led to them, and those that need no application."""
+"""Exchanges: a request, the application's reply, and the verdict on it; also those that need no request."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from .._wire.codes import ERRORS
+from .._wire.codes import DISCONNECTS, ERRORS, UNSUBSCRIBE_EXPIRED, disconnect_is_terminal
 from ..centrifugo.replies.verdict import Verdict
-from .transport import AppResponse, compact
+from ..exceptions import Disconnect
+from .transport import AppResponse, to_go_json
 
-_MAX_CHANNEL: Final = 255
+_MAX_CHANNEL_LENGTH: Final = 255
 
 
 recent: Final[deque[Exchange]] = deque(maxlen=20)
-"""The last steps of all clients, for the report of a test that fails."""
+"""The last exchanges of all clients, for the report of a test that fails."""
 
 
 class MisreadReply(AssertionError):
-    """Centrifugo would misread what the application answered, or follow it elsewhere, or never get to a hook."""
+    """Centrifugo would misread the reply, or follow a redirect, or the request reached no hook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Exchange(Verdict):
-    """A verdict, with what led to it."""
+    """A verdict with the request and the reply that led to it."""
 
     request: dict[str, Any] | None = None
-    """As it was sent; ``None`` where Centrifugo asks nobody."""
+    """As it was sent; None if Centrifugo decides without the application."""
     status: int | None = None
+    """Of the reply."""
     reply: bytes | None = None
+    """The body."""
 
     def __post_init__(self) -> None:
         recent.append(self)
 
     def __repr__(self) -> str:
-        said = {"code": self.code, "message": self.message, "reason": self.reason}
-        words = [self.outcome, *(f"{name}={value!r}" for name, value in said.items() if value is not None)]
+        details = {"code": self.code, "message": self.message, "reason": self.reason}
+        words = [self.outcome, *(f"{name}={value!r}" for name, value in details.items() if value is not None)]
         lines = [f"<{self.event}: {' '.join(words)}>"]
         if self.request is not None:
-            lines.append(f"  request: {compact(self.request)}")
+            lines.append(f"  request: {to_go_json(self.request)}")
         if self.reply is not None:
             lines.append(f"  reply:   {self.status} {self.reply.decode('utf-8', 'replace')}")
         lines.append(f"  why:     {self.why}")
@@ -47,41 +50,68 @@ class Exchange(Verdict):
         return "\n".join(lines)
 
 
-def exchange_of(verdict: Verdict, request: dict[str, Any], reply: AppResponse) -> Exchange:
-    """The verdict, with what led to it."""
-    given = {name: getattr(verdict, name) for name in Verdict.__slots__}
-    if reply.location is not None and verdict.outcome == "redirected":
-        given["why"] += f"; it leads to {reply.location}"
-    return Exchange(**given, request=request, status=reply.status, reply=reply.body)
+def exchange_of(verdict: Verdict, request: dict[str, Any], response: AppResponse) -> Exchange:
+    """The verdict with the request and the response that led to it."""
+    attributes = {name: getattr(verdict, name) for name in Verdict.__slots__}
+    if response.location is not None and verdict.outcome == "redirected":
+        attributes["why"] += f"; it leads to {response.location}"
+    return Exchange(**attributes, request=request, status=response.status, reply=response.body)
 
 
-def raise_if_misread(step: Exchange) -> Exchange:
-    """The step, if Centrifugo and the application understand each other.
+def raise_if_misread(exchange: Exchange) -> Exchange:
+    """Return the exchange, unless Centrifugo misreads the reply.
 
-    :raises MisreadReply: if not.
+    :raises MisreadReply: if it does, or if it follows a redirect, or if the request reached no hook.
     """
-    if step.misread or step.outcome == "redirected" or (step.status is not None and 400 <= step.status < 500):
-        raise MisreadReply(f"Centrifugo would misread this reply, or never got to a hook\n{step!r}")
-    return step
+    client_error = exchange.status is not None and 400 <= exchange.status < 500
+    if exchange.misread or exchange.outcome == "redirected" or client_error:
+        raise MisreadReply(f"Centrifugo would misread this reply, or the request reached no hook\n{exchange!r}")
+    return exchange
 
 
 def decide_locally(channel: str, user: str, subscribed: Container[str]) -> Exchange | None:
-    """What Centrifugo answers a subscription without asking; ``None``: it asks."""
-    if not channel.isascii() or not 0 < len(channel) <= _MAX_CHANNEL:
-        return _refusal(107, f"{channel!r} is no channel: 1 to {_MAX_CHANNEL} characters of ASCII")
+    """What Centrifugo decides about a subscription by itself; None if it asks the application.
+
+    :param user: the id of the client's user.
+    :param subscribed: the channels that the client is subscribed to.
+    """
+    if not channel.isascii() or not 0 < len(channel) <= _MAX_CHANNEL_LENGTH:
+        return _refused(107, f"{channel!r} is no channel: a name is 1 to {_MAX_CHANNEL_LENGTH} characters of ASCII")
     if channel in subscribed:
-        return _refusal(105, "the client is subscribed already")
+        return _refused(105, "the client is subscribed already")
     if channel.startswith("$"):
-        return _refusal(103, "channels that start with $ need a token")
+        return _refused(103, "a channel that starts with $ needs a token")
     if "#" in channel:
         users = channel.rpartition("#")[2].split(",")
         if user not in users:
-            return _refusal(103, f"the channel is that of {users}, and Centrifugo does not ask about it")
-        return Exchange(
-            event="subscribe", outcome="allowed", why="the channel names the user, so Centrifugo does not ask"
-        )
+            return _refused(103, f"the channel belongs to the users {users}; Centrifugo does not ask the application")
+        why = "the channel names the user; Centrifugo does not ask the application"
+        return Exchange(event="subscribe", outcome="allowed", why=why)
     return None
 
 
-def _refusal(code: int, why: str) -> Exchange:
+def expire_locally(event: Literal["refresh", "sub_refresh"]) -> Exchange:
+    """The end of a connection or subscription that the application cannot refresh."""
+    code, reason = (3005, DISCONNECTS[3005]) if event == "refresh" else (UNSUBSCRIBE_EXPIRED, DISCONNECTS[3006])
+    why = f"expire_at has passed, and the application has no {event} hook"
+    return Exchange(event=event, outcome="expired", code=code, reason=reason, comes_back=True, why=why)
+
+
+def disconnect_by_server(disconnect: type[Disconnect] | Disconnect | int) -> Exchange:
+    """The disconnect that the application has asked for with Centrifugo's server API."""
+    if isinstance(disconnect, int):
+        code, reason = disconnect, DISCONNECTS.get(disconnect, "")
+    else:
+        code, reason = disconnect.code, disconnect.reason
+    return Exchange(
+        event="connect",
+        outcome="disconnected",
+        code=code,
+        reason=reason,
+        comes_back=not disconnect_is_terminal(code),
+        why="the application has called the server API",
+    )
+
+
+def _refused(code: int, why: str) -> Exchange:
     return Exchange(event="subscribe", outcome="refused", code=code, message=ERRORS[code].message, why=why)

@@ -1,4 +1,4 @@
-"""Requests as Centrifugo sends them, and the way into the application, for the test client."""
+"""Requests as Centrifugo writes them, and how they reach the application without a network."""
 
 from __future__ import annotations
 
@@ -16,81 +16,82 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from .._dispatch.events import EVENTS
+from .._dispatch.events import EVENTS, Event
 from .._settings.secrets import SECRET_HEADER
 from .._wire import clock
 from .._wire.fields import fields_of
 from .._wire.requests import ClientRequest
 
-ABSENT: Final[Any] = object()
-"""For a payload: not there, which is not JSON null."""
-# Go writes these so, that JSON may stand in a page.
-_ESCAPED: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-_EVENTS_WITH_USER: Final = ("refresh", "subscribe", "sub_refresh", "publish", "rpc")
+NO_PAYLOAD: Final[Any] = object()
+"""In place of a payload, for a request without a payload; ``None`` is JSON null."""
+# Go escapes these characters, so that the JSON can be part of an HTML page.
+_GO_ESCAPES: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 @dataclass(frozen=True, slots=True)
 class AppResponse:
-    """What came back."""
+    """The application's response."""
 
     status: int
     body: bytes
     location: str | None = None
     """Of a redirect."""
     error: BaseException | None = None
-    """What nobody in the application handled."""
+    """An exception that the application has not handled."""
 
 
-def compact(value: Any) -> str:
-    """JSON as Go writes it."""
-    return _text(value).translate(_ESCAPED)
+def to_go_json(value: Any) -> str:
+    """JSON as Go's encoder writes it."""
+    return _to_browser_json(value).translate(_GO_ESCAPES)
 
 
-def _text(value: Any) -> str:
-    """JSON as browsers write it."""
+def _to_browser_json(value: Any) -> str:
+    """JSON as ``JSON.stringify`` writes it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _place(event: str, name: str) -> int:
-    """Centrifugo writes ``meta`` last, but in subscribe, where the payload is."""
-    if event == "subscribe":
-        return 2 if name == "data" else 1 if name == "meta" else 0
-    return 1 if name == "meta" else 0
+def _position(event: Event, field_name: str) -> int:
+    """The sort key of a field: Centrifugo writes ``meta`` last, or in some events before ``data``."""
+    if field_name == "meta":
+        return 1
+    return 2 if field_name == "data" and event.data_follows_meta else 0
 
 
-def body_of(event: str, fields: Mapping[str, Any], binary: bool) -> dict[str, Any]:
-    """The fields in Centrifugo's order; empty ones are left out, as it does."""
-    request: Any = EVENTS[event].request
+def request_body(event_name: str, values: Mapping[str, Any], binary_encoding: bool) -> dict[str, Any]:
+    """The request with these values, in Centrifugo's order; empty values are left out, as there."""
+    event = EVENTS[event_name]
+    request: Any = event.request
     body: dict[str, Any] = {}
-    for one in sorted(fields_of(request), key=lambda one: _place(event, one.name)):
-        value = fields.get(one.name, ABSENT)
-        if one.name == "user" and event in _EVENTS_WITH_USER:
-            body["user"] = value
-        elif one.base64_name is not None:
-            if value is ABSENT:
-                continue
-            if binary or isinstance(value, bytes):
-                raw = value if isinstance(value, bytes) else _text(value).encode()
-                body[one.base64_name] = base64.b64encode(raw).decode()
-            else:
-                body[one.name] = value
-        elif value is not ABSENT and (one.name == "meta" or value not in ("", None, 0, [])):
-            body[one.name] = value
+    for wire_field in sorted(fields_of(request), key=lambda wire_field: _position(event, wire_field.name)):
+        name, base64_name = wire_field.name, wire_field.base64_name
+        value = values.get(name, NO_PAYLOAD)
+        if value is NO_PAYLOAD:
+            continue
+        may_be_empty = base64_name is not None or name == "meta" or (name == "user" and not event.omits_anonymous_user)
+        if base64_name is not None and (binary_encoding or isinstance(value, bytes)):
+            payload = value if isinstance(value, bytes) else _to_browser_json(value).encode()
+            body[base64_name] = base64.b64encode(payload).decode()
+        elif may_be_empty or value not in ("", None, 0, []):
+            body[name] = value
     return body
 
 
 @dataclass(slots=True)
 class AppTransport:
-    """Where the requests go."""
+    """Sends requests to a Flask application through its WSGI interface."""
 
     app: Flask
     urls: Mapping[str, str]
+    """By event."""
     secret: str | None = field(repr=False)
     headers: dict[str, str] = field(default_factory=dict)
-    """Those of the client that are forwarded, where there is a client."""
+    """The client's headers that Centrifugo forwards; only sent for events of a client."""
 
     def send(self, event: str, body: bytes, ahead: float) -> AppResponse:
-        """Ask the application, in a context of its own: nothing that was pushed or set around it is seen in it."""
+        """Send a request in an empty context, so that no context variable of the caller is visible to the application.
+
+        :param ahead: seconds by which the application's clock is ahead, where it resolves a timedelta.
+        """
         return contextvars.Context().run(self._send, event, body, ahead)
 
     def _send(self, event: str, body: bytes, ahead: float) -> AppResponse:
@@ -108,36 +109,39 @@ class AppTransport:
         ).get_environ()
         unhandled: list[BaseException] = []
 
-        def note(_: Flask, exception: BaseException, **__: Any) -> None:
+        def record(_: Flask, exception: BaseException, **__: Any) -> None:
             unhandled.append(exception)
 
-        with clock.ahead(ahead), got_request_exception.connected_to(note, sender=self.app):
+        with clock.ahead(ahead), got_request_exception.connected_to(record, sender=self.app):
             try:
-                parts, status, sent = run_wsgi_app(self.app, environ, buffered=True)
-                reply = b"".join(parts)
-            except Exception as error:  # TESTING lets them through
+                chunks, status, response_headers = run_wsgi_app(self.app, environ, buffered=True)
+                response = b"".join(chunks)
+            except Exception as error:  # an application in TESTING mode does not handle exceptions
                 return AppResponse(500, b"", error=error)
-        return AppResponse(int(status.split()[0]), reply, sent.get("Location"), unhandled[0] if unhandled else None)
+        location = response_headers.get("Location")
+        return AppResponse(int(status.split()[0]), response, location, unhandled[0] if unhandled else None)
 
 
-def forwarded(given: Mapping[str, str], listed: tuple[str, ...] | None, setting: str) -> dict[str, str]:
-    """The headers, if Centrifugo would forward them.
+def forwarded_headers(headers: Mapping[str, str], declared: tuple[str, ...] | None, parameter: str) -> dict[str, str]:
+    """The headers, if Centrifugo forwards them.
 
-    :raises ValueError: if one is not listed.
+    :param declared: the names that the hooks declare; None if every header is forwarded.
+    :param parameter: of ``ProxyHooks``, for the message.
+    :raises ValueError: if a header is not declared.
     """
-    for name in given:
-        if listed is not None and name.lower() not in {header.lower() for header in listed}:
+    for name in headers:
+        if declared is not None and name.lower() not in {header.lower() for header in declared}:
             raise ValueError(
                 f"Centrifugo would not forward {name}, which the hooks do not declare: "
-                f"ProxyHooks({setting}={[*listed, name]!r})"
+                f"ProxyHooks({parameter}={[*declared, name]!r})"
             )
-    return dict(given)
+    return dict(headers)
 
 
 def cookie_header(cookies: Mapping[str, str], client: FlaskClient | None) -> str:
-    """The Cookie header of a browser with these cookies, and those of Flask's test client."""
+    """The Cookie header with these cookies and those of a test client of Flask."""
     pairs = dict(cookies)
     if client is not None:
-        # Werkzeug lets one ask only for cookies whose names one knows.
+        # Werkzeug's public method returns a cookie by its name only, and the names are unknown here.
         pairs |= {cookie.key: cookie.value for cookie in (client._cookies or {}).values()}
     return "; ".join(f"{name}={value}" for name, value in pairs.items())

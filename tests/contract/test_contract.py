@@ -1,4 +1,4 @@
-"""The contract for the front end: what it says, and that TypeScript takes it."""
+"""The contract with the front end, and that its TypeScript compiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask import Flask
 from marshmallow import INCLUDE, Schema, fields, validate
 
 from examples.rooms import create_app
-from proxyhooks import ChannelPattern, Error, ProxyHooks, PublishResult, RPCResult, SubscribeResult
+from proxyhooks import ChannelPattern, Error, ProxyHooks, PublishResult, RPCResult, SetupError, SubscribeResult
 from proxyhooks.cli import centrifugo
 from proxyhooks.contract import contract_of
 from proxyhooks.contract.typescript import typescript
@@ -71,7 +71,7 @@ def hooks(app: Flask) -> ProxyHooks:
     return hooks
 
 
-def test_what_is_sent_and_what_is_got_are_apart(hooks: ProxyHooks) -> None:
+def test_loaded_and_dumped_fields_are_separate(hooks: ProxyHooks) -> None:
     contract = contract_of(hooks)
     sent, got = contract["$defs"]["Note"]["properties"], contract["$defs"]["NoteResult"]["properties"]
     assert "secret" in sent
@@ -93,7 +93,7 @@ def test_what_is_sent_and_what_is_got_are_apart(hooks: ProxyHooks) -> None:
     assert json.loads(json.dumps(contract)) == contract
 
 
-def test_every_reference_leads_somewhere(hooks: ProxyHooks) -> None:
+def test_every_reference_has_a_definition(hooks: ProxyHooks) -> None:
     contract = contract_of(hooks)
 
     def references(value: Any) -> set[str]:
@@ -105,7 +105,7 @@ def test_every_reference_leads_somewhere(hooks: ProxyHooks) -> None:
     assert references(contract) <= {f"#/$defs/{name}" for name in contract["$defs"]}
 
 
-def test_a_schema_has_one_name_on_both_sides_and_another_of_that_name_has_a_number(app: Flask) -> None:
+def test_a_schema_has_the_same_name_in_both_directions_and_another_class_a_number(app: Flask) -> None:
     class ItemSchema(Schema):
         price = fields.Decimal(as_string=True)
 
@@ -132,7 +132,7 @@ def test_a_schema_has_one_name_on_both_sides_and_another_of_that_name_has_a_numb
     assert contract["$defs"][third]["properties"] == {"third": {"type": "boolean"}}
 
 
-def test_it_is_the_same_each_time(hooks: ProxyHooks) -> None:
+def test_the_contract_is_the_same_each_time(hooks: ProxyHooks) -> None:
     assert typescript(contract_of(hooks)) == typescript(contract_of(hooks))
 
 
@@ -181,7 +181,7 @@ OPTIONS += ["--module", "nodenext", "--moduleResolution", "nodenext", "--lib", "
 
 
 @pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
-def test_typescript_takes_it_and_its_functions_write_what_matches(hooks: ProxyHooks, tmp_path: Path) -> None:
+def test_typescript_compiles_and_its_functions_return_channels_that_match(hooks: ProxyHooks, tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "contract.ts").write_text(typescript(contract_of(hooks)))
     (tmp_path / "program.ts").write_text(PROGRAM)
@@ -198,7 +198,7 @@ def test_typescript_takes_it_and_its_functions_write_what_matches(hooks: ProxyHo
 
 
 @pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
-def test_typescript_takes_that_of_the_rooms(tmp_path: Path) -> None:
+def test_the_typescript_of_the_rooms_example_compiles(tmp_path: Path) -> None:
     app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
     written = app.test_cli_runner().invoke(centrifugo, ["export", "typescript"])
     (tmp_path / "contract.ts").write_text(written.stdout)
@@ -207,7 +207,20 @@ def test_typescript_takes_that_of_the_rooms(tmp_path: Path) -> None:
     assert "RoomIsFull" in written.stdout
 
 
-def test_drift_is_found(hooks: ProxyHooks, app: Flask, tmp_path: Path) -> None:
+def test_without_apispec_one_sentence_names_the_remedy(
+    hooks: ProxyHooks, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "apispec", None)
+    with pytest.raises(SetupError, match=r"needs apispec.*: pip install 'proxyhooks\[contract\]'$"):
+        contract_of(hooks)
+    exported = app.test_cli_runner().invoke(centrifugo, ["export", "json"])
+    assert exported.exit_code == 1
+    assert exported.output == (
+        "Error: the contract needs apispec, which is not installed: pip install 'proxyhooks[contract]'\n"
+    )
+
+
+def test_check_finds_differences(hooks: ProxyHooks, app: Flask, tmp_path: Path) -> None:
     runner, path = app.test_cli_runner(), tmp_path / "contract.ts"
     assert runner.invoke(centrifugo, ["export", "typescript", "--output", str(path)]).exit_code == 0
     assert runner.invoke(centrifugo, ["export", "typescript", "--check", str(path)]).exit_code == 0

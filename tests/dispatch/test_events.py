@@ -1,4 +1,4 @@
-"""The table of events: what each answers when a hook refuses, fails, is silent or missing."""
+"""The table of events: the reply to each if a hook returns, refuses, fails or is missing."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from proxyhooks import (
     errors,
 )
 from proxyhooks._dispatch.events import EVENTS
+from proxyhooks.centrifugo.judge import judge
 from tests.support.asking import Ask
 from tests.support.paths import DATA
 
@@ -71,7 +72,7 @@ def error(code: int, message: str, **more: Any) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, **more}}
 
 
-def test_the_table_is_centrifugos() -> None:
+def test_the_table_equals_that_of_centrifugo() -> None:
     table = json.loads((DATA / "messages.json").read_text())["events"]
     assert set(EVENTS) == set(table)
     for name, row in table.items():
@@ -79,6 +80,21 @@ def test_the_table_is_centrifugos() -> None:
         assert (event.request.__name__, event.result.__name__) == (row["request"], row["result"])
         assert event.carries_error == ("error" in row["reply_may_carry"])
         assert event.carries_disconnect == ("disconnect" in row["reply_may_carry"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_and_the_judge_agree_on_empty_and_failed_replies(name: str) -> None:
+    event = EVENTS[name]
+    if event.opens == "connection":
+        outcome = "disconnected"
+    elif event.extends is not None:
+        outcome = "expired"
+    else:
+        outcome = "allowed" if event.carries_disconnect else "ignored"
+    assert judge(name, 200, b"{}").outcome == outcome
+    failed = judge(name, 500, b"")
+    assert (failed.outcome == "grace") == event.failure_is_grace == (event.extends is not None)
+    assert failed.comes_back == (event.opens is not None or event.failure_is_grace)
 
 
 RESULTS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -97,7 +113,7 @@ RESULTS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("event", NAMES)
-def test_a_result(event: str, hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_result_is_sent(event: str, hooks: ProxyHooks, ask: Ask) -> None:
     result, written = RESULTS[event]
     getattr(hooks, event)(lambda req: result)
     assert answered(ask, event) == {"result": written}
@@ -152,7 +168,7 @@ def test_none_returned(event: str, hooks: ProxyHooks, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("event", NAMES)
-def test_an_unexpected_exception_stays_one(
+def test_an_unexpected_exception_is_500_and_logged(
     event: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     raising(hooks, event, RuntimeError("the password is hunter2"))
@@ -182,7 +198,7 @@ UNMATCHED = {
 
 
 @pytest.mark.parametrize("event", ROUTED)
-def test_hooks_exist_and_none_matches(
+def test_a_channel_or_method_without_a_hook_is_refused(
     event: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     getattr(hooks, event)("known")(lambda req: RESULTS[event][0])
@@ -212,7 +228,7 @@ def test_the_warning_names_patterns_that_nearly_matched(
     assert "no hook for publish of 'rooms'; 'rooms:<int:room_id>' does not match it" in caplog.text
 
 
-def test_warnings_about_unknown_names_have_a_bound(
+def test_the_number_of_warnings_about_unknown_names_is_limited(
     hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     hooks.rpc("known")(lambda req: RPCResult())
@@ -223,7 +239,7 @@ def test_warnings_about_unknown_names_have_a_bound(
 
 
 @pytest.mark.parametrize("temporary", [100, 111, 113])
-def test_builtin_temporary_errors_say_so(temporary: int, hooks: ProxyHooks, ask: Ask) -> None:
+def test_builtin_temporary_errors_are_sent_as_temporary(temporary: int, hooks: ProxyHooks, ask: Ask) -> None:
     raising(hooks, "rpc", errors.by_code(temporary))
     body = answered(ask, "rpc")
     assert body["error"]["temporary"] is True
@@ -261,7 +277,7 @@ def test_a_hostile_payload_of_a_one_way_client_keeps_it_away(hooks: ProxyHooks, 
         assert (response.json if response.status_code == 200 else response.status_code) == expected
 
 
-def test_refusals_that_were_tampered_with_are_failures(hooks: ProxyHooks, ask: Ask) -> None:
+def test_refusals_with_attributes_of_wrong_types_are_failures(hooks: ProxyHooks, ask: Ask) -> None:
     def broken(name: str, value: Any, refusal: Any) -> Any:
         setattr(refusal, name, value)
         return refusal
@@ -313,7 +329,7 @@ def aborting(status: int) -> Any:
 
 
 @pytest.mark.parametrize(("status", "expected"), STATUSES)
-def test_an_abort_becomes_the_refusal_it_means(status: int, expected: Any, hooks: ProxyHooks, ask: Ask) -> None:
+def test_an_abort_becomes_the_error_for_its_status(status: int, expected: Any, hooks: ProxyHooks, ask: Ask) -> None:
     hooks.publish(aborting(status))
     assert answered(ask, "publish") == expected
 
@@ -328,7 +344,7 @@ def test_an_abort_on_refresh(event: str, status: int, expected: Any, hooks: Prox
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 302, 307])
-def test_an_abort_with_a_response_of_its_own_lets_nobody_in(
+def test_an_abort_with_a_response_below_400_is_500(
     status: int, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     def hook(req: Any) -> Any:
@@ -336,10 +352,10 @@ def test_an_abort_with_a_response_of_its_own_lets_nobody_in(
 
     hooks.connect(hook)
     assert answered(ask, "connect") == 500
-    assert f"aborted with a response of its own, {status}" in caplog.text
+    assert f"aborted with a response of status {status}" in caplog.text
 
 
-def test_an_abort_with_a_refusing_response_is_the_refusal(hooks: ProxyHooks, ask: Ask) -> None:
+def test_an_abort_with_a_4xx_response_is_a_refusal(hooks: ProxyHooks, ask: Ask) -> None:
     def hook(req: Any) -> Any:
         abort(Response("no", 403))
 
@@ -368,7 +384,7 @@ def test_an_http_exception_without_a_code_is_a_failure(hooks: ProxyHooks, ask: A
         (RPCResult(data={"a": {1}}), "RPCResult['data']['a'] is {1}"),
     ],
 )
-def test_the_wrong_thing_returned_is_500_and_the_log_names_the_hook(
+def test_a_wrong_return_value_is_500_and_the_log_names_the_hook(
     returned: Any, hint: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     hooks.rpc(lambda req: returned)
@@ -390,7 +406,7 @@ def test_bytes_that_are_no_json_are_not_given_to_a_client_that_speaks_json(
     for given, expected in ((b"\xff", 500), (b"text", 500), (b"[1]", 200), (b"", 200)):
         data = given
         assert ask(event, protocol="json").status_code == expected
-    assert "data is bytes that are no JSON, for clients that speak JSON" in caplog.text
+    assert "data is bytes that are no JSON, and the client speaks JSON" in caplog.text
     data = b"\xff"
     assert ask(event, protocol="protobuf", encoding="binary").json == {"result": {**extra, "b64data": "/w=="}}
 
@@ -439,6 +455,6 @@ def test_an_expire_at_that_has_passed_is_a_final_refusal(
     assert "has passed; for a span from now give a timedelta" in caplog.text
 
 
-def test_nothing_but_the_body_is_in_the_reply(hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_message_with_odd_characters_is_sent_unchanged(hooks: ProxyHooks, ask: Ask) -> None:
     raising(hooks, "rpc", Error(1001, "Zürich \ud800 \x00"))
     assert answered(ask, "rpc") == error(1001, "Zürich \ud800 \x00")

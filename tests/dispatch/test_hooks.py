@@ -27,6 +27,10 @@ from proxyhooks import (
     errors,
 )
 from proxyhooks._dispatch.events import EVENTS
+from proxyhooks._dispatch.index import Index
+from proxyhooks.cli import centrifugo
+from proxyhooks.contract import contract_of
+from proxyhooks.testing import ProxyClient
 from tests.support.asking import Ask
 
 
@@ -94,11 +98,21 @@ def other_name(req: SubscribeRequest, room: int) -> SubscribeResult: ...
 @pytest.mark.parametrize(
     ("event", "arguments", "hook", "hint"),
     [
-        ("subscribe", (), wrong_request, "is given a SubscribeRequest, but its req is annotated as PublishRequest"),
+        ("subscribe", (), wrong_request, "is called with a SubscribeRequest, but req is annotated as PublishRequest"),
         ("subscribe", (), wrong_result, "must return a SubscribeResult, but is annotated to return PublishResult"),
         ("subscribe", (), no_request, "hook(req)"),
-        ("subscribe", ("chat:<int:room_id>",), wrong_variable, "its room_id is int, but is annotated as str"),
-        ("subscribe", ("chat:<uuid:room_id>",), wrong_variable, "its room_id is UUID, but is annotated as str"),
+        (
+            "subscribe",
+            ("chat:<int:room_id>",),
+            wrong_variable,
+            "room_id is int in the pattern, but is annotated as str",
+        ),
+        (
+            "subscribe",
+            ("chat:<uuid:room_id>",),
+            wrong_variable,
+            "room_id is UUID in the pattern, but is annotated as str",
+        ),
         ("subscribe", ("chat:<int:room_id>",), too_few, "hook(req, room_id)"),
         ("subscribe", ("chat:<int:room_id>",), too_many, "'other'"),
         ("subscribe", ("chat:<int:room_id>",), other_name, "hook(req, room_id)"),
@@ -123,7 +137,7 @@ def test_the_message_names_the_file_and_the_line() -> None:
         Hooks().subscribe(wrong_request)  # type: ignore[arg-type]
 
 
-def test_wider_and_unresolvable_annotations_are_left_alone() -> None:
+def test_wider_and_unresolvable_annotations_are_accepted() -> None:
     def base(req: UserRequest) -> SubscribeResult: ...
     def generic(req: SubscribeRequest[dict[str, Any], str]) -> SubscribeResult: ...
     def unknown(req: NotDefinedAnywhere) -> SubscribeResult: ...  # type: ignore[name-defined]  # noqa: F821
@@ -257,6 +271,73 @@ def test_conflicts_that_come_after_the_include_are_found_when_they_are_made() ->
         middle.rpc("b")(lambda req: RPCResult())
 
 
+def test_a_conflict_leaves_every_collection_as_it_was() -> None:
+    rooms, first, second = Hooks(), Hooks(), Hooks()
+    first.include(rooms)
+    second.include(rooms, rpc_prefix="rooms.")
+    second.rpc("rooms.a")(lambda req: RPCResult())
+    before = [registrations(hooks) for hooks in (rooms, first, second)]
+    with pytest.raises(SetupError, match=r"rpc for 'rooms.a' has two hooks"):
+        rooms.rpc("a")(lambda req: RPCResult())  # only the last of the three has it already
+    with pytest.raises(SetupError, match="two hooks"):
+        rooms.include(with_rpc("a"))
+    assert [registrations(hooks) for hooks in (rooms, first, second)] == before
+    rooms.rpc("b")(lambda req: RPCResult())
+    assert [len(registrations(hooks)) for hooks in (rooms, first, second)] == [1, 1, 2]
+
+
+def registrations(hooks: Hooks) -> set[str | None]:
+    patterns = [registration.pattern for registration in hooks.index.registrations()]
+    return {pattern.text if pattern else None for pattern in patterns}
+
+
+def test_hooks_behind_a_prefix_that_conflict_among_themselves_are_refused() -> None:
+    rooms, hooks = Hooks(), Hooks()
+    rooms.rpc(lambda req: RPCResult())
+    rooms.rpc("<path:rest>")(lambda req, rest: RPCResult())
+    with pytest.raises(SetupError, match="two hooks"):
+        hooks.include(rooms, rpc_prefix="rooms.")
+    assert registrations(hooks) == set()
+    hooks.include(rooms)
+
+
+def test_a_hook_registered_after_two_includes_needs_the_same_before_hooks_in_both() -> None:
+    shared, strict, lax, outer = Hooks(), Hooks(), Hooks(), Hooks()
+    strict.before_hook(lambda req: None)
+    for way in (strict, lax):
+        way.include(shared)
+        outer.include(way)
+    with pytest.raises(SetupError, match="two hooks"):
+        shared.rpc("a")(lambda req: RPCResult())
+    assert registrations(outer) == registrations(shared) == set()
+    shared.connect(lambda req: ConnectResult(user="1"))  # no before_hook runs for it
+
+
+def test_each_registration_is_checked_once_in_each_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = checked = 0
+    build, check = Index.__init__, Index._check_one
+
+    def count_build(self: Index, *args: Any) -> None:
+        nonlocal built
+        built += 1
+        build(self, *args)
+
+    def count_check(self: Index, registration: Any) -> None:
+        nonlocal checked
+        checked += 1
+        check(self, registration)
+
+    rooms, app_hooks = Hooks(), Hooks()
+    app_hooks.include(rooms)
+    monkeypatch.setattr(Index, "__init__", count_build)
+    monkeypatch.setattr(Index, "_check_one", count_check)
+    for number in range(10_000):
+        rooms.publish(f"ns{number}:<int:room_id>")(lambda req, room_id: PublishResult())
+    assert (built, checked) == (0, 20_000)  # once for each of the two collections
+    Hooks().include(rooms)
+    assert (built, checked) == (2, 40_000)
+
+
 def with_rpc(name: str) -> Hooks:
     hooks = Hooks()
     hooks.rpc(name)(lambda req: RPCResult())
@@ -278,7 +359,7 @@ def test_one_module_by_two_ways_with_different_before_hooks_is_refused() -> None
         outer.include(way)
     with pytest.raises(SetupError, match="two hooks"):
         other.before_hook(lambda req: None)
-    assert other._before == []
+    assert other._before_hooks == []
 
 
 @pytest.mark.parametrize("prefix", ["<name>:", 5, None])
@@ -329,7 +410,7 @@ def test_a_decorator_may_replace_arguments(hooks: ProxyHooks, ask: Ask) -> None:
         assert ask("rpc", method=method).json == {"result": {"data": "room 7"}}
 
 
-def test_a_function_that_yields_is_no_hook() -> None:
+def test_a_generator_function_is_refused() -> None:
     def generator(req: RPCRequest) -> Any:
         yield RPCResult()
 
@@ -341,10 +422,10 @@ def test_a_function_that_yields_is_no_hook() -> None:
             Hooks().rpc(hook)
 
 
-def test_a_before_hook_for_a_request_that_it_never_gets_is_refused() -> None:
+def test_a_before_hook_annotated_with_another_request_is_refused() -> None:
     def before(req: ConnectRequest) -> None: ...
 
-    with pytest.raises(SetupError, match="is given a UserRequest, but its req is annotated as ConnectRequest"):
+    with pytest.raises(SetupError, match="is called with a UserRequest, but req is annotated as ConnectRequest"):
         Hooks().before_hook(before)  # type: ignore[type-var]
 
 
@@ -394,6 +475,47 @@ def test_one_extension_can_serve_several_applications() -> None:
         hooks.init_app(app)
         response = app.test_client().post("/centrifugo/rpc", json={}, headers={"X-Proxyhooks-Secret": "x"})
         assert response.json == {"result": {"data": 1}}
+
+
+def test_dispatcher_test_client_contract_and_commands_ask_the_same_index(
+    hooks: ProxyHooks, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Index] = []
+    build = Index.__init__
+    monkeypatch.setattr(Index, "__init__", lambda self, *args: (built.append(self), build(self, *args))[1])
+    hooks.connect(lambda req: ConnectResult(user="1"))
+    hooks.rpc("a")(lambda req: RPCResult())
+    client = ProxyClient(app)
+    assert client.connect().allowed
+    assert client.rpc("a").allowed
+    assert contract_of(hooks)["rpc"] == {"a": {"data": None, "result": None}}
+    assert app.test_cli_runner().invoke(centrifugo, ["hooks"]).exit_code == 0
+    assert app.test_cli_runner().invoke(centrifugo, ["call", "rpc", "--method", "a"]).exit_code == 0
+    assert built == []
+
+
+def test_async_hooks_run_as_each_application_runs_them() -> None:
+    async def before(req: UserRequest) -> None: ...
+    async def hook(req: RPCRequest) -> RPCResult:
+        return RPCResult(data=1)
+
+    class CountingFlask(Flask):
+        functions: list[Any]
+
+        def async_to_sync(self, func: Any) -> Any:
+            self.functions.append(func)
+            return super().async_to_sync(func)
+
+    rooms = Hooks()
+    rooms.before_hook(before)
+    rooms.rpc(hook)
+    for _ in range(2):
+        app = CountingFlask("app")
+        app.functions = []
+        ProxyHooks(app, secrets=["x"]).include(rooms)
+        response = app.test_client().post("/centrifugo/rpc", json={}, headers={"X-Proxyhooks-Secret": "x"})
+        assert response.json == {"result": {"data": 1}}
+        assert app.functions == [hook, before]
 
 
 def test_before_hooks_run_outer_first_and_only_for_their_own_and_included(hooks: ProxyHooks, ask: Ask) -> None:
@@ -469,7 +591,7 @@ def test_a_before_hook_takes_the_request_alone() -> None:
         Hooks().before_hook(5)  # type: ignore[type-var]
 
 
-def test_the_index_is_built_once_even_if_many_requests_come_first(
+def test_the_dispatcher_is_built_once_even_if_many_requests_come_at_once(
     hooks: ProxyHooks, ask: Ask, monkeypatch: Any
 ) -> None:
     built: list[int] = []
@@ -484,7 +606,7 @@ def test_the_index_is_built_once_even_if_many_requests_come_first(
     assert built == [1]
 
 
-def test_a_hook_is_still_a_function_to_be_called() -> None:
+def test_a_hook_can_be_called_like_any_function() -> None:
     hooks = Hooks()
 
     @hooks.connect

@@ -1,7 +1,8 @@
-"""Channel patterns: what they accept, what they match, which of several wins, and at what cost."""
+"""Channel patterns: valid ones, channels that match, the order of specificity, and the time it takes."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 import uuid
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_a_pattern_matches_and_writes_the_same_channel(pattern: str, channel: st
         ("a//b", "a/b"),
     ],
 )
-def test_two_channels_never_look_like_one(pattern: str, channel: str) -> None:
+def test_a_pattern_does_not_match_a_similar_channel(pattern: str, channel: str) -> None:
     compiled = ChannelPattern(pattern)
     assert compiled.match(channel) is None
     tree = PatternTree()
@@ -114,7 +115,7 @@ def test_two_channels_never_look_like_one(pattern: str, channel: str) -> None:
         ("<a>:<a>", "a name of its own"),
     ],
 )
-def test_what_is_no_pattern_is_told_so(pattern: Any, hint: str) -> None:
+def test_an_invalid_pattern_is_refused(pattern: Any, hint: str) -> None:
     with pytest.raises(SetupError) as refused:
         ChannelPattern(pattern)
     assert hint in str(refused.value)
@@ -136,7 +137,9 @@ def test_what_is_no_pattern_is_told_so(pattern: Any, hint: str) -> None:
         ("file:<path:p>", {"p": ""}, ValueError),
     ],
 )
-def test_format_refuses_what_would_not_match(pattern: str, variables: dict[str, Any], error: type[Exception]) -> None:
+def test_format_refuses_values_that_would_not_match(
+    pattern: str, variables: dict[str, Any], error: type[Exception]
+) -> None:
     with pytest.raises(error):
         ChannelPattern(pattern).format(**variables)
 
@@ -169,7 +172,7 @@ RANKED = [
         ("other", "<path:all>"),
     ],
 )
-def test_the_more_specific_pattern_wins_in_whatever_order_they_came(
+def test_the_more_specific_pattern_wins_in_any_order_of_registration(
     order: list[str], channel: str, winner: str
 ) -> None:
     tree = PatternTree()
@@ -190,14 +193,14 @@ def test_the_first_place_where_they_differ_decides() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [("chat:<int:a>", "chat:<int:b>"), ("a", "a"), ("<x>:y", "<z>:y")])
-def test_the_same_shape_is_found_out(one: str, other: str) -> None:
+def test_add_returns_the_value_of_the_same_shape(one: str, other: str) -> None:
     tree = PatternTree()
     assert tree.add(ChannelPattern(one), "one") is None
     assert tree.add(ChannelPattern(other), "other") == "one"
 
 
 @pytest.mark.parametrize("pattern", ["x:<int:a>-room", "x:<int:a>.<name>", "x:<int:a>z"])
-def test_what_no_uuid_can_be_is_no_doubt(pattern: str) -> None:
+def test_an_int_and_text_that_no_uuid_contains_are_not_ambiguous(pattern: str) -> None:
     tree = PatternTree()
     assert tree.add(ChannelPattern("x:<uuid:b>"), 1) is None
     assert tree.add(ChannelPattern(pattern), 2) is None
@@ -205,7 +208,7 @@ def test_what_no_uuid_can_be_is_no_doubt(pattern: str) -> None:
 
 @pytest.mark.parametrize("continued", ["-<name>", "a<name>", "f-<name>"])
 @pytest.mark.parametrize("swap", [False, True])
-def test_doubt_between_int_and_uuid_is_refused(swap: bool, continued: str) -> None:
+def test_ambiguous_int_and_uuid_are_refused(swap: bool, continued: str) -> None:
     patterns = [f"x:<int:a>{continued}", "x:<uuid:b>"]
     tree = PatternTree()
     first, second = patterns[::-1] if swap else patterns
@@ -214,7 +217,27 @@ def test_doubt_between_int_and_uuid_is_refused(swap: bool, continued: str) -> No
         tree.add(ChannelPattern(second), 2)
 
 
-def test_int_and_uuid_side_by_side_are_no_doubt() -> None:
+def test_ambiguity_does_not_depend_on_other_patterns() -> None:
+    for order in itertools.permutations(["x:<int:a>-y", "x:<int:a>-z", "x:<uuid:b>"]):
+        tree = PatternTree()
+        for pattern in order:
+            assert tree.add(ChannelPattern(pattern), pattern) is None
+
+
+def test_same_shape_does_not_change_the_tree() -> None:
+    tree = PatternTree()
+    tree.add(ChannelPattern("chat:<int:a>/x"), 1)
+    for text in ("chat:<int:b>", "chat:<int:b>/xy", "cha", "c<name>", "chat:<uuid:b>/x"):
+        assert tree.same_shape(ChannelPattern(text)) is None
+    assert tree.same_shape(ChannelPattern("chat:<int:b>/x")) == 1
+    tree.add(ChannelPattern("chat:<uuid:a>"), 2)
+    with pytest.raises(SetupError, match="neither is more specific"):
+        tree.same_shape(ChannelPattern("chat:<int:a>-<name>"))
+    assert tree.find("chat:1") is None
+    assert tree.add(ChannelPattern("c<name>"), 3) is None
+
+
+def test_int_and_uuid_at_the_same_place_are_not_ambiguous() -> None:
     tree = PatternTree()
     for pattern in ("x:<int:a>", "x:<uuid:b>", "x:<int:a>/y", "x:<uuid:b>/y"):
         assert tree.add(ChannelPattern(pattern), pattern) is None
@@ -234,7 +257,7 @@ VALUES = {
 
 
 @given(st.data())
-def test_what_is_formatted_matches_with_the_same_values(data: st.DataObject) -> None:
+def test_format_and_match_return_the_same_values(data: st.DataObject) -> None:
     kinds = data.draw(st.lists(st.sampled_from(["int", "uuid", "string"]), max_size=3))
     text, variables = "", {}
     for number, kind in enumerate(kinds):
@@ -248,7 +271,7 @@ def test_what_is_formatted_matches_with_the_same_values(data: st.DataObject) -> 
 
 
 @given(TEXT)
-def test_what_matches_is_written_back_as_the_same_channel(channel: str) -> None:
+def test_match_and_format_return_the_same_channel(channel: str) -> None:
     for text in ("<a>", "<int:a>", "<a>:<b>", "<path:p>", "a<b>", "<int:a>-<int:b>", "<a>/<path:p>"):
         pattern = ChannelPattern(text)
         variables = pattern.match(channel)
@@ -272,7 +295,7 @@ PATTERNS = [
 
 
 @given(st.lists(st.sampled_from(PATTERNS), unique=True), TEXT)
-def test_the_tree_finds_what_the_patterns_one_by_one_would(patterns: list[str], channel: str) -> None:
+def test_the_tree_finds_a_pattern_if_and_only_if_one_matches(patterns: list[str], channel: str) -> None:
     tree = PatternTree()
     for pattern in patterns:
         tree.add(ChannelPattern(pattern), pattern)

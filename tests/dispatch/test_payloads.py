@@ -87,7 +87,7 @@ def test_a_payload_that_does_not_fit_is_107(
     assert ask("rpc", **payload).json == BAD_REQUEST
     assert not SEEN
     (record,) = caplog.records
-    assert "the payload is refused" in record.getMessage()
+    assert "the payload is invalid" in record.getMessage()
     assert record.exc_info is None
 
 
@@ -141,7 +141,7 @@ class ParserError(Exception):
     """Of no common kind, as parsers' own errors are."""
 
 
-def test_a_function_may_stand_in_for_a_schema(hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_function_can_be_a_data_schema(hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     def parse(data: Any) -> Any:
         if data == b"broken":
             raise ParserError("at byte 3")
@@ -160,12 +160,12 @@ def test_a_function_may_stand_in_for_a_schema(hooks: ProxyHooks, ask: Ask, caplo
     assert "ParserError: at byte 3" in caplog.text
 
 
-def test_a_mistake_in_a_data_schema_function_is_not_the_clients(hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_name_error_in_a_data_schema_function_is_a_failure(hooks: ProxyHooks, ask: Ask) -> None:
     seeing(hooks, lambda data: misspelt)  # type: ignore[name-defined]  # noqa: F821
     assert ask("rpc", data={}).status_code == 500
 
 
-def test_a_data_schema_that_hides_that_it_is_async_is_a_mistake(hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_data_schema_function_that_returns_a_coroutine_is_a_failure(hooks: ProxyHooks, ask: Ask) -> None:
     async def validate(data: Any) -> Any:
         raise ValueError
 
@@ -184,7 +184,7 @@ def test_a_payload_as_deep_as_a_schema_that_nests_itself_is_107(hooks: ProxyHook
     assert ask("rpc", b'{"data":' + text.encode() + b"}").json == BAD_REQUEST
 
 
-def test_a_mistake_in_a_schema_is_a_failure_and_no_refusal(hooks: ProxyHooks, ask: Ask) -> None:
+def test_an_exception_in_a_schema_is_a_failure_and_no_refusal(hooks: ProxyHooks, ask: Ask) -> None:
     class Broken(marshmallow.Schema):
         @marshmallow.post_load
         def make(self, data: Any, **_: Any) -> Any:
@@ -211,7 +211,7 @@ class User:
     password: str = "hunter2"
 
 
-def test_a_result_schema_writes_data(hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_result_schema_dumps_data(hooks: ProxyHooks, ask: Ask) -> None:
     hooks.rpc("one", result_schema=OutSchema)(lambda req: RPCResult(data=User("a")))
     hooks.rpc("many", result_schema=OutSchema(many=True))(lambda req: RPCResult(data=[User("a"), User("b")]))
     hooks.publish(result_schema=OutSchema)(lambda req: PublishResult(data=User("a"), tags={"a": "b"}))
@@ -222,7 +222,7 @@ def test_a_result_schema_writes_data(hooks: ProxyHooks, ask: Ask) -> None:
     assert ask("map_publish").json == {"result": {"data": {"name": "a"}}}
 
 
-def test_a_result_schema_leaves_absent_absent_and_null_null_and_refuses_bytes(hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_result_schema_does_not_dump_absent_data_null_or_bytes(hooks: ProxyHooks, ask: Ask) -> None:
     results = {"absent": RPCResult(), "null": RPCResult(data=NULL), "bytes": RPCResult(data=b"x")}
     hooks.rpc(result_schema=OutSchema)(lambda req: results[req.method])
     assert ask("rpc", method="absent").json == {"result": {}}
@@ -262,7 +262,7 @@ def test_a_refresh_may_leave_the_meta_as_it_is(meta_hooks: ProxyHooks, ask: Ask)
 
 
 @pytest.mark.parametrize("meta", [None, NULL, {"plan": 5}, Meta(5)])  # type: ignore[arg-type]
-def test_meta_that_could_not_be_read_again_is_a_mistake(meta: Any, meta_hooks: ProxyHooks, ask: Ask) -> None:
+def test_meta_that_the_schema_does_not_load_is_a_failure(meta: Any, meta_hooks: ProxyHooks, ask: Ask) -> None:
     class Loose(MetaSchema):
         plan = fields.Raw(required=True, validate=marshmallow.validate.OneOf(["pro"]))  # type: ignore[assignment]
 
@@ -279,7 +279,7 @@ def test_all_events_of_a_connected_client_bring_meta() -> None:
 
 
 @pytest.mark.parametrize("event", CONNECTED)
-def test_meta_is_read_everywhere(event: str, meta_hooks: ProxyHooks, ask: Ask) -> None:
+def test_meta_is_loaded_in_every_event(event: str, meta_hooks: ProxyHooks, ask: Ask) -> None:
     seen: list[Any] = []
     meta_hooks.before_hook(lambda req: seen.append(req.meta))
     getattr(meta_hooks, event)(lambda req: seen.append(req.meta))
@@ -288,7 +288,7 @@ def test_meta_is_read_everywhere(event: str, meta_hooks: ProxyHooks, ask: Ask) -
 
 
 @pytest.mark.parametrize("event", CONNECTED)
-def test_meta_that_no_longer_fits_sends_the_client_to_connect_anew(
+def test_meta_that_does_not_fit_the_schema_makes_the_client_reconnect(
     event: str, meta_hooks: ProxyHooks, ask: Ask
 ) -> None:
     getattr(meta_hooks, event)(lambda req: None)
@@ -334,7 +334,7 @@ def test_big_integers_and_half_surrogates_come_back_as_they_were(hooks: ProxyHoo
         assert json.loads(response.data)["result"]["data"] == json.loads(text)
 
 
-def test_sub_refresh_and_subscribe_know_nothing_of_result_schemas(hooks: ProxyHooks) -> None:
+def test_sub_refresh_and_subscribe_take_no_result_schema(hooks: ProxyHooks) -> None:
     with pytest.raises(TypeError):
         hooks.subscribe(result_schema=OutSchema)(lambda req: SubscribeResult())  # type: ignore[call-overload]
     with pytest.raises(TypeError):

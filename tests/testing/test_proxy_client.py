@@ -1,4 +1,4 @@
-"""The test client: what it sends, what it remembers, what time does to it, and what it makes of answers."""
+"""The test client: its requests, its state, its clock, and what it makes of replies."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Meta(Schema):
 
 
 class World:
-    """An application whose hooks remember what they were sent."""
+    """An application that records requests, and whose replies a test can set."""
 
     def __init__(self) -> None:
         self.app = Flask("world")
@@ -112,7 +112,7 @@ def captured(name: str) -> Any:
     "event",
     ["subscribe", "publish", "rpc", "map_publish", "map_remove", "refresh", "sub_refresh", "shared_poll_refresh"],
 )
-def test_requests_are_those_of_the_server(world: World, event: str, kind: str) -> None:
+def test_requests_equal_those_of_the_server(world: World, event: str, kind: str) -> None:
     first = captured(f"{event}.{kind}")
     world.hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
     world.answers["connect"] = ConnectResult(
@@ -134,7 +134,7 @@ def test_requests_are_those_of_the_server(world: World, event: str, kind: str) -
     assert {**world.last, "client": ""} == {**first, "client": ""}
 
 
-def test_payloads_travel_as_go_writes_them(world: World) -> None:
+def test_payloads_are_written_as_go_writes_them(world: World) -> None:
     client = ProxyClient(world.app)
     client.connect({"a": "<ü>&\u2028"}, channels=["x"])
     assert '"data":{"a":"\\u003cü\\u003e\\u0026\\u2028"}'.encode() in world.bodies[-1]
@@ -145,7 +145,7 @@ def test_payloads_travel_as_go_writes_them(world: World) -> None:
     assert "data" not in world.last
 
 
-def test_headers_are_those_of_the_server(world: World) -> None:
+def test_headers_equal_those_of_the_server(world: World) -> None:
     expected = {line.split(": ")[0] for line in (REQUESTS.parent / "headers.txt").read_text().splitlines() if line}
     ProxyClient(world.app, cookies={"session": "abc"}).connect()
     # Hooks do not see the secret, which is looked at before.
@@ -154,26 +154,26 @@ def test_headers_are_those_of_the_server(world: World) -> None:
     assert world.headers[-1]["User-Agent"] == "Go-http-client/1.1"
 
 
-def test_polls_bring_no_headers_of_a_client(world: World) -> None:
+def test_polls_have_no_headers_of_a_client(world: World) -> None:
     world.hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
     ProxyClient(world.app, headers={"X-Real": "1"}).shared_poll_refresh("poll:1", ["a"])
     assert "X-Real" not in world.headers[-1]
 
 
-def test_base64_is_of_what_browsers_write(world: World) -> None:
+def test_base64_contains_json_as_browsers_write_it(world: World) -> None:
     client = ProxyClient(world.app, binary_encoding=True)
     client.connect({"a": "<é>\u2028"})
     assert base64.b64decode(world.last["b64data"]).decode() == '{"a":"<é>\u2028"}'
 
 
-def test_headers_that_would_not_be_forwarded_are_a_mistake(world: World) -> None:
+def test_headers_that_are_not_forwarded_raise(world: World) -> None:
     ProxyClient(world.app, headers={"x-real": "1"}, emulated_headers={"Authorization": "t"}).connect()
     assert world.headers[-1]["X-Real"] == "1"
     with pytest.raises(ValueError, match="would not forward X-Other, which the hooks do not declare"):
         ProxyClient(world.app, headers={"X-Other": "1"})
 
 
-def test_a_login_through_a_page(world: World) -> None:
+def test_cookies_of_flasks_test_client_are_sent(world: World) -> None:
     @world.app.get("/login")
     def login() -> str:
         session["user"] = "ann"
@@ -191,7 +191,7 @@ def test_a_login_through_a_page(world: World) -> None:
     assert "Cookie" not in world.headers[-1]
 
 
-def test_it_remembers_what_it_was_given(world: World) -> None:
+def test_the_client_keeps_user_meta_and_channels(world: World) -> None:
     subs = {"s": SubscribeOptions(expire_at=timedelta(hours=1))}
     world.answers["connect"] = ConnectResult(user="7", meta={"plan": "pro"}, channels=["c"], subs=subs)
     client = ProxyClient(world.app, include_connection_meta=True)
@@ -231,7 +231,7 @@ def test_refusals_can_be_asserted(world: World, client: ProxyClient) -> None:
     assert "why:" in shown
 
 
-def test_a_disconnect_ends_it(world: World, client: ProxyClient) -> None:
+def test_a_disconnect_ends_the_connection(world: World, client: ProxyClient) -> None:
     world.answers["rpc"] = Banned()
     step = client.rpc("m")
     assert step.disconnected_with(Banned)
@@ -268,7 +268,9 @@ def test_one_way_clients(world: World) -> None:
         ("", 107),
     ],
 )
-def test_what_centrifugo_decides_itself(world: World, client: ProxyClient, channel: str, outcome: str | int) -> None:
+def test_subscriptions_that_centrifugo_decides_itself(
+    world: World, client: ProxyClient, channel: str, outcome: str | int
+) -> None:
     asked = len(world.bodies)
     step = client.subscribe(channel)
     assert (step.code or step.outcome) == outcome
@@ -276,7 +278,7 @@ def test_what_centrifugo_decides_itself(world: World, client: ProxyClient, chann
     assert (channel in client.channels) == step.allowed
 
 
-def test_a_second_subscription_is_none(client: ProxyClient) -> None:
+def test_a_second_subscription_is_refused(client: ProxyClient) -> None:
     assert client.subscribe("a").allowed
     assert client.subscribe("a").refused_with(errors.AlreadySubscribed)
 
@@ -284,7 +286,7 @@ def test_a_second_subscription_is_none(client: ProxyClient) -> None:
 # time
 
 
-def test_refreshes_come_when_they_are_due(world: World, client: ProxyClient) -> None:
+def test_refreshes_come_at_expire_at(world: World, client: ProxyClient) -> None:
     assert client.advance(minutes=8) == []
     (step,) = client.advance(minutes=3)
     assert (step.event, step.outcome) == ("refresh", "allowed")
@@ -292,7 +294,7 @@ def test_refreshes_come_when_they_are_due(world: World, client: ProxyClient) -> 
     assert len(client.advance(minutes=60)) in (6, 7)  # each is up to a tenth early
 
 
-def test_a_refused_refresh_is_the_end(world: World, client: ProxyClient) -> None:
+def test_a_refused_refresh_ends_the_connection(world: World, client: ProxyClient) -> None:
     world.answers["refresh"] = errors.PermissionDenied()
     (step,) = client.advance(minutes=60)
     assert (step.outcome, step.code, step.comes_back) == ("expired", 3005, True)
@@ -331,19 +333,19 @@ def test_without_a_refresh_hook_the_connection_ends(app: Flask) -> None:
     assert not client.connected
 
 
-def test_the_clock_goes_forward(client: ProxyClient) -> None:
+def test_the_clock_only_moves_forward(client: ProxyClient) -> None:
     with pytest.raises(ValueError, match="forward"):
         client.advance(minutes=-1)
 
 
-def test_each_client_has_its_clock(world: World, client: ProxyClient) -> None:
+def test_each_client_has_its_own_clock(world: World, client: ProxyClient) -> None:
     client.advance(hours=5)
     other = ProxyClient(world.app)
     other.connect()
     assert client.expire_at - other.expire_at > 4 * 3600
 
 
-def test_forced_refreshes(world: World, client: ProxyClient) -> None:
+def test_refreshes_can_be_called(world: World, client: ProxyClient) -> None:
     assert client.refresh().allowed
     with pytest.raises(RuntimeError, match="not subscribed to 'x'"):
         client.sub_refresh("x")
@@ -351,10 +353,10 @@ def test_forced_refreshes(world: World, client: ProxyClient) -> None:
     assert client.sub_refresh("x").allowed
 
 
-# apart
+# contexts
 
 
-def test_nothing_leaks_from_call_to_call_or_from_the_test(app: Flask) -> None:
+def test_contexts_are_not_shared_between_calls_and_the_test(app: Flask) -> None:
     hooks = ProxyHooks(app)
     hooks.connect(lambda req: ConnectResult(user="1"))
     seen: list[Any] = []
@@ -389,7 +391,7 @@ def test_the_clock_reaches_async_hooks(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("testing", [True, False])
-def test_exceptions_come_through(world: World, client: ProxyClient, testing: bool) -> None:
+def test_exceptions_are_raised_from_the_call(world: World, client: ProxyClient, testing: bool) -> None:
     world.app.testing = testing
     world.answers["rpc"] = KeyError("a bug")
     with pytest.raises(KeyError, match="a bug"):
@@ -415,7 +417,7 @@ def test_a_wrong_secret_fails_the_test(world: World) -> None:
         ProxyClient(world.app, secret="wrong").connect()
 
 
-# views of one's own
+# plain views
 
 
 @pytest.fixture
@@ -432,7 +434,7 @@ def views(app: Flask) -> Flask:
     return app
 
 
-def test_views_have_urls(views: Flask) -> None:
+def test_plain_views_need_urls(views: Flask) -> None:
     client = ProxyClient(views, urls={"connect": "/connect", "rpc": "/rpc"}, headers={"X-Any": "1"})
     assert client.connect("7").allowed
     assert client.user == "7"
@@ -441,7 +443,7 @@ def test_views_have_urls(views: Flask) -> None:
 
 
 @pytest.mark.parametrize(("method", "why"), [("redirect", "redirect"), ("odd", "`result.b64data`: 5 is a number")])
-def test_what_would_be_misread_fails_the_test(views: Flask, method: str, why: str) -> None:
+def test_a_reply_that_would_be_misread_fails_the_test(views: Flask, method: str, why: str) -> None:
     client = ProxyClient(views, urls={"connect": "/connect", "rpc": "/rpc"})
     client.connect("7")
     with pytest.raises(MisreadReply, match=why):
@@ -471,12 +473,12 @@ def test_polls_and_the_events_of_the_pro_edition(world: World) -> None:
     assert asked == [[("a", 3), ("b", 0)], [("a", 0)], "occupied"]
 
 
-def test_what_is_no_application_is_named() -> None:
+def test_another_object_in_place_of_the_application_is_named() -> None:
     with pytest.raises(TypeError, match="app must be a Flask application, not <function"):
         ProxyClient(pytest.fixture)  # type: ignore[arg-type]
 
 
-def test_which_hooks(app: Flask) -> None:
+def test_the_hooks_are_chosen_by_name(app: Flask) -> None:
     with pytest.raises(LookupError, match="has no hooks"):
         ProxyClient(app)
     ProxyHooks(app).connect(lambda req: ConnectResult(user="1"))
@@ -491,6 +493,6 @@ def test_which_hooks(app: Flask) -> None:
     assert client.user == "2"
 
 
-def test_the_fixture(proxy_client: Any, app: Flask) -> None:
+def test_the_fixture_creates_clients(proxy_client: Any, app: Flask) -> None:
     ProxyHooks(app).connect(lambda req: ConnectResult(user="1"))
     assert proxy_client(transport="uni_sse").connect().allowed

@@ -1,4 +1,4 @@
-"""The pytest plugin, in a pytest of its own."""
+"""The pytest plugin, in a separate pytest process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(home: Path, tests: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
 
 
-def test_the_fixture_makes_clients_of_the_users_app(tmp_path: Path) -> None:
+def test_the_fixture_uses_the_fixture_app(tmp_path: Path) -> None:
     said = run(tmp_path, "def test(proxy_client):\n    assert proxy_client(name='x').connect().allowed\n")
     assert "1 passed" in said.stdout
 
@@ -44,14 +44,14 @@ def test_a_failing_assert_shows_request_reply_and_reason(tmp_path: Path) -> None
     )
     said = run(tmp_path, tests).stdout
     assert "1 failed, 1 passed" in said
-    assert "Centrifugo's steps" in said
+    assert "Exchanges with the application" in said
     assert '"user":"42","method":"m","data":{"x":1}}' in said
     assert 'reply:   200 {"error":{"code":103,"message":"only owners"}}' in said
     assert "why:     the reply is an error, 103 'only owners'" in said
-    assert "before" not in said.partition("Centrifugo's steps")[2]
+    assert "before" not in said.partition("Exchanges with the application")[2]
 
 
-def test_it_costs_nothing_where_it_is_not_used() -> None:
+def test_the_plugin_imports_no_flask_if_it_is_not_used() -> None:
     code = (
         "import proxyhooks.pytest_plugin, sys; print({'flask', 'marshmallow', 'proxyhooks.testing'} & set(sys.modules))"
     )
@@ -59,7 +59,7 @@ def test_it_costs_nothing_where_it_is_not_used() -> None:
     assert said.stdout == "set()\n"
 
 
-def test_without_a_fixture_named_app_it_is_said(tmp_path: Path) -> None:
+def test_a_missing_fixture_named_app_is_named(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test(proxy_client):\n    pass\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout

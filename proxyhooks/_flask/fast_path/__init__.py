@@ -12,8 +12,7 @@ from typing import Any
 from flask import Flask
 from marshmallow import Schema
 
-from ..._dispatch.dispatcher import Dispatcher
-from ..._dispatch.index import Route
+from ..._dispatch.dispatcher import Dispatcher, Route
 from ..._settings.settings import FAST
 from ..._wire.log import logger
 from ..middleware import Middleware
@@ -34,7 +33,7 @@ def install_fast_path(
     def build_and_shorten() -> Dispatcher:
         dispatcher = build()
         dispatcher.load_meta = compile_load(dispatcher.meta_schema) or dispatcher.load_meta
-        for _, _, route in dispatcher.index.routes():
+        for route in dispatcher.routes.values():
             _quicken(route)
         if isinstance(middleware.hook_app, FastPath):  # another ProxyHooks was here
             return dispatcher

@@ -1,4 +1,4 @@
-"""What verdicts do to a client over time: expiry, refresh, grace. No I/O and no clock of its own."""
+"""The state of a client in Centrifugo, and how replies and time change it. No I/O, and no clock of its own."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ from typing import Any, Final, Literal, NamedTuple
 from ..centrifugo.replies.verdict import Verdict
 
 GRACE: Final = 60
-"""Seconds that a client stays after a refresh that failed."""
+"""Seconds until a refresh is repeated after it has failed; the client stays meanwhile."""
 CLOSE_DELAY: Final = 25
-"""Seconds after which what has expired ends where nothing refreshes it: ``client.expired_close_delay``."""
+"""Seconds between ``expire_at`` and the end, without a refresh proxy: ``client.expired_close_delay``."""
 MAX_TTL: Final = 365 * 24 * 3600
-"""Seconds; Centrifugo shortens what lasts longer."""
+"""Seconds; Centrifugo shortens a longer time to expiry."""
 
 
-class Due(NamedTuple):
-    """Something that time brings."""
+class TimedEvent(NamedTuple):
+    """A refresh, or the end of a connection or subscription, at a certain time."""
 
-    moment: int
+    time: int
     """Unix seconds."""
     event: Literal["refresh", "sub_refresh"]
     channel: str | None
-    asked: bool
-    """Whether the application is asked; else it is the end."""
+    """Of a sub_refresh."""
+    calls_application: bool
+    """Whether the application is asked to refresh; if not, the connection or subscription ends."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Connection:
-    """A client as its Centrifugo sees it.
+class ClientState:
+    """The state of one client in Centrifugo.
 
-    Centrifugo looks at the subscriptions of a connection now and then, so that a sub_refresh comes up to 52 s late by
-    default; here it comes on time.
+    Centrifugo checks subscriptions at intervals, so that by default a sub_refresh is up to 52 s late; here it is on
+    time.
     """
 
     refreshes: bool
     """Whether the refresh proxy is on."""
     sub_refreshes: bool
+    """Whether the sub_refresh proxy is on."""
     connected: bool = False
     user: str = ""
     meta: Any = None
@@ -45,8 +47,8 @@ class Connection:
     subscriptions: dict[str, int] = field(default_factory=dict)
     """The ``expire_at`` of each channel."""
 
-    def open(self, verdict: Verdict) -> None:
-        """What a connect that was allowed makes of the client."""
+    def connect(self, verdict: Verdict) -> None:
+        """Take user, meta, expiry and subscriptions from a connect result."""
         result = verdict.result or {}
         self.connected, self.user = True, result.get("user", "")
         self.meta = result.get("meta")
@@ -58,42 +60,46 @@ class Connection:
     def subscribe(self, channel: str, result: dict[str, Any] | None) -> None:
         self.subscriptions[channel] = max((result or {}).get("expire_at", 0), 0)
 
-    def close(self) -> None:
+    def disconnect(self) -> None:
         self.connected, self.expire_at = False, 0
         self.subscriptions.clear()
 
     def apply(self, verdict: Verdict, channel: str | None, now: int) -> None:
-        """What the reply to something else than connect and subscribe does.
+        """Apply a disconnect of any event, or the result of a refresh.
 
+        :param channel: of a sub_refresh.
         :param now: Unix seconds.
         """
         if verdict.outcome == "disconnected" or (verdict.outcome == "expired" and verdict.event == "refresh"):
-            self.close()
+            self.disconnect()
         elif verdict.event == "refresh":
-            self.expire_at = self._next(verdict, now)
+            self.expire_at = self._refreshed_expire_at(verdict, now)
             if verdict.outcome == "allowed" and verdict.result and "meta" in verdict.result:
                 self.meta = verdict.result["meta"]
         elif verdict.event == "sub_refresh" and channel is not None:
             if verdict.outcome == "expired":
                 self.subscriptions.pop(channel, None)
             else:
-                self.subscriptions[channel] = self._next(verdict, now)
+                self.subscriptions[channel] = self._refreshed_expire_at(verdict, now)
 
-    def _next(self, verdict: Verdict, now: int) -> int:
+    def _refreshed_expire_at(self, verdict: Verdict, now: int) -> int:
         if verdict.outcome == "grace":
             return now + GRACE
         expire_at: int = (verdict.result or {}).get("expire_at", 0)
         return min(max(expire_at, 0), now + MAX_TTL)
 
-    def due(self) -> Due | None:
-        """What comes next, if the client only waits."""
-        coming: list[Due] = []
+    def next_timed_event(self) -> TimedEvent | None:
+        """What happens first if the client does nothing; None if nothing will."""
+        events: list[TimedEvent] = []
         if self.expire_at:
-            coming.append(self._due("refresh", None, self.expire_at, self.refreshes))
+            events.append(_timed_event("refresh", None, self.expire_at, self.refreshes))
         for channel, expire_at in self.subscriptions.items():
             if expire_at:
-                coming.append(self._due("sub_refresh", channel, expire_at, self.sub_refreshes))
-        return min(coming, key=lambda due: due.moment, default=None)
+                events.append(_timed_event("sub_refresh", channel, expire_at, self.sub_refreshes))
+        return min(events, key=lambda event: event.time, default=None)
 
-    def _due(self, event: Literal["refresh", "sub_refresh"], channel: str | None, expire_at: int, asked: bool) -> Due:
-        return Due(expire_at if asked else expire_at + CLOSE_DELAY, event, channel, asked)
+
+def _timed_event(
+    event: Literal["refresh", "sub_refresh"], channel: str | None, expire_at: int, proxy_is_on: bool
+) -> TimedEvent:
+    return TimedEvent(expire_at if proxy_is_on else expire_at + CLOSE_DELAY, event, channel, proxy_is_on)
