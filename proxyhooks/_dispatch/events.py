@@ -43,6 +43,12 @@ class Event:
     """The result when a hook returns ``None``; where there is none, that is a mistake."""
     never_called_with: str = ""
     """A symbol whose channels Centrifugo does not ask about."""
+    opens: Literal["connection", "subscription"] | None = None
+    """What an allowed call opens; after a temporary error SDKs try again by themselves."""
+    extends: Literal["connection", "subscription"] | None = None
+    """What an allowed call extends; a reply without a result ends it."""
+    subscription_type: Literal["map", "shared_poll"] | None = None
+    """The ``subscription_type`` that a namespace needs for this event; ``None``: any."""
 
 
 _EVENTS: Final = (
@@ -54,6 +60,7 @@ _EVENTS: Final = (
         idempotent=True,
         request_has_data=True,
         result_reaches_client=True,
+        opens="connection",
     ),
     Event(
         name="refresh",
@@ -66,6 +73,7 @@ _EVENTS: Final = (
         carries_disconnect=False,
         refusal_result={"expired": True},
         failure_is_grace=True,
+        extends="connection",
     ),
     Event(
         name="subscribe",
@@ -79,6 +87,7 @@ _EVENTS: Final = (
         result_reaches_client=True,
         unmatched=errors.UnknownChannel,
         never_called_with="#",
+        opens="subscription",
     ),
     Event(
         name="sub_refresh",
@@ -94,6 +103,7 @@ _EVENTS: Final = (
         carries_disconnect=False,
         refusal_result={"expired": True},
         failure_is_grace=True,
+        extends="subscription",
     ),
     Event(
         name="publish",
@@ -128,6 +138,7 @@ _EVENTS: Final = (
         request_has_data=True,
         result_has_data=True,
         unmatched=errors.UnknownChannel,
+        subscription_type="map",
     ),
     Event(
         name="map_remove",
@@ -137,6 +148,7 @@ _EVENTS: Final = (
         option="map.remove_proxy_enabled",
         routed_on="channel",
         unmatched=errors.UnknownChannel,
+        subscription_type="map",
     ),
     Event(
         name="shared_poll_refresh",
@@ -147,6 +159,7 @@ _EVENTS: Final = (
         routed_on="channel",
         unmatched=errors.UnknownChannel,
         carries_disconnect=False,
+        subscription_type="shared_poll",
     ),
     Event(
         name="cache_empty",
