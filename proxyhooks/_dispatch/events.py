@@ -50,6 +50,16 @@ class Event:
     subscription_type: Literal["map", "shared_poll"] | None = None
     """The ``subscription_type`` that a namespace needs for this event; ``None``: any."""
 
+    @property
+    def section(self) -> str:
+        """The section of Centrifugo's configuration: ``client``, ``channel`` or ``rpc``."""
+        return self.proxy.partition(".")[0]
+
+    @property
+    def proxy_name_option(self) -> str:
+        """Where a namespace names the proxy that it uses in place of the default one."""
+        return self.option.replace("_enabled", "_name")
+
 
 _EVENTS: Final = (
     Event(

@@ -11,7 +11,7 @@ from .._dispatch.index import Index
 from .._flask.extension import ProxyHooks, hooks_of
 from .._settings.secrets import load_secrets
 from .._settings.timeout import read_timeout
-from ..centrifugo.config.backend import Backend, Served
+from ..centrifugo.config.backend import Backend, ServedHook
 
 hooks_option = click.option("--hooks", "hooks_name", metavar="NAME", help="Which ProxyHooks, if there are several.")
 
@@ -41,7 +41,7 @@ def current_backend(name: str | None = None) -> Backend:
         name=hooks.name,
         url_prefix=hooks.url_prefix,
         served=tuple(
-            Served(event=event, pattern=pattern, source_location=route.hook.source_location)
+            ServedHook(event=event, pattern=pattern, source_location=route.hook.source_location)
             for event, pattern, route in Index(hooks).routes()
         ),
         http_headers=hooks.http_headers,

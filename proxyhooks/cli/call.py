@@ -22,7 +22,7 @@ from .._dispatch.events import EVENTS
 from .._settings.secrets import SECRET_HEADER, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
-from ..centrifugo.config.generate import VARIABLE
+from ..centrifugo.config.generate import SECRET_VARIABLE
 from ..centrifugo.doctor.http_client import PREFIX
 from ..centrifugo.judge import judge
 from ..centrifugo.replies.verdict import Verdict
@@ -67,7 +67,7 @@ class _Json(click.ParamType[Any]):
 @click.option("--binary", is_flag=True, help="Send the payload as binary_encoding does.")
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Of the client, forwarded.")
 @click.option("--url", metavar="URL", help="Ask a running server there: the root of the application.")
-@click.option("--secret", help=f"By default the first that is accepted; with --url ${VARIABLE} before it.")
+@click.option("--secret", help=f"By default the first that is accepted; with --url ${SECRET_VARIABLE} before it.")
 @click.option("--path", metavar="PATH", help="Of a view of your own.  [default: <url_prefix>/<event>]")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
@@ -99,7 +99,7 @@ def command(
         request = _read(ctx, body)
         given |= {name: request.get(name, given[name]) for name in ("transport", "protocol")}
     if secret is None and url:
-        secret = os.environ.get(VARIABLE)
+        secret = os.environ.get(SECRET_VARIABLE)
     app = None if url and secret is not None else ctx.ensure_object(ScriptInfo).load_app()
     prefix, accepted = (PREFIX, ()) if app is None else _known(app, hooks_name, path)
     secret = next(iter(accepted), None) if secret is None else secret

@@ -13,11 +13,11 @@ from typing import Literal
 import click
 from flask.cli import with_appcontext
 
-from .. import gunicorn
 from ..centrifugo.config.checks import check
+from ..centrifugo.config.checks.keys import needs_restart
 from ..centrifugo.config.findings import FINDINGS, Finding
-from ..centrifugo.config.key_checks import needs_restart
 from ..centrifugo.config.reader import Config, read_config
+from ..gunicorn import timeout as worker_timeout
 from ._app import current_backend, hooks_option
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
@@ -53,7 +53,7 @@ def command(
         raise click.UsageError(f"there is no finding {name!r}: did you mean {near[0] if near else 'PH001'}?")
     config = _load(file)
     backend = current_backend(hooks_name)
-    found = check(config, backend, environ=os.environ, base_url=base_url, longest=gunicorn.timeout)
+    found = check(config, backend, environ=os.environ, base_url=base_url, server_timeout=worker_timeout)
     if running is not None:
         found += needs_restart(_load(running), config)
     found = [finding for finding in found if finding.id not in ignored]

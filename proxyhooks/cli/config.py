@@ -11,8 +11,8 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from .._settings.timeout import read_timeout
-from ..centrifugo.config.generate import Options, generate
-from ..centrifugo.config.merge import complete
+from ..centrifugo.config.generate import ConfigOptions, generate
+from ..centrifugo.config.merge import merge
 from ._app import current_backend, hooks_option
 
 
@@ -55,7 +55,7 @@ def command(
     if with_secret and not backend.secrets:
         raise click.UsageError("there is no secret to write: the application runs with PROXYHOOKS_INSECURE")
     try:
-        options = Options(
+        options = ConfigOptions(
             secret=backend.secrets[0] if with_secret else None,
             timeout=timeout or f"{read_timeout(current_app.config):g}s",
             binary_encoding=binary,
@@ -63,7 +63,7 @@ def command(
             **given,
         )
         made = generate(backend, options)
-        config = made.config if merge_into is None else complete(_read(merge_into), made.config, options)
+        config = made.config if merge_into is None else merge(_read(merge_into), made.config, options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     click.echo(json.dumps(config, indent=2, ensure_ascii=False))

@@ -11,8 +11,8 @@ import flask
 from flask.cli import NoAppException, ScriptInfo
 
 from ..centrifugo.config.backend import Backend
-from ..centrifugo.config.generate import VARIABLE
-from ..centrifugo.config.reader import seconds
+from ..centrifugo.config.generate import SECRET_VARIABLE
+from ..centrifugo.config.reader import parse_duration
 from ..centrifugo.doctor.examination import examine
 from ..centrifugo.doctor.http_client import PREFIX, CheckResult, DoctorOptions, backend_url
 from ._app import current_backend, hooks_option
@@ -26,7 +26,7 @@ class _Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        length = seconds(value)
+        length = parse_duration(value)
         if length is None:
             return self.fail(
                 f"{value!r} is no duration: write it as in Centrifugo's configuration, '3s' or '500ms'", param, ctx
@@ -37,7 +37,9 @@ class _Duration(click.ParamType[float]):
 @click.command("doctor")
 @click.option("--url", required=True, metavar="URL", help="The root of the application, or the URL of its hooks.")
 @click.option("--prefix", help=f"The url_prefix of ProxyHooks.  [default: the application's, or {PREFIX}]")
-@click.option("--secret", envvar=VARIABLE, show_envvar=True, help="By default the first that the application accepts.")
+@click.option(
+    "--secret", envvar=SECRET_VARIABLE, show_envvar=True, help="By default the first that the application accepts."
+)
 @click.option("--timeout", type=_Duration(), default="3s", show_default=True, help="That of Centrifugo's proxy.")
 @click.option("--idle", type=_Duration(), default="3s", show_default=True, help="How long to leave a connection alone.")
 @click.option("--ca", "ca_file", type=click.Path(exists=True, dir_okay=False), help="PEM of the issuer to trust.")

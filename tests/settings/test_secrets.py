@@ -16,7 +16,7 @@ from flask import Flask, request
 from proxyhooks import ProxyHooks, RPCRequest, SetupError, read_request
 from proxyhooks._settings.secret_usage import usage_of
 from proxyhooks._settings.secrets import load_secrets
-from proxyhooks.centrifugo.config.generate import Options
+from proxyhooks.centrifugo.config.generate import ConfigOptions
 from proxyhooks.centrifugo.doctor.http_client import DoctorOptions, backend_url
 from proxyhooks.cli import centrifugo
 from proxyhooks.cli._app import current_backend
@@ -319,7 +319,7 @@ def test_nothing_secret_is_in_a_repr() -> None:
             *app.extensions["proxyhooks"].guard.targets.values(),
             load_secrets(app.config),
             current_backend(),
-            Options(base_url="http://x", allowed_origins=[], secret="the-secret"),
+            ConfigOptions(base_url="http://x", allowed_origins=[], secret="the-secret"),
             DoctorOptions(backend=backend_url("http://127.0.0.1:1"), secret="the-secret"),
             usage_of((b"the-secret",)),
         ]

@@ -20,7 +20,7 @@ WARNINGS: Final[dict[str, str]] = {
     "unknown-field": "Centrifugo does not know a field, and ignores it",
     "ignored-refusal": "the reply has an error or a disconnect that this event cannot carry; Centrifugo ignores it",
     "both-twins": "the result has a payload and its b64 twin; only one of them counts",
-    "null-data": "a payload is null, and null replaces the value that was there; an absent field keeps it",
+    "null-data": "a payload is null, which replaces the earlier value; an absent field keeps it",
     "anonymous-connect": "the result has no user, so the client connects as an anonymous user",
     "channels-copied": "the result has all the channels that the client asked for",
     "expire-at-past": "expire_at is in the past, or negative, which counts as absent",
@@ -129,7 +129,10 @@ def _about_allowed(verdict: v.Verdict, event: Event, request: Mapping[str, Any])
     replies_to_caller = event.result_has_data and event.result_reaches_client
     for name in ("data", "info", "meta", "stream_data"):
         if name in result and result[name] is None and not replies_to_caller:
-            yield "null-data", f"`result.{name}` is null and replaces the value that was there: leave it out to keep that"
+            yield (
+                "null-data",
+                f"`result.{name}` is null, which replaces the earlier value: leave it out to keep that",
+            )
     if event.opens == "connection":
         if not result.get("user"):
             yield "anonymous-connect", "`result.user` is empty, so the client connects as an anonymous user"

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxyhooks._dispatch.events import EVENTS
-from proxyhooks.centrifugo.config.backend import Backend, Served
+from proxyhooks.centrifugo.config.backend import Backend, ServedHook
 from proxyhooks.centrifugo.config.checks import check
+from proxyhooks.centrifugo.config.checks.keys import needs_restart
 from proxyhooks.centrifugo.config.findings import FINDINGS, Finding
-from proxyhooks.centrifugo.config.generate import Options, generate
-from proxyhooks.centrifugo.config.key_checks import needs_restart
-from proxyhooks.centrifugo.config.merge import _merged
-from proxyhooks.centrifugo.config.reader import expand, read_config, seconds
+from proxyhooks.centrifugo.config.generate import ConfigOptions, generate
+from proxyhooks.centrifugo.config.merge import merge_objects
+from proxyhooks.centrifugo.config.reader import expand_variables, parse_duration, read_config
 
 BASE = "http://127.0.0.1:8070"
 ENVIRON = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"}
@@ -26,18 +26,18 @@ HOOKS = (("connect", None), ("refresh", None), ("subscribe", "chat:<x>"), ("publ
 
 def backend(*hooks: tuple[str, str | None], **more: Any) -> Backend:
     served = tuple(
-        Served(event=EVENTS[event], pattern=pattern, source_location="here") for event, pattern in hooks or HOOKS
+        ServedHook(event=EVENTS[event], pattern=pattern, source_location="here") for event, pattern in hooks or HOOKS
     )
     given: dict[str, Any] = {"name": "proxyhooks", "url_prefix": "/centrifugo", "secrets": ("s3cret",)}
     return Backend(**(given | {"http_headers": ("Cookie",), "meta": True} | more), served=served)
 
 
 BACKEND = backend()
-GOOD = generate(BACKEND, Options(base_url=BASE, allowed_origins=["https://a.example"])).config
+GOOD = generate(BACKEND, ConfigOptions(base_url=BASE, allowed_origins=["https://a.example"])).config
 
 
 def found(config: dict[str, Any], backend: Backend = BACKEND, **more: Any) -> list[Finding]:
-    options: dict[str, Any] = {"environ": ENVIRON, "base_url": BASE, "longest": 60}
+    options: dict[str, Any] = {"environ": ENVIRON, "base_url": BASE, "server_timeout": 60}
     return check(config, backend, **(options | more))
 
 
@@ -65,7 +65,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("PH002", changed("channel/without_namespace", {"subscribe_proxy_enabled": True})),
     (
         "PH002",
-        _merged(
+        merge_objects(
             copy.deepcopy(GOOD), {"channel": {"namespaces": [{"name": "news", "publish_proxy_enabled": True}]}}, ""
         ),
     ),
@@ -187,13 +187,13 @@ def test_changes_that_need_a_restart() -> None:
 @pytest.mark.parametrize("name", [None, "shop"])
 def test_whatever_is_generated_has_no_errors(hooks: list[tuple[str, str | None]], name: str | None) -> None:
     served = backend(*hooks)
-    made = generate(served, Options(base_url=BASE, allowed_origins=["*"], proxy_name=name, namespaces=["more"]))
+    made = generate(served, ConfigOptions(base_url=BASE, allowed_origins=["*"], proxy_name=name, namespaces=["more"]))
     assert {finding.id for finding in found(made.config, served)} <= {"PH022"}
 
 
 def test_an_insecure_application_asks_for_no_secret() -> None:
     open_ = backend(secrets=())
-    assert found(generate(open_, Options(base_url=BASE, allowed_origins=["*"])).config, open_) == []
+    assert found(generate(open_, ConfigOptions(base_url=BASE, allowed_origins=["*"])).config, open_) == []
 
 
 @pytest.mark.parametrize(
@@ -211,13 +211,13 @@ def test_an_insecure_application_asks_for_no_secret() -> None:
     ],
 )
 def test_durations_are_read_as_go_reads_them(duration: object, expected: float | None) -> None:
-    assert seconds(duration) == expected
+    assert parse_duration(duration) == expected
 
 
 def test_variables_in_headers() -> None:
-    assert expand("a${CENTRIFUGO_VAR_X}", {"CENTRIFUGO_VAR_X": "b"}) == ("ab", [])
-    assert expand("${CENTRIFUGO_VAR_X}", {}) == ("${CENTRIFUGO_VAR_X}", ["CENTRIFUGO_VAR_X"])
-    assert expand("${HOME}", {"HOME": "x"}) == ("${HOME}", [])
+    assert expand_variables("a${CENTRIFUGO_VAR_X}", {"CENTRIFUGO_VAR_X": "b"}) == ("ab", [])
+    assert expand_variables("${CENTRIFUGO_VAR_X}", {}) == ("${CENTRIFUGO_VAR_X}", ["CENTRIFUGO_VAR_X"])
+    assert expand_variables("${HOME}", {"HOME": "x"}) == ("${HOME}", [])
 
 
 @pytest.mark.parametrize(
@@ -275,5 +275,5 @@ def test_a_variable_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "text"), [("c.json", "{,"), ("c.toml", "= 1"), ("c.json", "[]")])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=rf"{name} (cannot be read: .*line 1|has no object)"):
+    with pytest.raises(ValueError, match=rf"{name} (cannot be read: .*line 1|must contain an object)"):
         read_config(tmp_path / name, {})

@@ -13,24 +13,24 @@ from hypothesis import strategies as st
 
 from proxyhooks import ChannelPattern
 from proxyhooks._dispatch.events import EVENTS
-from proxyhooks.centrifugo.config.backend import Backend, Served
-from proxyhooks.centrifugo.config.generate import Generated, Options, generate
-from proxyhooks.centrifugo.config.merge import complete
+from proxyhooks.centrifugo.config.backend import Backend, ServedHook
+from proxyhooks.centrifugo.config.generate import ConfigOptions, GeneratedConfig, generate
+from proxyhooks.centrifugo.config.merge import merge
 from tests.real_centrifugo.servers import binary
 
 VARIABLES = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "x", "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY": "k"}
 
 
 def backend(*hooks: tuple[str, str | None], **more: Any) -> Backend:
-    served = tuple(Served(event=EVENTS[event], pattern=pattern, source_location="here") for event, pattern in hooks)
+    served = tuple(ServedHook(event=EVENTS[event], pattern=pattern, source_location="here") for event, pattern in hooks)
     return Backend(
         **({"name": "proxyhooks", "url_prefix": "/centrifugo", "secrets": ("s3cret",)} | more), served=served
     )
 
 
-def make(*hooks: tuple[str, str | None], options: dict[str, Any] | None = None, **more: Any) -> Generated:
+def make(*hooks: tuple[str, str | None], options: dict[str, Any] | None = None, **more: Any) -> GeneratedConfig:
     given = {"base_url": "http://127.0.0.1:8070", "allowed_origins": ["http://a.example"]} | (options or {})
-    return generate(backend(*hooks, **more), Options(**given))
+    return generate(backend(*hooks, **more), ConfigOptions(**given))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_proxy_says_all_that_the_application_declares() -> None:
 def test_what_may_run_twice_is_repeated() -> None:
     hooks = [(name, "a:<x>" if event.routed_on else None) for name, event in EVENTS.items()]
 
-    def repeated(made: Generated) -> set[str]:
+    def repeated(made: GeneratedConfig) -> set[str]:
         found = set()
         for name, event in EVENTS.items():
             proxy: Any = made.config
@@ -137,7 +137,7 @@ def test_what_the_free_edition_does_not_ask_is_named_and_left_out() -> None:
 def test_a_name_that_centrifugo_refuses_is_said() -> None:
     made = make(("subscribe", "c:<x>"))
     assert "namespaces" not in made.config["channel"]
-    assert any("refuses 'c' as the name of a namespace" in note for note in made.notes)
+    assert any("refuses the namespace 'c'" in note for note in made.notes)
 
 
 def test_named_proxies() -> None:
@@ -163,7 +163,7 @@ def test_named_proxies() -> None:
         ({"base_url": "http://h/#"}, "must be the root of the application"),
         ({"base_url": "http://[::1"}, "must be the root of the application"),
         ({"allowed_origins": ["https://[a"]}, "an origin is a scheme and a host"),
-        ({"secret": "a${CENTRIFUGO_VAR_X}"}, "would take for a variable"),
+        ({"secret": "a${CENTRIFUGO_VAR_X}"}, "takes for a variable"),
         ({"timeout": "3"}, "up to an hour and needs a unit"),
         ({"timeout": "0s"}, "up to an hour and needs a unit"),
         ({"timeout": "\u0663s"}, "up to an hour and needs a unit"),
@@ -179,7 +179,7 @@ def test_what_cannot_work_is_refused(options: dict[str, Any], sentence: str) -> 
 
 def into(there: Any, *hooks: tuple[str, str | None], options: dict[str, Any] | None = None, **more: Any) -> Any:
     given: Any = {"base_url": "http://127.0.0.1:8070", "allowed_origins": ["http://a.example"]} | (options or {})
-    return complete(there, make(*hooks, options=options, **more).config, Options(**given))
+    return merge(there, make(*hooks, options=options, **more).config, ConfigOptions(**given))
 
 
 def test_merging_twice_is_once_and_takes_back_what_is_no_more() -> None:
