@@ -132,10 +132,14 @@ class ProxyHooks(Hooks):
         return Dispatcher(Index(self, ready), self._meta_schema, details, timeout)
 
 
+class AmbiguousHooks(LookupError):
+    """The application has several ProxyHooks, and no name says which one is meant."""
+
+
 def hooks_of(app: Flask, name: str | None = None) -> ProxyHooks:
     """The application's ProxyHooks.
 
-    :raises LookupError: if there is none, or none of that name, or several and no name; the text says what to do.
+    :raises LookupError: if there is none, or none of that name; :class:`AmbiguousHooks` if several and no name.
     """
     installed: _Installed | None = app.extensions.get(_KEY)
     if installed is None:
@@ -144,7 +148,7 @@ def hooks_of(app: Flask, name: str | None = None) -> ProxyHooks:
         )
     names = ", ".join(map(repr, installed.hooks))
     if name is None and len(installed.hooks) > 1:
-        raise LookupError(f"the application has several ProxyHooks: say which, one of {names}")
+        raise AmbiguousHooks(f"the application has several ProxyHooks: say which, one of {names}")
     if name is not None and name not in installed.hooks:
         raise LookupError(f"the application has no ProxyHooks named {name!r}: there is {names}")
     return next(iter(installed.hooks.values())) if name is None else installed.hooks[name]

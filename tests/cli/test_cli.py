@@ -154,12 +154,12 @@ def test_what_a_login_in_the_way_does_is_said(home: Path, body: str, sentences: 
     ("words", "sentence"),
     [
         (["call", "publsh"], "there is no event 'publsh': did you mean 'publish'?"),
-        (["call", "rpc", "--data", "{bad"], "'{bad' is no JSON"),
-        (["call", "rpc", "--data", "NaN"], "'NaN' is no JSON"),
-        (["call", "rpc", "--channel", "x"], "a request of rpc has no channel"),
-        (["call", "rpc", "--header", "x"], "'x' is no header"),
+        (["call", "rpc", "--data", "{bad"], "'{bad' is not JSON"),
+        (["call", "rpc", "--data", "NaN"], "'NaN' is not JSON"),
+        (["call", "rpc", "--channel", "x"], "a request of rpc has no field 'channel'"),
+        (["call", "rpc", "--header", "x"], "'x' is not a header"),
         (["call", "rpc", "--url", "localhost"], "--url must be the root of the application"),
-        (["call", "rpc", "--url", "http://127.0.0.1:1"], "cannot be asked: [Errno 111] Connection refused"),
+        (["call", "rpc", "--url", "http://127.0.0.1:1"], "does not reply: [Errno 111] Connection refused"),
         (["hooks", "--hooks", "other"], "no ProxyHooks named 'other': there is 'proxyhooks'"),
         (["config", "--base-url", "x", "--allowed-origin", "*"], "the base URL must be the root of the application"),
     ],
@@ -225,7 +225,7 @@ def test_a_server_that_speaks_no_http_is_said_to(home: Path) -> None:
         threading.Thread(target=answer, daemon=True).start()
         said = flask(home, "call", "rpc", "--url", f"http://127.0.0.1:{server.getsockname()[1]}")
     assert said.returncode == 1
-    assert "cannot be asked: BadStatusLine" in said.stderr
+    assert "cannot be called: BadStatusLine" in said.stderr
     assert "Traceback" not in said.stderr
 
 
@@ -266,14 +266,14 @@ def test_config_is_written_and_merged(home: Path) -> None:
     assert merged["admin"] == {"enabled": True}
     assert SECRET in json.dumps(merged)
     (home / "old.json").write_text("{")
-    assert "old.json is no JSON" in flask(home, *words, "--merge", "old.json").stderr
+    assert "old.json is not JSON" in flask(home, *words, "--merge", "old.json").stderr
 
 
 def test_check_ends_with_what_it_found(home: Path) -> None:
     words = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://a.example", "--with-secret"]
     (home / "good.json").write_text(flask(home, *words).stdout)
     good = flask(home, "check", "good.json", "--base-url", "http://127.0.0.1:8070")
-    assert (good.returncode, good.stdout) == (0, "good.json: nothing to say\n")
+    assert (good.returncode, good.stdout) == (0, "good.json: no findings\n")
     bad = (home / "good.json").read_text().replace('"3s"', "3").replace("publish_proxy_enabled", "proxy_publish")
     (home / "bad.json").write_text(bad)
     said = flask(home, "check", "bad.json")

@@ -59,7 +59,7 @@ def doctor(app: Flask | None, *arguments: str, env: dict[str, str] | None = None
 def test_secret_and_prefix_are_the_applications(app: Flask, url: str) -> None:
     code, output = doctor(app, "--url", url, "--idle", "0s")
     assert code == 0
-    assert "ok       /here/connect is answered" in output
+    assert "ok       /here/connect is answered by hooks" in output
     assert "ok       the secret is accepted" in output
     assert "warning  the server closes the connection" in output
     assert SECRET not in output
@@ -88,7 +88,7 @@ def test_an_error_ends_with_1_and_findings_come_as_json(app: Flask) -> None:
         (["--url", "ftp://x"], "must begin with http"),
         (["--url", "http://x", "--timeout", "3"], "'3s'"),
         (["--url", "http://x", "--timeout", "0s"], "more than 0"),
-        (["--url", "http://x", "--secret", "a\nb"], "no header"),
+        (["--url", "http://x", "--secret", "a\nb"], "a header cannot carry"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(app: Flask, arguments: list[str], said: str) -> None:

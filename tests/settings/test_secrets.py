@@ -17,7 +17,8 @@ from proxyhooks import ProxyHooks, RPCRequest, SetupError, read_request
 from proxyhooks._settings.secret_usage import usage_of
 from proxyhooks._settings.secrets import load_secrets
 from proxyhooks.centrifugo.config.generate import ConfigOptions
-from proxyhooks.centrifugo.doctor.http_client import DoctorOptions, backend_url
+from proxyhooks.centrifugo.doctor.http_client import parse_backend_url
+from proxyhooks.centrifugo.doctor.options import DoctorOptions
 from proxyhooks.cli import centrifugo
 from proxyhooks.cli._app import current_backend
 from proxyhooks.testing import ProxyClient
@@ -320,7 +321,7 @@ def test_nothing_secret_is_in_a_repr() -> None:
             load_secrets(app.config),
             current_backend(),
             ConfigOptions(base_url="http://x", allowed_origins=[], secret="the-secret"),
-            DoctorOptions(backend=backend_url("http://127.0.0.1:1"), secret="the-secret"),
+            DoctorOptions(url=parse_backend_url("http://127.0.0.1:1"), secret="the-secret"),
             usage_of((b"the-secret",)),
         ]
     assert not [thing for thing in things if "the-secret" in repr(thing) or "the-secret" in str(thing)]

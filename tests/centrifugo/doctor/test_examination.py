@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 
+from proxyhooks.centrifugo.doctor.check_result import CheckResult
 from proxyhooks.centrifugo.doctor.examination import examine
-from proxyhooks.centrifugo.doctor.http_client import CheckResult, DoctorOptions, backend_url
-from proxyhooks.centrifugo.doctor.keepalive_checks import latency
+from proxyhooks.centrifugo.doctor.http_client import parse_backend_url
+from proxyhooks.centrifugo.doctor.keepalive_checks import latency_result
+from proxyhooks.centrifugo.doctor.options import DoctorOptions
 
 APP = """
 from flask import Flask
@@ -31,7 +33,7 @@ hooks = ProxyHooks(app, secrets=["s3cret"])
 
 
 def find(url: str, secret: str | None = "s3cret", idle: float = 0, **options: Any) -> dict[str, CheckResult]:
-    findings = list(examine(DoctorOptions(backend=backend_url(url), secret=secret, idle=idle, **options)))
+    findings = list(examine(DoctorOptions(url=parse_backend_url(url), secret=secret, idle=idle, **options)))
     assert all(bool(finding.fix) == (finding.level != "ok") for finding in findings)
     return {finding.id: finding for finding in findings}
 
@@ -121,20 +123,20 @@ def test_the_settings_of_the_package_have_no_fault(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-c", "python:proxyhooks.gunicorn", "-w", "1") as url:
         found = find(url, idle=2.6)
     assert faults(found) == {}
-    assert {"path", "wrong_secret", "secret", "reply", "latency", "keep_alive", "idle", "large_headers"} <= set(found)
+    assert {"path", "wrong-secret", "secret", "reply", "latency", "keep-alive", "idle", "large-headers"} <= set(found)
 
 
 def test_gunicorns_own_settings_close_idle_connections_and_refuse_large_headers(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-k", "gthread", "--keep-alive", "1") as url:
         found = find(url, idle=5)
-    assert faults(found) == {"idle": "warning", "large_headers": "warning"}
-    assert "431" in found["large_headers"].text
+    assert faults(found) == {"idle": "warning", "large-headers": "warning"}
+    assert "431" in found["large-headers"].text
     assert "python:proxyhooks.gunicorn" in found["idle"].fix
 
 
 def test_the_sync_worker_has_no_keep_alive(tmp_path: Path) -> None:
     with gunicorn(tmp_path) as url:
-        assert "keep_alive" in faults(find(url, idle=1))
+        assert "keep-alive" in faults(find(url, idle=1))
 
 
 def test_a_wrong_secret_is_an_error() -> None:
@@ -151,14 +153,14 @@ def test_a_secret_that_nobody_checks_is_an_error() -> None:
 
     with fake(careless) as url:
         found = find(url)
-        assert found["wrong_secret"].level == "error"
-        assert "anyone" in found["wrong_secret"].text
-        assert find(url, insecure=True)["wrong_secret"].level == "warning"
+        assert found["wrong-secret"].level == "error"
+        assert "anyone" in found["wrong-secret"].text
+        assert find(url, insecure=True)["wrong-secret"].level == "warning"
 
 
 @pytest.mark.parametrize(
     ("status", "fix"),
-    [(404, "--prefix"), (401, "login"), (502, "in between"), (500, "log"), (200, "endpoint")],
+    [(404, "--prefix"), (401, "login"), (502, "reverse proxy"), (500, "log"), (200, "endpoint")],
 )
 def test_what_is_no_hook_is_an_error(status: int, fix: str) -> None:
     with fake(always(status, b"{}")) as url:
@@ -170,7 +172,7 @@ def test_what_is_no_hook_is_an_error(status: int, fix: str) -> None:
 @pytest.mark.parametrize(
     ("status", "to", "fix"),
     [
-        (302, "/login?next=1", "leave /centrifugo/ alone"),
+        (302, "/login?next=1", "exempt /centrifugo/ from it"),
         (301, "https://example.com/centrifugo/connect", "write https://example.com/centrifugo/connect"),
         (308, "/centrifugo/connect/", "no slash"),
     ],
@@ -202,8 +204,8 @@ def test_a_server_that_is_slower_than_the_timeout_is_an_error() -> None:
 
 
 def test_latency_is_held_against_the_timeout() -> None:
-    assert latency([0.1, 0.1, 0.4], 1).level == "ok"
-    assert latency([0.1, 0.1, 0.6], 1).level == "warning"
+    assert latency_result([0.1, 0.1, 0.4], 1).level == "ok"
+    assert latency_result([0.1, 0.1, 0.6], 1).level == "warning"
 
 
 def test_a_server_that_hangs_up_is_an_error() -> None:
@@ -334,10 +336,10 @@ def test_http_and_https_mixed_up_are_errors_that_say_so(certificate: Path) -> No
     ],
 )
 def test_a_url_is_the_root_or_that_of_the_hooks_or_of_one(url: str, path: str) -> None:
-    assert backend_url(url).path() == path
+    assert parse_backend_url(url).path == path
 
 
 @pytest.mark.parametrize("url", ["a:1", "ftp://a", "http://", "http://a:x", "http://me@a", "http://a?b"])
 def test_what_is_no_url_of_a_backend_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="http"):
-        backend_url(url)
+        parse_backend_url(url)
