@@ -1,4 +1,4 @@
-"""The judge: what Centrifugo makes of a reply, and what the client does then.
+"""The judge: how Centrifugo reads a reply, and what the client does then.
 
 :func:`judge` does no input or output. It works for tests, for the command line and for backends in any language. It
 follows Centrifugo v6.9.1.
@@ -39,7 +39,7 @@ def judge(
     request: Mapping[str, Any] | None = None,
     now: float | None = None,
 ) -> Verdict:
-    """Return what Centrifugo makes of a reply, and what the client does then.
+    """Return how Centrifugo reads a reply, and what the client does then.
 
     :param event: its name, as in the URL of the hook: ``subscribe``.
     :param protocol: the protocol of the client, ``json`` or ``protobuf``.
@@ -71,7 +71,7 @@ class _Judge:
         if status in _FOLLOWED_REDIRECTS:
             why = (
                 f"the status is {status}: Centrifugo follows the redirect and sends the secret along; any JSON object "
-                "at its end allows"
+                "at its end allows the operation"
             )
             return self.verdict(outcome="redirected", cause="redirect", why=why)
         if status != 200:
@@ -105,7 +105,7 @@ class _Judge:
             why = f"`{path}` is null: Centrifugo v6.9.1 crashes, and every client loses its connection"
             return _misread(self.verdict(outcome="internal_error", cause="crashing-null", comes_back=True, why=why))
         try:
-            result: dict[str, Any] = decode_payloads(raw_result, self.json_payload_counts)
+            result: dict[str, Any] = decode_payloads(raw_result, self.prefers_json)
         except ValueError as error:
             return _misread(self.unreadable_payload(str(error)))
         return self.judge_result(result)
@@ -118,7 +118,7 @@ class _Judge:
             return self.expired("empty-reply", f"the reply has no result, which ends the {self.event.extends} at once")
         if not self.event.carries_disconnect:
             return self.verdict(outcome="ignored", cause="empty-reply", why="the reply has no result: nothing changes")
-        why = "the reply has no result, no error and no disconnect, which allows"
+        why = "the reply has no result, no error and no disconnect, which allows the operation"
         return self.verdict(outcome="allowed", cause="empty-reply", why=why)
 
     def judge_result(self, result: dict[str, Any]) -> Verdict:
@@ -160,12 +160,13 @@ class _Judge:
         return None
 
     @property
-    def json_payload_counts(self) -> bool:
-        """Whether JSON counts where a payload and its ``b64`` twin are both set: in replies to publications."""
+    def prefers_json(self) -> bool:
+        """Whether JSON counts if a payload and its ``b64`` twin are both set, as in replies to publications."""
         return self.event.result_has_data and not self.event.result_reaches_client
 
     @property
     def is_one_way(self) -> bool:
+        """Whether the client gets an error as a disconnect."""
         return self.event.opens == "connection" and self.transport.startswith("uni_")
 
     @property

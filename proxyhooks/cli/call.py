@@ -102,7 +102,7 @@ def command(
     hooks_name: str | None,
     **field_options: Any,
 ) -> None:
-    """Send one request to the application, and show what Centrifugo makes of the reply.
+    """Send one request to the application, and show how Centrifugo reads the reply.
 
     The request takes the whole way: secret, before_request, hook. Ends with status 0 if the reply allows, else with 1.
     With --url and a secret, no application is needed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any, get_args
 
@@ -290,3 +291,12 @@ def test_a_null_in_place_of_a_message_crashes_centrifugo(event: str, body: bytes
 def test_the_free_edition_never_decodes_stream_data() -> None:
     assert judge("map_publish", 200, b'{"result": {"b64stream_data": "MQ"}}').allowed
     assert judge("map_publish", 200, b'{"result": {"b64data": "MQ"}}').outcome == "internal_error"
+
+
+def test_an_entry_in_the_table_of_events_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = dataclasses.replace(EVENTS["subscribe"], name="watch", proxy="channel.proxy.watch")
+    monkeypatch.setitem(EVENTS, "watch", event)
+    for body in ({}, {"result": {"expire_at": 1}}, {"result": {"b64data": "eA=="}}, {"error": {"code": 109}}):
+        verdict = judged("watch", body)
+        assert verdict == dataclasses.replace(judged("subscribe", body), event="watch")
+    assert judged("watch", b"", 500).outcome == "internal_error"

@@ -13,7 +13,7 @@ from ..._settings.secrets import SECRET_HEADER
 from ..._settings.timeout import DEFAULT_TIMEOUT
 from ..._wire.requests import ClientRequest, UserRequest
 from .backend import Backend, ServedHook
-from .reader import NAME, Config, parse_duration
+from .reader import NAME, NAME_RULE, Config, parse_duration
 
 SECRET_VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # a name, not a secret
 """The variable in Centrifugo's environment that holds the secret."""
@@ -93,7 +93,7 @@ def _check_options(options: ConfigOptions) -> None:
             raise ValueError(f"there is no event {name!r} to repeat: the events are {', '.join(EVENTS)}")
     for name in (*options.namespaces, *([options.proxy_name] if options.proxy_name else [])):
         if not NAME.fullmatch(name):
-            raise ValueError(f"Centrifugo refuses the name {name!r}: it must be two or more of A-Z a-z 0-9 - _ .")
+            raise ValueError(f"Centrifugo refuses the name {name!r}: it must be {NAME_RULE}")
 
 
 def _is_root(text: str) -> bool:
@@ -180,7 +180,7 @@ class _Generator:
                 else:
                     self.note(
                         f"{event.name}: Centrifugo refuses the namespace {namespace!r}, so the hooks in it are never "
-                        "called: rename it; a name is two or more of A-Z a-z 0-9 - _ ."
+                        f"called: rename it; a name is {NAME_RULE}"
                     )
         if in_all_namespaces:
             for namespace in ("", *self.options.namespaces):
@@ -253,7 +253,7 @@ class _Generator:
         self.note(f"Centrifugo's server API needs a key if you use it: export CENTRIFUGO_HTTP_API_KEY={random_key}")
         if any(EVENTS[name].subscription_type == "shared_poll" for name in hooks):
             variable = "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY"
-            self.note(f"shared polls need the key with which the backend signs: export {variable}={random_key}")
+            self.note(f"shared polls need a key that checks the signatures of clients: export {variable}={random_key}")
 
 
 _MAPS: Final = (

@@ -19,6 +19,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ..._settings.secrets import SECRET_HEADER
 from ..._wire.json import MAX_DEPTH
+from ..config.generate import SECRET_VARIABLE
 from .check_result import CheckResult
 from .http_client import INVALID_MESSAGE, BackendURL, HTTPResponse
 from .keepalive_checks import check_idle_connection, check_large_headers, check_requests
@@ -198,7 +199,7 @@ def _check_secret(options: DoctorOptions, with_wrong: HTTPResponse, with_right: 
     if options.secret is None:
         if not options.insecure:
             text = "the secret is not known, so only a made-up one was tried"
-            fix = "pass it with --secret or CENTRIFUGO_VAR_PROXYHOOKS_SECRET, or load the application with flask --app"
+            fix = f"pass it with --secret or {SECRET_VARIABLE}, or load the application with flask --app"
             yield CheckResult("secret", "warning", text, fix)
     elif with_right.status == 403:
         text = f"the secret is refused (403: {with_right.excerpt!r}): every call would be error 100"

@@ -1,4 +1,4 @@
-"""The verdict of the judge: what a reply leads to."""
+"""The verdict of the judge about a reply."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Warning(NamedTuple):  # noqa: A001  # the natural name; never imported bar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What Centrifugo makes of a reply, and what the client does then."""
+    """How Centrifugo reads a reply, and what the client does then."""
 
     event: str
     outcome: Outcome

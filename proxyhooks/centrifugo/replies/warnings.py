@@ -97,7 +97,7 @@ def _about_refusal(verdict: v.Verdict, event: Event, reply: dict[str, Any]) -> _
     if "disconnect" in reply:
         code, reason = verdict.code or 0, verdict.reason or ""
         if code == 3000:
-            yield "odd-code", "the client is sent nothing for 3000, and reconnects: use 3503, or a code of 4000-4999"
+            yield "odd-code", "Centrifugo sends the client nothing for 3000, and it reconnects: use 3503, or 4000-4999"
         elif code not in DISCONNECTS and code not in CUSTOM_DISCONNECTS:
             yield "odd-code", f"{code} is not a disconnect code: custom codes are 4000-4999"
         if len(reason) > MAX_REASON or not reason.isascii():

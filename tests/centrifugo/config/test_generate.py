@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 from pathlib import Path
@@ -178,6 +179,17 @@ def test_namespaces_of_maps_have_no_subscribe_proxy() -> None:
     assert types == {"board": None, "chat": None, "maps": "map", "poll": "shared_poll"}
     both = generate_for(("map_publish", "board:<x>"), ("subscribe", None)).config["channel"]["namespaces"]
     assert all("subscribe_proxy_enabled" not in namespace for namespace in both)
+
+
+def test_an_entry_in_the_table_of_events_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy, option = "channel.proxy.watch", "watch_proxy_enabled"
+    event = dataclasses.replace(EVENTS["subscribe"], name="watch", proxy=proxy, option=option)
+    monkeypatch.setitem(EVENTS, "watch", event)
+    config = generate_for(("watch", "chat:<x>"), options={"proxy_name": "shop"}).config
+    assert [proxy["name"] for proxy in config["proxies"]] == ["shop_watch"]
+    assert config["channel"]["namespaces"] == [
+        {"name": "chat", "watch_proxy_enabled": True, "watch_proxy_name": "shop_watch"}
+    ]
 
 
 PATTERNS = st.sampled_from(

@@ -15,6 +15,7 @@ from ..backend import Backend
 from ..reader import Config, expand_variables, objects_at, parse_duration, split_url, value_at
 
 PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}")
+"""Text that looks like a variable, whether Centrifugo replaces it or not."""
 _DEFAULT_PROXY: Final = "default"
 _DEFAULT_TIMEOUT: Final = "1s"
 
@@ -77,6 +78,7 @@ class Context:
     environ: Mapping[str, str]
     base_url: str | None
     server_timeout: float | None
+    """Seconds."""
 
     @cached_property
     def proxies(self) -> list[Proxy]:
@@ -96,7 +98,7 @@ class Context:
         users = {
             (switch.proxy_name, switch.event.name): switch.event
             for switch in self.switches
-            if switch.proxy_name and not switch.uses_default_proxy
+            if not switch.uses_default_proxy
         }
         for (name, _), event in users.items():
             for index, config in objects_at(self.config, "proxies"):
@@ -123,6 +125,7 @@ class Context:
 
     @cached_property
     def base(self) -> SplitResult | None:
+        """The parts of the base URL."""
         return split_url(self.base_url.rstrip("/")) if self.base_url else None
 
     def url_path(self, event: Event) -> str:
@@ -134,10 +137,11 @@ class Context:
         return f'"endpoint": "{root}{self.url_path(event)}"'
 
     def sent_secret(self, proxy: Proxy) -> tuple[str | None, list[str]]:
-        """The value that Centrifugo sends in the secret's header, and its variables that are not set.
+        """The secret that Centrifugo sends, and the variables in it that are not set.
 
-        The value is ``None`` where there is none to compare: no such header, or no secrets are accepted.
+        The secret is ``None`` if there is nothing to compare: no header, or an application without secrets.
         """
-        if not self.backend.secrets or not proxy.secret_header or not isinstance(proxy.secret_header, str):
+        header = proxy.secret_header
+        if not self.backend.secrets or not header or not isinstance(header, str):
             return None, []
-        return expand_variables(proxy.secret_header, self.environ)
+        return expand_variables(header, self.environ)

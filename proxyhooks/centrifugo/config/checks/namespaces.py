@@ -7,7 +7,7 @@ from typing import Final
 
 from ...._dispatch.events import EVENTS, Event
 from ..findings import Finding
-from ..reader import NAME, objects_at, value_at
+from ..reader import NAME, NAME_RULE, objects_at, value_at
 from .context import Context, Switch
 
 
@@ -68,7 +68,7 @@ def invalid_name(context: Context) -> Iterator[Finding]:
         for index, item in objects_at(context.config, path):
             name = item.get("name")
             if not isinstance(name, str) or not NAME.fullmatch(name):
-                text = f"Centrifugo refuses the name {name!r}: it must be two or more of A-Z a-z 0-9 - _ ."
+                text = f"Centrifugo refuses the name {name!r}: it must be {NAME_RULE}"
                 yield Finding(id="PH016", path=f"{path}[{index}].name", text=text, fix="choose another name")
 
 

@@ -11,10 +11,11 @@ from ...._settings.secrets import SECRET_HEADER
 from ...._wire.codes import disconnect_is_terminal
 from ...._wire.requests import ClientRequest, UserRequest
 from ..findings import Finding
+from ..generate import IDEMPOTENCY_HEADER, SECRET_VARIABLE
 from ..reader import objects_at, strings_in, value_at
 from .context import PLACEHOLDER, Context, Proxy
 
-_SECRET_FIX: Final = f'"{SECRET_HEADER}": "${{CENTRIFUGO_VAR_PROXYHOOKS_SECRET}}"'
+_SECRET_FIX: Final = f'"{SECRET_HEADER}": "${{{SECRET_VARIABLE}}}"'
 
 
 def no_hook(context: Context, proxy: Proxy) -> Iterator[Finding]:
@@ -78,6 +79,7 @@ def no_secret(context: Context, proxy: Proxy) -> Iterator[Finding]:
 def unset_variable(context: Context, proxy: Proxy) -> Iterator[Finding]:
     _, unset = context.sent_secret(proxy)
     index = context.proxies.index(proxy)
+    # A variable is reported once, for the first proxy that uses it.
     reported = {name for earlier in context.proxies[:index] for name in context.sent_secret(earlier)[1]}
     if unset and not reported.issuperset(unset):
         verb = "is" if len(unset) == 1 else "are"
@@ -170,9 +172,9 @@ def meta_not_sent(context: Context, proxy: Proxy) -> Iterator[Finding]:
 
 
 def no_idempotency_key(_: Context, proxy: Proxy) -> Iterator[Finding]:
-    if proxy.event.idempotent and "idempotency-key" not in [str(name).lower() for name in proxy.static_headers]:
+    if proxy.event.idempotent and IDEMPOTENCY_HEADER.lower() not in map(str.lower, map(str, proxy.static_headers)):
         text = f"a {proxy.event.name} call fails when its reused connection breaks; with the header it is sent again"
-        fix = '"Idempotency-Key": "proxyhooks"'
+        fix = f'"{IDEMPOTENCY_HEADER}": "proxyhooks"'
         yield Finding(id="PH021", path=_static_headers_path(proxy), text=text, fix=fix)
 
 
