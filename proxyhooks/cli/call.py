@@ -79,10 +79,10 @@ class _Json(click.ParamType[Any]):
     "--header", "headers", multiple=True, metavar="'NAME: VALUE'",
     help="Header of the client that Centrifugo forwards; repeatable.",
 )  # fmt: skip
-@click.option("--url", metavar="URL", help="Call a running server: the root of the application.")
+@click.option("--url", metavar="URL", help="Root of the application on a running server, to call that.")
 @click.option(
     "--secret",
-    help=f"Secret to send; by default the first that the application accepts, with --url first ${SECRET_VARIABLE}.",
+    help=f"Secret to send.  [default: with --url ${SECRET_VARIABLE}, else the first that the application accepts]",
 )
 @click.option("--path", metavar="PATH", help="Path of a view of your own.  [default: <url_prefix>/<event>]")
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -102,10 +102,11 @@ def command(
     hooks_name: str | None,
     **field_options: Any,
 ) -> None:
-    """Send one request to the application, and show how Centrifugo reads the reply.
+    """Send one request to a hook and judge the reply.
 
-    The request takes the whole way: secret, before_request, hook. Ends with status 0 if the reply allows, else with 1.
-    With --url and a secret, no application is needed.
+    The request passes everything on the way to the hook, such as the check of the secret and before_request functions.
+    The output shows how Centrifugo reads the reply, and what the client does then. Ends with status 0 if the reply
+    allows, else with 1. With --url and a secret, no application is needed.
     """
     if request_file is None:
         request = body_of(event, _request_fields(event, field_options, binary), binary)

@@ -42,10 +42,10 @@ def command(
     output_format: Literal["text", "json"],
     hooks_name: str | None,
 ) -> None:
-    """Compare a configuration of Centrifugo (JSON, TOML, YAML) with the hooks, in both directions.
+    """Check a configuration of Centrifugo.
 
-    CENTRIFUGO_... variables in the environment override the file, as in Centrifugo. Ends with status 1 if there are
-    errors.
+    The configuration (JSON, TOML, YAML) is compared with the hooks, in both directions. CENTRIFUGO_... variables in the
+    environment override the file, as in Centrifugo. Ends with status 1 if there are errors.
     """
     ignored = {id_.strip() for id_ in ignore.split(",") if id_.strip()}
     for id_ in sorted(ignored - FINDINGS.keys()):

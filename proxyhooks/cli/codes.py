@@ -23,10 +23,11 @@ _HEADINGS: Final = ("CODE", "CLASS", "TEXT", "TEMPORARY", "THE CLIENT")
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @with_appcontext
 def command(output_format: Literal["text", "json"]) -> None:
-    """List the codes of errors and disconnects, and what the client does after each.
+    """List the codes of errors and disconnects.
 
-    The codes of the application are those of the Error and Disconnect classes that it imports. What the client does
-    after an error is true for connect and subscribe; after an rpc or a publication the caller decides.
+    The codes of the application are those of the Error and Disconnect classes that it imports. The last column is what
+    the client does; for an error that is true after connect and subscribe, while an rpc or a publication leaves it to
+    the caller.
     """
     own_classes = own_codes()
     rows = [*_builtin_rows(), *(_row(cls, _full_name(cls)) for cls in own_classes)]

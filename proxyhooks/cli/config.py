@@ -50,9 +50,10 @@ def command(
     hooks_name: str | None,
     **options: Any,
 ) -> None:
-    """Write a configuration of Centrifugo v6 for the hooks to standard output.
+    """Write a configuration of Centrifugo v6.
 
-    Notes about further steps go to standard error. The same hooks and options give the same file, byte for byte.
+    It goes to standard output, notes about further steps go to standard error. The same hooks and options give the same
+    file, byte for byte.
     """
     backend = current_backend(hooks_name)
     if with_secret and not backend.secrets:

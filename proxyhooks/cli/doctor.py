@@ -64,9 +64,10 @@ def command(
     output_format: Literal["text", "json"],
     hooks_name: str | None,
 ) -> None:
-    """Examine the hooks from where Centrifugo runs: DNS, TLS, secret, redirects, latency, keep-alive, headers.
+    """Examine a running server.
 
-    No function of the application runs: the hooks refuse the requests by themselves. With --url and --secret no
+    Run this where Centrifugo runs. It checks DNS, TLS, the secret, redirects, latency, keep-alive and headers. No
+    function of the application runs, because the hooks refuse the requests by themselves. With --url and --secret no
     application is needed. Ends with status 1 if there are errors.
     """
     if timeout <= 0:

@@ -28,7 +28,10 @@ from ._app import current_hooks, hooks_option
 @hooks_option
 @with_appcontext
 def command(language: str, output: Path | None, compared_file: Path | None, hooks_name: str | None) -> None:
-    """Write the contract of the hooks for the front end: payloads, channels and codes."""
+    """Write the contract for the front end.
+
+    It has the payloads, channels and codes of the hooks.
+    """
     contract = contract_of(current_hooks(hooks_name))
     text = typescript(contract) if language == "typescript" else json.dumps(contract, indent=2) + "\n"
     if compared_file is not None:

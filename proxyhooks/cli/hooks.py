@@ -26,7 +26,10 @@ _HEADINGS: Final = ("EVENT", "PATTERN", "FUNCTION", "PLACE", "BEFORE", "DATA", "
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @with_appcontext
 def command(hooks_name: str | None, output_format: Literal["text", "json"]) -> None:
-    """List the hooks: event, pattern, function, file and line, before_hook functions, schemas."""
+    """List the hooks.
+
+    Each has its event, pattern, function, file and line, before_hook functions and schemas.
+    """
     hooks = current_hooks(hooks_name)
     events = list(EVENTS)
     rows: list[dict[str, Any]] = [

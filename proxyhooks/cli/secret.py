@@ -20,7 +20,10 @@ _SECRET_SIZE: Final = 32
 @click.group("secret", invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Print a new secret: 32 random bytes, as text that headers and environment variables can carry."""
+    """Print a new secret.
+
+    It has 32 random bytes, as text that headers and environment variables can carry.
+    """
     if context.invoked_subcommand is None:
         click.echo(secrets.token_urlsafe(_SECRET_SIZE))
 
@@ -29,7 +32,10 @@ def command(context: click.Context) -> None:
 @hooks_option
 @with_appcontext
 def uses(hooks_name: str | None) -> None:
-    """Show when each accepted secret was last used on this machine, by its index in the list."""
+    """Show when each secret was last used.
+
+    The secrets are those that the application accepts, by their index in the list. Only uses on this machine count.
+    """
     accepted = current_backend(hooks_name).secrets
     if not accepted:
         raise click.UsageError("there are no secrets: the application runs with PROXYHOOKS_INSECURE")

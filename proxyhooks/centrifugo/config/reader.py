@@ -16,7 +16,7 @@ from .keys import KEYS, KeyTree
 Config: TypeAlias = dict[str, Any]
 NAME: Final = re.compile("[-a-zA-Z0-9_.]{2,}")
 """A name of a namespace or a proxy that Centrifugo accepts."""
-NAME_RULE: Final = "two or more of A-Z a-z 0-9 - _ ."
+NAME_RULE: Final = "two or more characters of A-Z a-z 0-9 - _ ."
 _HEADER_VARIABLE: Final = re.compile(r"\$\{(CENTRIFUGO_VAR_[^}]+)\}")
 _DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|ms|s|m|h)")
 _SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

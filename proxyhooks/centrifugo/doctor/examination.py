@@ -27,6 +27,10 @@ from .options import DoctorOptions
 
 _TOO_DEEP_MESSAGE: Final = b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)
 _MIN_CERTIFICATE_DAYS: Final = 14
+# OpenSSL's codes.
+_CERTIFICATE_EXPIRED: Final = 10
+_WRONG_NAME: Final = (62, 64)
+"""The certificate is for another host or address."""
 
 
 class _Stop(Exception):
@@ -90,14 +94,14 @@ def _check_addresses(options: DoctorOptions) -> Iterator[CheckResult]:
     if url.scheme == "http" and any(_ip(address).is_global for address in addresses):
         text = "plain HTTP to a public address: anyone on the way can read the secret and act as any user"
         yield CheckResult("plain-http", "warning", text, "use https://, or a private network")
-    problems = {address: _connection_problem(url, address, options.timeout) for address in addresses}
-    unreachable = {address: problem for address, problem in problems.items() if problem}
-    details = "; ".join(f"{address}: {problem}" for address, problem in unreachable.items())
-    if len(unreachable) == len(addresses):
+    errors = {address: _connection_error(url, address, options.timeout) for address in addresses}
+    failed = {address: error for address, error in errors.items() if error is not None}
+    details = "; ".join(f"{address}: {_reason(error, options.timeout)}" for address, error in failed.items())
+    if len(failed) == len(addresses):
         text = f"port {url.port} accepts no connection ({details})"
-        yield CheckResult("tcp", "error", text, _fix_for_unreachable(unreachable))
+        yield CheckResult("tcp", "error", text, _fix_for_closed_port(failed))
         raise _Stop
-    if unreachable:
+    if failed:
         text = f"port {url.port} accepts connections on some addresses only ({details}): calls may wait for the others"
         yield CheckResult("tcp", "warning", text, "make the server listen on all of them, or use one that works")
     else:
@@ -108,22 +112,26 @@ def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return ipaddress.ip_address(address.partition("%")[0])  # without the zone of IPv6
 
 
-def _connection_problem(url: BackendURL, address: str, timeout: float) -> str:
-    """Why the address accepts no connection; empty if it does."""
+def _connection_error(url: BackendURL, address: str, timeout: float) -> OSError | None:
+    """The error of a connection to the address, or ``None``."""
     try:
         socket.create_connection((address, url.port), timeout).close()
-    except TimeoutError:
-        return f"no answer within {timeout:g} s"
     except OSError as error:
-        return (error.strerror or str(error)).lower()
-    return ""
+        return error
+    return None
 
 
-def _fix_for_unreachable(problems: dict[str, str]) -> str:
-    if all("refused" not in problem for problem in problems.values()):
+def _reason(error: OSError, timeout: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} s"
+    return (error.strerror or str(error)).lower()
+
+
+def _fix_for_closed_port(errors: dict[str, OSError]) -> str:
+    if not any(isinstance(error, ConnectionRefusedError) for error in errors.values()):
         return "a firewall may drop the packets, or the route is wrong"
     fix = "start the server on this port, on an address that other hosts reach (0.0.0.0, not 127.0.0.1)"
-    if any(_ip(address).is_loopback for address in problems):
+    if any(_ip(address).is_loopback for address in errors):
         fix += (
             "; in a container 127.0.0.1 and localhost are the container itself: use the name of the backend's service"
         )
@@ -151,10 +159,9 @@ def _check_tls(options: DoctorOptions) -> Iterator[CheckResult]:
 
 
 def _fix_for_certificate(error: ssl.SSLCertVerificationError, url: BackendURL) -> str:
-    problem = error.verify_message.lower()
-    if "expired" in problem:
+    if error.verify_code == _CERTIFICATE_EXPIRED:
         return "renew it"
-    if "match" in problem:
+    if error.verify_code in _WRONG_NAME:
         return f"use the name in the certificate as the host of the endpoint, or a certificate for {url.host!r}"
     return (
         'name the file of its issuer in each proxy, "http": {"tls": {"enabled": true, "server_ca_pem": "/path/ca.pem"}}'

@@ -274,7 +274,7 @@ def test_a_certificate_is_accepted_with_its_issuer_and_not_without(certificate: 
         assert "server_ca_pem" in results["tls"].fix
         assert problems(examine_url(url, ca_file=f"{certificate}.crt")) == {}
         other = examine_url(url.replace("127.0.0.1", "localhost"), ca_file=f"{certificate}.crt")
-        assert "name" in other["tls"].fix
+        assert "use the name in the certificate" in other["tls"].fix
 
 
 def test_an_expired_certificate_is_named_in_the_error(tmp_path: Path) -> None:
@@ -297,6 +297,7 @@ def test_an_expired_certificate_is_named_in_the_error(tmp_path: Path) -> None:
         results = examine_url(url, ca_file=str(signed))
     assert problems(results) == {"tls": "error"}
     assert "expired" in results["tls"].text
+    assert results["tls"].fix == "renew it"
 
 
 def test_a_connection_that_times_out_is_an_error() -> None:

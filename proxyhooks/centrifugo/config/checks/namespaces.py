@@ -28,7 +28,7 @@ def no_pattern_matches(context: Context, switch: Switch) -> Iterator[Finding]:
     served = [hook.namespace for hook in context.backend.hooks_by_event().get(switch.event.name, [])]
     if served and switch.namespace not in served and None not in served:
         where = _describe(switch.event, switch.namespace)
-        text = f"{switch.event.name} is switched on for {where}, where no pattern of a hook matches: all are refused"
+        text = f"{switch.event.name} is switched on for {where}, and no hook has a pattern there: every call is refused"
         yield Finding(id="PH002", path=switch.path, text=text, fix="write a hook, or switch the event off")
 
 
