@@ -72,8 +72,9 @@ def generate(backend: Backend, options: ConfigOptions) -> GeneratedConfig:
 
 
 def _check_options(options: ConfigOptions) -> None:
-    """
-    :raises ValueError: if an option cannot work; the message names a value that does.
+    """Refuse options that cannot work.
+
+    :raises ValueError: if there is one; the message says what works.
     """
     if not _is_root(options.base_url):
         raise ValueError(

@@ -22,7 +22,8 @@ class DoctorOptions:
     """PEM file of the issuer to trust; ``None``: those of the system."""
 
     def connect(self) -> HTTPConnection:
-        """
+        """Open a connection.
+
         :raises OSError: if there is no connection; as ``ssl.SSLError`` if the certificate is not accepted.
         """
         return HTTPConnection(self.url, self.timeout, ca_file=self.ca_file)

@@ -49,7 +49,8 @@ class Base64Text:
     path: str
 
     def decode(self) -> bytes:
-        """
+        """Decode as Go does.
+
         :raises ValueError: if the text is not base64, or has no padding.
         """
         text = self.text.replace("\r", "").replace("\n", "")

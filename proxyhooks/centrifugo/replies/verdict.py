@@ -53,7 +53,8 @@ class Verdict:
 
     event: str
     outcome: Outcome
-    """
+    """What happens to the operation or the client.
+
     - ``allowed``
     - ``refused``: the client gets an error.
     - ``disconnected``: the client gets a disconnect.

@@ -60,7 +60,7 @@ def add_warnings(
 
 def _about_envelope(event: Event, reply: dict[str, Any], unknown_keys: list[str]) -> _Texts:
     if event.carries_disconnect and event.opens != "connection" and not reply:
-        yield "silent-allow", "the reply has no result, so Centrifugo allows: send a result, an error or a disconnect"
+        yield "silent-allow", "an empty reply allows the operation: send a result, an error or a disconnect"
     if len(reply) > 1:
         yield "several", f"the reply has {', '.join(reply)}: only the first of disconnect, error, result counts"
     for key in unknown_keys:
