@@ -116,16 +116,21 @@ class ProxyHooks(Hooks):
         return Dispatcher(self.index, ready, self._meta_schema, settings.validation_details, settings.timeout)
 
 
+class AmbiguousHooks(LookupError):
+    """The application has several ProxyHooks, and no name says which one is meant."""
+
+
 def hooks_of(app: Flask, name: str | None = None) -> ProxyHooks:
     """The application's ProxyHooks.
 
     :param name: required if the application has several.
-    :raises LookupError: if there is none, none of that name, or several and no name. The text says what to do.
+    :raises LookupError: if there is none, or none of that name. The text says what to do.
+    :raises AmbiguousHooks: if there are several and no name.
     """
     hooks: dict[str, ProxyHooks] = installation_of(app).hooks
     names = ", ".join(map(repr, hooks))
     if name is None and len(hooks) > 1:
-        raise LookupError(f"the application has several ProxyHooks: say which, one of {names}")
+        raise AmbiguousHooks(f"the application has several ProxyHooks: say which, one of {names}")
     if name is not None and name not in hooks:
         raise LookupError(f"the application has no ProxyHooks named {name!r}: there is {names}")
     return next(iter(hooks.values())) if name is None else hooks[name]

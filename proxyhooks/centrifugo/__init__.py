@@ -1,1 +1,1 @@
-"""The other server: what Centrifugo makes of replies, its configuration, and a look at a running backend."""
+"""The other server: how Centrifugo reads replies, how it is configured, and how it reaches a backend."""

@@ -1,4 +1,4 @@
-"""``flask centrifugo ...``: see what the hooks serve, make and check Centrifugo's configuration, ask a hook."""
+"""``flask centrifugo ...``: see, call and check the hooks, and configure Centrifugo for them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from flask.cli import AppGroup
 
 from ..exceptions import SetupError
 
-# Each is a module of this package with a command of that name; loaded when it is used, as ``flask`` loads this group
-# whatever it is called for.
+# Each is a module of this package with a function `command`. It is imported when it runs, because `flask` imports this
+# package for every command line.
 _COMMANDS = ("call", "check", "codes", "config", "doctor", "export", "hooks", "secret")
 
 
@@ -19,7 +19,7 @@ class _Commands(AppGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except SetupError as error:  # of the application that is being loaded: the sentence says it all
+        except SetupError as error:  # raised while the application loads; its message needs no traceback
             raise click.ClickException(f"the application does not start: {error}") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -32,4 +32,4 @@ class _Commands(AppGroup):
         return command
 
 
-centrifugo = _Commands("centrifugo", help="Centrifugo's side of the hooks: what it asks, and how it is configured.")
+centrifugo = _Commands("centrifugo", help="See, call and check the hooks, and configure Centrifugo for them.")

@@ -1,4 +1,4 @@
-"""The application at hand, for the commands."""
+"""The hooks of the current application, for the commands."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from typing import Any
 import click
 import flask
 
-from .._flask.extension import ProxyHooks, hooks_of
+from .._flask.extension import AmbiguousHooks, ProxyHooks, hooks_of
 from .._settings.settings import read_settings
-from ..centrifugo.config.backend import Backend, Served
+from ..centrifugo.config.backend import Backend, ServedHook
 
-hooks_option = click.option("--hooks", "hooks_name", metavar="NAME", help="Which ProxyHooks, if there are several.")
+hooks_option = click.option(
+    "--hooks", "hooks_name", metavar="NAME", help="Name of the ProxyHooks, if the application has several."
+)
 
 
 def current_hooks(name: str | None = None) -> ProxyHooks:
-    """The ProxyHooks of the current application.
+    """Return the ProxyHooks of the current application.
 
-    :raises click.UsageError: if there is none, or none of that name, or several and no name.
+    :raises click.UsageError: if there is none, none of that name, or several and no name.
     """
     app: Any = flask.current_app
     try:
         return hooks_of(app, name)
+    except AmbiguousHooks as error:
+        raise click.UsageError(f"{error} (--hooks NAME)") from None
     except LookupError as error:
-        raise click.UsageError(
-            f"{error.args[0]} (--hooks NAME)" if "several" in error.args[0] else error.args[0]
-        ) from None
+        raise click.UsageError(str(error)) from None
 
 
 def current_backend(name: str | None = None) -> Backend:
-    """What these hooks serve.
+    """Return the facts about these hooks that a configuration of Centrifugo must match.
 
     :raises click.UsageError: as :func:`current_hooks`.
     """
@@ -39,7 +41,7 @@ def current_backend(name: str | None = None) -> Backend:
         name=hooks.name,
         url_prefix=hooks.url_prefix,
         served=tuple(
-            Served(
+            ServedHook(
                 event=registration.hook.event,
                 pattern=registration.pattern.text if registration.pattern else None,
                 source_location=registration.hook.source_location,

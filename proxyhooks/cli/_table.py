@@ -1,13 +1,13 @@
-"""Tables of plain text."""
+"""Plain-text tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The rows under their heads, in columns."""
-    lines = [list(head), *map(list, rows)]
+def format_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Align the cells in columns under their headings."""
+    lines = [list(headings), *map(list, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

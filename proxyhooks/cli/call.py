@@ -1,4 +1,4 @@
-"""``flask centrifugo call``: one event, and what Centrifugo makes of the answer."""
+"""``flask centrifugo call``: sends one request to a hook and judges the reply."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from http.client import HTTPException, HTTPMessage
-from typing import IO, Any, Literal
+from typing import IO, Any, Final, Literal
 
 import click
 from flask import Flask
@@ -24,12 +24,16 @@ from .._settings.settings import DEFAULT_URL_PREFIX, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
 from .._wire.log import logger
-from ..centrifugo.config.generate import VARIABLE
-from ..centrifugo.judge import judge
-from ..centrifugo.replies.verdict import Verdict
+from ..centrifugo.config.generate import SECRET_VARIABLE
+from ..centrifugo.judge import Verdict, judge
 from ..testing.exchange import Exchange, exchange_of
 from ..testing.transport import NO_PAYLOAD, AppResponse, AppTransport, request_body, to_go_json
 from ._app import current_backend, hooks_option
+
+_TIMEOUT: Final = 10
+"""Seconds, for a reply of a running server."""
+_FIELD_OPTIONS: Final = ("transport", "protocol", "channel", "method", "key", "data", "meta", "user")
+_EVERY_REQUEST_HAS: Final = ("transport", "protocol")
 
 
 class _EventName(click.ParamType[str]):
@@ -39,7 +43,7 @@ class _EventName(click.ParamType[str]):
         if value in EVENTS:
             return str(value)
         near = difflib.get_close_matches(value, EVENTS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(EVENTS)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"the events are {', '.join(EVENTS)}"
         return self.fail(f"there is no event {value!r}: {hint}", param, ctx)
 
 
@@ -50,109 +54,132 @@ class _Json(click.ParamType[Any]):
         try:
             return loads(value.encode())
         except (Malformed, TooComplex) as error:
-            return self.fail(f"{value!r} is no JSON: {error}; a text needs quotes of its own: '\"hi\"'", param, ctx)
+            return self.fail(f"{value!r} is not JSON: {error}; a string has double quotes, '\"hi\"'", param, ctx)
 
 
 @click.command("call")
 @click.argument("event", type=_EventName())
-@click.option("--user", default=None, help="The user's id.")
-@click.option("--channel", default=None)
-@click.option("--method", default=None, help="Of an rpc.")
-@click.option("--key", default=None, help="Of a map.")
-@click.option("--data", type=_Json(), default=None, help="The payload, as JSON.")
-@click.option("--meta", type=_Json(), default=None, help="The connection's meta, as JSON.")
-@click.option("--field", "more", multiple=True, metavar="NAME=JSON", help="Any other field of the request.")
-@click.option("--request", "raw", type=click.File("rb"), help="Send this file's bytes ('-': standard input) instead.")
-@click.option("--transport", default="websocket", show_default=True)
-@click.option("--protocol", type=click.Choice(["json", "protobuf"]), default="json", show_default=True)
-@click.option("--binary", is_flag=True, help="Send the payload as binary_encoding does.")
-@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Of the client, forwarded.")
-@click.option("--url", metavar="URL", help="Ask a running server there: the root of the application.")
-@click.option("--secret", help=f"By default the first that is accepted; with --url ${VARIABLE} before it.")
-@click.option("--path", metavar="PATH", help="Of a view of your own.  [default: <url_prefix>/<event>]")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--user", default=None, help="Id of the user.")
+@click.option("--channel", default=None, help="Channel of a subscription, a publication or a map.")
+@click.option("--method", default=None, help="Method of an rpc.")
+@click.option("--key", default=None, help="Key in a map.")
+@click.option("--data", type=_Json(), default=None, help="Payload, as JSON.")
+@click.option("--meta", type=_Json(), default=None, help="Meta of the connection, as JSON.")
+@click.option("--field", "fields", multiple=True, metavar="NAME=JSON", help="Any other field; repeatable.")
+@click.option(
+    "--request", "request_file", type=click.File("rb"),
+    help="File with the whole request, to send as it is; '-' is standard input.",
+)  # fmt: skip
+@click.option("--transport", default="websocket", show_default=True, help="Transport of the client.")
+@click.option(
+    "--protocol", type=click.Choice(["json", "protobuf"]), default="json", show_default=True,
+    help="Protocol of the client.",
+)  # fmt: skip
+@click.option("--binary", is_flag=True, help="Send the payload as base64, as with binary_encoding.")
+@click.option(
+    "--header", "headers", multiple=True, metavar="'NAME: VALUE'",
+    help="Header of the client that Centrifugo forwards; repeatable.",
+)  # fmt: skip
+@click.option("--url", metavar="URL", help="Root of the application on a running server, to call that.")
+@click.option(
+    "--secret",
+    help=f"Secret to send.  [default: with --url ${SECRET_VARIABLE}, else the first that the application accepts]",
+)
+@click.option("--path", metavar="PATH", help="Path of a view of your own.  [default: <url_prefix>/<event>]")
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
 @click.pass_context
 def command(
     ctx: click.Context,
     /,
     event: str,
-    raw: IO[bytes] | None,
+    request_file: IO[bytes] | None,
     headers: tuple[str, ...],
     url: str | None,
     secret: str | None,
     path: str | None,
     binary: bool,
-    form: Literal["text", "json"],
+    output_format: Literal["text", "json"],
     hooks_name: str | None,
-    **given: Any,
+    **field_options: Any,
 ) -> None:
-    """Send one event to the application, and show what Centrifugo makes of the answer.
+    """Send one request to a hook and judge the reply.
 
-    The whole way is gone: secret, before_request, hook, and back. Ends with 0 if the answer allows, else with 1. With
-    --url and a secret no application is needed here.
+    The request passes everything on the way to the hook, such as the check of the secret and before_request functions.
+    The output shows how Centrifugo reads the reply, and what the client does then. Ends with status 0 if the reply
+    allows, else with 1. With --url and a secret, no application is needed.
     """
-    if raw is None:
-        request = request_body(event, _fields(event, given, binary), binary)
+    if request_file is None:
+        request = request_body(event, _request_fields(event, field_options, binary), binary)
         body = to_go_json(request).encode()
     else:
-        body = raw.read()
-        request = _read(ctx, body)
-        given |= {name: request.get(name, given[name]) for name in ("transport", "protocol")}
+        body = request_file.read()
+        request = _parse_whole_request(ctx, body)
+        field_options |= {name: request.get(name, field_options[name]) for name in _EVERY_REQUEST_HAS}
     if secret is None and url:
-        secret = os.environ.get(VARIABLE)
+        secret = os.environ.get(SECRET_VARIABLE)
     app = None if url and secret is not None else ctx.ensure_object(ScriptInfo).load_app()
-    prefix, accepted = (DEFAULT_URL_PREFIX, ()) if app is None else _known(app, hooks_name, path)
+    prefix, accepted = (DEFAULT_URL_PREFIX, ()) if app is None else _prefix_and_secrets(app, hooks_name, path)
     secret = next(iter(accepted), None) if secret is None else secret
-    forwarded = dict(_split(header) for header in headers)
+    forwarded = dict(_split_header(header) for header in headers)
     path = path or f"{prefix}/{event}"
     if url:
-        reply = _over_http(url.rstrip("/") + path, body, secret, forwarded)
+        response = _call_server(url.rstrip("/") + path, body, secret, forwarded)
     else:
         assert app is not None
-        reply = _in_process(app, event, path, body, secret, forwarded)
+        response = _call_app(app, event, path, body, secret, forwarded)
     verdict = judge(
         event,
-        reply.status,
-        reply.body,
-        protocol=str(given["protocol"]),
-        transport=str(given["transport"]),
+        response.status,
+        response.body,
+        protocol=str(field_options["protocol"]),
+        transport=str(field_options["transport"]),
         request=request,
     )
-    step = exchange_of(verdict, request, reply)
-    _show(step, form)
-    sys.exit(0 if step.allowed else 1)
+    exchange = exchange_of(verdict, request, response)
+    _print(exchange, output_format)
+    sys.exit(0 if exchange.allowed else 1)
 
 
-def _fields(event: str, given: dict[str, Any], binary: bool) -> dict[str, Any]:
-    request: Any = EVENTS[event].request
-    known = {field.name: field for field in fields_of(request)}
-    fields: dict[str, Any] = {"client": str(uuid.uuid4()), "encoding": "binary" if binary else "json"}
-    fields["user"] = given["user"] or ""
-    for name in ("transport", "protocol", "channel", "method", "key", "data", "meta", "user"):
-        value = given[name]
+def _request_fields(event: str, options: dict[str, Any], binary: bool) -> dict[str, Any]:
+    """The fields of the request.
+
+    :raises click.UsageError: if the event has no such field.
+    """
+    message: Any = EVENTS[event].request
+    known = [field.name for field in fields_of(message)]
+    values: dict[str, Any] = {"client": str(uuid.uuid4()), "encoding": "binary" if binary else "json"}
+    values["user"] = options["user"] or ""
+    for name in _FIELD_OPTIONS:
+        value = options[name]
         if value is None:
             continue
-        if name not in known and name not in ("transport", "protocol"):
-            raise click.UsageError(f"a request of {event} has no {name}; it has {', '.join(known)}")
-        fields[name] = value
-    for text in given["more"]:
-        name, _, value = text.partition("=")
+        if name not in known and name not in _EVERY_REQUEST_HAS:
+            raise _no_such_field(event, name, known)
+        values[name] = value
+    for assignment in options["fields"]:
+        name, _, text = assignment.partition("=")
         if name not in known:
-            raise click.UsageError(f"a request of {event} has no {name!r}; it has {', '.join(known)}")
-        fields[name] = _Json().convert(value, None, None)
-    if given["data"] is None:
-        fields["data"] = NO_PAYLOAD
-    return fields
+            raise _no_such_field(event, name, known)
+        values[name] = _Json().convert(text, None, None)
+    if options["data"] is None:
+        values["data"] = NO_PAYLOAD
+    return values
 
 
-def _read(ctx: click.Context, body: bytes) -> dict[str, Any]:
-    """What is in a request that is sent as it is, if it can be read."""
-    from_line = click.core.ParameterSource.COMMANDLINE
-    fields = ("user", "channel", "method", "key", "data", "meta", "more", "transport", "protocol", "binary")
-    for name in fields:
-        if ctx.get_parameter_source(name) is from_line:
-            raise click.UsageError(f"--request is the whole request: leave out --{'field' if name == 'more' else name}")
+def _no_such_field(event: str, name: str, known: list[str]) -> click.UsageError:
+    return click.UsageError(f"a request of {event} has no field {name!r}: its fields are {', '.join(known)}")
+
+
+def _parse_whole_request(ctx: click.Context, body: bytes) -> dict[str, Any]:
+    """The fields of a request that is sent as it is; none if it is not a message.
+
+    :raises click.UsageError: if an option sets a field, too.
+    """
+    for name in (*_FIELD_OPTIONS, "fields", "binary"):
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "--field" if name == "fields" else f"--{name}"
+            raise click.UsageError(f"--request is the whole request: leave out {option}")
     try:
         request = loads(body)
     except (Malformed, TooComplex):
@@ -160,15 +187,15 @@ def _read(ctx: click.Context, body: bytes) -> dict[str, Any]:
     return request if isinstance(request, dict) else {}
 
 
-def _split(header: str) -> tuple[str, str]:
+def _split_header(header: str) -> tuple[str, str]:
     name, colon, value = header.partition(":")
     if not colon:
-        raise click.UsageError(f"{header!r} is no header: write 'Cookie: session=...'")
+        raise click.UsageError(f"{header!r} is not a header: write 'Cookie: session=...'")
     return name.strip(), value.strip()
 
 
-def _known(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, tuple[str, ...]]:
-    """The prefix of the URLs, and the secrets that are accepted."""
+def _prefix_and_secrets(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, tuple[str, ...]]:
+    """The prefix of the hooks' URLs, and the accepted secrets."""
     with app.app_context():
         if path is not None and "proxyhooks" not in app.extensions:
             return DEFAULT_URL_PREFIX, load_secrets(app.config).values
@@ -176,47 +203,47 @@ def _known(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, t
         return backend.url_prefix, backend.secrets
 
 
-def _in_process(
+def _call_app(
     app: Flask, event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]
 ) -> AppResponse:
     logger.addHandler(logging.StreamHandler())
-    reply = AppTransport(app, {event: path}, secret, headers).send(event, body, 0)
-    if reply.error is not None and app.testing:  # else Flask has logged it
-        traceback.print_exception(reply.error)
-    return reply
+    response = AppTransport(app, {event: path}, secret, headers).send(event, body, 0)
+    if response.error is not None and app.testing:  # without TESTING Flask logs it
+        traceback.print_exception(response.error)
+    return response
 
 
-class _Unfollowed(urllib.request.HTTPRedirectHandler):
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> None:
         return None
 
 
-def _over_http(url: str, body: bytes, secret: str | None, headers: dict[str, str]) -> AppResponse:
+def _call_server(url: str, body: bytes, secret: str | None, headers: dict[str, str]) -> AppResponse:
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"--url must be the root of the application, such as http://127.0.0.1:8070, not {url!r}")
-    sent = {"Content-Type": "application/json"} | headers | ({SECRET_HEADER: secret} if secret else {})
-    request = urllib.request.Request(url, body, sent, method="POST")  # noqa: S310  # checked above
-    opener = urllib.request.build_opener(_Unfollowed, urllib.request.ProxyHandler({}))
+    all_headers = {"Content-Type": "application/json"} | headers | ({SECRET_HEADER: secret} if secret else {})
+    request = urllib.request.Request(url, body, all_headers, method="POST")  # noqa: S310  # checked above
+    opener = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=10) as response:
+        with opener.open(request, timeout=_TIMEOUT) as response:
             return AppResponse(response.status, response.read())
     except urllib.error.HTTPError as error:
         return AppResponse(error.code, error.read(), error.headers.get("Location"))
     except OSError as error:
-        raise click.ClickException(f"{url} cannot be asked: {getattr(error, 'reason', error)}") from None
-    except (HTTPException, ValueError) as error:  # no HTTP; no URL; no header
-        raise click.ClickException(f"{url} cannot be asked: {type(error).__name__}: {str(error)[:80]!r}") from None
+        raise click.ClickException(f"{url} does not reply: {getattr(error, 'reason', error)}") from None
+    except (HTTPException, ValueError) as error:  # not HTTP, not a URL, or not a header
+        raise click.ClickException(f"{url} cannot be called: {type(error).__name__}: {str(error)[:80]!r}") from None
 
 
-def _show(step: Exchange, form: Literal["text", "json"]) -> None:
-    if form == "json":
-        shown = {name: getattr(step, name) for name in (*Verdict.__slots__, "request", "status")}
-        shown["reply"] = (step.reply or b"").decode("utf-8", "replace")
-        shown["warnings"] = [warning._asdict() for warning in step.warnings]
-        click.echo(json.dumps(shown, indent=2, default=lambda value: value.decode("utf-8", "replace")))
+def _print(exchange: Exchange, output_format: Literal["text", "json"]) -> None:
+    if output_format == "json":
+        fields = {name: getattr(exchange, name) for name in (*Verdict.__slots__, "request", "status")}
+        fields["reply"] = (exchange.reply or b"").decode("utf-8", "replace")
+        fields["warnings"] = [warning._asdict() for warning in exchange.warnings]
+        click.echo(json.dumps(fields, indent=2, default=lambda payload: payload.decode("utf-8", "replace")))
         return
-    click.echo(repr(step))
-    if not step.allowed and step.event in ("connect", "subscribe"):
-        click.echo(f"  client:  {'comes back by itself' if step.comes_back else 'does not try again by itself'}")
+    click.echo(repr(exchange))
+    if not exchange.allowed and EVENTS[exchange.event].opens is not None:
+        click.echo(f"  client:  {'comes back by itself' if exchange.comes_back else 'does not try again by itself'}")

@@ -1,11 +1,11 @@
-"""``flask centrifugo codes``: the built-in codes, and the application's own."""
+"""``flask centrifugo codes``: lists the built-in codes and those of the application."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import click
 from flask.cli import with_appcontext
@@ -14,34 +14,39 @@ from .. import disconnects, errors
 from .._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
 from ..contract.json_schema import own_codes
 from ..exceptions import Disconnect
-from ._table import table
+from ._table import format_table
 
-_HEAD = ("CODE", "CLASS", "TEXT", "TEMPORARY", "THE CLIENT")
+_HEADINGS: Final = ("CODE", "CLASS", "TEXT", "TEMPORARY", "THE CLIENT")
 
 
 @click.command("codes")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @with_appcontext
-def command(form: Literal["text", "json"]) -> None:
-    """The codes of errors and disconnects, built-in and the application's, and what the client does.
+def command(output_format: Literal["text", "json"]) -> None:
+    """List the codes of errors and disconnects.
 
-    The application's are the classes that are loaded with it. What the client does after an error holds for connect
-    and subscribe; calls and publications are left to their caller.
+    The codes of the application are those of the Error and Disconnect classes that it imports. The last column is what
+    the client does; for an error that is true after connect and subscribe, while an rpc or a publication leaves it to
+    the caller.
     """
-    own = own_codes()
-    rows = [*_builtin(), *(_row(cls, f"{cls.__module__}.{cls.__qualname__}") for cls in own)]
+    own_classes = own_codes()
+    rows = [*_builtin_rows(), *(_row(cls, _full_name(cls)) for cls in own_classes)]
     rows.sort(key=lambda row: row["code"])
-    if form == "json":
+    if output_format == "json":
         click.echo(json.dumps(rows, indent=2))
     else:
-        click.echo(table(_HEAD, [tuple(str(value) for value in row.values()) for row in rows]))
-    for one, other in itertools.combinations(own, 2):
-        if one.code == other.code and not issubclass(one, other) and not issubclass(other, one):
-            names = f"{one.__module__}.{one.__qualname__} and {other.__module__}.{other.__qualname__}"
-            click.echo(f"{names} both have the code {one.code}: clients cannot tell them apart", err=True)
+        click.echo(format_table(_HEADINGS, [tuple(str(value) for value in row.values()) for row in rows]))
+    for first, second in itertools.combinations(own_classes, 2):
+        if first.code == second.code and not issubclass(first, second) and not issubclass(second, first):
+            names = f"{_full_name(first)} and {_full_name(second)}"
+            click.echo(f"{names} both have the code {first.code}: clients cannot tell them apart", err=True)
 
 
-def _builtin() -> Iterator[dict[str, Any]]:
+def _full_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _builtin_rows() -> Iterator[dict[str, Any]]:
     for code in ERRORS:
         cls: Any = errors.by_code(code)
         yield _row(cls, f"errors.{cls.__name__}")
@@ -52,14 +57,17 @@ def _builtin() -> Iterator[dict[str, Any]]:
 
 def _row(cls: Any, name: str) -> dict[str, Any]:
     if issubclass(cls, Disconnect):
-        then = "stays away" if disconnect_is_terminal(cls.code) else "comes back"
-        return {"code": cls.code, "class": name, "text": cls.reason, "temporary": "", "client": then}
+        client = "stays away" if disconnect_is_terminal(cls.code) else "comes back"
+        return {"code": cls.code, "class": name, "text": cls.reason, "temporary": "", "client": client}
     temporary = bool(cls.temporary)
-    then = "gives up" if error_is_terminal(cls.code, temporary) else "asks for a new token" if cls.code == 109 else ""
+    if error_is_terminal(cls.code, temporary):
+        client = "gives up"
+    else:
+        client = "asks for a new token" if cls.code == 109 else "tries again"
     return {
         "code": cls.code,
         "class": name,
         "text": cls.message,
         "temporary": "yes" if temporary else "",
-        "client": then or "tries again",
+        "client": client,
     }

@@ -1,4 +1,4 @@
-"""``flask centrifugo config``: a configuration of Centrifugo that fits the hooks."""
+"""``flask centrifugo config``: writes a configuration of Centrifugo for the hooks."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..centrifugo.config.generate import Options, generate
-from ..centrifugo.config.merge import complete
+from ..centrifugo.config.generate import ConfigOptions, generate
+from ..centrifugo.config.merge import merge
 from ._app import current_backend, hooks_option
 
 
 @click.command("config")
-@click.option("--base-url", required=True, metavar="URL", help="The application's root, as Centrifugo reaches it.")
+@click.option("--base-url", required=True, metavar="URL", help="Root of the application, as Centrifugo reaches it.")
 @click.option(
-    "--allowed-origin", "allowed_origins", multiple=True, required=True, metavar="ORIGIN", help="Of pages; idempotent."
+    "--allowed-origin", "allowed_origins", multiple=True, required=True, metavar="ORIGIN",
+    help="Origin of pages that may connect; repeatable.",
+)  # fmt: skip
+@click.option("--with-secret", is_flag=True, help="Write the secret into the file, which must then be kept secret.")
+@click.option("--timeout", help="Timeout of a call, such as 500ms.  [default: PROXYHOOKS_TIMEOUT, else 3s]")
+@click.option("--binary", is_flag=True, help="Send payloads as base64, for clients that send bytes.")
+@click.option("--repeat", default="", metavar="EVENT,...", help="More events whose hooks may run twice for a request.")
+@click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="Another namespace; repeatable.")
+@click.option("--proxy-name", metavar="NAME", help="Use proxies named NAME_<event> in place of the default ones.")
+@click.option(
+    "--connection-rate-limit", type=click.IntRange(0), help="New connections of a node per second.  [default: 500]"
 )
-@click.option("--with-secret", is_flag=True, help="Write the secret itself; the file is a secret then.")
-@click.option("--timeout", help="Of a call, in Go's notation.  [default: PROXYHOOKS_TIMEOUT, else 3s]")
-@click.option("--binary", is_flag=True, help="Payloads as base64, for clients that send bytes.")
-@click.option("--repeat", default="", metavar="EVENT,...", help="Further events whose hooks may run twice.")
-@click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="Further namespaces; idempotent.")
-@click.option("--proxy-name", metavar="NAME", help="Name the proxies NAME_<event> instead of using the default ones.")
 @click.option(
-    "--connection-rate-limit", type=click.IntRange(0), help="New connections a second and node.  [default: 500]"
+    "--concurrency", type=click.IntRange(0), help="Commands of one client that run at the same time.  [default: 1]"
 )
-@click.option("--concurrency", type=click.IntRange(0), help="Commands of one client at a time.  [default: 1]")
-@click.option("--pro", is_flag=True, help="With what only Centrifugo PRO asks.")
+@click.option("--pro", is_flag=True, help="Include the events of Centrifugo PRO.")
 @click.option(
-    "--merge", "merge_into", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="An existing configuration, as JSON, to be completed; the whole is written.",
+    "--merge", "existing_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="Existing JSON configuration to merge into; the result has all of it.",
 )  # fmt: skip
 @hooks_option
 @with_appcontext
@@ -41,42 +44,45 @@ def command(
     timeout: str | None,
     binary: bool,
     repeat: str,
-    merge_into: Path | None,
+    existing_file: Path | None,
     hooks_name: str | None,
-    **given: Any,
+    **options: Any,
 ) -> None:
-    """Write a configuration of Centrifugo v6 for the hooks to standard output.
+    """Write a configuration of Centrifugo v6.
 
-    What the file cannot say is on standard error. The same hooks and options make the same file, byte for byte.
+    It goes to standard output, notes about further steps go to standard error. The same hooks and options give the same
+    file, byte for byte.
     """
     backend = current_backend(hooks_name)
     if with_secret and not backend.secrets:
-        raise click.UsageError("there is no secret to write: the application runs with PROXYHOOKS_INSECURE")
+        raise click.UsageError("--with-secret needs a secret, and the application runs with PROXYHOOKS_INSECURE")
     try:
-        options = Options(
+        config_options = ConfigOptions(
             secret=backend.secrets[0] if with_secret else None,
             timeout=timeout or f"{backend.timeout:g}s",
             binary_encoding=binary,
             repeat=[name.strip() for name in repeat.split(",") if name.strip()],
-            **given,
+            **options,
         )
-        made = generate(backend, options)
-        config = made.config if merge_into is None else complete(_read(merge_into), made.config, options)
+        generated = generate(backend, config_options)
+        config = generated.config
+        if existing_file is not None:
+            config = merge(_read(existing_file), config, config_options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     click.echo(json.dumps(config, indent=2, ensure_ascii=False))
-    for note in made.notes:
+    for note in generated.notes:
         click.echo(f"note: {note}", err=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
     text = path.read_text()
     if not text:
-        raise click.UsageError(f"{path} is empty; if that is where the output goes, write to another file first")
+        raise click.UsageError(f"{path} is empty; if the output goes there, write it to another file first")
     try:
         config = json.loads(text)
     except ValueError as error:
-        raise click.UsageError(f"{path} is no JSON: {error}") from None
+        raise click.UsageError(f"{path} is not JSON: {error}") from None
     if not isinstance(config, dict):
-        raise click.UsageError(f"{path} has no object in it")
+        raise click.UsageError(f"{path} must contain an object, not {type(config).__name__}")
     return config

@@ -1,48 +1,57 @@
-"""``flask centrifugo doctor``: what can be found out about the backend from where Centrifugo runs."""
+"""``flask centrifugo doctor``: examines a backend from where Centrifugo runs."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
-import flask
 from flask.cli import NoAppException, ScriptInfo
 
 from .._settings.settings import DEFAULT_URL_PREFIX
 from ..centrifugo.config.backend import Backend
-from ..centrifugo.config.generate import VARIABLE
-from ..centrifugo.config.reader import seconds
+from ..centrifugo.config.generate import SECRET_VARIABLE
+from ..centrifugo.config.reader import parse_duration
+from ..centrifugo.doctor.check_result import CheckResult
 from ..centrifugo.doctor.examination import examine
-from ..centrifugo.doctor.http_client import CheckResult, DoctorOptions, backend_url
+from ..centrifugo.doctor.http_client import parse_backend_url
+from ..centrifugo.doctor.options import DoctorOptions
 from ._app import current_backend, hooks_option
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 class _Duration(click.ParamType[float]):
+    """Seconds, written in Go's notation."""
+
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        length = seconds(value)
-        if length is None:
-            return self.fail(
-                f"{value!r} is no duration: write it as in Centrifugo's configuration, '3s' or '500ms'", param, ctx
-            )
-        return length
+        seconds = parse_duration(value)
+        if seconds is None:
+            return self.fail(f"{value!r} is not a duration: write it as Centrifugo does, '3s' or '500ms'", param, ctx)
+        return seconds
 
 
 @click.command("doctor")
-@click.option("--url", required=True, metavar="URL", help="The root of the application, or the URL of its hooks.")
-@click.option("--prefix", help=f"The url_prefix of ProxyHooks.  [default: the application's, or {DEFAULT_URL_PREFIX}]")
-@click.option("--secret", envvar=VARIABLE, show_envvar=True, help="By default the first that the application accepts.")
-@click.option("--timeout", type=_Duration(), default="3s", show_default=True, help="That of Centrifugo's proxy.")
-@click.option("--idle", type=_Duration(), default="3s", show_default=True, help="How long to leave a connection alone.")
-@click.option("--ca", "ca_file", type=click.Path(exists=True, dir_okay=False), help="PEM of the issuer to trust.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--url", required=True, metavar="URL", help="Root of the application, or the URL of its hooks.")
+@click.option(
+    "--prefix", help=f"The url_prefix of ProxyHooks.  [default: that of the application, else {DEFAULT_URL_PREFIX}]"
+)
+@click.option(
+    "--secret", envvar=SECRET_VARIABLE, show_envvar=True,
+    help="Secret to send; by default the first that the application accepts.",
+)  # fmt: skip
+@click.option("--timeout", type=_Duration(), default="3s", show_default=True, help="Timeout of Centrifugo's proxy.")
+@click.option(
+    "--idle", type=_Duration(), default="3s", show_default=True, help="Time without a request on an open connection."
+)
+@click.option("--ca", "ca_file", type=click.Path(exists=True, dir_okay=False), help="PEM file of the issuer to trust.")
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
 @click.pass_context
 def command(
@@ -53,34 +62,42 @@ def command(
     timeout: float,
     idle: float,
     ca_file: str | None,
-    form: str,
+    output_format: Literal["text", "json"],
     hooks_name: str | None,
 ) -> None:
-    """Look at the hooks from where Centrifugo runs: DNS, TLS, secret, redirects, latency, keep-alive, headers.
+    """Examine a running server.
 
-    No application is needed where --url and --secret are given. No function of the application runs: the requests are
-    ones that hooks refuse by themselves. Ends with 1 if there is an error, else with 0.
+    Run this where Centrifugo runs. It checks DNS, TLS, the secret, redirects, latency, keep-alive and headers. No
+    function of the application runs, because the hooks refuse the requests by themselves. With --url and --secret no
+    application is needed. Ends with status 1 if there are errors.
     """
     if timeout <= 0:
         raise click.BadParameter("it must be more than 0", param_hint="--timeout")
     if secret is not None and (not secret.isascii() or not secret.isprintable() or secret != secret.strip()):
-        raise click.BadParameter("it has characters that no header carries", param_hint="--secret")
+        raise click.BadParameter("it has characters that a header cannot carry", param_hint="--secret")
     insecure = False
-    if secret is None and (served := _served(ctx, hooks_name)) is not None:
-        insecure = not served.secrets
-        secret = next(iter(served.secrets), None)
-        prefix = served.url_prefix if prefix is None else prefix
+    if secret is None and (backend := _load_backend(ctx, hooks_name)) is not None:
+        insecure = not backend.secrets
+        secret = next(iter(backend.secrets), None)
+        prefix = backend.url_prefix if prefix is None else prefix
     try:
-        backend = backend_url(url, DEFAULT_URL_PREFIX if prefix is None else prefix)
+        backend_url = parse_backend_url(url, DEFAULT_URL_PREFIX if prefix is None else prefix)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--url") from None
-    target = DoctorOptions(
-        backend=backend, secret=secret, insecure=insecure, timeout=timeout, idle=idle, ca_file=ca_file
+    options = DoctorOptions(
+        url=backend_url, secret=secret, insecure=insecure, timeout=timeout, idle=idle, ca_file=ca_file
     )
-    ctx.exit(_show(examine(target), form))
+    results = _print(examine(options)) if output_format == "text" else list(examine(options))
+    if output_format == "json":
+        click.echo(json.dumps([dataclasses.asdict(result) for result in results], indent=2))
+    ctx.exit(int(any(result.level == "error" for result in results)))
 
 
-def _served(ctx: click.Context, hooks_name: str | None) -> Backend | None:
+def _load_backend(ctx: click.Context, hooks_name: str | None) -> Backend | None:
+    """Load the application, if there is one with hooks.
+
+    :raises NoAppException: if the application that is named cannot be loaded.
+    """
     info = ctx.ensure_object(ScriptInfo)
     try:
         app = info.load_app()
@@ -88,21 +105,18 @@ def _served(ctx: click.Context, hooks_name: str | None) -> Backend | None:
         if info.app_import_path is not None or hooks_name is not None:
             raise
         return None
+    if "proxyhooks" not in app.extensions and hooks_name is None:
+        return None
     with app.app_context():
-        if "proxyhooks" not in flask.current_app.extensions and hooks_name is None:
-            return None
         return current_backend(hooks_name)
 
 
-def _show(findings: Iterable[CheckResult], form: str) -> int:
-    found = []
-    for finding in findings:
-        found.append(finding)
-        if form == "text":
-            click.echo(f"{click.style(f'{finding.level:<7}', fg=_COLOURS[finding.level])}  {finding.text}")
-            if finding.fix:
-                click.echo(f"         -> {finding.fix}")
-    if form == "json":
-        shown = [{"id": f.id, "level": f.level, "text": f.text, "fix": f.fix} for f in found]
-        click.echo(json.dumps(shown, indent=2))
-    return int(any(finding.level == "error" for finding in found))
+def _print(results: Iterable[CheckResult]) -> list[CheckResult]:
+    """Print each result as soon as it is known; return them all."""
+    printed = []
+    for result in results:
+        click.echo(f"{click.style(f'{result.level:<7}', fg=_COLOURS[result.level])}  {result.text}")
+        if result.fix:
+            click.echo(f"         fix: {result.fix}")
+        printed.append(result)
+    return printed

@@ -1,4 +1,4 @@
-"""``flask centrifugo export``: the contract for the front end."""
+"""``flask centrifugo export``: writes the contract for the front end."""
 
 from __future__ import annotations
 
@@ -18,23 +18,29 @@ from ._app import current_hooks, hooks_option
 
 @click.command("export")
 @click.argument("language", type=click.Choice(["typescript", "json"]))
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it there.")
 @click.option(
-    "--check", "compared", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Compare it with a file, and end with 1 if they differ.",
+    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="File to write.  [default: standard output]",
+)  # fmt: skip
+@click.option(
+    "--check", "compared_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Compare the contract with a file, and end with status 1 if they differ.",
 )  # fmt: skip
 @hooks_option
 @with_appcontext
-def command(language: str, output: Path | None, compared: Path | None, hooks_name: str | None) -> None:
-    """Write what the front end has to know of the hooks: payloads, channels, codes."""
+def command(language: str, output: Path | None, compared_file: Path | None, hooks_name: str | None) -> None:
+    """Write the contract for the front end.
+
+    It has the payloads, channels and codes of the hooks.
+    """
     hooks = current_hooks(hooks_name)
     try:
         contract = contract_of(hooks)
     except SetupError as error:
         raise click.ClickException(str(error)) from None
     text = typescript(contract) if language == "typescript" else json.dumps(contract, indent=2) + "\n"
-    if compared is not None:
-        _compare(compared, text, language)
+    if compared_file is not None:
+        _compare(compared_file, text, language)
     elif output is not None:
         output.write_text(text)
     else:
@@ -47,5 +53,5 @@ def _compare(path: Path, text: str, language: str) -> None:
         return
     lines = difflib.unified_diff(old.splitlines(), text.splitlines(), str(path), "the hooks", lineterm="")
     click.echo("\n".join(lines))
-    click.echo(f"{path} is not what the hooks say: flask centrifugo export {language} --output {path}", err=True)
+    click.echo(f"{path} differs from the hooks: run flask centrifugo export {language} --output {path}", err=True)
     sys.exit(1)

@@ -1,4 +1,4 @@
-"""``flask centrifugo hooks``: what answers what."""
+"""``flask centrifugo hooks``: lists the hooks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import json
 import os
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import click
 import flask
@@ -15,10 +15,55 @@ from flask.cli import with_appcontext
 from .._dispatch.events import EVENTS
 from .._dispatch.signatures import qualified_name
 from ._app import current_hooks, hooks_option
-from ._table import table
+from ._table import format_table
+
+_HEADINGS: Final = ("EVENT", "PATTERN", "FUNCTION", "PLACE", "BEFORE", "DATA", "RESULT")
 
 
-def _place(function: Callable[..., Any]) -> str:
+@click.command("hooks")
+@hooks_option
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@with_appcontext
+def command(hooks_name: str | None, output_format: Literal["text", "json"]) -> None:
+    """List the hooks.
+
+    Each has its event, pattern, function, file and line, before_hook functions and schemas.
+    """
+    hooks = current_hooks(hooks_name)
+    events = list(EVENTS)
+    rows: list[dict[str, Any]] = [
+        {
+            "event": registration.hook.event.name,
+            "pattern": registration.pattern.text if registration.pattern else None,
+            "function": registration.hook.name,
+            "place": _file_and_line(registration.hook.function),
+            "before": [qualified_name(function) for function in registration.before_hooks],
+            "data_schema": _schema_name(registration.hook.data_schema),
+            "result_schema": _schema_name(registration.hook.result_schema),
+        }
+        for registration in hooks.index.registrations()
+    ]
+    rows.sort(key=lambda row: (events.index(row["event"]), row["pattern"] is None, row["pattern"] or ""))
+    served = {row["event"] for row in rows}
+    without_hook = [name for name in events if name not in served]
+    if output_format == "json":
+        click.echo(json.dumps({"hooks": rows, "without": without_hook}, indent=2))
+    elif not rows:
+        click.echo(f"the ProxyHooks of {flask.current_app.import_name} has no hooks")
+    else:
+        click.echo(format_table(_HEADINGS, map(_cells, rows)))
+        if without_hook:
+            click.echo(f"\nwithout a hook: {', '.join(without_hook)}")
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    routed_on = EVENTS[row["event"]].routed_on
+    pattern = row["pattern"] or (f"every {routed_on}" if routed_on else "")
+    before = ", ".join(row["before"])
+    return row["event"], pattern, row["function"], row["place"], before, row["data_schema"], row["result_schema"]
+
+
+def _file_and_line(function: Callable[..., Any]) -> str:
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return ""
@@ -26,62 +71,7 @@ def _place(function: Callable[..., Any]) -> str:
     return f"{code.co_filename if path.startswith('..') else path}:{code.co_firstlineno}"
 
 
-def _schema(given: Any) -> str:
-    if given is None:
+def _schema_name(schema: Any) -> str:
+    if schema is None:
         return ""
-    return qualified_name(given) if inspect.isroutine(given) else type(given).__name__
-
-
-@click.command("hooks")
-@hooks_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@with_appcontext
-def command(hooks_name: str | None, form: Literal["text", "json"]) -> None:
-    """What answers what: event, pattern, function, place, what runs before it, schemas."""
-    hooks = current_hooks(hooks_name)
-    order = list(EVENTS)
-    rows: list[dict[str, Any]] = [
-        {
-            "event": registration.hook.event.name,
-            "pattern": registration.pattern.text if registration.pattern else None,
-            "function": registration.hook.name,
-            "place": _place(registration.hook.function),
-            "before": [qualified_name(function) for function in registration.before_hooks],
-            "data_schema": _schema(registration.hook.data_schema),
-            "result_schema": _schema(registration.hook.result_schema),
-        }
-        for registration in hooks.index.registrations()
-    ]
-    rows.sort(key=lambda row: (order.index(str(row["event"])), row["pattern"] is None, row["pattern"] or ""))
-    silent = [name for name in order if name not in {row["event"] for row in rows}]
-    if form == "json":
-        click.echo(json.dumps({"hooks": rows, "without": silent}, indent=2))
-        return
-    if not rows:
-        click.echo(f"{flask.current_app.import_name} has ProxyHooks and no hook in them")
-        return
-    head = ("EVENT", "PATTERN", "FUNCTION", "PLACE", "BEFORE", "DATA", "RESULT")
-    click.echo(
-        table(
-            head,
-            [
-                (
-                    str(row["event"]),
-                    str(row["pattern"] or _every(str(row["event"]))),
-                    str(row["function"]),
-                    str(row["place"]),
-                    ", ".join(row["before"]),
-                    str(row["data_schema"]),
-                    str(row["result_schema"]),
-                )
-                for row in rows
-            ],
-        )
-    )
-    if silent:
-        click.echo(f"\nwithout a hook: {', '.join(silent)}")
-
-
-def _every(event: str) -> str:
-    routed_on = EVENTS[event].routed_on
-    return f"every {routed_on}" if routed_on else ""
+    return qualified_name(schema) if inspect.isroutine(schema) else type(schema).__name__

@@ -1,4 +1,4 @@
-"""``flask centrifugo ...``, as it is typed."""
+"""``flask centrifugo ...`` as a command line in a process of its own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from werkzeug.serving import make_server
 
 from tests.support.paths import SECRET
 
+TIMEOUT = 60
+"""Seconds for one command line."""
 APP = """
 import flask
 from marshmallow import Schema, fields
@@ -68,14 +70,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def flask(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flask", "--app", "app", "centrifugo", *words]
-    return subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+def flask(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "flask", "--app", "app", "centrifugo", *arguments]
+    return subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=TIMEOUT)
 
 
 def test_hooks_are_listed(home: Path) -> None:
-    said = flask(home, "hooks")
-    assert said.stdout.splitlines() == [
+    result = flask(home, "hooks")
+    assert result.stdout.splitlines() == [
         "EVENT    PATTERN             FUNCTION     PLACE      BEFORE         DATA  RESULT",
         "connect                      app.connect  app.py:24",
         "publish  chat:<int:room_id>  app.speak    app.py:28  app.load_user  Text  Text",
@@ -89,32 +91,32 @@ def test_hooks_are_listed(home: Path) -> None:
 
 
 def test_codes_are_listed(home: Path) -> None:
-    said = flask(home, "codes")
-    lines = [line.split(maxsplit=2) for line in said.stdout.splitlines()]
+    result = flask(home, "codes")
+    lines = [line.split(maxsplit=2) for line in result.stdout.splitlines()]
     assert ["1001", "app.RoomIsFull"] in [line[:2] for line in lines]
     assert ["4503", "app.Banned"] in [line[:2] for line in lines]
     assert len(lines) == 1 + 14 + 22 + 2
-    assert said.stderr == ""
+    assert result.stderr == ""
     row = next(row for row in json.loads(flask(home, "codes", "--format", "json").stdout) if row["code"] == 4503)
     assert row["client"] == "stays away"
 
 
-def test_one_code_of_two_classes_is_pointed_out(home: Path) -> None:
+def test_two_classes_with_one_code_are_reported(home: Path) -> None:
     (home / "app.py").write_text(
         APP
         + "\nclass Other(Error):\n    code, message = 1001, 'other'\n"
         + "\nclass Fuller(RoomIsFull):\n    message = 'fuller'\n"
     )
-    said = flask(home, "codes").stderr
-    assert "app.Other and app.RoomIsFull both have the code 1001" in said
-    assert "app.Fuller and app.RoomIsFull" not in said
+    messages = flask(home, "codes").stderr
+    assert "app.Other and app.RoomIsFull both have the code 1001" in messages
+    assert "app.Fuller and app.RoomIsFull" not in messages
 
 
 def test_a_call_shows_request_reply_and_verdict(home: Path) -> None:
-    said = flask(home, "call", "publish", "--user", "ada", "--channel", "chat:7", "--data", '{"text": "hi"}')
-    assert said.returncode == 0
-    assert '"user":"ada","channel":"chat:7","data":{"text":"hi"}}' in said.stdout
-    assert 'reply:   200 {"result":{"data":{"text":"hi"}}}' in said.stdout
+    result = flask(home, "call", "publish", "--user", "ada", "--channel", "chat:7", "--data", '{"text": "hi"}')
+    assert result.returncode == 0
+    assert '"user":"ada","channel":"chat:7","data":{"text":"hi"}}' in result.stdout
+    assert 'reply:   200 {"result":{"data":{"text":"hi"}}}' in result.stdout
     refused = flask(home, "call", "publish", "--user", "ada", "--channel", "chat:9", "--data", '{"text": "hi"}')
     assert refused.returncode == 1
     assert "refused code=1001 message='room is full'" in refused.stdout
@@ -123,15 +125,15 @@ def test_a_call_shows_request_reply_and_verdict(home: Path) -> None:
 
 
 def test_a_call_forwards_headers(home: Path) -> None:
-    said = flask(home, "call", "connect", "--header", "Cookie: user=ada")
-    assert '{"result":{"user":"ada"}}' in said.stdout
+    result = flask(home, "call", "connect", "--header", "Cookie: user=ada")
+    assert '{"result":{"user":"ada"}}' in result.stdout
     assert "anonymous-connect" in flask(home, "call", "connect").stdout
 
 
 def test_a_call_shows_the_traceback_of_a_bug(home: Path) -> None:
-    said = flask(home, "call", "rpc", "--method", "bug")
-    assert "ZeroDivisionError" in said.stderr
-    assert "internal_error" in said.stdout
+    result = flask(home, "call", "rpc", "--method", "bug")
+    assert "ZeroDivisionError" in result.stderr
+    assert "internal_error" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -142,33 +144,33 @@ def test_a_call_shows_the_traceback_of_a_bug(home: Path) -> None:
         ("flask.abort(401)", ["refused code=101 message='unauthorized'"]),
     ],
 )
-def test_what_a_login_in_the_way_does_is_said(home: Path, body: str, sentences: list[str]) -> None:
+def test_a_login_in_before_request_is_reported(home: Path, body: str, sentences: list[str]) -> None:
     (home / "app.py").write_text(APP + LOGIN.format(body))
-    said = flask(home, "call", "rpc", "--user", "ada")
-    assert said.returncode == 1
+    result = flask(home, "call", "rpc", "--user", "ada")
+    assert result.returncode == 1
     for sentence in sentences:
-        assert sentence in said.stdout + said.stderr
+        assert sentence in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("arguments", "sentence"),
     [
         (["call", "publsh"], "there is no event 'publsh': did you mean 'publish'?"),
-        (["call", "rpc", "--data", "{bad"], "'{bad' is no JSON"),
-        (["call", "rpc", "--data", "NaN"], "'NaN' is no JSON"),
-        (["call", "rpc", "--channel", "x"], "a request of rpc has no channel"),
-        (["call", "rpc", "--header", "x"], "'x' is no header"),
+        (["call", "rpc", "--data", "{bad"], "'{bad' is not JSON"),
+        (["call", "rpc", "--data", "NaN"], "'NaN' is not JSON"),
+        (["call", "rpc", "--channel", "x"], "a request of rpc has no field 'channel'"),
+        (["call", "rpc", "--header", "x"], "'x' is not a header"),
         (["call", "rpc", "--url", "localhost"], "--url must be the root of the application"),
-        (["call", "rpc", "--url", "http://127.0.0.1:1"], "cannot be asked: [Errno 111] Connection refused"),
+        (["call", "rpc", "--url", "http://127.0.0.1:1"], "does not reply: [Errno 111] Connection refused"),
         (["hooks", "--hooks", "other"], "no ProxyHooks named 'other': there is 'proxyhooks'"),
         (["config", "--base-url", "x", "--allowed-origin", "*"], "the base URL must be the root of the application"),
     ],
 )
-def test_mistakes_are_answered_with_a_sentence(home: Path, words: list[str], sentence: str) -> None:
-    said = flask(home, *words)
-    assert said.returncode != 0
-    assert sentence in said.stderr
-    assert "Traceback" not in said.stderr
+def test_a_mistake_is_reported_in_a_sentence(home: Path, arguments: list[str], sentence: str) -> None:
+    result = flask(home, *arguments)
+    assert result.returncode != 0
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.fixture
@@ -185,26 +187,26 @@ def url(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_request_is_sent_as_it_is(home: Path) -> None:
+def test_a_whole_request_is_sent_unchanged(home: Path) -> None:
     body = '{"client": "1", "user": "ada",  "method": "x", "protocol": "protobuf"}'
     (home / "request.json").write_text(body)
-    said = flask(home, "call", "rpc", "--request", "request.json", "--format", "json")
-    assert json.loads(said.stdout)["request"] == json.loads(body)
+    result = flask(home, "call", "rpc", "--request", "request.json", "--format", "json")
+    assert json.loads(result.stdout)["request"] == json.loads(body)
     (home / "request.json").write_text("{no json")
-    said = flask(home, "call", "rpc", "--request", "request.json")
-    assert said.returncode == 1
-    assert "not a message" in said.stdout
+    result = flask(home, "call", "rpc", "--request", "request.json")
+    assert result.returncode == 1
+    assert "not a message" in result.stdout
     both = flask(home, "call", "rpc", "--request", "request.json", "--field", "a=1")
     assert both.returncode == 2
     assert "--request is the whole request: leave out --field" in both.stderr
 
 
-def test_where_a_redirect_leads_is_said(home: Path) -> None:
+def test_the_target_of_a_redirect_is_shown(home: Path) -> None:
     with (home / "app.py").open("a") as file:
         file.write("import flask\napp.post('/my/rpc', endpoint='mine')(lambda: flask.redirect('/login'))\n")
-    said = flask(home, "call", "rpc", "--method", "x", "--path", "/my/rpc")
-    assert said.returncode == 1
-    assert "it leads to /login" in said.stdout
+    result = flask(home, "call", "rpc", "--method", "x", "--path", "/my/rpc")
+    assert result.returncode == 1
+    assert "it leads to /login" in result.stdout
 
 
 def test_a_running_server_can_be_called(home: Path, url: str) -> None:
@@ -213,88 +215,103 @@ def test_a_running_server_can_be_called(home: Path, url: str) -> None:
     assert (wrong.returncode, "the status is 403" in wrong.stdout) == (1, True)
 
 
-def test_a_server_that_speaks_no_http_is_said_to(home: Path) -> None:
+def test_a_server_that_does_not_speak_http_is_reported(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
-            line, _ = server.accept()
-            line.sendall(b"SSH-2.0-x\r\n")
-            line.recv(1000)
-            line.close()
+            connection, _ = server.accept()
+            connection.sendall(b"SSH-2.0-x\r\n")
+            connection.recv(1000)
+            connection.close()
 
         threading.Thread(target=answer, daemon=True).start()
-        said = flask(home, "call", "rpc", "--url", f"http://127.0.0.1:{server.getsockname()[1]}")
-    assert said.returncode == 1
-    assert "cannot be asked: BadStatusLine" in said.stderr
-    assert "Traceback" not in said.stderr
+        result = flask(home, "call", "rpc", "--url", f"http://127.0.0.1:{server.getsockname()[1]}")
+    assert result.returncode == 1
+    assert "cannot be called: BadStatusLine" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_running_server_can_be_called_without_the_application(home: Path, url: str) -> None:
     (home / "app.py").unlink()
     command = [sys.executable, "-m", "flask", "centrifugo", "call", "rpc", "--url", url, "--secret", SECRET]
-    said = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
-    assert "<rpc: allowed>" in said.stdout, said.stderr
+    result = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert "<rpc: allowed>" in result.stdout, result.stderr
 
 
-def test_a_view_of_ones_own_can_be_called(home: Path) -> None:
+def test_a_plain_view_can_be_called(home: Path) -> None:
     (home / "app.py").write_text(
         "from flask import Flask\nfrom proxyhooks import *\napp = Flask(__name__)\napp.config.from_prefixed_env()\n"
         "@app.post('/my/rpc')\ndef rpc():\n"
         "    return result_response(RPCResult(data=read_request(RPCRequest).method))\n"
     )
-    said = flask(home, "call", "rpc", "--method", "x", "--path", "/my/rpc")
-    assert '{"result":{"data":"x"}}' in said.stdout
+    result = flask(home, "call", "rpc", "--method", "x", "--path", "/my/rpc")
+    assert '{"result":{"data":"x"}}' in result.stdout
 
 
 def test_a_payload_may_be_bytes(home: Path) -> None:
-    said = flask(home, "call", "publish", "--channel", "chat:7", "--data", '{"text": "hi"}', "--binary").stdout
-    assert '"encoding":"binary"' in said
-    assert '"b64data":"eyJ0ZXh0IjoiaGkifQ=="' in said
-    assert "allowed" in said
+    result = flask(home, "call", "publish", "--channel", "chat:7", "--data", '{"text": "hi"}', "--binary")
+    assert '"encoding":"binary"' in result.stdout
+    assert '"b64data":"eyJ0ZXh0IjoiaGkifQ=="' in result.stdout
+    assert "allowed" in result.stdout
 
 
 def test_config_is_written_and_merged(home: Path) -> None:
-    words = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://a.example"]
-    said = flask(home, *words)
-    config = json.loads(said.stdout)
+    arguments = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://a.example"]
+    result = flask(home, *arguments)
+    config = json.loads(result.stdout)
     assert config["client"]["allowed_origins"] == ["https://a.example"]
-    assert "export CENTRIFUGO_VAR_PROXYHOOKS_SECRET=" in said.stderr
-    assert SECRET not in said.stdout + said.stderr
-    assert flask(home, *words).stdout == said.stdout
+    assert "export CENTRIFUGO_VAR_PROXYHOOKS_SECRET=" in result.stderr
+    assert SECRET not in result.stdout + result.stderr
+    assert flask(home, *arguments).stdout == result.stdout
     (home / "old.json").write_text('{"admin": {"enabled": true}}')
-    merged = json.loads(flask(home, *words, "--merge", "old.json", "--with-secret").stdout)
+    merged = json.loads(flask(home, *arguments, "--merge", "old.json", "--with-secret").stdout)
     assert merged["admin"] == {"enabled": True}
     assert SECRET in json.dumps(merged)
     (home / "old.json").write_text("{")
-    assert "old.json is no JSON" in flask(home, *words, "--merge", "old.json").stderr
+    assert "old.json is not JSON" in flask(home, *arguments, "--merge", "old.json").stderr
 
 
-def test_check_ends_with_what_it_found(home: Path) -> None:
-    words = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://a.example", "--with-secret"]
-    (home / "good.json").write_text(flask(home, *words).stdout)
+def test_the_findings_decide_the_status_of_check(home: Path) -> None:
+    arguments = [
+        "config",
+        "--base-url",
+        "http://127.0.0.1:8070",
+        "--allowed-origin",
+        "https://a.example",
+        "--with-secret",
+    ]
+    (home / "good.json").write_text(flask(home, *arguments).stdout)
     good = flask(home, "check", "good.json", "--base-url", "http://127.0.0.1:8070")
-    assert (good.returncode, good.stdout) == (0, "good.json: nothing to say\n")
+    assert (good.returncode, good.stdout) == (0, "good.json: no findings\n")
     bad = (home / "good.json").read_text().replace('"3s"', "3").replace("publish_proxy_enabled", "proxy_publish")
     (home / "bad.json").write_text(bad)
-    said = flask(home, "check", "bad.json")
-    assert said.returncode == 1
-    assert "PH010 error rpc.proxy.timeout\n    3 has no unit" in said.stdout
-    assert "PH012 error channel.namespaces[0].proxy_publish" in said.stdout
-    assert "fix: write publish_proxy_enabled" in said.stdout
-    assert SECRET not in said.stdout
+    result = flask(home, "check", "bad.json")
+    assert result.returncode == 1
+    assert "PH010 error rpc.proxy.timeout\n    3 has no unit" in result.stdout
+    assert "PH012 error channel.namespaces[0].proxy_publish" in result.stdout
+    assert "fix: write publish_proxy_enabled" in result.stdout
+    assert SECRET not in result.stdout
     listed = json.loads(flask(home, "check", "bad.json", "--format", "json", "--ignore", "PH010,PH004").stdout)
-    assert [(one["id"], one["level"]) for one in listed] == [("PH012", "error")]
+    assert [(finding["id"], finding["level"]) for finding in listed] == [("PH012", "error")]
     running = flask(home, "check", "bad.json", "--running", "good.json", "--ignore", "PH010,PH012,PH004")
     assert running.returncode == 0
     assert "PH027 info rpc.proxy" in running.stdout
     assert "there is no finding 'PH01': did you mean PH" in flask(home, "check", "bad.json", "--ignore", "PH01").stderr
 
 
-def test_an_application_without_hooks_is_told_so(home: Path) -> None:
+def test_an_application_without_hooks_is_reported(home: Path) -> None:
     (home / "app.py").write_text("import flask\napp = flask.Flask(__name__)\n")
-    said = flask(home, "hooks")
-    assert "it needs ProxyHooks(app)" in said.stderr
-    assert said.returncode == 2
+    result = flask(home, "hooks")
+    assert "it needs ProxyHooks(app)" in result.stderr
+    assert result.returncode == 2
+
+
+def test_an_application_with_several_hooks_needs_the_name_of_one(home: Path) -> None:
+    (home / "app.py").write_text(APP + "\nProxyHooks(app, name='other', url_prefix='/other')\n")
+    result = flask(home, "hooks")
+    assert result.returncode == 2
+    assert "'proxyhooks', 'other' (--hooks NAME)" in result.stderr
+    assert flask(home, "hooks", "--hooks", "other").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -306,10 +323,12 @@ def test_an_application_without_hooks_is_told_so(home: Path) -> None:
         ("def speak(req, room_id)", "def speak(req, room)", "room_id"),
     ],
 )
-def test_an_application_that_cannot_start_says_why_in_a_sentence(home: Path, old: str, new: str, sentence: str) -> None:
+def test_an_application_that_cannot_start_is_reported_in_one_line(
+    home: Path, old: str, new: str, sentence: str
+) -> None:
     (home / "app.py").write_text(APP.replace(old, new))
-    said = flask(home, "hooks")
-    assert said.returncode == 1
-    (line,) = said.stderr.splitlines()
+    result = flask(home, "hooks")
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
     assert line.startswith("Error: the application does not start: ")
     assert sentence in line

@@ -25,12 +25,12 @@ def app() -> Flask:
     hooks = ProxyHooks(app, secrets=[SECRET], url_prefix="/here")
 
     @hooks.rpc
-    def never(req: RPCRequest) -> RPCResult:
-        raise AssertionError("the doctor runs no hook")
+    def rpc(req: RPCRequest) -> RPCResult:
+        raise AssertionError("the doctor must run no hook")
 
     @app.before_request
-    def neither() -> None:
-        raise AssertionError("nor what runs before")
+    def before() -> None:
+        raise AssertionError("the doctor must run no before_request function")
 
     return app
 
@@ -56,10 +56,10 @@ def doctor(app: Flask | None, *arguments: str, env: dict[str, str] | None = None
     return result.exit_code, result.output
 
 
-def test_secret_and_prefix_are_the_applications(app: Flask, url: str) -> None:
+def test_secret_and_prefix_come_from_the_application(app: Flask, url: str) -> None:
     code, output = doctor(app, "--url", url, "--idle", "0s")
     assert code == 0
-    assert "ok       /here/connect is answered" in output
+    assert "ok       /here/connect is answered by hooks" in output
     assert "ok       the secret is accepted" in output
     assert "warning  the server closes the connection" in output
     assert SECRET not in output
@@ -74,24 +74,24 @@ def test_no_application_is_needed_where_url_and_secret_are_given(url: str) -> No
     assert "another" not in output
 
 
-def test_an_error_ends_with_1_and_findings_come_as_json(app: Flask) -> None:
+def test_an_error_ends_with_status_1_and_results_can_be_json(app: Flask) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     code, output = doctor(app, "--url", f"http://127.0.0.1:{port}", "--format", "json")
     assert code == 1
-    assert [(finding["id"], finding["level"]) for finding in json.loads(output)] == [("dns", "ok"), ("tcp", "error")]
+    assert [(result["id"], result["level"]) for result in json.loads(output)] == [("dns", "ok"), ("tcp", "error")]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence"),
     [
         (["--url", "ftp://x"], "must begin with http"),
         (["--url", "http://x", "--timeout", "3"], "'3s'"),
         (["--url", "http://x", "--timeout", "0s"], "more than 0"),
-        (["--url", "http://x", "--secret", "a\nb"], "no header"),
+        (["--url", "http://x", "--secret", "a\nb"], "a header cannot carry"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(app: Flask, arguments: list[str], said: str) -> None:
+def test_invalid_options_are_refused(app: Flask, arguments: list[str], sentence: str) -> None:
     code, output = doctor(app, *arguments)
     assert code == 2
-    assert said in output
+    assert sentence in output

@@ -334,7 +334,7 @@ def test_the_configuration_fits_the_hooks() -> None:
     app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
     words = ["check", str(DEPLOY / "centrifugo.json"), "--base-url", "http://127.0.0.1:8070"]
     checked = app.test_cli_runner(env={"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"}).invoke(centrifugo_commands, words)
-    assert (checked.exit_code, checked.stdout.splitlines()[-1].partition(": ")[2]) == (0, "nothing to say")
+    assert (checked.exit_code, checked.stdout.splitlines()[-1].partition(": ")[2]) == (0, "no findings")
 
 
 def test_centrifugo_is_told_to_ask(config: dict[str, Any]) -> None:

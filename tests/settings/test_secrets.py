@@ -12,8 +12,9 @@ from flask import Flask, request
 from proxyhooks import ProxyHooks, RPCRequest, SetupError, read_request
 from proxyhooks._settings.secret_usage import usage_of
 from proxyhooks._settings.settings import load_secrets
-from proxyhooks.centrifugo.config.generate import Options
-from proxyhooks.centrifugo.doctor.http_client import DoctorOptions, backend_url
+from proxyhooks.centrifugo.config.generate import ConfigOptions
+from proxyhooks.centrifugo.doctor.http_client import parse_backend_url
+from proxyhooks.centrifugo.doctor.options import DoctorOptions
 from proxyhooks.cli import centrifugo
 from proxyhooks.cli._app import current_backend
 from proxyhooks.testing import ProxyClient
@@ -249,8 +250,8 @@ def test_no_repr_has_a_secret() -> None:
             *app.extensions["proxyhooks"].middleware.endpoints.values(),
             load_secrets(app.config),
             current_backend(),
-            Options(base_url="http://x", allowed_origins=[], secret="the-secret"),
-            DoctorOptions(backend=backend_url("http://127.0.0.1:1"), secret="the-secret"),
+            ConfigOptions(base_url="http://x", allowed_origins=[], secret="the-secret"),
+            DoctorOptions(url=parse_backend_url("http://127.0.0.1:1"), secret="the-secret"),
             usage_of((b"the-secret",)),
         ]
     assert not [item for item in objects if "the-secret" in repr(item) or "the-secret" in str(item)]

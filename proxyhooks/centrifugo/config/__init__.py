@@ -1,1 +1,1 @@
-"""Centrifugo's configuration: reading, checking, generating and merging it."""
+"""Centrifugo's configuration: read it, check it, generate it, merge it."""

@@ -1,4 +1,4 @@
-"""What an application serves, as far as a configuration of Centrifugo has to fit it."""
+"""The facts about an application that a configuration of Centrifugo must match."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ..._settings.settings import TIMEOUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """One hook."""
+class ServedHook:
+    """One hook of the application."""
 
     event: Event
     pattern: str | None
-    """As it is found, behind its ``rpc_prefix``; ``None``: every channel, every method."""
+    """The pattern behind its ``rpc_prefix``; ``None``: every channel, method or request."""
     source_location: str
     """Function, file and line."""
 
     @property
     def namespace(self) -> str | None:
-        """Of the channels or methods; ``""``: those without one, ``None``: every."""
+        """The namespace of the channels or methods; ``""``: those without a namespace, ``None``: all."""
         return None if self.pattern is None else ChannelPattern(self.pattern).namespace
 
 
@@ -31,20 +31,20 @@ class Backend:
 
     name: str
     url_prefix: str
-    """``/centrifugo``: the URLs are ``<url_prefix>/<event>``."""
-    served: tuple[Served, ...]
+    """The path before the event in the URLs, such as ``/centrifugo``."""
+    served: tuple[ServedHook, ...]
     http_headers: tuple[str, ...] = ()
     emulated_headers: tuple[str, ...] = ()
     meta: bool = False
-    """Whether there is a ``meta_schema``."""
+    """Whether the ``ProxyHooks`` has a ``meta_schema``."""
     timeout: float = TIMEOUT.default
     """Seconds; ``PROXYHOOKS_TIMEOUT``."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """The accepted values; none where ``PROXYHOOKS_INSECURE`` is set."""
+    """The accepted secrets; empty with ``PROXYHOOKS_INSECURE``."""
 
-    def events(self) -> dict[str, list[Served]]:
-        """The hooks by event, in the order of the table of events."""
-        found: dict[str, list[Served]] = {}
-        for served in self.served:
-            found.setdefault(served.event.name, []).append(served)
-        return found
+    def hooks_by_event(self) -> dict[str, list[ServedHook]]:
+        """The hooks of each event that has one."""
+        hooks: dict[str, list[ServedHook]] = {}
+        for hook in self.served:
+            hooks.setdefault(hook.event.name, []).append(hook)
+        return hooks

@@ -1,4 +1,4 @@
-"""A configuration of Centrifugo v6 for the hooks of an application."""
+"""Generates a configuration of Centrifugo v6 for the hooks of an application."""
 
 from __future__ import annotations
 
@@ -12,249 +12,264 @@ from ..._dispatch.events import EVENTS, Event
 from ..._settings.secrets import SECRET_HEADER
 from ..._settings.settings import TIMEOUT
 from ..._wire.requests import ClientRequest, UserRequest
-from .backend import Backend, Served
-from .reader import NAME, Config, seconds
+from .backend import Backend, ServedHook
+from .reader import NAME, NAME_RULE, Config, parse_duration
 
-VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"
-"""What Centrifugo's environment has the secret in."""
+SECRET_VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # a name, not a secret
+"""The variable in Centrifugo's environment that holds the secret."""
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 _ORIGIN: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]+")
-_NOT_IN_ORIGIN: Final = set("/?#[]{}\\")
-_LONGEST: Final = 3600
-_API_KEY: Final = "CENTRIFUGO_HTTP_API_KEY"
-_POLL_KEY: Final = "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY"
-
-_KINDS: Final = ("map_publish", "map_remove", "shared_poll_refresh")
+_NOT_IN_ORIGIN_HOST: Final = set("/?#[]{}\\")
+_MAX_TIMEOUT: Final = 3600
+"""Seconds."""
+_DEFAULT_CONNECTION_RATE_LIMIT: Final = 500
+_DEFAULT_CONCURRENCY: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How the two servers are to meet."""
+class ConfigOptions:
+    """What the generated configuration depends on besides the hooks."""
 
     base_url: str
     """The root of the application, as Centrifugo reaches it."""
     allowed_origins: Sequence[str]
     secret: str | None = field(default=None, repr=False)
-    """To be written into the file; else it is named as a variable."""
+    """The secret to write into the file; ``None``: the file refers to a variable."""
     timeout: str = f"{TIMEOUT.default:g}s"
-    """Of a call, in Go's notation."""
+    """The timeout of a call, in Go's notation."""
     binary_encoding: bool = False
     repeat: Collection[str] = ()
-    """Further events whose hooks may run twice for one request."""
+    """More events whose hooks may run twice for one request."""
     namespaces: Collection[str] = ()
-    """Further namespaces, for hooks that serve every channel or method."""
+    """More namespaces, for hooks that serve every channel or method."""
     proxy_name: str | None = None
-    """The prefix of named proxies, one for each event; else the default proxies are used."""
+    """The prefix of named proxies, one for each event; ``None``: the default proxies."""
     pro: bool = False
-    """Whether to configure what only Centrifugo PRO asks."""
+    """Whether to include the events of Centrifugo PRO."""
     connection_rate_limit: int | None = None
-    """New connections a second that a node accepts, others are told 503 and come back later; by default 500."""
+    """New connections that a node accepts each second; by default 500. Centrifugo answers others with 503, and they
+    come back later."""
     concurrency: int | None = None
-    """Commands of one client that run at a time, by default 1; with more they may overtake each other."""
+    """Commands of one client that run at the same time; by default 1. With more, their order is undefined."""
 
 
 @dataclass(slots=True)
-class Generated:
+class GeneratedConfig:
+    """A configuration, with notes for the operator."""
+
     config: Config = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    """Sentences about what the file cannot say."""
+    """Sentences about steps that a configuration cannot express."""
 
 
-def check_options(options: Options) -> None:
-    """:raises ValueError: if they cannot work; the text says what would."""
+def generate(backend: Backend, options: ConfigOptions) -> GeneratedConfig:
+    """Generate the configuration for the hooks of an application.
+
+    :raises ValueError: if an option cannot work.
+    """
+    _check_options(options)
+    return _Generator(backend, options).generate()
+
+
+def _check_options(options: ConfigOptions) -> None:
+    """Refuse options that cannot work.
+
+    :raises ValueError: if there is one; the message says what works.
+    """
     if not _is_root(options.base_url):
         raise ValueError(
             f"the base URL must be the root of the application, such as http://127.0.0.1:8070, not {options.base_url!r}"
         )
     for origin in options.allowed_origins:
-        if origin != "*" and (not _ORIGIN.fullmatch(origin) or _NOT_IN_ORIGIN & set(origin.partition("://")[2])):
+        host = origin.partition("://")[2]
+        if origin != "*" and (not _ORIGIN.fullmatch(origin) or _NOT_IN_ORIGIN_HOST & set(host)):
             raise ValueError(f"an origin is a scheme and a host, such as https://example.com, not {origin!r}")
-    length = seconds(options.timeout)
-    if length is None or not 0 < length <= _LONGEST:
+    seconds = parse_duration(options.timeout)
+    if seconds is None or not 0 < seconds <= _MAX_TIMEOUT:
         raise ValueError(f"a timeout is up to an hour and needs a unit, such as 3s or 500ms, not {options.timeout!r}")
     if options.secret is not None and "${" in options.secret:
-        raise ValueError("the secret has ${ in it, which Centrifugo would take for a variable: choose another one")
+        raise ValueError("the secret contains ${, which Centrifugo takes for a variable: choose another secret")
     for name in options.repeat:
         if name not in EVENTS:
-            raise ValueError(f"there is no event {name!r} to repeat: there are {', '.join(EVENTS)}")
+            raise ValueError(f"there is no event {name!r} to repeat: the events are {', '.join(EVENTS)}")
     for name in (*options.namespaces, *([options.proxy_name] if options.proxy_name else [])):
         if not NAME.fullmatch(name):
-            raise ValueError(f"Centrifugo refuses the name {name!r}: two or more of A-Z a-z 0-9 - _ .")
+            raise ValueError(f"Centrifugo refuses the name {name!r}: it must be {NAME_RULE}")
 
 
 def _is_root(text: str) -> bool:
+    """Whether the text is an HTTP URL without query and fragment."""
     try:
         url = urlsplit(text)
         port = url.port
     except ValueError:
         return False
-    plain = text.isascii() and text.isprintable() and not set(" ?#") & set(text)
-    return plain and url.scheme in ("http", "https") and bool(url.hostname) and port != 0
-
-
-def generate(backend: Backend, options: Options) -> Generated:
-    """The configuration, and what is to be said besides.
-
-    :raises ValueError: if the options cannot work.
-    """
-    check_options(options)
-    return _Making(backend, options).make()
+    is_plain = text.isascii() and text.isprintable() and not set(" ?#") & set(text)
+    return is_plain and url.scheme in ("http", "https") and bool(url.hostname) and port != 0
 
 
 @dataclass(slots=True)
-class _Making:
+class _Generator:
     backend: Backend
-    options: Options
-    made: Generated = field(default_factory=Generated)
+    options: ConfigOptions
+    generated: GeneratedConfig = field(default_factory=GeneratedConfig)
 
-    def make(self) -> Generated:
-        config = self.made.config
+    def generate(self) -> GeneratedConfig:
+        options, config = self.options, self.generated.config
+        rate_limit, concurrency = options.connection_rate_limit, options.concurrency
         config["client"] = {
-            "allowed_origins": list(dict.fromkeys(self.options.allowed_origins)),
-            "connection_rate_limit": _or(self.options.connection_rate_limit, 500),
-            "concurrency": _or(self.options.concurrency, 1),
+            "allowed_origins": list(dict.fromkeys(options.allowed_origins)),
+            "connection_rate_limit": _DEFAULT_CONNECTION_RATE_LIMIT if rate_limit is None else rate_limit,
+            "concurrency": _DEFAULT_CONCURRENCY if concurrency is None else concurrency,
         }
-        hooks = self.backend.events()
-        events = [event for name, event in EVENTS.items() if name in hooks and (self.options.pro or not event.pro)]
+        hooks = self.backend.hooks_by_event()
+        events = [event for name, event in EVENTS.items() if name in hooks and (options.pro or not event.pro)]
         for event in events:
-            self.proxy(event)
-        self.namespaces("channel", [event for event in events if event.proxy.startswith("channel.")], hooks)
-        self.namespaces("rpc", [event for event in events if event.proxy.startswith("rpc.")], hooks)
+            self.add_proxy(event)
+        for section in ("channel", "rpc"):
+            self.add_namespaces(section, [event for event in events if event.section == section], hooks)
         config["health"] = {"enabled": True}
         config["prometheus"] = {"enabled": True}
-        self.say(hooks)
-        return self.made
+        self.add_notes(hooks)
+        return self.generated
 
-    def proxy(self, event: Event) -> None:
-        options, base = self.options, self.options.base_url.rstrip("/")
-        headers: dict[str, str] = {}
-        if self.backend.secrets:
-            headers[SECRET_HEADER] = options.secret if options.secret is not None else f"${{{VARIABLE}}}"
-        if event.idempotent or event.name in options.repeat:
-            # With this header Go repeats a request whose kept connection was closed under it.
-            headers["Idempotency-Key"] = "proxyhooks"
-        proxy: Config = {"enabled": True} if event.proxy.startswith("client.") else {}
-        proxy |= {"endpoint": f"{base}{self.backend.url_prefix}/{event.name}", "timeout": options.timeout}
+    def add_proxy(self, event: Event) -> None:
+        options, backend = self.options, self.backend
+        is_client_proxy = event.section == "client"
+        proxy: Config = {"enabled": True} if is_client_proxy else {}
+        proxy["endpoint"] = f"{options.base_url.rstrip('/')}{backend.url_prefix}/{event.name}"
+        proxy["timeout"] = options.timeout
         if issubclass(event.request, ClientRequest):
-            proxy |= {"http_headers": list(self.backend.http_headers)} if self.backend.http_headers else {}
-            emulated = list(self.backend.emulated_headers)
-            proxy |= {"emulated_headers": emulated} if emulated else {}
-        if self.backend.meta and issubclass(event.request, UserRequest):
+            if backend.http_headers:
+                proxy["http_headers"] = list(backend.http_headers)
+            if backend.emulated_headers:
+                proxy["emulated_headers"] = list(backend.emulated_headers)
+        if backend.meta and issubclass(event.request, UserRequest):
             proxy["include_connection_meta"] = True
         if options.binary_encoding:
             proxy["binary_encoding"] = True
-        if headers:
+        if headers := self.static_headers(event):
             proxy["http"] = {"static_headers": headers}
-        if options.proxy_name and not event.proxy.startswith("client."):
-            self.made.config.setdefault("proxies", []).append({"name": self.named(event), **proxy})
+        if options.proxy_name and not is_client_proxy:
+            self.generated.config.setdefault("proxies", []).append({"name": self.proxy_name(event), **proxy})
         else:
-            _set(self.made.config, event.proxy, proxy)
+            _set(self.generated.config, event.proxy, proxy)
 
-    def named(self, event: Event) -> str:
+    def static_headers(self, event: Event) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        if self.backend.secrets:
+            secret = self.options.secret
+            headers[SECRET_HEADER] = f"${{{SECRET_VARIABLE}}}" if secret is None else secret
+        if event.idempotent or event.name in self.options.repeat:
+            # With this header Go repeats a request whose reused connection broke.
+            headers[IDEMPOTENCY_HEADER] = "proxyhooks"
+        return headers
+
+    def proxy_name(self, event: Event) -> str:
         return f"{self.options.proxy_name}_{event.name}"
 
-    def namespaces(self, section: str, events: Sequence[Event], hooks: dict[str, list[Served]]) -> None:
-        """Switch the events on where there are hooks for them."""
-        asked: dict[str, list[Event]] = {}
-        everywhere: list[Event] = []
+    def add_namespaces(self, section: str, events: Sequence[Event], hooks: dict[str, list[ServedHook]]) -> None:
+        """Switch the events on in the namespaces that have hooks for them."""
+        events_by_namespace: dict[str, list[Event]] = {}
+        in_all_namespaces: list[Event] = []
         for event in events:
-            for name in sorted({served.namespace for served in hooks[event.name]}, key=str):
-                if name is None:
-                    everywhere.append(event)
-                elif not name or NAME.fullmatch(name):
-                    asked.setdefault(name, []).append(event)
+            for namespace in sorted({hook.namespace for hook in hooks[event.name]}, key=str):
+                if namespace is None:
+                    in_all_namespaces.append(event)
+                elif not namespace or NAME.fullmatch(namespace):
+                    events_by_namespace.setdefault(namespace, []).append(event)
                 else:
-                    self.made.notes.append(
-                        f"{event.name}: Centrifugo refuses {name!r} as the name of a namespace (two or more of A-Z a-z "
-                        "0-9 - _ .), so these hooks are never asked: rename it"
+                    self.note(
+                        f"{event.name}: Centrifugo refuses the namespace {namespace!r}, so the hooks in it are never "
+                        f"called: rename it; a name is {NAME_RULE}"
                     )
-        if everywhere:
-            for name in ("", *self.options.namespaces):
-                asked.setdefault(name, [])
-            names = ", ".join(event.name for event in everywhere)
-            self.made.notes.append(
-                f"{names}: hooks serve every {everywhere[0].routed_on}, but Centrifugo knows only the namespaces of "
-                f"the configuration ({', '.join(filter(None, sorted(asked))) or 'none'}): add others with --namespace"
+        if in_all_namespaces:
+            for namespace in ("", *self.options.namespaces):
+                events_by_namespace.setdefault(namespace, [])
+            names = ", ".join(event.name for event in in_all_namespaces)
+            configured = ", ".join(filter(None, sorted(events_by_namespace))) or "none"
+            self.note(
+                f"{names}: hooks serve every {in_all_namespaces[0].routed_on}, and Centrifugo knows only the "
+                f"namespaces of the configuration ({configured}): add others with --namespace"
             )
-        for name in sorted(asked):
-            # What kind of channels a namespace has is not for a hook to say that serves every channel.
-            kind = [event for event in everywhere if event.name in _KINDS]
-            free = not asked[name] or name in self.options.namespaces
-            wanted = [
+        for namespace, own_events in sorted(events_by_namespace.items()):
+            # A hook for every channel does not decide the subscription type of a namespace that has hooks of its own.
+            has_free_type = not own_events or namespace in self.options.namespaces
+            enabled = [
                 event
                 for event in events
-                if event in asked[name] or (event in everywhere and (free or event not in kind))
+                if event in own_events
+                or (event in in_all_namespaces and (has_free_type or event.subscription_type is None))
             ]
-            options = self.switches(name, wanted)
-            if name:
-                found: Config = self.made.config.setdefault(section, {})
-                found.setdefault("namespaces", []).append({"name": name} | options)
+            switches = self.switches(namespace, enabled)
+            if namespace:
+                parent: Config = self.generated.config.setdefault(section, {})
+                parent.setdefault("namespaces", []).append({"name": namespace} | switches)
             else:
-                _set(self.made.config, f"{section}.without_namespace", options)
+                _set(self.generated.config, f"{section}.without_namespace", switches)
 
-    def switches(self, name: str, events: Sequence[Event]) -> Config:
-        options: Config = {}
-        names = {event.name for event in events}
-        shown = name or "without_namespace"
-        if names & {"map_publish", "map_remove"} and "shared_poll_refresh" in names:
-            self.made.notes.append(
-                f"{name or 'without_namespace'}: it cannot be maps and shared polls both; it is maps"
-            )
-            names.discard("shared_poll_refresh")
-        if names & {"map_publish", "map_remove"}:
-            options |= {"subscription_type": "map", "map": {"mode": "ephemeral", "key_ttl": "1h"}}
-            self.made.notes.append(_MAPS.format(name=shown))
-            events = [event for event in events if event.name != "subscribe"]
-        elif "shared_poll_refresh" in names:
-            # What may be tracked is signed, so subscribing alone gives nothing.
-            options |= {"subscription_type": "shared_poll", "allow_subscribe_for_client": True}
-            options["shared_poll"] = {"refresh_interval": "10s"}
+    def switches(self, namespace: str, events: Sequence[Event]) -> Config:
+        """The options of a namespace that switch the events on."""
+        switches: Config = {}
+        where = namespace or "without_namespace"
+        types = {event.subscription_type for event in events}
+        if types >= {"map", "shared_poll"}:
+            self.note(f"{where}: a namespace is either for maps or for shared polls, and this one is for maps")
+        if "map" in types:
+            switches |= {"subscription_type": "map", "map": {"mode": "ephemeral", "key_ttl": "1h"}}
+            self.note(_MAPS.format(namespace=where))
+            events = [event for event in events if event.opens != "subscription"]
+        elif "shared_poll" in types:
+            # Clients can only poll keys that the backend signed, so everybody may subscribe.
+            switches |= {"subscription_type": "shared_poll", "allow_subscribe_for_client": True}
+            switches["shared_poll"] = {"refresh_interval": "10s"}
             if self.options.proxy_name:
-                options["shared_poll"]["proxy_name"] = self.named(EVENTS["shared_poll_refresh"])
+                (poll,) = (event for event in events if event.subscription_type == "shared_poll")
+                switches["shared_poll"]["proxy_name"] = self.proxy_name(poll)
         for event in events:
             if event.option:
-                _set(options, event.option, True)
+                _set(switches, event.option, True)
                 if self.options.proxy_name:
-                    _set(options, event.option.replace("_enabled", "_name"), self.named(event))
-        return options
+                    _set(switches, event.proxy_name_option, self.proxy_name(event))
+        return switches
 
-    def say(self, hooks: dict[str, list[Served]]) -> None:
-        notes = self.made.notes
+    def note(self, text: str) -> None:
+        self.generated.notes.append(text)
+
+    def add_notes(self, hooks: dict[str, list[ServedHook]]) -> None:
         if not hooks:
-            notes.append("there are no hooks, so Centrifugo will ask nothing")
+            self.note("the application has no hooks, so Centrifugo calls nothing")
             return
-        if self.options.namespaces and all(one.namespace is not None for served in hooks.values() for one in served):
-            notes.append("--namespace is for hooks that serve every channel or method; there are none")
+        if self.options.namespaces and all(hook.namespace is not None for served in hooks.values() for hook in served):
+            self.note("--namespace has no effect: no hook serves every channel or method")
         if self.options.pro:
-            notes.append("the keys of Centrifugo PRO are unknown to the free edition's checkconfig -s")
-        pro = [name for name in hooks if EVENTS[name].pro]
-        if pro and not self.options.pro:
-            notes.append(f"{', '.join(pro)}: only Centrifugo PRO asks, so they are left out; write them with --pro")
+            self.note("checkconfig -s of the free edition does not know the keys of Centrifugo PRO")
+        pro_events = [name for name in hooks if EVENTS[name].pro]
+        if pro_events and not self.options.pro:
+            names = ", ".join(pro_events)
+            self.note(f"{names}: only Centrifugo PRO calls these hooks, so they are left out; add them with --pro")
         if self.backend.secrets and self.options.secret is None:
-            notes.append(
-                f"Centrifugo needs the secret in its environment: export {VARIABLE}=... (one of those accepted)"
-            )
-        make = "$(openssl rand -hex 32)"
-        notes.append(f"its server API needs a key, if you use it: export {_API_KEY}={make}")
-        if "shared_poll_refresh" in hooks:
-            notes.append(f"shared polls need a key to check what clients track: export {_POLL_KEY}={make}")
+            self.note(f"Centrifugo needs an accepted secret in its environment: export {SECRET_VARIABLE}=...")
+        random_key = "$(openssl rand -hex 32)"
+        self.note(f"Centrifugo's server API needs a key if you use it: export CENTRIFUGO_HTTP_API_KEY={random_key}")
+        if any(EVENTS[name].subscription_type == "shared_poll" for name in hooks):
+            variable = "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY"
+            self.note(f"shared polls need a key that checks the signatures of clients: export {variable}={random_key}")
 
 
 _MAPS: Final = (
-    "{name}: nobody may subscribe to these maps yet. v6.9.1 refuses subscriptions to maps that a subscribe proxy is "
-    "asked about (107), so none is; let clients in with subscription tokens, or all of them with "
-    "allow_subscribe_for_client. And it reports allowed changes to their client as 107"
+    "{namespace}: no client may subscribe to these maps yet. Centrifugo v6.9.1 refuses every map subscription with 107 "
+    "where the subscribe proxy is on, so it is off: let clients in with subscription tokens, or all of them with "
+    "allow_subscribe_for_client. It also reports allowed changes to their client as 107"
 )
 
 
 def _set(config: Config, path: str, value: Any) -> None:
-    *parents, last = path.split(".")
+    """Set the value at a path; merge it into an object that is there."""
+    *parents, key = path.split(".")
     for parent in parents:
         config = config.setdefault(parent, {})
-    if isinstance(value, dict) and isinstance(config.get(last), dict):
-        config[last] |= value
+    if isinstance(value, dict) and isinstance(config.get(key), dict):
+        config[key] |= value
     else:
-        config[last] = value
-
-
-def _or(given: int | None, default: int) -> int:
-    return default if given is None else given
+        config[key] = value

@@ -1,20 +1,25 @@
-"""The keys of Centrifugo's configuration around proxies, channels and methods (v6.9.1), and what v5 called them."""
+"""The keys of Centrifugo's configuration (v6.9.1) that concern proxies, channels and methods, and those of v5."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..._dispatch.events import EVENTS
 
-Shape = dict[str, Any]
-"""Keys, each with the shape of what is under it; ``None``: not looked into. ``[shape]`` is a list of such."""
+KeyTree: TypeAlias = dict[str, Any]
+"""Each key with the keys below it: a tree, ``[tree]`` for a list of objects, ``None`` where they are not listed."""
 
 
-def _keys(names: str, **inner: Any) -> Shape:
-    return dict.fromkeys(names.split()) | inner
+def _keys(names: str, **trees: Any) -> KeyTree:
+    return dict.fromkeys(names.split()) | trees
 
 
-PROXY: Final = _keys(
+def _proxies_in(section: str) -> list[str]:
+    """The keys of the proxies in ``client.proxy`` or ``channel.proxy``."""
+    return [event.proxy.rpartition(".")[2] for event in EVENTS.values() if event.section == section]
+
+
+_PROXY: Final = _keys(
     "endpoint timeout http_headers grpc_metadata emulated_headers binary_encoding include_connection_meta grpc",
     http=_keys("tls static_headers status_to_code_transforms"),
 )
@@ -45,7 +50,7 @@ _NAMESPACE: Final = _keys(
     shared_poll=_SHARED_POLL,
 )
 _RPC: Final = _keys("proxy_enabled proxy_name")
-SHAPE: Final = _keys(
+KEYS: Final = _keys(
     "http_server log engine broker presence_manager map_broker controller shared_poll http_api grpc_api consumers "
     "websocket sse http_stream webtransport uni_sse uni_http_stream uni_websocket uni_grpc emulation admin prometheus "
     "health swagger debug init opentelemetry graphite usage_stats node shutdown pid_file enable_unreleased_features",
@@ -57,21 +62,20 @@ SHAPE: Final = _keys(
         "connection_rate_limit connect_include_server_time history_max_publication_limit "
         "recovery_max_publication_limit insecure_skip_token_signature_verify user_id_http_header insecure "
         "subscribe_to_user_personal_channel connect_code_to_unidirectional_disconnect",
-        proxy={name: PROXY | {"enabled": None} for name in ("connect", "refresh")},
+        proxy={name: _PROXY | {"enabled": None} for name in _proxies_in("client")},
     ),
     channel=_keys(
         "history_meta_ttl publication_data_format max_length private_prefix namespace_boundary user_boundary "
         "user_separator",
-        proxy={event.proxy.rpartition(".")[2]: PROXY for event in EVENTS.values() if event.proxy.startswith("channel.")}
-        | {"subscribe_stream": PROXY},
+        proxy=dict.fromkeys([*_proxies_in("channel"), "subscribe_stream"], _PROXY),
         without_namespace=_NAMESPACE,
         namespaces=[_NAMESPACE | {"name": None}],
     ),
-    rpc=_keys("ping namespace_boundary", proxy=PROXY, without_namespace=_RPC, namespaces=[_RPC | {"name": None}]),
-    proxies=[PROXY | {"name": None}],
+    rpc=_keys("ping namespace_boundary", proxy=_PROXY, without_namespace=_RPC, namespaces=[_RPC | {"name": None}]),
+    proxies=[_PROXY | {"name": None}],
 )
 
-V5: Final[dict[str, str]] = {
+V5_KEYS: Final[dict[str, str]] = {
     "allowed_origins": "client.allowed_origins",
     "token_hmac_secret_key": "client.token.hmac_secret_key",
     "token_rsa_public_key": "client.token.rsa_public_key",
@@ -115,10 +119,11 @@ V5: Final[dict[str, str]] = {
     "allow_subscribe_for_client": "channel.without_namespace.allow_subscribe_for_client",
     "allow_publish_for_client": "channel.without_namespace.allow_publish_for_client",
 }
-"""Keys at the top of a v5 configuration, and where v6 has them."""
-V5_NAMESPACE: Final[dict[str, str]] = {
+"""Keys on the top level of a v5 configuration, with their places in v6."""
+V5_NAMESPACE_KEYS: Final[dict[str, str]] = {
     "proxy_subscribe": "subscribe_proxy_enabled",
     "proxy_publish": "publish_proxy_enabled",
     "proxy_sub_refresh": "sub_refresh_proxy_enabled",
     "proxy_subscribe_stream": "subscribe_stream_proxy_enabled",
 }
+"""Keys of a namespace in v5, with their names in v6."""

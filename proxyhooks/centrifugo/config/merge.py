@@ -1,4 +1,4 @@
-"""A generated configuration, put into an existing one."""
+"""Merges a generated configuration into an existing one."""
 
 from __future__ import annotations
 
@@ -7,104 +7,110 @@ from typing import Any, Final
 
 from ..._dispatch.events import EVENTS, Event
 from ..._settings.secrets import SECRET_HEADER
-from .generate import Options
-from .reader import Config, at
+from .generate import IDEMPOTENCY_HEADER, ConfigOptions
+from .reader import Config, value_at
 
-_DEFAULTS: Final = ("client.connection_rate_limit", "client.concurrency", "health.enabled", "prometheus.enabled")
+_SUGGESTED: Final = ("client.connection_rate_limit", "client.concurrency", "health.enabled", "prometheus.enabled")
+"""Keys that keep the operator's value unless an option sets them."""
 
 
-def complete(config: Config, ours: Config, options: Options) -> Config:
-    """The configuration with ours in it; what is not ours stays as it is, in its place.
+def merge(existing: Config, generated: Config, options: ConfigOptions) -> Config:
+    """Return the existing configuration with the generated one in it; both stay unchanged.
 
-    Ours are the proxies of the events and the switches that use them: what is there of them is replaced. What we only
-    suggest is written where nothing is.
+    The proxies of the events, and the switches that use them, are replaced. Everything else keeps its value and its
+    place.
 
-    :raises ValueError: if something in it has another shape than Centrifugo reads.
+    :param options: those with which *generated* was generated.
+    :raises ValueError: if a key of *existing* has an object where Centrifugo reads a list, or the like.
     """
-    merged, ours = copy.deepcopy(config), copy.deepcopy(ours)
-    for path in _DEFAULTS:
-        asked = getattr(options, path.rpartition(".")[2], None)
-        if asked is None and at(merged, path) is not None:
-            section, _, key = path.rpartition(".")
-            del ours[section][key]
-    _forget(merged, ours, options)
-    return _merged(merged, ours, "")
+    merged, generated = copy.deepcopy(existing), copy.deepcopy(generated)
+    for path in _SUGGESTED:
+        section, _, key = path.rpartition(".")
+        if getattr(options, key, None) is None and value_at(merged, path) is not None:
+            del generated[section][key]
+    _remove_obsolete(merged, generated, options)
+    return merge_objects(merged, generated)
 
 
-def _forget(config: Config, ours: Config, options: Options) -> None:
-    """Take back what was ours and is no more: declared headers, our own headers, switches to our proxies."""
+def _remove_obsolete(config: Config, generated: Config, options: ConfigOptions) -> None:
+    """Remove from the proxies and switches of the events what an earlier run wrote and this one does not."""
     for event in EVENTS.values():
         name = f"{options.proxy_name}_{event.name}" if options.proxy_name else "default"
-        for proxy, mine in [
-            (at(config, event.proxy), at(ours, event.proxy)),
-            (_find(at(config, "proxies"), name), _find(at(ours, "proxies"), name)),
+        for proxy, generated_proxy in [
+            (value_at(config, event.proxy), value_at(generated, event.proxy)),
+            (_named(value_at(config, "proxies"), name), _named(value_at(generated, "proxies"), name)),
         ]:
             if isinstance(proxy, dict):
-                _forget_of(proxy, mine if isinstance(mine, dict) else {})
-        section = event.proxy.partition(".")[0]
-        _switch_off(at(config, f"{section}.without_namespace"), at(ours, f"{section}.without_namespace"), event, name)
-        for options_of in _list(at(config, f"{section}.namespaces")):
-            _switch_off(options_of, _find(at(ours, f"{section}.namespaces"), _name(options_of)), event, name)
+                _clean_proxy(proxy, generated_proxy if isinstance(generated_proxy, dict) else {})
+        without, namespaces = f"{event.section}.without_namespace", f"{event.section}.namespaces"
+        _switch_off(value_at(config, without), value_at(generated, without), event, name)
+        for namespace in _as_list(value_at(config, namespaces)):
+            generated_namespace = _named(value_at(generated, namespaces), _name_of(namespace))
+            _switch_off(namespace, generated_namespace, event, name)
 
 
-def _forget_of(proxy: Config, mine: Config) -> None:
+def _clean_proxy(proxy: Config, generated: Config) -> None:
     for key in ("http_headers", "emulated_headers", "include_connection_meta", "binary_encoding"):
-        if key in mine and key in proxy:
-            proxy[key] = mine[key]
+        if key in generated and key in proxy:
+            proxy[key] = generated[key]  # a list is replaced; merging would only add to it
         else:
             proxy.pop(key, None)
-    headers, kept = at(proxy, "http.static_headers"), at(mine, "http.static_headers") or {}
-    for header in (SECRET_HEADER, "Idempotency-Key"):
-        if isinstance(headers, dict) and header not in kept:
+    headers, generated_headers = value_at(proxy, "http.static_headers"), value_at(generated, "http.static_headers")
+    for header in (SECRET_HEADER, IDEMPOTENCY_HEADER):
+        if isinstance(headers, dict) and header not in (generated_headers or {}):
             headers.pop(header, None)
 
 
-def _switch_off(options: Any, mine: Any, event: Event, name: str) -> None:
-    if not event.option or at(mine or {}, event.option):
+def _switch_off(options: Any, generated: Any, event: Event, proxy_name: str) -> None:
+    """Remove the event's switch from a namespace if it uses our proxy and is not generated."""
+    if not event.option or value_at(generated or {}, event.option):
         return
-    *parents, key = event.option.split(".")
-    for parent in parents:
-        options = options.get(parent) if isinstance(options, dict) else None
-    name_key = key.replace("_enabled", "_name")
-    if isinstance(options, dict) and options.get(name_key, "default") == name:
+    parent, _, key = event.option.rpartition(".")
+    if parent:
+        options = value_at(options, parent) if isinstance(options, dict) else None
+    name_key = event.proxy_name_option.rpartition(".")[2]
+    if isinstance(options, dict) and options.get(name_key, "default") == proxy_name:
         options.pop(key, None)
         options.pop(name_key, None)
 
 
-def _list(given: Any) -> list[Any]:
-    return given if isinstance(given, list) else []
-
-
-def _find(items: Any, name: Any) -> Any:
-    return next((item for item in _list(items) if _name(item) == name), None)
-
-
-def _merged(there: Config, ours: Config, path: str) -> Config:
-    for key, value in ours.items():
-        old: Any = there.get(key)
-        where = f"{path}.{key}" if path else key
+def merge_objects(existing: Config, generated: Config, path: str = "") -> Config:
+    """Merge one object into another, in place; lists are joined, and their objects merged by name."""
+    for key, value in generated.items():
+        old: Any = existing.get(key)
+        key_path = f"{path}.{key}" if path else key
         if isinstance(value, (dict, list)) and old is not None and type(old) is not type(value):
-            wanted = "an object" if isinstance(value, dict) else "a list"
-            raise ValueError(f"{where} must be {wanted}, and it is {type(old).__name__}: {str(old)[:60]}")
+            expected = "an object" if isinstance(value, dict) else "a list"
+            raise ValueError(f"{key_path} must be {expected}, not {type(old).__name__}: {str(old)[:60]}")
         if isinstance(value, dict) and isinstance(old, dict):
-            there[key] = _merged(old, value, where)
+            existing[key] = merge_objects(old, value, key_path)
         elif isinstance(value, list) and isinstance(old, list):
-            there[key] = _merged_list(old, value, where)
+            existing[key] = _merge_lists(old, value, key_path)
         else:
-            there[key] = value
-    return there
+            existing[key] = value
+    return existing
 
 
-def _merged_list(there: list[Any], ours: list[Any], path: str) -> list[Any]:
-    for item in ours:
-        same = (n for n, old in enumerate(there) if _name(old) is not None and _name(old) == _name(item))
-        position = next(same, None)
-        if position is not None:
-            there[position] = _merged(there[position], item, f"{path}[{position}]")
-        elif item not in there:
-            there.append(item)
-    return there
+def _merge_lists(existing: list[Any], generated: list[Any], path: str) -> list[Any]:
+    for item in generated:
+        name = _name_of(item)
+        indexes = (index for index, old in enumerate(existing) if name is not None and _name_of(old) == name)
+        index = next(indexes, None)
+        if index is not None:
+            existing[index] = merge_objects(existing[index], item, f"{path}[{index}]")
+        elif item not in existing:
+            existing.append(item)
+    return existing
 
 
-def _name(item: Any) -> Any:
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _named(items: Any, name: Any) -> Any:
+    """The item of a list that has the name, or ``None``."""
+    return next((item for item in _as_list(items) if _name_of(item) == name), None)
+
+
+def _name_of(item: Any) -> Any:
     return item.get("name") if isinstance(item, dict) else None

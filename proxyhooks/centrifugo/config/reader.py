@@ -1,4 +1,4 @@
-"""A configuration of Centrifugo as Centrifugo reads it: a file, and the environment over it."""
+"""Reads a configuration as Centrifugo does: a file, then environment variables over it."""
 
 from __future__ import annotations
 
@@ -8,54 +8,60 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from .keys import SHAPE
+from .keys import KEYS, KeyTree
 
-Config = dict[str, Any]
+Config: TypeAlias = dict[str, Any]
 NAME: Final = re.compile("[-a-zA-Z0-9_.]{2,}")
-"""Of a namespace or a proxy, as Centrifugo accepts it."""
-_VARIABLE: Final = re.compile(r"\$\{(CENTRIFUGO_VAR_[^}]+)\}")
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|ms|s|m|h)")
-_UNITS: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-# As Go reads them; 1 and 0 too, where it is no number that is read.
+"""A name of a namespace or a proxy that Centrifugo accepts."""
+NAME_RULE: Final = "two or more characters of A-Z a-z 0-9 - _ ."
+_HEADER_VARIABLE: Final = re.compile(r"\$\{(CENTRIFUGO_VAR_[^}]+)\}")
+_DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|ms|s|m|h)")
+_SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+# What Go reads as a boolean, except for 1 and 0, which may also be numbers.
 _BOOLEANS: Final[dict[str, bool]] = {
     **dict.fromkeys(("t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("f", "F", "FALSE", "false", "False"), False),
 }
-_NAMED: Final = ("channel.namespaces", "rpc.namespaces", "proxies")
-"""Lists whose items have variables of their own."""
-_LISTS: Final = ("allowed_origins", "http_headers", "emulated_headers")
+_LISTS_OF_NAMED: Final = ("channel.namespaces", "rpc.namespaces", "proxies")
+"""Lists whose items have a name and, under that name, environment variables of their own."""
+_LISTS_OF_STRINGS: Final = ("allowed_origins", "http_headers", "emulated_headers")
 
 
 def read_config(path: Path, environ: Mapping[str, str]) -> Config:
-    """The configuration of a file (JSON, TOML or YAML, by its ending), with ``CENTRIFUGO_...`` variables over it.
+    """Read a file (JSON, TOML or YAML, by its suffix) and set the keys that have a ``CENTRIFUGO_...`` variable.
 
-    :raises ValueError: if it cannot be read; the text says where.
+    :raises ValueError: if the file or a variable cannot be read; the message names it.
     """
+    config = _read_file(path)
+    _apply_environment(config, KEYS, "CENTRIFUGO", environ)
+    for list_path in _LISTS_OF_NAMED:
+        for _, item in objects_at(config, list_path):
+            # The namespace `my-chat` has CENTRIFUGO_CHANNEL_NAMESPACES_MY_CHAT_...
+            parts = ["CENTRIFUGO", *list_path.split("."), re.sub("[-.]", "_", str(item.get("name")))]
+            _apply_environment(item, value_at(KEYS, list_path)[0], "_".join(parts).upper(), environ)
+    return config
+
+
+def _read_file(path: Path) -> Config:
     text = path.read_text()
     try:
         if path.suffix == ".toml":
             config: Any = tomllib.loads(text)
         elif path.suffix in (".yaml", ".yml"):
-            config = _yaml(text)
+            config = _load_yaml(text)
         else:
             config = json.loads(text)
     except ValueError as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     if not isinstance(config, dict):
-        raise ValueError(f"{path} has no object in it")
-    _over(config, SHAPE, "CENTRIFUGO", environ)
-    for listed in _NAMED:
-        for _, item in objects(config, listed):
-            # A namespace `my-chat` is CENTRIFUGO_CHANNEL_NAMESPACES_MY_CHAT_...
-            words = ["CENTRIFUGO", *listed.split("."), re.sub("[-.]", "_", str(item.get("name")))]
-            _over(item, at(SHAPE, listed)[0], "_".join(words).upper(), environ)
+        raise ValueError(f"{path} must contain an object, not {type(config).__name__}")
     return config
 
 
-def _yaml(text: str) -> Any:
+def _load_yaml(text: str) -> Any:
     try:
         yaml: Any = importlib.import_module("yaml")
     except ImportError:
@@ -66,79 +72,81 @@ def _yaml(text: str) -> Any:
         raise ValueError(str(error)) from None
 
 
-def _over(config: Config, shape: Config, prefix: str, environ: Mapping[str, str]) -> None:
-    """Set what variables set.
+def _apply_environment(config: Config, keys: KeyTree, prefix: str, environ: Mapping[str, str]) -> None:
+    """Set each of *keys* that has a variable.
 
-    :raises ValueError: if one is not what Centrifugo reads; it would not start.
+    :raises ValueError: if Centrifugo cannot read a variable, so that it does not start.
     """
-    for key, inner in shape.items():
-        name = f"{prefix}_{key}".upper()
-        if isinstance(inner, dict):
-            below = config.get(key)
-            below = below if isinstance(below, dict) else {}
-            _over(below, inner, name, environ)
-            if below:
-                config[key] = below
-        elif environ.get(name):
+    for key, keys_below in keys.items():
+        variable = f"{prefix}_{key}".upper()
+        if isinstance(keys_below, dict):
+            section = config.get(key)
+            section = section if isinstance(section, dict) else {}
+            _apply_environment(section, keys_below, variable, environ)
+            if section:
+                config[key] = section
+        elif environ.get(variable):
             try:
-                config[key] = _value(key, environ[name])
+                config[key] = _parse_variable(key, environ[variable])
             except ValueError as error:
-                raise ValueError(f"the variable {name} cannot be read: {error}") from None
+                raise ValueError(f"the variable {variable} cannot be read: {error}") from None
 
 
-def _value(key: str, text: str) -> Any:
-    if key == "static_headers" or key in ("namespaces", "proxies"):
+def _parse_variable(key: str, text: str) -> Any:
+    if key in ("static_headers", "namespaces", "proxies"):
         return json.loads(text)
-    if key in _LISTS:
+    if key in _LISTS_OF_STRINGS:
         return text.split()
     if key.endswith(("enabled", "_meta")) and text in ("1", "0"):
         return text == "1"
     return _BOOLEANS.get(text, text)
 
 
-def expand(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
-    """A static header's value as it is sent, and the variables in it that are not set.
+def expand_variables(header_value: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
+    """The value of a static header as Centrifugo sends it, and the variables in it that are not set.
 
-    Centrifugo replaces them there and nowhere else.
+    Centrifugo replaces variables in static headers and nowhere else.
     """
-    missing = [name for name in _VARIABLE.findall(text) if name not in environ]
-    return _VARIABLE.sub(lambda found: environ.get(found[1], found[0]), text), missing
+    unset = [name for name in _HEADER_VARIABLE.findall(header_value) if name not in environ]
+    return _HEADER_VARIABLE.sub(lambda match: environ.get(match[1], match[0]), header_value), unset
 
 
-def seconds(duration: object) -> float | None:
-    """A duration in seconds as Go reads it; ``None`` if it has no unit."""
+def parse_duration(duration: object) -> float | None:
+    """The seconds of a duration in Go's notation, such as ``1m30s``; ``None`` if it is not one."""
     if not isinstance(duration, str):
         return None
     if duration == "0":
         return 0.0
-    parts = _DURATION.findall(duration)
+    parts = _DURATION_PART.findall(duration)
     if not parts or "".join(number + unit for number, unit in parts) != duration:
         return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-def at(config: Config, path: str) -> Any:
-    """What is at a path such as ``client.proxy.connect``; ``None`` if nothing is."""
-    found: Any = config
+def value_at(config: Config, path: str) -> Any:
+    """The value at a path such as ``client.proxy.connect``, or ``None``."""
+    value: Any = config
     for key in path.split("."):
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
-def objects(config: Config, path: str) -> list[tuple[int, Config]]:
-    """The objects of a list, and where they stand; what is something else is not read."""
-    found = at(config, path)
-    return [(n, one) for n, one in enumerate(found) if isinstance(one, dict)] if isinstance(found, list) else []
+def objects_at(config: Config, path: str) -> list[tuple[int, Config]]:
+    """The objects in the list at a path, each with its index in the list."""
+    items = value_at(config, path)
+    if not isinstance(items, list):
+        return []
+    return [(index, item) for index, item in enumerate(items) if isinstance(item, dict)]
 
 
-def texts(given: Any) -> list[str]:
-    """The texts of a list."""
-    return [str(item) for item in given] if isinstance(given, list) else []
+def strings_in(value: Any) -> list[str]:
+    """The items of a list as strings; an empty list for any other value."""
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
-def url_of(given: object) -> SplitResult:
-    """The parts of a URL; none of them where it is none."""
+def split_url(value: object) -> SplitResult:
+    """The parts of a URL; empty parts if it is not one."""
     try:
-        return urlsplit(str(given))
-    except ValueError:  # half of an IPv6 address
+        return urlsplit(str(value))
+    except ValueError:  # such as an IPv6 address without its closing bracket
         return urlsplit("")

@@ -1,1 +1,1 @@
-"""A look at a running backend from where Centrifugo runs."""
+"""Checks a running backend from where Centrifugo runs."""

@@ -1,4 +1,4 @@
-"""A connection to a backend as Centrifugo makes one: straight, kept open, no redirect followed on the way."""
+"""An HTTP client that behaves like Centrifugo's: it keeps connections open. It follows no redirects."""
 
 from __future__ import annotations
 
@@ -8,47 +8,49 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from ..._dispatch.events import EVENTS
 from ..._settings.secrets import SECRET_HEADER
 from ..._settings.settings import DEFAULT_URL_PREFIX
 
+INVALID_MESSAGE: Final = b"from the doctor: not a message"
+"""A body that hooks refuse with 400 after the check of the secret, before any function of the application runs."""
 _MAX_REPLY: Final = 1024 * 1024
-
-Level: TypeAlias = Literal["ok", "warning", "error"]
-NOT_A_MESSAGE: Final = b"from the doctor: not a message"
-"""What hooks refuse before any function of the application runs."""
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackendURL:
-    """Where hooks are served."""
+    """The URL of the hooks of an application."""
 
     scheme: str
     host: str
     port: int
     prefix: str
-    """The path of an event's URL without the event."""
+    """The path before the event."""
     event: str = "connect"
-    """Whose URL it was, or the one that most applications have."""
+    """The event whose URL is requested."""
 
     @property
     def root(self) -> str:
+        """Scheme, host and port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = 443 if self.scheme == "https" else 80
-        return f"{self.scheme}://{host}{'' if self.port == usual else f':{self.port}'}"
+        default_port = 443 if self.scheme == "https" else 80
+        return f"{self.scheme}://{host}{'' if self.port == default_port else f':{self.port}'}"
 
-    def path(self, event: str | None = None) -> str:
-        return f"{self.prefix}/{event or self.event}"
+    @property
+    def path(self) -> str:
+        return f"{self.prefix}/{self.event}"
 
 
-def backend_url(url: str, prefix: str = DEFAULT_URL_PREFIX) -> BackendURL:
-    """The backend that a URL means: the root of an application, or the URL of its hooks, or that of one event.
+def parse_backend_url(url: str, prefix: str = DEFAULT_URL_PREFIX) -> BackendURL:
+    """Parse the URL of an application, of its hooks, or of one event.
 
-    :raises ValueError: if it is none of these.
+    :param prefix: the ``url_prefix``, which the URL of an application lacks.
+    :raises ValueError: if the URL is none of these.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
@@ -57,9 +59,9 @@ def backend_url(url: str, prefix: str = DEFAULT_URL_PREFIX) -> BackendURL:
         raise ValueError(f"the URL must be a host, a port and a path, as in http://127.0.0.1:8070, not {url!r}")
     path, event = parts.path.rstrip("/"), "connect"
     prefix = "/" + prefix.strip("/") if prefix.strip("/") else ""
-    head, _, last = path.rpartition("/")
-    if last in EVENTS:  # as in Centrifugo's endpoint: nothing is left to guess
-        path, event = head, last
+    parent, _, last = path.rpartition("/")
+    if last in EVENTS:  # the URL of an event, as in an endpoint: it has its prefix
+        path, event = parent, last
     elif not path.endswith(prefix):
         path += prefix
     return BackendURL(parts.scheme, parts.hostname, _port(parts, url), path, event)
@@ -81,39 +83,38 @@ class HTTPResponse:
     """Names in lower case."""
     version: str
     seconds: float
-    stays: bool
-    """Whether the connection does."""
+    """From the request to the end of the reply."""
+    keeps_connection: bool
 
     @property
     def excerpt(self) -> str:
+        """The beginning of the body, on one line."""
         text = " ".join(self.body[:400].decode("utf-8", "replace").split())
         return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 class HTTPConnection:
-    """One connection.
+    """One connection to a backend.
 
-    :param timeout: seconds for connecting, and for each reply.
-    :raises OSError: if there is no connection, or, as ``ssl.SSLError``, no trust.
+    :param timeout: seconds for the connection, and for each reply.
+    :raises OSError: if there is no connection; as ``ssl.SSLError`` if the certificate is not accepted.
     """
 
-    def __init__(
-        self, backend: BackendURL, timeout: float, *, address: str | None = None, ca_file: str | None = None
-    ) -> None:
-        self._backend = backend
-        sock = socket.create_connection((address or backend.host, backend.port), timeout)
+    def __init__(self, url: BackendURL, timeout: float, *, ca_file: str | None = None) -> None:
+        self._url = url
+        sock = socket.create_connection((url.host, url.port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.certificate: Mapping[str, object] = {}
-        if backend.scheme == "https":
+        if url.scheme == "https":
             try:
                 context = ssl.create_default_context(cafile=ca_file)
-                secured = context.wrap_socket(sock, server_hostname=backend.host)
+                tls_socket = context.wrap_socket(sock, server_hostname=url.host)
             except BaseException:
                 sock.close()
                 raise
-            self.certificate, sock = secured.getpeercert() or {}, secured
-        self._sock = sock
-        self._connection = http.client.HTTPConnection(backend.host, backend.port)
+            self.certificate, sock = tls_socket.getpeercert() or {}, tls_socket
+        self._socket = sock
+        self._connection = http.client.HTTPConnection(url.host, url.port)
         self._connection.auto_open = 0
         self._connection.sock = sock
 
@@ -125,90 +126,63 @@ class HTTPConnection:
 
     def close(self) -> None:
         self._connection.close()
-        self._sock.close()
+        self._socket.close()
 
-    def ask(
+    def request(
         self,
-        path: str,
         body: bytes,
         *,
         secret: str | None = None,
         headers: tuple[tuple[str, str], ...] = (),
         method: str = "POST",
     ) -> HTTPResponse:
-        """Send one request, and read its reply.
+        """Send a request to the URL and read the reply.
 
-        :raises OSError: if the connection breaks, as ``TimeoutError`` if there is no reply in time.
-        :raises http.client.HTTPException: if what comes back is not HTTP, or nothing.
+        :raises OSError: if the connection breaks; as ``TimeoutError`` if there is no reply in time.
+        :raises http.client.HTTPException: if the reply is not HTTP, or the connection is closed without one.
         """
-        sent = [("User-Agent", "Go-http-client/1.1"), ("Content-Type", "application/json"), *headers]
-        if secret is not None and SECRET_HEADER.lower() not in {name.lower() for name, _ in headers}:
-            sent.append((SECRET_HEADER, secret))
+        all_headers = [("User-Agent", "Go-http-client/1.1"), ("Content-Type", "application/json"), *headers]
+        if secret is not None:
+            all_headers.append((SECRET_HEADER, secret))
         started = time.perf_counter()
         connection = self._connection
-        root = self._backend.root
-        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-        connection.putheader("Host", root.partition("://")[2])
+        connection.putrequest(method, self._url.path, skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", self._url.root.partition("://")[2])
         connection.putheader("Content-Length", str(len(body)))
-        for name, value in sent:
+        for name, value in all_headers:
             connection.putheader(name, value)
         connection.endheaders(body)
         with connection.getresponse() as response:
-            answered = response.read(_MAX_REPLY)
-            stays = not response.will_close and response.isclosed()
+            reply = response.read(_MAX_REPLY)
+            keeps_connection = not response.will_close and response.isclosed()
         return HTTPResponse(
             response.status,
-            answered,
+            reply,
             {name.lower(): value for name, value in response.getheaders()},
             f"HTTP/{response.version // 10}.{response.version % 10}",
             time.perf_counter() - started,
-            stays,
+            keeps_connection,
         )
 
-    def idle(self, seconds: float) -> float | None:
-        """Wait; how long it took until the server closed the connection, ``None`` if it did not."""
+    def wait_for_close(self, seconds: float) -> float | None:
+        """Wait until the server closes the connection; return the seconds until then, ``None`` if it stays open."""
         started = time.monotonic()
-        timeout = self._sock.gettimeout()
+        timeout = self._socket.gettimeout()
         try:
-            self._sock.setblocking(False)
+            self._socket.setblocking(False)
             while (left := started + seconds - time.monotonic()) > 0:
-                if select.select([self._sock], [], [], left)[0] and self._ended():
+                if select.select([self._socket], [], [], left)[0] and self._is_closed():
                     return time.monotonic() - started
             return None
         finally:
-            self._sock.settimeout(timeout)
+            self._socket.settimeout(timeout)
 
-    def _ended(self) -> bool:
+    def _is_closed(self) -> bool:
+        """Whether a readable socket is at its end, or has data that no request asked for."""
         try:
-            self._sock.recv(1)
-        except (ssl.SSLWantReadError, BlockingIOError):  # a session ticket
+            self._socket.recv(1)
+        except (ssl.SSLWantReadError, BlockingIOError):  # only a TLS session ticket
             return False
         except OSError:
             return True
-        return True  # the end, or what nobody asked for
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    id: str
-    """Stable: API, as SemVer has it."""
-    level: Level
-    text: str
-    fix: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoctorOptions:
-    backend: BackendURL
-    secret: str | None = field(default=None, repr=False)
-    """``None``: it is not known."""
-    insecure: bool = False
-    """Whether the application says that it needs none."""
-    timeout: float = 3.0
-    """Seconds: that of Centrifugo's proxy."""
-    idle: float = 3.0
-    """Seconds that a connection is left alone; 0: not at all."""
-    ca_file: str | None = None
-
-    def open(self) -> HTTPConnection:
-        return HTTPConnection(self.backend, self.timeout, ca_file=self.ca_file)
+        return True

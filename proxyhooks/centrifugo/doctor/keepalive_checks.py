@@ -1,4 +1,4 @@
-"""How a server behaves from one request to the next: how long it takes, what it keeps open, what it has room for."""
+"""Checks across several requests: latency, keep-alive, idle connections, large headers."""
 
 from __future__ import annotations
 
@@ -7,91 +7,97 @@ import statistics
 from collections.abc import Iterator
 from typing import Final
 
-from .http_client import NOT_A_MESSAGE, CheckResult, DoctorOptions, HTTPConnection
+from .check_result import CheckResult
+from .http_client import INVALID_MESSAGE, HTTPConnection, HTTPResponse
+from .options import DoctorOptions
 
-_CALLS: Final = 7
-_COOKIE: Final = 16 * 1024
+_REQUESTS: Final = 7
+_COOKIE_SIZE: Final = 16 * 1024
 """Bytes."""
-_OURS: Final = "gunicorn -c python:proxyhooks.gunicorn is set up for it"
+_GUNICORN: Final = "gunicorn -c python:proxyhooks.gunicorn"
 
 
-def calls(target: DoctorOptions) -> Iterator[CheckResult]:
-    """Several requests, one after another: the time they take, and whether one connection is enough."""
-    took, closed, version = [], 0, ""
-    line = target.open()
+def check_requests(options: DoctorOptions) -> Iterator[CheckResult]:
+    """Send several requests in a row: how long they take, and whether one connection is enough."""
+    times, closed, version = [], 0, ""
+    connection = options.connect()
     try:
-        for _ in range(_CALLS):
-            reply = line.ask(target.backend.path(), NOT_A_MESSAGE, secret=target.secret)
-            took.append(reply.seconds)
-            version = reply.version
-            if not reply.stays:
+        for _ in range(_REQUESTS):
+            response = _request(connection, options)
+            times.append(response.seconds)
+            version = response.version
+            if not response.keeps_connection:
                 closed += 1
-                line.close()
-                line = target.open()
+                connection.close()
+                connection = options.connect()
     finally:
-        line.close()
-    yield latency(took, target.timeout)
+        connection.close()
+    yield latency_result(times, options.timeout)
     if closed:
-        text = f"the server closes the connection after a reply ({version}): Centrifugo opens one for each event"
-        fix = f"gunicorn's sync worker and flask run have no keep-alive, {_OURS}; a proxy in between may need it, too"
-        yield CheckResult("keep_alive", "warning", text, fix)
+        text = f"the server closes the connection after a reply ({version}): Centrifugo opens one for each call"
+        fix = (
+            f"gunicorn's sync worker and flask run have no keep-alive: use {_GUNICORN}; a reverse proxy has a setting "
+            "for it"
+        )
+        yield CheckResult("keep-alive", "warning", text, fix)
     else:
-        yield CheckResult("keep_alive", "ok", f"{_CALLS} requests went over one connection ({version})")
+        yield CheckResult("keep-alive", "ok", f"{_REQUESTS} requests used one connection ({version})")
 
 
-def latency(took: list[float], timeout: float) -> CheckResult:
-    """What these times, in seconds, mean where that is the timeout."""
-    median, worst = statistics.median(took), max(took)
-    times = f"{len(took)} replies took {median * 1000:.1f} ms (median), {worst * 1000:.1f} ms (the slowest)"
-    if worst > timeout / 2:
-        text = f"{times}: more than half of the timeout, {timeout:g} s, and no hook has run yet"
+def latency_result(times: list[float], timeout: float) -> CheckResult:
+    """Compare the times of replies with the timeout; all in seconds."""
+    median, longest = statistics.median(times), max(times)
+    measured = f"{len(times)} replies took {median * 1000:.1f} ms (median), {longest * 1000:.1f} ms (maximum)"
+    if longest > timeout / 2:
+        text = f"{measured}, more than half of the timeout of {timeout:g} s, and no hook ran"
         return CheckResult("latency", "warning", text, "bring the two servers closer together, or raise the timeout")
-    return CheckResult("latency", "ok", f"{times}; the timeout is {timeout:g} s, for these and the hook together")
+    return CheckResult("latency", "ok", f"{measured}; the timeout of {timeout:g} s is for this and the hook")
 
 
-def idle(target: DoctorOptions) -> Iterator[CheckResult]:
-    """Whether a connection that was left alone is still good."""
-    if not target.idle:
+def check_idle_connection(options: DoctorOptions) -> Iterator[CheckResult]:
+    """Leave a connection idle, then use it again."""
+    if not options.idle:
         return
-    with target.open() as line:
-        if not _ask(line, target):
-            return  # it has no keep-alive, which has been said
-        after = line.idle(target.idle)
-        if after is None:
+    with options.connect() as connection:
+        if not _request(connection, options).keeps_connection:
+            return  # no keep-alive, which check_requests reports
+        closed_after = connection.wait_for_close(options.idle)
+        if closed_after is None:
             try:
-                _ask(line, target)
+                _request(connection, options)
             except (ConnectionError, http.client.HTTPException):
-                after = target.idle
-    if after is None:
-        yield CheckResult("idle", "ok", f"a connection that was idle for {target.idle:g} s is still good")
+                closed_after = options.idle
+    if closed_after is None:
+        yield CheckResult("idle", "ok", f"a connection that was idle for {options.idle:g} s still works")
         return
     text = (
-        f"the server closed a connection that was idle for {after:.1f} s: Centrifugo keeps them, and an event that is "
-        "sent just then is lost"
+        f"the server closed a connection that was idle for {closed_after:.1f} s: Centrifugo keeps idle connections, "
+        "and a call that it sends at that moment fails"
     )
-    fix = f"raise gunicorn's keepalive, {_OURS}; in a proxy in between its time for idle connections"
+    fix = f"raise gunicorn's keepalive, as {_GUNICORN} does; in a reverse proxy raise the timeout of idle connections"
     yield CheckResult("idle", "warning", text, fix)
 
 
-def _ask(line: HTTPConnection, target: DoctorOptions) -> bool:
-    return line.ask(target.backend.path(), NOT_A_MESSAGE, secret=target.secret).stays
-
-
-def large_headers(target: DoctorOptions) -> Iterator[CheckResult]:
-    """Whether a large cookie, which Centrifugo would forward, gets through."""
-    cookie = (("Cookie", f"large={'x' * (_COOKIE - 6)}"),)
-    path, size = target.backend.path(), f"{_COOKIE // 1024} KiB"
-    with target.open() as line:
-        usual = line.ask(path, NOT_A_MESSAGE, secret=target.secret).status
-    with target.open() as line:
+def check_large_headers(options: DoctorOptions) -> Iterator[CheckResult]:
+    """Send a large cookie, which Centrifugo forwards if ``Cookie`` is among its headers."""
+    cookie, size = f"large={'x' * (_COOKIE_SIZE - 6)}", f"{_COOKIE_SIZE // 1024} KiB"
+    with options.connect() as connection:
+        usual_status = _request(connection, options).status
+    with options.connect() as connection:
         try:
-            status = line.ask(path, NOT_A_MESSAGE, secret=target.secret, headers=cookie).status
-            said = "" if status == usual else f"answered {status}"
+            status = _request(connection, options, (("Cookie", cookie),)).status
+            problem = "" if status == usual_status else f"is answered with {status}"
         except (ConnectionError, http.client.HTTPException):
-            said = "cut off"
-    if not said:
-        yield CheckResult("large_headers", "ok", f"a cookie of {size} gets through")
+            problem = "breaks the connection"
+    if not problem:
+        yield CheckResult("large-headers", "ok", f"a request with a cookie of {size} is accepted")
         return
-    text = f"a request with a cookie of {size} is {said}: whose cookies are that large gets error 100, for ever"
-    fix = f"raise gunicorn's limit_request_field_size, {_OURS}; in nginx large_client_header_buffers"
-    yield CheckResult("large_headers", "warning", text, fix)
+    text = f"a request with a cookie of {size} {problem}: clients with such cookies always get error 100"
+    fix = f"raise gunicorn's limit_request_field_size, as {_GUNICORN} does; in nginx large_client_header_buffers"
+    yield CheckResult("large-headers", "warning", text, fix)
+
+
+def _request(
+    connection: HTTPConnection, options: DoctorOptions, headers: tuple[tuple[str, str], ...] = ()
+) -> HTTPResponse:
+    return connection.request(INVALID_MESSAGE, secret=options.secret, headers=headers)

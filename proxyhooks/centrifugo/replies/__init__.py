@@ -1,1 +1,1 @@
-"""Replies as Centrifugo reads them: Go's JSON, the message kinds, warnings, the verdict."""
+"""How Centrifugo reads a reply: Go's JSON, Go's types, the verdict and its warnings."""

@@ -1,14 +1,13 @@
-"""Replies as Go reads them into their messages.
+"""Reads a reply into its fields as Go's ``encoding/json`` does, and collects every mistake.
 
-The fields and their kinds are those of ``_fields``; how Go reads a kind is written down here and nowhere else, so that
-one mistake cannot hide in both.
+The names and kinds of the fields come from :mod:`proxyhooks._wire.fields`. How Go reads each kind is written here a
+second time on purpose: a mistake in the package's own encoder does not repeat itself in the judge.
 """
 
 from __future__ import annotations
 
 import base64
 import functools
-import itertools
 import json
 import re
 from dataclasses import dataclass, field
@@ -16,216 +15,250 @@ from typing import Any, Final
 
 from ..._dispatch.events import Event
 from ..._wire.fields import INT64, Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
-from .go_json import Node, Number, shown
+from .go_json import JsonNode, Number, excerpt
 
-_SHOWN: Final = 60
+_EXCERPT_LENGTH: Final = 60
 _BASE64: Final = re.compile("(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_UNREAD: Final = "stream_data"
-"""What the free edition takes in a reply and never looks at; so base64 in it may be none."""
+_NEVER_DECODED: Final = "stream_data"
+"""The free edition accepts this payload and never reads it, so broken base64 in it does no harm."""
+
+Kinds = dict[str, Kind]
+"""The kind of each field of an object, by the field's name."""
 
 
 @dataclass(slots=True)
-class Raw:
-    """A payload, carried as it was written."""
+class RawJson:
+    """A payload in JSON, which Centrifugo passes on as it is written."""
 
     text: str
 
     def loads(self) -> Any:
-        """The value; the text itself where Python could not hold it."""
+        """Parse the payload; return its text if Python cannot hold the value."""
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError):
             return self.text
 
 
-Shape = dict[str, Kind]
+@dataclass(slots=True)
+class Base64Text:
+    """A payload in base64, with the path of its field."""
+
+    text: str
+    path: str
+
+    def decode(self) -> bytes:
+        """Decode as Go does.
+
+        :raises ValueError: if the text is not base64, or has no padding.
+        """
+        text = self.text.replace("\r", "").replace("\n", "")
+        if not _BASE64.fullmatch(text):
+            raise ValueError(f"`{self.path}`: {self.text[:60]!r} is not base64 with padding")
+        return base64.b64decode(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Base64(Kind):
+    """The ``b64`` twin of a payload."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Struct(Kind):
-    """An object that is no message of its own."""
+    """An object that is not a message class."""
 
-    shape: Shape
+    kinds: Kinds
 
 
-_BOX: Final[Shape] = {"value": Bool()}
+_BOXED_BOOL: Final[Kinds] = {"value": Bool()}
 _CODE: Final = Integer(0, 2**32 - 1)
 _ERROR: Final = _Struct({"code": _CODE, "message": String(), "temporary": Bool()})
 _DISCONNECT: Final = _Struct({"code": _CODE, "reason": String()})
 
 
-def envelope_of(event: Event) -> Shape:
-    """What a reply may carry; the rest is unknown to Centrifugo and ignored."""
-    shape: Shape = {"result": Nested(event.result)}
+def envelope_kinds(event: Event) -> Kinds:
+    """The fields of a reply to this event."""
+    kinds: Kinds = {"result": Nested(event.result)}
     if event.carries_error:
-        shape["error"] = _ERROR
+        kinds["error"] = _ERROR
     if event.carries_disconnect:
-        shape["disconnect"] = _DISCONNECT
-    return shape
+        kinds["disconnect"] = _DISCONNECT
+    return kinds
 
 
 @functools.cache
-def _shape_of(message: Any) -> Shape:
-    """The fields of a message and the kinds in which they travel."""
-    shape: Shape = {}
-    for one in fields_of(message):
-        shape[one.name] = one.kind
-        if one.base64_name is not None:
-            shape[one.base64_name] = String()
-    return shape
+def _message_kinds(message: Any) -> Kinds:
+    """The fields of a message class, with the ``b64`` twins of its payloads."""
+    kinds: Kinds = {}
+    for message_field in fields_of(message):
+        kinds[message_field.name] = message_field.kind
+        if message_field.base64_name is not None:
+            kinds[message_field.base64_name] = _Base64()
+    return kinds
 
 
 @dataclass(slots=True)
-class Reader:
-    """Reads values into messages, which are dicts of the fields that are set.
+class GoReader:
+    """Reads objects into dicts that have only the fields that are set.
 
-    Go goes on after a value of the wrong type and fails at the end, so all of them are found.
+    Go reads on after a value of a wrong type and fails at the end, so the reader collects all mistakes.
     """
 
     text: str
-    wrong: list[str] = field(default_factory=list)
-    """What makes the reply unusable, in sentences."""
-    unknown: list[str] = field(default_factory=list)
-    """Keys that no field has; Go ignores them."""
+    """The whole reply."""
+    mistakes: list[str] = field(default_factory=list)
+    """Sentences. A single one makes the reply unusable."""
+    unknown_keys: list[str] = field(default_factory=list)
+    """The paths of keys that are not fields. Go ignores them."""
 
-    def struct(self, shape: Shape, node: Node, path: str, into: dict[str, Any]) -> dict[str, Any]:
-        """What the object sets, on top of what an earlier one of the same key has set."""
+    def read_object(self, kinds: Kinds, node: JsonNode, path: str, into: dict[str, Any]) -> dict[str, Any]:
+        """Set the object's fields in *into*, which may have fields of an earlier object under the same key."""
         if not isinstance(node.value, list):
-            self._mismatch(node, path, "an object")
+            self._add_mistake(node, path, "an object")
             return into
-        for key, item in node.value:
-            name = key if key in shape else _folded(shape, key)
+        for key, value_node in node.value:
+            name = key if key in kinds else _field_ignoring_case(kinds, key)
             if name is None:
-                self.unknown.append(f"{path}.{key}" if path else key)
+                self.unknown_keys.append(f"{path}.{key}" if path else key)
             else:
-                self.field(shape[name], item, f"{path}.{name}" if path else name, into, name)
+                self._read_field(kinds[name], value_node, f"{path}.{name}" if path else name, into, name)
         return into
 
-    def field(self, kind: Kind, node: Node, path: str, into: dict[str, Any], name: str) -> None:
+    def _read_field(self, kind: Kind, node: JsonNode, path: str, into: dict[str, Any], name: str) -> None:
         if node.value is None and not isinstance(kind, Json):
-            # Sets what can be nil, and leaves a text or number as it was.
-            if not isinstance(kind, (String, Integer, Timestamp)) and kind != Bool():
+            # For Go null clears a pointer, a slice or a map, and leaves a string, a number or a boolean as it is.
+            if not isinstance(kind, (String, Integer, Timestamp, _Base64)) and kind != Bool():
                 into.pop(name, None)
             return
-        read = self.value(kind, node, path, into.get(name))
-        if read is not None:
-            into[name] = read
+        value = self._read_value(kind, node, path, into.get(name))
+        if value is not None:
+            into[name] = value
 
-    def value(self, kind: Kind, node: Node, path: str, before: Any) -> Any:
+    def _read_value(self, kind: Kind, node: JsonNode, path: str, previous: Any) -> Any:
+        """Return the value, or ``None`` after a mistake.
+
+        :param previous: the value of an earlier duplicate of the key; Go writes objects and arrays over it.
+        """
         match kind:
             case Json():
-                return Raw(self.text[node.start : node.end])
+                return RawJson(self.text[node.start : node.end])
+            case _Base64():
+                text = self._read_scalar(str, node, path, "a string")
+                return None if text is None else Base64Text(text, path)
             case String():
-                return self._exactly(str, node, path, "a string")
+                return self._read_scalar(str, node, path, "a string")
             case Bool(boxed=True):
-                return self.struct(_BOX, node, path, before if before is not None else {})
+                return self.read_object(_BOXED_BOOL, node, path, previous if previous is not None else {})
             case Bool():
-                return self._exactly(bool, node, path, "true or false")
+                return self._read_scalar(bool, node, path, "true or false")
             case Integer():
-                return self._integer(kind, node, path)
+                return self._read_integer(kind, node, path)
             case Timestamp():
-                return self._integer(INT64, node, path)
-            case Array(item=item):
-                return self._array(item, node, path, before or [])
-            case Object(value=inner):
-                return self._object(inner, node, path, before if before is not None else {})
-            case _Struct(shape=shape):
-                return self.struct(shape, node, path, before if before is not None else {})
+                return self._read_integer(INT64, node, path)
+            case Array(item=item_kind):
+                return self._read_array(item_kind, node, path, previous or [])
+            case Object(value=value_kind):
+                return self._read_map(value_kind, node, path, previous if previous is not None else {})
+            case _Struct(kinds=kinds):
+                return self.read_object(kinds, node, path, previous if previous is not None else {})
             case Nested(message=message):
-                return self.struct(_shape_of(message), node, path, before if before is not None else {})
+                return self.read_object(_message_kinds(message), node, path, previous if previous is not None else {})
         raise AssertionError(kind)
 
-    def _exactly(self, wanted: type, node: Node, path: str, what: str) -> Any:
-        if type(node.value) is wanted:
+    def _read_scalar(self, expected_type: type, node: JsonNode, path: str, expected: str) -> Any:
+        if type(node.value) is expected_type:
             return node.value
-        return self._mismatch(node, path, what)
+        return self._add_mistake(node, path, expected)
 
-    def _integer(self, kind: Integer, node: Node, path: str) -> int | None:
-        what = "an integer of 64 bits" if kind == INT64 else f"an integer from {kind.low} to {kind.high}"
+    def _read_integer(self, kind: Integer, node: JsonNode, path: str) -> int | None:
+        expected = "an integer of 64 bits" if kind == INT64 else f"an integer from {kind.low} to {kind.high}"
         if not isinstance(node.value, Number):
-            self._mismatch(node, path, what)
+            self._add_mistake(node, path, expected)
             return None
         text = node.value.text
-        # "-0" is no unsigned number; more digits than this are none of 64 bits.
+        # Go refuses "-0" for an unsigned integer. The limit of digits keeps int() cheap; 64 bits need at most 20.
         digits = text.removeprefix("-") if kind.low < 0 else text
         if digits.isdecimal() and len(digits) < 30 and kind.low <= int(text) <= kind.high:
             return int(text)
-        self._mismatch(node, path, what)
+        self._add_mistake(node, path, expected)
         return None
 
-    def _array(self, item: Kind, node: Node, path: str, before: list[Any]) -> list[Any] | None:
+    def _read_array(self, item_kind: Kind, node: JsonNode, path: str, previous: list[Any]) -> list[Any] | None:
         if not isinstance(node.value, tuple):
-            self._mismatch(node, path, "an array")
+            self._add_mistake(node, path, "an array")
             return None
-        read: list[Any] = []
-        for index, inner in enumerate(node.value):
-            # An earlier array of the same key leaves its elements behind, to be written over field by field.
-            old = before[index] if index < len(before) else None
-            if inner.value is None:
-                read.append(None if isinstance(item, Nested) else (old or ""))
+        items: list[Any] = []
+        for index, item_node in enumerate(node.value):
+            # Go reuses the slice of an earlier duplicate of the key: each item is written over the one at its index.
+            previous_item = previous[index] if index < len(previous) else None
+            if item_node.value is None:
+                items.append(None if isinstance(item_kind, Nested) else (previous_item or ""))
             else:
-                read.append(self.value(item, inner, f"{path}[{index}]", old))
-        return read
+                items.append(self._read_value(item_kind, item_node, f"{path}[{index}]", previous_item))
+        return items
 
-    def _object(self, kind: Kind, node: Node, path: str, into: dict[str, Any]) -> dict[str, Any] | None:
+    def _read_map(self, value_kind: Kind, node: JsonNode, path: str, into: dict[str, Any]) -> dict[str, Any] | None:
         if not isinstance(node.value, list):
-            self._mismatch(node, path, "an object")
+            self._add_mistake(node, path, "an object")
             return None
-        for key, inner in node.value:
-            if inner.value is None:
-                into[key] = None if isinstance(kind, Nested) else ""
+        for key, value_node in node.value:
+            if value_node.value is None:
+                into[key] = None if isinstance(value_kind, Nested) else ""
             else:
-                into[key] = self.value(kind, inner, f"{path}[{key!r}]", None)
+                into[key] = self._read_value(value_kind, value_node, f"{path}[{key!r}]", None)
         return into
 
-    def _mismatch(self, node: Node, path: str, wanted: str) -> None:
+    def _add_mistake(self, node: JsonNode, path: str, expected: str) -> None:
         written = self.text[node.start : node.end]
-        written = written if len(written) < _SHOWN and written.isprintable() else shown(written)
-        is_a = {str: "a string", bool: "a boolean", Number: "a number", list: "an object", tuple: "an array"}
-        found = is_a.get(type(node.value), "null")
-        what = f"`{path}`" if path else "the reply"
-        self.wrong.append(f"{what}: {written} is {found}, Centrifugo reads {wanted}")
+        written = written if len(written) < _EXCERPT_LENGTH and written.isprintable() else excerpt(written)
+        type_names = {str: "a string", bool: "a boolean", Number: "a number", list: "an object", tuple: "an array"}
+        actual = type_names.get(type(node.value), "null")
+        where = f"`{path}`" if path else "the reply"
+        self.mistakes.append(f"{where}: {written} is {actual}, Centrifugo expects {expected}")
 
 
-def _folded(shape: Shape, key: str) -> str | None:
-    """The field that a key means without regard to case, as Unicode folds single letters."""
+def _field_ignoring_case(kinds: Kinds, key: str) -> str | None:
+    """The field that Go takes a key for: without regard to case, by Unicode's simple folding."""
+    # The only other letters that fold to ASCII are the long s and the Kelvin sign.
     folded = key.replace("\u017f", "s").replace("\u212a", "k").lower() if len(key) < 64 else key
-    return folded if folded in shape and len(folded) == len(key) else None
+    return folded if folded in kinds and len(folded) == len(key) else None
 
 
-def crashing_null(result: dict[str, Any]) -> str | None:
-    """A null where Centrifugo takes a message for granted."""
-    subs = (f"result.subs[{name!r}]" for name, sub in result.get("subs", {}).items() if sub is None)
-    items = (f"result.items[{index}]" for index, item in enumerate(result.get("items", [])) if item is None)
-    return next(itertools.chain(subs, items), None)
-
-
-def chosen(given: dict[str, Any], json_first: bool, path: str) -> dict[str, Any]:
-    """The fields with the payloads that count, where both twins are given.
-
-    :raises ValueError: if base64 is none.
-    """
-    counting: dict[str, Any] = {}
-    for name, value in given.items():
-        plain = name.removeprefix("b64")
-        if name != plain:
-            if value and not (json_first and plain in given) and plain != _UNREAD:
-                counting[plain] = _bytes(value, f"{path}.{name}")
-        elif isinstance(value, Raw):
-            if json_first or not given.get(f"b64{name}"):
-                counting[name] = value.loads()
-        elif name == "subs":
-            subs = value.items()
-            counting[name] = {key: chosen(sub, json_first, f"{path}.subs[{key!r}]") for key, sub in subs}
-        elif name == "items":
-            counting[name] = [chosen(item, json_first, f"{path}.items") for item in value]
+def find_crashing_null(result: dict[str, Any]) -> str | None:
+    """The path of a null in place of a nested message, which crashes Centrifugo v6.9.1; ``None`` if there is none."""
+    for name, value in result.items():
+        if isinstance(value, dict):
+            members: Any = value.items()
+        elif isinstance(value, list):
+            members = enumerate(value)
         else:
-            counting[name] = value
-    return counting
+            continue
+        for key, member in members:
+            if member is None:
+                return f"result.{name}[{key!r}]"
+    return None
 
 
-def _bytes(text: str, path: str) -> bytes:
-    plain = text.replace("\r", "").replace("\n", "")
-    if not _BASE64.fullmatch(plain):
-        raise ValueError(f"`{path}`: {text[:60]!r} is no base64, or without its padding")
-    return base64.b64decode(plain)
+def decode_payloads(value: Any, json_first: bool) -> Any:
+    """Replace each payload in a result by its value, a ``b64`` twin by bytes under the plain name.
+
+    :param json_first: which one counts where a payload and its ``b64`` twin are both set.
+    :raises ValueError: if a payload that counts is not base64.
+    """
+    if isinstance(value, list):
+        return [decode_payloads(item, json_first) for item in value]
+    if not isinstance(value, dict):
+        return value
+    decoded: dict[str, Any] = {}
+    for name, member in value.items():
+        if isinstance(member, Base64Text):
+            plain_name = name.removeprefix("b64")
+            if member.text and not (json_first and plain_name in value) and plain_name != _NEVER_DECODED:
+                decoded[plain_name] = member.decode()
+        elif isinstance(member, RawJson):
+            twin = value.get(f"b64{name}")
+            if json_first or twin is None or not twin.text:
+                decoded[name] = member.loads()
+        else:
+            decoded[name] = decode_payloads(member, json_first)
+    return decoded

@@ -1,4 +1,4 @@
-"""What became of a reply: the verdict of the judge."""
+"""The verdict of the judge about a reply."""
 
 from __future__ import annotations
 
@@ -18,44 +18,80 @@ Outcome: TypeAlias = Literal[
     "internal_error",
 ]
 
+Cause: TypeAlias = Literal[
+    "result",
+    "error",
+    "disconnect",
+    "empty-reply",
+    "expired-flag",
+    "expire-at-missing",
+    "expire-at-past",
+    "binary-for-json",
+    "redirect",
+    "status",
+    "not-json",
+    "wrong-type",
+    "bad-base64",
+    "crashing-null",
+]
 
-class Warning(NamedTuple):  # noqa: A001  # what Centrifugo's users call it; never imported bare
-    """A reply that is legal and surely not meant."""
+
+class Warning(NamedTuple):  # noqa: A001  # the natural name; never imported bare
+    """A reply that Centrifugo accepts and that is almost certainly a mistake."""
 
     id: str
-    """Stable: API, as SemVer has it."""
+    """A key of ``WARNINGS``; stable under semantic versioning."""
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What Centrifugo makes of a reply, and what the client does then."""
+    """How Centrifugo reads a reply, and what the client does then."""
 
     event: str
     outcome: Outcome
-    """``allowed``; ``refused`` with an error; ``disconnected``; ``expired``: the connection or subscription is over
-    (refreshes only); ``redirected``: depends on what is found there; ``grace``: a refresh that failed, the client
-    stays for another 60 s; ``ignored``: a poll or state call that changes nothing; ``internal_error``: Centrifugo
-    could not use the reply, the client gets the temporary error 100, or loses its connection where there is no code:
-    Centrifugo crashed."""
+    """What happens to the operation or the client.
+
+    - ``allowed``
+    - ``refused``: the client gets an error.
+    - ``disconnected``: the client gets a disconnect.
+    - ``expired``: a refresh ends the connection or the subscription.
+    - ``redirected``: Centrifugo follows the redirect; the reply at its end decides.
+    - ``grace``: a refresh failed; the client stays for another 60 s.
+    - ``ignored``: the reply to a poll or state call changes nothing.
+    - ``internal_error``: Centrifugo cannot use the reply. The client gets the temporary error 100; where ``code`` is
+      ``None``, Centrifugo crashes.
+    """
+    cause: Cause | None = None
+    """Which part of the reply decides, as an id that is stable under semantic versioning.
+
+    - ``result``, ``error``, ``disconnect``: the reply carries it.
+    - ``empty-reply``: the reply carries none of the three.
+    - ``expired-flag``: ``result.expired`` is true.
+    - ``expire-at-missing``, ``expire-at-past``: about ``result.expire_at``.
+    - ``binary-for-json``: the result has bytes that are not JSON for a client that speaks JSON.
+    - ``redirect``, ``status``: the HTTP status is a redirect, or another one than 200.
+    - ``not-json``, ``wrong-type``, ``bad-base64``, ``crashing-null``: Centrifugo cannot read the body.
+
+    ``None``: there is no reply, because Centrifugo does not ask.
+    """
     code: int | None = None
-    """Of the error or the disconnect, as the client gets it."""
+    """The code of the error or disconnect that the client gets."""
     message: str | None = None
-    """Of the error."""
+    """The message of the error."""
     reason: str | None = None
-    """Of the disconnect."""
+    """The reason of the disconnect."""
     temporary: bool = False
-    """Of the error."""
+    """Whether the error is temporary."""
     comes_back: bool = False
-    """Whether the client tries again by itself: reconnects, or subscribes again. Never for what was allowed, nor for
-    an rpc or publication that was refused, which SDKs leave to the caller."""
+    """Whether the SDK reconnects or subscribes again by itself. It never repeats an rpc or a publication."""
     result: dict[str, Any] | None = None
-    """The result as Centrifugo reads it, only the fields that are set: names in Centrifugo's spelling, payloads under
-    ``data`` and the like, as JSON or, from a ``b64`` twin, as bytes; JSON null is ``None``."""
+    """The fields of the result that are set, in Centrifugo's spelling. A payload is a JSON value; one from a ``b64``
+    twin is bytes under the plain name."""
     why: str = ""
-    """A sentence."""
+    """A sentence for people; :attr:`cause` is for programs."""
     misread: bool = False
-    """Whether the reply had status 200 and Centrifugo could still not read it."""
+    """Whether Centrifugo cannot read the body of a reply with status 200."""
     warnings: tuple[Warning, ...] = ()
 
     @property
@@ -63,10 +99,10 @@ class Verdict:
         return self.outcome == "allowed"
 
     def refused_with(self, error: type[Error] | Error | int) -> bool:
-        """Whether it was refused with this error: a class of ``errors`` or of your own, an instance, or a code."""
+        """Whether the outcome is a refusal with this error: an ``Error`` class, an instance or a code."""
         return self.outcome == "refused" and self.code == (error if isinstance(error, int) else error.code)
 
     def disconnected_with(self, disconnect: type[Disconnect] | Disconnect | int) -> bool:
-        """Whether it was disconnected with this: a class, an instance, or a code."""
+        """Whether the outcome is this disconnect: a ``Disconnect`` class, an instance or a code."""
         code = disconnect if isinstance(disconnect, int) else disconnect.code
         return self.outcome == "disconnected" and self.code == code

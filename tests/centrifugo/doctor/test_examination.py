@@ -1,7 +1,8 @@
-"""What the doctor finds out: each fault, on a server that has it."""
+"""Each problem that the doctor reports, on a server that has it."""
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import socket
 import ssl
@@ -17,9 +18,11 @@ from typing import Any
 
 import pytest
 
+from proxyhooks.centrifugo.doctor.check_result import CheckResult
 from proxyhooks.centrifugo.doctor.examination import examine
-from proxyhooks.centrifugo.doctor.http_client import CheckResult, DoctorOptions, backend_url
-from proxyhooks.centrifugo.doctor.keepalive_checks import latency
+from proxyhooks.centrifugo.doctor.http_client import parse_backend_url
+from proxyhooks.centrifugo.doctor.keepalive_checks import latency_result
+from proxyhooks.centrifugo.doctor.options import DoctorOptions
 
 APP = """
 from flask import Flask
@@ -30,36 +33,45 @@ hooks = ProxyHooks(app, secrets=["s3cret"])
 """
 
 
-def find(url: str, secret: str | None = "s3cret", idle: float = 0, **options: Any) -> dict[str, CheckResult]:
-    findings = list(examine(DoctorOptions(backend=backend_url(url), secret=secret, idle=idle, **options)))
-    assert all(bool(finding.fix) == (finding.level != "ok") for finding in findings)
-    return {finding.id: finding for finding in findings}
+def examine_url(url: str, secret: str | None = "s3cret", idle: float = 0, **options: Any) -> dict[str, CheckResult]:
+    results = list(examine(DoctorOptions(url=parse_backend_url(url), secret=secret, idle=idle, **options)))
+    assert all(bool(result.fix) == (result.level != "ok") for result in results)
+    return {result.id: result for result in results}
 
 
-def faults(found: dict[str, CheckResult]) -> dict[str, str]:
-    return {name: finding.level for name, finding in found.items() if finding.level != "ok"}
+def problems(results: dict[str, CheckResult]) -> dict[str, str]:
+    return {id_: result.level for id_, result in results.items() if result.level != "ok"}
 
 
 @contextmanager
-def gunicorn(here: Path, *arguments: str) -> Iterator[str]:
-    (here / "app.py").write_text(APP)
+def gunicorn(folder: Path, *arguments: str) -> Iterator[str]:
+    (folder / "app.py").write_text(APP)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", *arguments, "app:app"]
-    process = subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+        wait_for_reply(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(20)
+
+
+def wait_for_reply(port: int) -> None:
+    """Wait until a worker answers; the port accepts connections before."""
+    deadline = time.monotonic() + 30
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            return
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        finally:
+            connection.close()
 
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[str, str], bytes]]
@@ -105,7 +117,7 @@ def fake(
         server.server_close()
 
 
-def like_hooks(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
+def answer_like_hooks(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
     if request.command != "POST":
         return 405, {}, b""
     if request.headers["X-Proxyhooks-Secret"] != "s3cret":
@@ -117,117 +129,117 @@ def always(status: int, body: bytes = b"", **headers: str) -> Answer:
     return lambda request, _: (status, headers, body)
 
 
-def test_the_settings_of_the_package_have_no_fault(tmp_path: Path) -> None:
+def test_the_gunicorn_settings_of_the_package_have_no_problem(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-c", "python:proxyhooks.gunicorn", "-w", "1") as url:
-        found = find(url, idle=2.6)
-    assert faults(found) == {}
-    assert {"path", "wrong_secret", "secret", "reply", "latency", "keep_alive", "idle", "large_headers"} <= set(found)
+        results = examine_url(url, idle=2.6)
+    assert problems(results) == {}
+    assert {"path", "wrong-secret", "secret", "reply", "latency", "keep-alive", "idle", "large-headers"} <= set(results)
 
 
-def test_gunicorns_own_settings_close_idle_connections_and_refuse_large_headers(tmp_path: Path) -> None:
+def test_gunicorns_default_settings_close_idle_connections_and_refuse_large_headers(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-k", "gthread", "--keep-alive", "1") as url:
-        found = find(url, idle=5)
-    assert faults(found) == {"idle": "warning", "large_headers": "warning"}
-    assert "431" in found["large_headers"].text
-    assert "python:proxyhooks.gunicorn" in found["idle"].fix
+        results = examine_url(url, idle=5)
+    assert problems(results) == {"idle": "warning", "large-headers": "warning"}
+    assert "431" in results["large-headers"].text
+    assert "python:proxyhooks.gunicorn" in results["idle"].fix
 
 
 def test_the_sync_worker_has_no_keep_alive(tmp_path: Path) -> None:
     with gunicorn(tmp_path) as url:
-        assert "keep_alive" in faults(find(url, idle=1))
+        assert "keep-alive" in problems(examine_url(url, idle=1))
 
 
 def test_a_wrong_secret_is_an_error() -> None:
-    with fake(like_hooks) as url:
-        assert faults(find(url)) == {}
-        assert faults(find(url, "other")) == {"secret": "error"}
-        assert faults(find(url, None)) == {"secret": "warning"}
+    with fake(answer_like_hooks) as url:
+        assert problems(examine_url(url)) == {}
+        assert problems(examine_url(url, "other")) == {"secret": "error"}
+        assert problems(examine_url(url, None)) == {"secret": "warning"}
 
 
-def test_a_secret_that_nobody_checks_is_an_error() -> None:
-    def careless(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
+def test_hooks_that_do_not_check_the_secret_are_an_error() -> None:
+    def ignore_secret(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
         request.headers.replace_header("X-Proxyhooks-Secret", "s3cret")
-        return like_hooks(request, body)
+        return answer_like_hooks(request, body)
 
-    with fake(careless) as url:
-        found = find(url)
-        assert found["wrong_secret"].level == "error"
-        assert "anyone" in found["wrong_secret"].text
-        assert find(url, insecure=True)["wrong_secret"].level == "warning"
+    with fake(ignore_secret) as url:
+        results = examine_url(url)
+        assert results["wrong-secret"].level == "error"
+        assert "anyone" in results["wrong-secret"].text
+        assert examine_url(url, insecure=True)["wrong-secret"].level == "warning"
 
 
 @pytest.mark.parametrize(
     ("status", "fix"),
-    [(404, "--prefix"), (401, "login"), (502, "in between"), (500, "log"), (200, "endpoint")],
+    [(404, "--prefix"), (401, "login"), (502, "reverse proxy"), (500, "log"), (200, "endpoint")],
 )
-def test_what_is_no_hook_is_an_error(status: int, fix: str) -> None:
+def test_a_url_without_hooks_is_an_error(status: int, fix: str) -> None:
     with fake(always(status, b"{}")) as url:
-        found = find(url)
-    assert faults(found) == {"path": "error"}
-    assert fix in found["path"].fix
+        results = examine_url(url)
+    assert problems(results) == {"path": "error"}
+    assert fix in results["path"].fix
 
 
 @pytest.mark.parametrize(
-    ("status", "to", "fix"),
+    ("status", "target", "fix"),
     [
-        (302, "/login?next=1", "leave /centrifugo/ alone"),
+        (302, "/login?next=1", "exempt /centrifugo/ from it"),
         (301, "https://example.com/centrifugo/connect", "write https://example.com/centrifugo/connect"),
         (308, "/centrifugo/connect/", "no slash"),
     ],
 )
-def test_a_redirect_is_an_error_that_names_its_goal(status: int, to: str, fix: str) -> None:
-    with fake(always(status, Location=to)) as url:
-        found = find(url)
-    assert faults(found) == {"redirect": "error"}
-    assert to in found["redirect"].text
-    assert fix in found["redirect"].fix
+def test_a_redirect_is_an_error_that_names_its_target(status: int, target: str, fix: str) -> None:
+    with fake(always(status, Location=target)) as url:
+        results = examine_url(url)
+    assert problems(results) == {"redirect": "error"}
+    assert target in results["redirect"].text
+    assert fix in results["redirect"].fix
 
 
-def test_a_reply_that_something_rewrites_is_a_warning() -> None:
-    def rewriting(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        status, headers, reply = like_hooks(request, body)
+def test_a_rewritten_reply_is_a_warning() -> None:
+    def rewrite(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        status, headers, reply = answer_like_hooks(request, body)
         return status, headers, b"<html>" if status == 200 else reply
 
-    with fake(rewriting) as url:
-        assert faults(find(url)) == {"reply": "warning"}
+    with fake(rewrite) as url:
+        assert problems(examine_url(url)) == {"reply": "warning"}
 
 
 def test_a_server_that_is_slower_than_the_timeout_is_an_error() -> None:
     def slow(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
         time.sleep(0.5)
-        return like_hooks(request, body)
+        return answer_like_hooks(request, body)
 
     with fake(slow) as url:
-        assert faults(find(url, timeout=0.1)) == {"timeout": "error"}
+        assert problems(examine_url(url, timeout=0.1)) == {"timeout": "error"}
 
 
-def test_latency_is_held_against_the_timeout() -> None:
-    assert latency([0.1, 0.1, 0.4], 1).level == "ok"
-    assert latency([0.1, 0.1, 0.6], 1).level == "warning"
+def test_latency_is_compared_with_the_timeout() -> None:
+    assert latency_result([0.1, 0.1, 0.4], 1).level == "ok"
+    assert latency_result([0.1, 0.1, 0.6], 1).level == "warning"
 
 
 def test_a_server_that_hangs_up_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def hang_up() -> None:
-            for _ in range(2):  # the look at the port, and the request
+            for _ in range(2):  # the check of the port, and the request
                 server.accept()[0].close()
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        found = find(f"http://127.0.0.1:{server.getsockname()[1]}")
+        results = examine_url(f"http://127.0.0.1:{server.getsockname()[1]}")
         thread.join()
-    assert faults(found) == {"http": "error"}
+    assert problems(results) == {"http": "error"}
 
 
-def test_no_address_and_no_listener_are_errors() -> None:
-    assert faults(find("http://nothing.invalid")) == {"dns": "error"}
+def test_an_unknown_host_and_a_closed_port_are_errors() -> None:
+    assert problems(examine_url("http://nothing.invalid")) == {"dns": "error"}
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    found = find(f"http://127.0.0.1:{port}")
-    assert faults(found) == {"tcp": "error"}
-    assert "refused" in found["tcp"].text
-    assert "container" in found["tcp"].fix
+    results = examine_url(f"http://127.0.0.1:{port}")
+    assert problems(results) == {"tcp": "error"}
+    assert "refused" in results["tcp"].text
+    assert "container" in results["tcp"].fix
 
 
 @pytest.fixture(scope="module")
@@ -256,16 +268,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_certificate_is_accepted_with_its_issuer_and_not_without(certificate: Path) -> None:
-    with fake(like_hooks, certificate) as url:
-        found = find(url)
-        assert faults(found) == {"tls": "error"}
-        assert "server_ca_pem" in found["tls"].fix
-        assert faults(find(url, ca_file=f"{certificate}.crt")) == {}
-        other = find(url.replace("127.0.0.1", "localhost"), ca_file=f"{certificate}.crt")
-        assert "name" in other["tls"].fix
+    with fake(answer_like_hooks, certificate) as url:
+        results = examine_url(url)
+        assert problems(results) == {"tls": "error"}
+        assert "server_ca_pem" in results["tls"].fix
+        assert problems(examine_url(url, ca_file=f"{certificate}.crt")) == {}
+        other = examine_url(url.replace("127.0.0.1", "localhost"), ca_file=f"{certificate}.crt")
+        assert "use the name in the certificate" in other["tls"].fix
 
 
-def test_an_expired_certificate_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_an_expired_certificate_is_named_in_the_error(tmp_path: Path) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the certificate")
     key, signed, both = tmp_path / "key", tmp_path / "crt", tmp_path / "both.pem"
@@ -281,45 +293,46 @@ def test_an_expired_certificate_is_an_error_that_says_so(tmp_path: Path) -> None
     dates = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"]
     subprocess.run([*sign, *dates, "-in", f"{key}.csr", "-out", str(signed)], check=True, capture_output=True)
     both.write_text(key.read_text() + signed.read_text())
-    with fake(like_hooks, both) as url:
-        found = find(url, ca_file=str(signed))
-    assert faults(found) == {"tls": "error"}
-    assert "expired" in found["tls"].text
+    with fake(answer_like_hooks, both) as url:
+        results = examine_url(url, ca_file=str(signed))
+    assert problems(results) == {"tls": "error"}
+    assert "expired" in results["tls"].text
+    assert results["tls"].fix == "renew it"
 
 
-def test_a_connection_that_is_never_made_is_an_error() -> None:
+def test_a_connection_that_times_out_is_an_error() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        waiting = [socket.socket() for _ in range(4)]  # who fill its queue, so that the next one waits
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
+        clients = [socket.socket() for _ in range(4)]  # they fill the queue, so that the next client waits
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
         time.sleep(0.1)
-        found = find(f"http://127.0.0.1:{full.getsockname()[1]}", timeout=0.3)
-        for one in waiting:
-            one.close()
-    assert faults(found) == {"tcp": "error"}
-    assert "firewall" in found["tcp"].fix
+        results = examine_url(f"http://127.0.0.1:{full.getsockname()[1]}", timeout=0.3)
+        for client in clients:
+            client.close()
+    assert problems(results) == {"tcp": "error"}
+    assert "firewall" in results["tcp"].fix
 
 
-def test_addresses_of_ipv6() -> None:
+def test_ipv6_addresses() -> None:
     try:
         probe = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:
         pytest.skip("there is no IPv6 here")
     port = probe.getsockname()[1]
     probe.close()
-    assert "tcp" in faults(find(f"http://[::1]:{port}"))
-    with fake(like_hooks, family=socket.AF_INET6) as url:
-        assert faults(find(url)) == {}
+    assert "tcp" in problems(examine_url(f"http://[::1]:{port}"))
+    with fake(answer_like_hooks, family=socket.AF_INET6) as url:
+        assert problems(examine_url(url)) == {}
 
 
-def test_http_and_https_mixed_up_are_errors_that_say_so(certificate: Path) -> None:
-    with fake(like_hooks) as url:
-        assert "http://" in find(url.replace("http:", "https:"))["tls"].fix
-    with fake(like_hooks, certificate) as url:
-        assert "https://" in find(url.replace("https:", "http:"))["http"].fix
+def test_http_in_place_of_https_is_named_in_the_error(certificate: Path) -> None:
+    with fake(answer_like_hooks) as url:
+        assert "http://" in examine_url(url.replace("http:", "https:"))["tls"].fix
+    with fake(answer_like_hooks, certificate) as url:
+        assert "https://" in examine_url(url.replace("https:", "http:"))["http"].fix
 
 
 @pytest.mark.parametrize(
@@ -333,11 +346,11 @@ def test_http_and_https_mixed_up_are_errors_that_say_so(certificate: Path) -> No
         ("http://a/other/publish", "/other/publish"),
     ],
 )
-def test_a_url_is_the_root_or_that_of_the_hooks_or_of_one(url: str, path: str) -> None:
-    assert backend_url(url).path() == path
+def test_a_url_may_be_that_of_the_application_of_the_hooks_or_of_an_event(url: str, path: str) -> None:
+    assert parse_backend_url(url).path == path
 
 
 @pytest.mark.parametrize("url", ["a:1", "ftp://a", "http://", "http://a:x", "http://me@a", "http://a?b"])
-def test_what_is_no_url_of_a_backend_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="http"):
-        backend_url(url)
+        parse_backend_url(url)

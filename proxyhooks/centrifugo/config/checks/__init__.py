@@ -1,0 +1,49 @@
+"""Checks a configuration of Centrifugo against the hooks of an application.
+
+Each check is a function that yields its finding wherever the configuration has it. It is listed in the tuple at the end
+of its module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..backend import Backend
+from ..findings import Finding
+from ..reader import Config
+from .context import Context
+from .keys import check_keys
+from .namespaces import HOOK_CHECKS, SWITCH_CHECKS
+from .proxies import PROXY_CHECKS
+from .server import SERVER_CHECKS
+
+__all__ = ["check"]
+
+
+def check(
+    config: Config,
+    backend: Backend,
+    *,
+    environ: Mapping[str, str],
+    base_url: str | None = None,
+    server_timeout: float | None = None,
+) -> list[Finding]:
+    """Return the findings about a configuration.
+
+    :param environ: the environment of Centrifugo, for the variables in static headers.
+    :param base_url: the root of the application, as Centrifugo reaches it.
+    :param server_timeout: seconds after which the application's server aborts a call.
+    """
+    context = Context(config, backend, environ, base_url, server_timeout)
+    findings = list(check_keys(config))
+    for check_server in SERVER_CHECKS:
+        findings += check_server(context)
+    for proxy in context.proxies:
+        for check_proxy in PROXY_CHECKS:
+            findings += check_proxy(context, proxy)
+    for switch in context.switches:
+        for check_switch in SWITCH_CHECKS:
+            findings += check_switch(context, switch)
+    for check_hooks in HOOK_CHECKS:
+        findings += check_hooks(context)
+    return findings

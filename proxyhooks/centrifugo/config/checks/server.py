@@ -1,0 +1,41 @@
+"""Checks of the configuration as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..findings import Finding
+from ..reader import value_at
+from .context import PLACEHOLDER, Context
+
+
+def no_allowed_origin(context: Context) -> Iterator[Finding]:
+    if not value_at(context.config, "client.allowed_origins"):
+        yield Finding(
+            id="PH015",
+            path="client.allowed_origins",
+            text="no origin is allowed, so every browser is refused with 403, even for a page of the same host",
+            fix='"allowed_origins": ["https://your.site"]',
+        )
+
+
+def variable_in_api_key(context: Context) -> Iterator[Finding]:
+    key = value_at(context.config, "http_api.key")
+    if isinstance(key, str) and PLACEHOLDER.search(key):
+        yield Finding(
+            id="PH025",
+            path="http_api.key",
+            text=f"Centrifugo replaces no variables here, so the text {key} itself is the key",
+            fix="remove the key and set the variable CENTRIFUGO_HTTP_API_KEY",
+        )
+
+
+def tokens_besides_connect(context: Context) -> Iterator[Finding]:
+    token = value_at(context.config, "client.token")
+    if isinstance(token, dict) and any(token.values()) and value_at(context.config, "client.proxy.connect.enabled"):
+        text = "clients that bring a token connect without a call of the connect hook, even when all reconnect at once"
+        yield Finding(id="PH023", path="client.token", text=text, fix="nothing, if this is intended")
+
+
+SERVER_CHECKS: Final = (no_allowed_origin, variable_in_api_key, tokens_besides_connect)
