@@ -17,7 +17,7 @@ from proxyhooks._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, 
 from proxyhooks.centrifugo.config.findings import FINDINGS
 from proxyhooks.centrifugo.replies.warnings import WARNINGS
 from proxyhooks.cli import _COMMANDS, centrifugo
-from tests.real_centrifugo.servers import binary
+from tests.support.centrifugo import centrifugo_binary
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -152,10 +152,11 @@ def test_the_configuration_is_json_with_a_proxy_for_every_hook(namespace: dict[s
     json.loads(block)
 
 
+@pytest.mark.centrifugo
 def test_centrifugo_takes_the_configuration(tmp_path: Path) -> None:
     (block,) = blocks("json")
     (tmp_path / "config.json").write_text(block)
-    command = [binary(), "checkconfig", "-s", "-c", str(tmp_path / "config.json")]
+    command = [centrifugo_binary(), "checkconfig", "-s", "-c", str(tmp_path / "config.json")]
     environ = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "x"}
-    found = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    found = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert found.returncode == 0, found.stdout + found.stderr

@@ -28,7 +28,7 @@ def instructions(name: str, few: int = FEW, many: int = MANY) -> float:
     counts = []
     running = [_start(name, calls) for calls in (few, many)]
     for process in running:
-        said = process.communicate()[1]
+        said = process.communicate(timeout=300)[1]
         found = _COLLECTED.search(said)
         if process.returncode != 0 or found is None:
             raise RuntimeError(f"valgrind did not count: {said[-2000:]}")

@@ -181,6 +181,7 @@ OPTIONS += ["--module", "nodenext", "--moduleResolution", "nodenext", "--lib", "
 
 
 @pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
+@pytest.mark.slow
 def test_typescript_takes_it_and_its_functions_write_what_matches(hooks: ProxyHooks, tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "contract.ts").write_text(typescript(contract_of(hooks)))
@@ -198,6 +199,7 @@ def test_typescript_takes_it_and_its_functions_write_what_matches(hooks: ProxyHo
 
 
 @pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
+@pytest.mark.slow
 def test_typescript_takes_that_of_the_rooms(tmp_path: Path) -> None:
     app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
     written = app.test_cli_runner().invoke(centrifugo, ["export", "typescript"])

@@ -124,7 +124,7 @@ def test_minimal_answers_a_call(ada: ProxyClient) -> None:
 def test_minimal_does_not_start_without_keys() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASK_")}
     command = [sys.executable, "-c", "import examples.minimal"]
-    started = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    started = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=60)
     assert started.returncode == 1
 
 
@@ -291,6 +291,7 @@ def test_rooms_codes_say_what_the_client_does() -> None:
     assert Banned().terminal
 
 
+@pytest.mark.slow
 def test_rooms_database_can_be_made_by_several_processes_at_once(tmp_path: Path) -> None:
     environment = os.environ | {
         "FLASK_SECRET_KEY": "for sessions",
@@ -577,7 +578,7 @@ def test_rooms_last_seat_is_taken_once(rooms: Flask, enter: Enter) -> None:
         db.session.add_all([*users, room])
         db.session.commit()
         ids, room_id = [str(user.id) for user in users], room.id
-    together = threading.Barrier(len(ids))
+    together = threading.Barrier(len(ids), timeout=30)
 
     def join(client: ProxyClient) -> Exchange:
         together.wait()
@@ -591,7 +592,7 @@ def test_rooms_last_seat_is_taken_once(rooms: Flask, enter: Enter) -> None:
 
 
 def test_rooms_one_user_joins_once_through_two_connections(rooms: Flask, enter: Enter) -> None:
-    together = threading.Barrier(4)
+    together = threading.Barrier(4, timeout=30)
 
     def join(client: ProxyClient) -> Exchange:
         together.wait()
@@ -650,7 +651,7 @@ def api() -> Iterator[Api]:
         thread.start()
         yield server
         server.shutdown()
-        thread.join()
+        thread.join(30)
 
 
 def test_rooms_tells_a_room_who_joins_and_unsubscribes_who_leaves(rooms: Flask, enter: Enter, api: Api) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-PATIENCE = 20.0
-"""Seconds after which something that does not come has failed to come."""
+TIMEOUT = 20.0
+"""Seconds for which a client waits for a message."""
 
 Message = dict[str, Any]
 
@@ -73,7 +73,7 @@ class Client:
 
     def _receive(self) -> None:
         try:
-            text = self._socket.recv(timeout=PATIENCE)
+            text = self._socket.recv(timeout=TIMEOUT)
         except ConnectionClosed:
             self._note_close()
             return
@@ -104,7 +104,7 @@ def one_way(address: str, transport: str, request: Message) -> Iterator[Iterator
             socket.send(json.dumps(request))
             yield _of_websocket(socket)
         return
-    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
     try:
         connection.request("POST", f"/connection/{transport}", json.dumps(request))
         yield _of_stream(connection.getresponse())
@@ -123,7 +123,7 @@ def _of_stream(response: http.client.HTTPResponse) -> Iterator[Message]:
 def _of_websocket(socket: Any) -> Iterator[Message]:
     while True:
         try:
-            message = json.loads(socket.recv(timeout=PATIENCE))
+            message = json.loads(socket.recv(timeout=TIMEOUT))
         except ConnectionClosed:
             yield {"disconnect": {"code": socket.close_code, "reason": socket.close_reason}}
             return

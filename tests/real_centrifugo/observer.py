@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.real_centrifugo.centrifugo_config import POLL_SECRET
 from tests.real_centrifugo.client import Client, Message
-from tests.real_centrifugo.servers import POLL_SECRET
 
 Planned = dict[str, tuple[int, bytes]]
 Seen = tuple[Any, ...]

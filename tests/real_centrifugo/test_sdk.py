@@ -19,7 +19,7 @@ from centrifuge import (
     SubscriptionEventHandler,
 )
 
-from tests.real_centrifugo.client import PATIENCE
+from tests.real_centrifugo.client import TIMEOUT
 
 
 class Connection(ClientEventHandler):
@@ -46,7 +46,7 @@ def run(story: Coroutine[Any, Any, None]) -> None:
     """Run it and what it left behind: the SDK closes its connection in a task of its own."""
 
     async def to_the_end() -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await story
             if rest := asyncio.all_tasks() - {asyncio.current_task()}:
                 await asyncio.wait(rest)

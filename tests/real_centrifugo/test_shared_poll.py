@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.real_centrifugo.calls import Calls
+from tests.real_centrifugo.centrifugo_config import POLL_SECRET
 from tests.real_centrifugo.client import Client, Enter, track_signature
-from tests.real_centrifugo.servers import POLL_SECRET
 
 
 def track(client: Client, user: str, channel: str, *keys: str) -> None:

@@ -20,11 +20,14 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from tests.real_centrifugo.servers import BINARY, environment, running
 from tests.reliability.reload import reload, replaced, stop_one
-from tests.reliability.server import free_port, gunicorn, timeout, until
+from tests.reliability.server import gunicorn, timeout, until
+from tests.support.centrifugo import centrifugo_binary, running_centrifugo
+from tests.support.servers import accepts_connections, free_port, kill_process, start_process
 
 CLIENTS = 24
+ANSWER_TIMEOUT = 60.0
+"""Seconds that a client waits for a message."""
 TEMPORARY = {"code": 100, "message": "internal server error", "temporary": True}
 
 
@@ -50,12 +53,10 @@ def configure(here: Path, port: int, backend: int, *, repeat: bool, secret: str 
 
 @contextmanager
 def centrifugo(here: Path, backend: int, *, repeat: bool = True, secret: str = "s3cret") -> Iterator[int]:
-    """With the port of its WebSocket."""
-    assert BINARY
+    """A Centrifugo; yields its port."""
     port = free_port()
     path = configure(here, port, backend, repeat=repeat, secret=secret)
-    health = f"http://127.0.0.1:{port}/health"
-    with running([BINARY, "-c", str(path)], health, here / "centrifugo.out", env=environment()):
+    with running_centrifugo(path, port, here / "centrifugo.out"):
         yield port
 
 
@@ -70,7 +71,9 @@ class Browser:
         number = next(self._ids)
         await self._socket.send(json.dumps({"id": number, command: parameters}))
         while True:
-            for line in str(await self._socket.recv()).split("\n"):
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                lines = str(await self._socket.recv()).split("\n")
+            for line in lines:
                 reply: dict[str, Any] = json.loads(line)
                 if reply.get("id") == number:
                     return reply
@@ -219,18 +222,12 @@ async def restart(here: Path, clients: int) -> Restart:
     with gunicorn(here) as server:
         await server.ready()
         path = configure(here, port := free_port(), server.port, repeat=True)
-        command = [str(BINARY), "-c", str(path)]
+        command = [centrifugo_binary(), "-c", str(path)]
 
         async def start() -> subprocess.Popen[bytes]:
-            process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.01)
-                else:
-                    writer.close()
-                    return process
+            process = start_process(command, here / "centrifugo.out")
+            await until(lambda: accepts_connections(port), "Centrifugo")
+            return process
 
         process = await start()
         back = asyncio.Event()
@@ -272,8 +269,7 @@ async def restart(here: Path, clients: int) -> Restart:
         done = asyncio.Event()
         everybody = [asyncio.create_task(client(number)) for number in range(clients)]
         await until(lambda: len(first) == clients, "the clients")
-        process.kill()
-        process.wait()
+        kill_process(process)
         seen.refused.clear()
         spent = _cpu(server.workers())
         process = await start()
@@ -283,8 +279,7 @@ async def restart(here: Path, clients: int) -> Restart:
         seen.seconds, seen.cpu = last - began, _cpu(server.workers()) - spent
         done.set()
         await asyncio.gather(*everybody)
-        process.kill()
-        process.wait()
+        kill_process(process)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return seen
 

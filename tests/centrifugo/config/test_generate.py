@@ -16,7 +16,7 @@ from proxyhooks._dispatch.events import EVENTS
 from proxyhooks.centrifugo.config.backend import Backend, Served
 from proxyhooks.centrifugo.config.generate import Generated, Options, generate
 from proxyhooks.centrifugo.config.merge import complete
-from tests.real_centrifugo.servers import binary
+from tests.support.centrifugo import centrifugo_binary
 
 VARIABLES = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "x", "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY": "k"}
 
@@ -268,6 +268,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.centrifugo
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hooks=HOOKS, options=OPTIONS, meta=st.booleans(), headers=st.sampled_from([(), ("Cookie", "X-Real-Ip")]))
 def test_centrifugo_takes_whatever_is_written(
@@ -278,7 +279,7 @@ def test_centrifugo_takes_whatever_is_written(
     path = tmp_path / "config.json"
     path.write_text(json.dumps(made.config))
     checked = subprocess.run(
-        [binary(), "checkconfig", "-s", "-c", str(path)],
+        [centrifugo_binary(), "checkconfig", "-s", "-c", str(path)],
         env=VARIABLES,
         capture_output=True,
         text=True,

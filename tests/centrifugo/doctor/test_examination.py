@@ -20,6 +20,7 @@ import pytest
 from proxyhooks.centrifugo.doctor.examination import examine
 from proxyhooks.centrifugo.doctor.http_client import CheckResult, DoctorOptions, backend_url
 from proxyhooks.centrifugo.doctor.keepalive_checks import latency
+from tests.support.servers import answers, free_port, running_server
 
 APP = """
 from flask import Flask
@@ -43,23 +44,10 @@ def faults(found: dict[str, CheckResult]) -> dict[str, str]:
 @contextmanager
 def gunicorn(here: Path, *arguments: str) -> Iterator[str]:
     (here / "app.py").write_text(APP)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", *arguments, "app:app"]
-    process = subprocess.Popen(command, cwd=here, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+    with running_server(command, here / "gunicorn.log", is_ready=lambda: answers(port), cwd=here):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[str, str], bytes]]
@@ -117,6 +105,7 @@ def always(status: int, body: bytes = b"", **headers: str) -> Answer:
     return lambda request, _: (status, headers, body)
 
 
+@pytest.mark.server
 def test_the_settings_of_the_package_have_no_fault(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-c", "python:proxyhooks.gunicorn", "-w", "1") as url:
         found = find(url, idle=2.6)
@@ -124,6 +113,7 @@ def test_the_settings_of_the_package_have_no_fault(tmp_path: Path) -> None:
     assert {"path", "wrong_secret", "secret", "reply", "latency", "keep_alive", "idle", "large_headers"} <= set(found)
 
 
+@pytest.mark.server
 def test_gunicorns_own_settings_close_idle_connections_and_refuse_large_headers(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-k", "gthread", "--keep-alive", "1") as url:
         found = find(url, idle=5)
@@ -132,6 +122,7 @@ def test_gunicorns_own_settings_close_idle_connections_and_refuse_large_headers(
     assert "python:proxyhooks.gunicorn" in found["idle"].fix
 
 
+@pytest.mark.server
 def test_the_sync_worker_has_no_keep_alive(tmp_path: Path) -> None:
     with gunicorn(tmp_path) as url:
         assert "keep_alive" in faults(find(url, idle=1))
