@@ -20,6 +20,7 @@ MARKERS = {
     "tests/benchmarks": "benchmarks",
     "tests/cli/test_cli.py": "slow",
     "tests/deploy": "server",
+    "tests/docs/test_guides.py": "server",
     "tests/gunicorn/test_gunicorn.py": "server",
     "tests/real_centrifugo": "centrifugo",
     "tests/reliability": "reliability",

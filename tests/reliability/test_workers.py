@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -120,7 +121,10 @@ def test_what_has_waited_for_too_long_is_refused(server: str, tmp_path: Path) ->
     log = (tmp_path / "gunicorn.log").read_text()
     assert "503 for 1 that had waited for 0.5 s, and for 0 whose caller had hung up" in log
     assert "app.py:" in log
-    assert "for rpc took 1.5 s: Centrifugo has given up after 1 s (PROXYHOOKS_TIMEOUT)" in log
+    took = re.search(r"for rpc took (\d+\.\d) s: Centrifugo has given up after 1 s \(PROXYHOOKS_TIMEOUT\)", log)
+    # A busy machine takes longer than the hook sleeps.
+    assert took is not None
+    assert 1.5 <= float(took[1]) < 5
 
 
 @pytest.mark.parametrize("server", [*WORKERS, "flask"])

@@ -55,6 +55,8 @@ def limiter(app: Flask, note: Note) -> None:
 def database(app: Flask, note: Note) -> None:
     """Flask-SQLAlchemy, with a session that is used before the hook and removed after it."""
     app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
+    # Without a pool the connection is closed with the session, and not left to the garbage collector.
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"poolclass": sqlalchemy.NullPool}
     db = SQLAlchemy(app)
 
     @app.before_request
