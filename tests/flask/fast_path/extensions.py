@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -55,9 +56,10 @@ def limiter(app: Flask, note: Note) -> None:
 def database(app: Flask, note: Note) -> None:
     """Flask-SQLAlchemy, with a session that is used before the hook and removed after it."""
     app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
-    # Without a pool the connection is closed with the session, and not left to the garbage collector.
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"poolclass": sqlalchemy.NullPool}
     db = SQLAlchemy(app)
+    # Python 3.13 warns of a connection that the garbage collector closes.
+    with app.app_context():
+        weakref.finalize(app, db.engine.dispose)
 
     @app.before_request
     def ask() -> None:
