@@ -1,7 +1,7 @@
-"""The contestants behind servers: gunicorn with the settings of the package, uvicorn for ASGI; each has one worker.
+"""The contestants behind servers: gunicorn with the settings of the package, uvicorn for ASGI, with one worker each.
 
-The servers have one core and wrk has another, with connections that are kept. All servers run all the time, one is
-asked at a time, and they take turns.
+The servers share one core; wrk has another, and keeps its connections. All servers run all the time, but are measured
+in turn.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def available() -> bool:
 
 
 def measure(rounds: int = 9, seconds: int = 3) -> dict[str, float]:
-    """Calls a second, medians of the rounds."""
+    """Calls a second by contestant: medians of the rounds."""
     rates: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     with ExitStack() as stack:
         script = stack.enter_context(_script())

@@ -1,4 +1,4 @@
-"""The same with a real Centrifugo in between, and what happens when that one is restarted."""
+"""Reloads and kills with a real Centrifugo between clients and backend, and a restart of Centrifugo."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Browser:
 
 @dataclass
 class Seen:
-    """What the clients were told."""
+    """The replies that clients got: ``ok``, or the code of the error."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -158,7 +158,7 @@ async def browser(port: int) -> AsyncIterator[Browser]:
 
 
 async def unavailable(here: Path, seconds: float) -> Seen:
-    """503 to everything for so long: what the clients see meanwhile, and that they come through."""
+    """The backend answers 503 for so many seconds; clients get temporary errors, and are served again afterwards."""
     seen = Seen()
     with gunicorn(here) as server, centrifugo(here, server.port) as port:
         await server.ready()
@@ -176,7 +176,7 @@ async def unavailable(here: Path, seconds: float) -> Seen:
                 assert refused["error"] == TEMPORARY, refused
                 seen.counts["100"] += 3
                 await asyncio.sleep(0.1)
-            # The time of one was over long ago: a refresh that fails leaves a client where it is.
+            # One connection has expired meanwhile: a refresh that fails leaves the client connected.
             (here / "down").unlink()
             for one in (here_before, expiring):
                 assert (await one.ask("rpc", method="echo", data=1))["rpc"] == {"data": 1}
@@ -187,7 +187,7 @@ async def unavailable(here: Path, seconds: float) -> Seen:
 
 
 async def wrong_secret(here: Path) -> str:
-    """Nobody gets in; with the words that the log has for it."""
+    """No client can connect; returns the line of the backend's log about it."""
     with gunicorn(here) as server, centrifugo(here, server.port, secret="t1psy") as port:
         await server.ready()
         async with browser(port) as one:
@@ -209,9 +209,9 @@ class Restart:
     refused: Counter[str] = field(default_factory=Counter)
     wrong: int = 0
     seconds: float = 0.0
-    """From when Centrifugo listened again to the last connect."""
+    """From the start of the new Centrifugo to the last connect."""
     cpu: float = 0.0
-    """Seconds of CPU that the backend spent meanwhile."""
+    """Seconds of CPU that the backend used from the start of the new Centrifugo to the last connect."""
 
 
 async def restart(here: Path, clients: int) -> Restart:
@@ -234,7 +234,7 @@ async def restart(here: Path, clients: int) -> Restart:
         spent = began = last = 0.0
 
         async def come(number: int) -> Any:
-            """Connect, again and again as an SDK does, until the answer is there."""
+            """Try to connect until it succeeds, with growing pauses as an SDK does."""
             attempt = 0
             while True:
                 attempt += 1
