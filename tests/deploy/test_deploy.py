@@ -1,4 +1,4 @@
-"""What deploy/ and proxyhooks.gunicorn promise, on real servers."""
+"""The files of deploy/ and the settings of proxyhooks.gunicorn, with real servers."""
 
 from __future__ import annotations
 

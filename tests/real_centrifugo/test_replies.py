@@ -1,4 +1,4 @@
-"""The judge against the real Centrifugo: generated replies, what both make of them, and no disagreement.
+"""The judge and the real Centrifugo agree about generated replies.
 
 ``PROXYHOOKS_REPLIES=10000 pytest -s tests/real_centrifugo/test_replies.py`` compares 10,000 replies, and prints how
 many of each kind there were.
@@ -36,14 +36,14 @@ EVENTS = ("connect", "subscribe", "publish", "rpc", "map_publish", "map_remove")
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Planned, str, Path]]:
-    """What the backend is to answer, the address of the Centrifugo that asks it, and its log."""
+    """The replies planned for the backend, the address of its Centrifugo, and Centrifugo's log."""
     with _server(tmp_path_factory.mktemp("replies")) as server:
         yield server
 
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[tuple[Planned, str, Path]]:
-    """The same for one test only."""
+    """Like :func:`planned`, for a single test."""
     with _server(tmp_path) as server:
         yield server
 
@@ -61,7 +61,7 @@ def _server(home: Path) -> Iterator[tuple[Planned, str, Path]]:
 
 
 def expected(verdict: Verdict, name: Any) -> Seen:
-    """What the judge says that will be seen."""
+    """What clients see according to the judge."""
     match verdict.outcome:
         case "disconnected":
             if verdict.code == 3000 or len(verdict.reason or "") > 123:
@@ -114,7 +114,7 @@ def _report(counts: Counter[tuple[str, str]], wrong: list[str]) -> None:
         assert min(counts.values()) >= 100
 
 
-# What ends, or does not, when it has expired: many at a time, because each takes its seconds.
+# Refreshes: many clients at a time, since each waits seconds for its expiry.
 
 BATCH = 100
 
@@ -226,7 +226,7 @@ def test_they_agree_about_polls(planned: tuple[Planned, str, Path]) -> None:
     _report(counts, wrong)
 
 
-# What the judge says to crash Centrifugo has one of its own.
+# Replies that crash Centrifugo according to the judge: each test has a Centrifugo of its own.
 
 
 @pytest.mark.parametrize(

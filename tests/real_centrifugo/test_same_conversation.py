@@ -1,4 +1,4 @@
-"""One conversation, had with a real Centrifugo and with the test client: the application is sent the same bytes."""
+"""The test client sends an application the same bytes as a real Centrifugo in the same conversation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.support.servers import free_port, server_environment, serving_in_thre
 
 DATA = {"text": "<é> & \u2028 😀", "n": [1, 2.5, 10**20, None, True], "deep": {"a": {}}}
 SOON = timedelta(seconds=2)
-# What says nothing about the client: the address of the server, and what its operator added for all requests.
+# Headers that do not depend on the client: the server's address, and a header that the operator adds to all requests.
 LEFT_OUT = {"Host", "Idempotency-Key"}
 
 Sent = tuple[str, str, dict[str, str]]
@@ -49,7 +49,7 @@ class Meta(Schema):
 
 
 class World:
-    """An application that remembers what it was sent."""
+    """An application that records the requests it gets."""
 
     def __init__(self) -> None:
         self.app = Flask("world")

@@ -1,4 +1,4 @@
-"""The whole way once with a real SDK, which decides by itself what an answer means."""
+"""Conversations with a real SDK, which decides itself what a reply means."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Publications(SubscriptionEventHandler):
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:
-    """Run it and what it left behind: the SDK closes its connection in a task of its own."""
+    """Run the coroutine and the tasks that it leaves: the SDK closes its connection in one of them."""
 
     async def to_the_end() -> None:
         async with asyncio.timeout(TIMEOUT):
