@@ -92,7 +92,7 @@ def test_a_channel_that_only_looks_like_another_does_not_match_its_pattern(enter
 
 
 def test_no_hook_is_asked_about_a_user_limited_channel(enter: Enter, calls: Calls, name: str) -> None:
-    """Centrifugo decides by the user in the channel; the last subscription proves that no hook call is still under way."""
+    """Centrifugo decides by the user in the channel; the last subscription proves that no call is late."""
     client = enter(user=name)
     assert client.ask("subscribe", channel=f"chat:private#{name}") == {"subscribe": {}}
     assert client.ask("subscribe", channel="chat:private#somebody-else")["error"]["code"] == 103
