@@ -1,4 +1,4 @@
-"""A conversation with the rooms example in Centrifugo's place: its requests, byte for byte, and what must come back."""
+"""A conversation with the rooms example: the requests as Centrifugo sends them, byte for byte, and their replies."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def headers(body: bytes, secret: str, cookie: str = "") -> list[tuple[str, str]]
 
 
 class Report:
-    """Prints the steps, and knows whether all of them went well."""
+    """Prints the steps, and counts those that went wrong."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -101,7 +101,7 @@ def matches(expected: Any, value: Any) -> bool:
 
 
 class Backend:
-    """The rooms example, as Centrifugo and as a browser talk to it."""
+    """A client of the rooms example, which sends requests as Centrifugo and as a browser."""
 
     def __init__(self, port: int, secret: str, report: Report) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -122,7 +122,7 @@ class Backend:
         return cookie.partition(";")[0], json.loads(reply)
 
     def ask(self, event: str, fields: dict[str, Any], secret: str, cookie: str = "") -> tuple[int, Any]:
-        """The status and the reply."""
+        """Send a request, and return status and reply."""
         body = encode(event, fields)
         self._connection.putrequest("POST", f"/centrifugo/{event}", skip_accept_encoding=True)
         for name, value in headers(body, secret, cookie):
@@ -135,7 +135,7 @@ class Backend:
     def step(
         self, event: str, about: str, fields: dict[str, Any], expected: Any, sees: str, *, cookie: str = ""
     ) -> dict[str, Any]:
-        """Ask, compare, print; gives back the ``result`` of the reply."""
+        """Send the event, compare the reply, print the step, and return the ``result``."""
         secret = "not-the-secret" if expected == FORBIDDEN else self._secret
         status, reply = self.ask(event, fields, secret, cookie)
         fine = status == expected if isinstance(expected, int) else status == 200 and matches(expected, reply)

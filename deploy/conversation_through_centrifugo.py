@@ -1,4 +1,4 @@
-"""The same conversation through a running Centrifugo, with its Python SDK: what the clients really see."""
+"""The same conversation through a running Centrifugo with its Python SDK, as clients see it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PATIENCE: Final = 10.0  # seconds for what must come
 
 
 class Client:
-    """A client whose events can be waited for, one after another."""
+    """A client that queues its events, so that the conversation can wait for each of them."""
 
     def __init__(self, url: str, report: Report, *, cookie: str = "", token: str | None = None) -> None:
         self._report = report
@@ -59,7 +59,7 @@ class Client:
         self._report.step(title, [("client", shown)], "" if fine else f"expected was {name} {expected!r}")
 
     async def calls(self, title: str, method: str, data: Any, expected: Any) -> None:
-        """Call a method and compare what comes back: data, or the code of an error and whether it is temporary."""
+        """Call a method and compare its data, or the code and the temporary flag of its error."""
         await self._compare(title, self.sdk.rpc(method, data), expected)
 
     async def publishes(self, title: str, channel: str, data: Any, expected: Any) -> None:

@@ -1,17 +1,59 @@
-"""What many tests start from."""
+"""Fixtures of many tests, and the markers that follow from the folder of a test."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from proxyhooks import ProxyHooks
+from tests.support import centrifugo
 from tests.support.asking import Ask
-from tests.support.paths import SECRET
+from tests.support.paths import ROOT, SECRET
+
+# A test also has the markers that its file or function gives itself.
+MARKERS = {
+    "tests/benchmarks": "benchmarks",
+    "tests/cli/test_cli.py": "slow",
+    "tests/deploy": "server",
+    "tests/docs/test_guides.py": "server",
+    "tests/docs/test_readme.py": "server",
+    "tests/gunicorn/test_gunicorn.py": "server",
+    "tests/real_centrifugo": "centrifugo",
+    "tests/reliability": "reliability",
+    "tests/test_typing.py": "slow",
+    "tests/test_wheel.py": "slow",
+    "tests/testing/test_pytest_plugin.py": "slow",
+}
+UNIT_EXAMPLES = 25
+"""Examples of a property test in the profile ``unit``, where the test itself names no number."""
+TIMEOUTS = {"benchmarks": 300, "centrifugo": 300, "reliability": 600, "slow": 300}
+"""Seconds until a test is ended, by marker; the ``timeout`` of pyproject.toml is for all others."""
+
+
+hypothesis.settings.register_profile("unit", max_examples=UNIT_EXAMPLES)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(ROOT).as_posix()
+        for start, marker in MARKERS.items():
+            if path == start or path.startswith(f"{start}/"):
+                item.add_marker(marker)
+        limits = [limit for marker, limit in TIMEOUTS.items() if item.get_closest_marker(marker)]
+        if limits:
+            item.add_marker(pytest.mark.timeout(max(limits)))
+
+
+@pytest.hookimpl(tryfirst=True)  # before the fixtures of the test
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if centrifugo.MISSING is not None and item.get_closest_marker("centrifugo"):
+        (pytest.fail if centrifugo.MISSING_BUT_NAMED else pytest.skip)(centrifugo.MISSING)
 
 
 @pytest.fixture

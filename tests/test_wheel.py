@@ -1,12 +1,15 @@
-"""The wheel: built, installed into an empty virtual environment, and good for the minimal example."""
+"""The wheel: what it contains and says about itself, and that it works in an empty virtual environment."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import venv
 import zipfile
+from email.message import Message
+from email.parser import Parser
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,12 @@ from tests.support.paths import ROOT
 
 
 def run(*command: str | Path, cwd: Path, **environ: str) -> str:
+    """Run a program and return its output.
+
+    :param environ: the whole environment of the program; that of the tests if left out.
+    """
     done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=environ or None, capture_output=True, text=True, check=False
+        list(map(str, command)), cwd=cwd, env=environ or None, capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -24,7 +31,7 @@ def run(*command: str | Path, cwd: Path, **environ: str) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # From a copy, so that nothing that lies about in the checkout gets in or is left behind.
+    # Built from a copy: other files of the checkout stay out of it, and the build leaves no files in the checkout.
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -34,11 +41,33 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_has_the_package_and_its_marker_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_the_files_of_the_package_and_no_others(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert "proxyhooks/py.typed" in names
     sources = (path for path in (ROOT / "proxyhooks").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     assert names == {path.relative_to(ROOT).as_posix() for path in sources}
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return Parser().parsestr(archive.read(name).decode())
+
+
+def test_extras_are_for_users_and_not_for_tests(metadata: Message) -> None:
+    assert set(metadata.get_all("Provides-Extra", [])) == {"async", "contract", "fast", "gunicorn"}
+    required = {re.split("[<>;]", line)[0] for line in metadata.get_all("Requires-Dist", [])}
+    assert required == {"flask", "marshmallow", "typing-extensions", "flask[async]", "apispec", "orjson", "gunicorn"}
+    (apispec,) = (line for line in metadata.get_all("Requires-Dist", []) if line.startswith("apispec"))
+    assert apispec.endswith("extra == 'contract'")
+
+
+def test_the_urls_of_the_project_are_published(metadata: Message) -> None:
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert urls.keys() == {"Homepage", "Documentation", "Changelog", "Source", "Issues"}
+    assert all(url.startswith("https://github.com/proxyhooks/proxyhooks") for url in urls.values())
+    assert metadata["Author"] == "The proxyhooks authors"
 
 
 EVENTS = """
@@ -55,36 +84,26 @@ ENVIRON = {"FLASK_PROXYHOOKS_SECRETS": '["s3cret"]', "FLASK_SECRET_KEY": "for si
 
 @pytest.fixture(scope="module")
 def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a virtual environment with the package, what it depends on, and nothing else."""
+    """The programs of a virtual environment with the package, its extra for contracts, and what these depend on."""
     home = tmp_path_factory.mktemp("plain")
-    venv.create(home, with_pip=True)
-    run(home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, cwd=home)
+    venv.create(home)
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"), "--disable-pip-version-check"]
+    run(*pip, "install", "--quiet", f"{wheel}[contract]", cwd=home)
     return home / "bin"
 
 
 def test_the_minimal_example_runs_from_the_wheel(plain: Path, tmp_path: Path) -> None:
     printed = run(plain / "python", "-I", "-c", EVENTS, ROOT / "examples" / "minimal.py", cwd=tmp_path, **ENVIRON)
     assert printed.splitlines() == ["{'disconnect': {'code': 4501, 'reason': 'unauthorized'}}", "403"]
-    loaded = run(
-        plain / "python", "-I", "-c", "import sys, proxyhooks.gunicorn; print('flask' in sys.modules)", cwd=tmp_path
-    )
-    assert loaded == "False\n"
+    code = "import sys, proxyhooks.gunicorn; print('flask' in sys.modules)"
+    assert run(plain / "python", "-I", "-c", code, cwd=tmp_path) == "False\n"
 
 
 def test_judge_client_and_commands_work_in_the_plain_install(plain: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "minimal.py", tmp_path / "app.py")
     flask = str(plain / "flask"), "--app", "app", "centrifugo"
-    made = run(
-        *flask,
-        "config",
-        "--base-url",
-        "http://127.0.0.1:8070",
-        "--allowed-origin",
-        "http://a.example",
-        cwd=tmp_path,
-        **ENVIRON,
-    )
-    (tmp_path / "config.json").write_text(made)
+    options = ["--base-url", "http://127.0.0.1:8070", "--allowed-origin", "http://a.example"]
+    (tmp_path / "config.json").write_text(run(*flask, "config", *options, cwd=tmp_path, **ENVIRON))
     run(*flask, "check", "config.json", cwd=tmp_path, **ENVIRON)
     assert "inbox:<user>" in run(*flask, "hooks", cwd=tmp_path, **ENVIRON)
     assert "permission denied" in run(*flask, "codes", cwd=tmp_path, **ENVIRON)
@@ -92,9 +111,9 @@ def test_judge_client_and_commands_work_in_the_plain_install(plain: Path, tmp_pa
     call = run(*flask, "call", "subscribe", "--user", "ada", "--channel", "inbox:ada", cwd=tmp_path, **ENVIRON)
     assert "allowed" in call
     doctor = [*flask, "doctor", "--url", "http://127.0.0.1:1", "--secret", "x"]
-    asked_for_help = subprocess.run(doctor, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "nobody answers on port 1" in asked_for_help.stdout
-    judged = "from proxyhooks.centrifugo.judge import judge; print(judge('rpc', 200, b'{}').outcome)"
-    assert run(plain / "python", "-I", "-c", judged, cwd=tmp_path) == "allowed\n"
-    asked = "from app import app; from proxyhooks.testing import ProxyClient; print(ProxyClient(app).connect().reason)"
-    assert run(plain / "python", "-c", asked, cwd=tmp_path, **ENVIRON) == "unauthorized\n"
+    examined = subprocess.run(doctor, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert "nobody answers on port 1" in examined.stdout
+    judge = "from proxyhooks.centrifugo.judge import judge; print(judge('rpc', 200, b'{}').outcome)"
+    assert run(plain / "python", "-I", "-c", judge, cwd=tmp_path) == "allowed\n"
+    code = "from app import app; from proxyhooks.testing import ProxyClient; print(ProxyClient(app).connect().reason)"
+    assert run(plain / "python", "-c", code, cwd=tmp_path, **ENVIRON) == "unauthorized\n"

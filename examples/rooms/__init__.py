@@ -1,6 +1,6 @@
 """A chat backend as a template: users, rooms and messages in a database, two ways to log in, all everyday events.
 
-It needs what ``pip install '.[examples]'`` installs. ::
+It needs what ``pip install . --group examples`` installs. ::
 
     export FLASK_SECRET_KEY='...' FLASK_PROXYHOOKS_SECRETS='["..."]'
     flask --app examples.rooms init-db --demo

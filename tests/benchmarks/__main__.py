@@ -1,4 +1,4 @@
-"""``tests/run benchmarks [in-process] [served] [scale] [instructions]``: all that is said about speed, measured."""
+"""``tests/run benchmarks [in-process] [served] [scale] [instructions]``: prints the tables of tests/README.md."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from .contestants import CONTESTANTS
 
 
 def table(what: str, values: dict[str, float], more_is_better: bool) -> None:
-    """Print a table in Markdown; the last columns say how the hook compares."""
+    """Print a table in Markdown; the last column compares the hook with the row."""
     print(f"\n| | {what} | the hook is |\n|---|---:|---:|")
     for name, text in CONTESTANTS.items():
         ratio = values["hook"] / values[name] if more_is_better else values[name] / values["hook"]
-        said = "" if name == "hook" else f"{ratio:.2f} times as fast"
+        comparison = "" if name == "hook" else f"{ratio:.2f} times as fast"
         value = f"{values[name]:,.0f}" if values[name] >= 1000 else f"{values[name]:.1f}"
-        print(f"| {text} | {value} | {said} |")
+        print(f"| {text} | {value} | {comparison} |")
     bare = values["hook"] / values["bare"]
     print(f"\nhook / bare Flask view: {1 / bare if more_is_better else bare:.2f}", flush=True)
 
 
-def rows(made: Callable[[], object]) -> None:
-    for name, said in made():  # type: ignore[attr-defined]
-        print(f"| {name} | {said} |", flush=True)
+def rows(measure: Callable[[], object]) -> None:
+    """Print a row of a table for each measurement."""
+    for name, result in measure():  # type: ignore[attr-defined]
+        print(f"| {name} | {result} |", flush=True)
 
 
 def main(wanted: list[str]) -> None:

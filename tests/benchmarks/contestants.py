@@ -1,8 +1,8 @@
 """The same rpc with a payload of five fields, written in five ways.
 
-All but the first two validate the payload; only the hook checks a secret and the whole message, finds its hook by the
-method, and answers what cannot be validated as Centrifugo wants it. So where they differ, the others have less to do.
-Each is a module-level application, for servers, made when it is asked for.
+All but the first two validate the payload. Only the hook also checks a secret and the whole message, finds the function
+by the method, and answers an invalid payload as Centrifugo expects. So the others have less to do than the hook.
+Servers load a contestant as a module attribute (``hook_app``), which is made on first access.
 """
 
 from __future__ import annotations
@@ -98,14 +98,14 @@ def fastapi() -> Any:
     async def rpc(call: Call) -> Reply:
         return Reply(result=call)
 
-    rpc.__annotations__ = {"call": Call, "return": Reply}  # which are local, and so not found by their names
+    rpc.__annotations__ = {"call": Call, "return": Reply}  # local classes, which FastAPI does not find by name
     app.post(PATH)(rpc)
     return app
 
 
 def hook(**config: Any) -> Flask:
     app = Flask("hook")
-    app.config |= {"PROXYHOOKS_TIMEOUT": 60, **config}  # nothing is refused when the machine stands still
+    app.config |= {"PROXYHOOKS_TIMEOUT": 60, **config}  # so that a slow machine sheds no call
     hooks = ProxyHooks(app, secrets=[SECRET])
 
     @hooks.rpc("say", data_schema=MessageSchema)

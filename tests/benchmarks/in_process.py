@@ -23,11 +23,11 @@ HEADERS = {
     "accept-encoding": "gzip",
 }
 Run = Callable[[int], bytes]
-"""Does a number of calls, and returns the last reply."""
+"""Makes a number of calls, and returns the last reply."""
 
 
 def environ(body: bytes = BODY, path: str = PATH) -> dict[str, Any]:
-    """What a server gives to a WSGI application."""
+    """The environ of a WSGI server for one call."""
     return {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
@@ -120,7 +120,7 @@ def asgi_run(app: Any) -> Run:
 
 
 def runs(names: Iterable[str] = CONTESTANTS) -> dict[str, Run]:
-    """Of contestants, once they have answered as they should."""
+    """The contestants, after a check that each answers correctly."""
     made = {}
     for name in names:
         app = getattr(contestants, name)()
@@ -131,7 +131,7 @@ def runs(names: Iterable[str] = CONTESTANTS) -> dict[str, Run]:
 
 
 def measure(rounds: int = 60, calls: int = 300) -> dict[str, float]:
-    """Microseconds of a call, medians of the rounds, in which all take turns."""
+    """Microseconds of a call by contestant: medians of rounds in which all contestants take turns."""
     times: dict[str, list[float]] = {}
     for name, run in (contestants_runs := runs()).items():
         run(calls)

@@ -1,6 +1,6 @@
-"""Instructions of a call, as valgrind counts them: they do not depend on what else the machine does.
+"""Instructions of a call as valgrind counts them, which do not depend on the load of the machine.
 
-The count of a process with many calls, less that of one with few, so that the start is no part of it.
+The count of a process with few calls is subtracted from that of a process with many, so that the start does not count.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ def available() -> bool:
 
 
 def instructions(name: str, few: int = FEW, many: int = MANY) -> float:
-    """Of one call of a contestant."""
+    """Instructions of one call of a contestant."""
     counts = []
     running = [_start(name, calls) for calls in (few, many)]
     for process in running:
-        said = process.communicate()[1]
-        found = _COLLECTED.search(said)
+        output = process.communicate(timeout=300)[1]
+        found = _COLLECTED.search(output)
         if process.returncode != 0 or found is None:
-            raise RuntimeError(f"valgrind did not count: {said[-2000:]}")
+            raise RuntimeError(f"valgrind did not count: {output[-2000:]}")
         counts.append(int(found[1]))
     return (counts[1] - counts[0]) / (many - few)
 
 
 def _start(name: str, calls: int) -> subprocess.Popen[str]:
-    # Hashes of texts decide which of them collide in a dict, and addresses which objects do.
+    # With random hashes the number of collisions in dicts, and so of instructions, would differ between runs.
     environ = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
     valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     command = [*valgrind, sys.executable, "-m", "tests.benchmarks.instructions", name, str(calls)]

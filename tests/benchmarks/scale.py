@@ -1,4 +1,4 @@
-"""How the cost of a hook grows: with what is around it, patterns, the payload, threads, and over a million calls."""
+"""How the cost of a hook grows with functions around it, patterns, payload, threads and number of calls."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Row = tuple[str, str]
 
 
 def without(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
-    """What a hook takes without what makes it fast."""
+    """The time of a hook without orjson and without the fast path."""
     short, whole = hook(), hook(PROXYHOOKS_FAST=False)
     ways = {
         "with both": (short, orjson),
@@ -46,7 +46,7 @@ def without(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
 
 
 def around(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
-    """A hook and a bare view that have the same functions around them."""
+    """A hook compared with a bare view that has the same functions around it."""
     for text, *what in (
         ("nothing around", ()),
         ("a before_request function", "before"),
@@ -63,7 +63,7 @@ def around(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
 
 
 def patterns(numbers: tuple[int, ...] = (1, 100, 10_000), rounds: int = 15, calls: int = 300) -> Iterator[Row]:
-    """One call among many patterns; what many of them take to start and to keep."""
+    """The time of a call with many patterns, and the time and memory that the patterns need at start."""
     apps, started, kept = {}, {}, {}
     for number in numbers:
         gc.collect()
@@ -80,7 +80,7 @@ def patterns(numbers: tuple[int, ...] = (1, 100, 10_000), rounds: int = 15, call
 
 
 def payloads(sizes: tuple[int, ...] = (100, 1_000, 10_000, 100_000, 1_048_576), rounds: int = 9) -> Iterator[Row]:
-    """One call with a payload of many fields; linear: the time a byte does not grow."""
+    """The time of a call by size of the payload; it grows linearly."""
     app = _echo()
     bodies = {size: _body(size) for size in sizes}
     per_byte: dict[int, float] = {}
@@ -93,7 +93,7 @@ def payloads(sizes: tuple[int, ...] = (100, 1_000, 10_000, 100_000, 1_048_576), 
 
 
 def threads(number: int = 64, calls: int = 200, rounds: int = 7) -> Iterator[Row]:
-    """As many calls by many threads at once as by one: with a lock in the way they would take longer."""
+    """The same number of calls by many threads and by one; a lock would make the threads slower."""
     app = hook()
     alone, together = [], []
     for _ in range(rounds):
@@ -104,7 +104,7 @@ def threads(number: int = 64, calls: int = 200, rounds: int = 7) -> Iterator[Row
 
 
 def memory(calls: int = 1_000_000, first: int = 100_000) -> Iterator[Row]:
-    """The process's memory after the first calls and after all."""
+    """The memory of the process after the first calls and after all calls."""
     app = hook()
     for _ in range(first):
         call(app)
@@ -115,7 +115,7 @@ def memory(calls: int = 1_000_000, first: int = 100_000) -> Iterator[Row]:
 
 
 def _surround(app: Flask, what: list[Any]) -> object:
-    """Put functions around; the receiver of a signal is kept by who keeps what is returned."""
+    """Add functions to an application; the caller keeps the returned receiver of a signal alive."""
     if "before" in what:
         app.before_request(lambda: None)
     if "after" in what:
@@ -170,7 +170,7 @@ def _body(size: int) -> bytes:
 
 
 def _interleaved(asked: dict[int, tuple[Flask, bytes, str]], rounds: int, calls: int) -> dict[int, float]:
-    """Seconds of a call, medians of rounds in which all take turns."""
+    """Seconds of a call: medians of rounds in which all applications take turns."""
     times: dict[int, list[float]] = {key: [] for key in asked}
     for _ in range(rounds):
         for key, of in asked.items():
@@ -198,6 +198,6 @@ def _at_once(function: Callable[[], Any], number: int) -> None:
 
 
 def _resident() -> int:
-    """Bytes."""
+    """The resident memory of the process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()

@@ -1,7 +1,7 @@
-"""The contestants behind servers: gunicorn with the settings of the package, uvicorn for ASGI; each has one worker.
+"""The contestants behind servers: gunicorn with the settings of the package, uvicorn for ASGI, with one worker each.
 
-The servers have one core and wrk has another, with connections that are kept. All servers run all the time, one is
-asked at a time, and they take turns.
+The servers share one core; wrk has another, and keeps its connections. All servers run all the time, but are measured
+in turn.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
-from tests.support.paths import ROOT
+from tests.support.servers import accepts_connections, free_port, running_server
 
 from .contestants import BODY, CONTESTANTS, PATH
 from .in_process import HEADERS
@@ -32,11 +31,12 @@ def available() -> bool:
 
 
 def measure(rounds: int = 9, seconds: int = 3) -> dict[str, float]:
-    """Calls a second, medians of the rounds."""
+    """Calls a second by contestant: medians of the rounds."""
     rates: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     with ExitStack() as stack:
         script = stack.enter_context(_script())
-        servers = {name: stack.enter_context(_server(name)) for name in CONTESTANTS}
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
+        servers = {name: stack.enter_context(_server(name, directory)) for name in CONTESTANTS}
         for server in servers.values():
             _wrk(server, script, 1)
         for _ in range(rounds):
@@ -46,11 +46,9 @@ def measure(rounds: int = 9, seconds: int = 3) -> dict[str, float]:
 
 
 @contextmanager
-def _server(name: str) -> Iterator[int]:
+def _server(name: str, directory: Path) -> Iterator[int]:
     """The port of a contestant's server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     app = f"tests.benchmarks.contestants:{name}_app"
     if name == "fastapi":
         command = ["uvicorn", "--no-access-log", "--log-level", "warning", "--port", str(port), app]
@@ -58,26 +56,10 @@ def _server(name: str) -> Iterator[int]:
         command = ["gunicorn", "-c", "python:proxyhooks.gunicorn", "-w", "1", "-b", f"127.0.0.1:{port}", app]
         command += ["--log-level", "warning"]
     first, *_ = sorted(os.sched_getaffinity(0))
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=ROOT, preexec_fn=lambda: os.sched_setaffinity(0, {first})
-    )
-    try:
-        _wait_for(port)
+    command = [sys.executable, "-m", *command]
+    log = directory / f"{name}.log"
+    with running_server(command, log, is_ready=lambda: accepts_connections(port), cpu=first):
         yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"nothing listens on port {port}")
 
 
 @contextmanager
@@ -94,7 +76,12 @@ def _wrk(port: int, script: str, seconds: int) -> float:
     _, second, *_ = sorted(os.sched_getaffinity(0))
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, f"http://127.0.0.1:{port}{PATH}"]
     run = subprocess.run(
-        command, capture_output=True, text=True, check=True, preexec_fn=lambda: os.sched_setaffinity(0, {second})
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=seconds + 60,
+        preexec_fn=lambda: os.sched_setaffinity(0, {second}),
     )
     found = _PER_SECOND.search(run.stdout)
     if found is None or "Non-2xx" in run.stdout:

@@ -1,4 +1,4 @@
-"""That what measures works; and that a call takes no more instructions than it did, which is no matter of time."""
+"""The benchmarks run, and a call takes no more instructions than before, whatever time they take."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import __main__ as commands
 from . import in_process, instructions, scale, served
 from .contestants import CONTESTANTS
 
-# Of a hook's instructions to those of a bare Flask view, by version of Python. When they become less, lower them.
+# Instructions of a hook divided by those of a bare Flask view, by version of Python. Lower them when it needs fewer.
 EXPECTED = {(3, 11): 0.311, (3, 12): 0.324, (3, 13): 0.325}
 SLIP = 1.1
 

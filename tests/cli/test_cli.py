@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from tests.support.paths import SECRET
+from tests.support.servers import serving_in_thread
 
 TIMEOUT = 60
 """Seconds for one command line."""
@@ -178,13 +178,8 @@ def url(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.syspath_prepend(str(home))
     names: dict[str, Any] = {"__name__": "served"}
     exec(APP, names)
-    server = make_server("127.0.0.1", 0, names["app"], threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving_in_thread(names["app"]) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_a_whole_request_is_sent_unchanged(home: Path) -> None:

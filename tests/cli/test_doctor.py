@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
 from flask import Flask
 from flask.cli import ScriptInfo
-from werkzeug.serving import make_server
 
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult
 from proxyhooks.cli.doctor import command
+from tests.support.servers import serving_in_thread
 
 SECRET = "s3cret"
 
@@ -37,13 +36,8 @@ def app() -> Flask:
 
 @pytest.fixture
 def url(app: Flask) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving_in_thread(app) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def doctor(app: Flask | None, *arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:

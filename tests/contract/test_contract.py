@@ -181,6 +181,7 @@ OPTIONS += ["--module", "nodenext", "--moduleResolution", "nodenext", "--lib", "
 
 
 @pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
+@pytest.mark.slow
 def test_typescript_compiles_and_its_functions_return_channels_that_match(hooks: ProxyHooks, tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "contract.ts").write_text(typescript(contract_of(hooks)))
@@ -198,6 +199,7 @@ def test_typescript_compiles_and_its_functions_return_channels_that_match(hooks:
 
 
 @pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
+@pytest.mark.slow
 def test_the_typescript_of_the_rooms_example_compiles(tmp_path: Path) -> None:
     app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
     written = app.test_cli_runner().invoke(centrifugo, ["export", "typescript"])

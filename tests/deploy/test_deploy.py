@@ -1,4 +1,4 @@
-"""What deploy/ and proxyhooks.gunicorn promise, on real servers."""
+"""The files of deploy/ and the settings of proxyhooks.gunicorn, with real servers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from proxyhooks import gunicorn as settings
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._settings.secrets import SECRET_HEADER
 from proxyhooks.cli import centrifugo as centrifugo_commands
-from tests.real_centrifugo.servers import binary
+from tests.support.centrifugo import centrifugo_binary
 from tests.support.paths import ROOT
+from tests.support.servers import accepts_connections, free_port, kill_process, start_process
+from tests.support.waiting import wait_until
 
 conversation = importlib.import_module("deploy.conversation")  # by name: mypy knows the file as one of scripts
 
@@ -29,13 +31,6 @@ DEPLOY = ROOT / "deploy"
 REQUESTS = ROOT / "tests" / "data" / "requests"
 
 EVERYDAY = ["connect", "refresh", "subscribe", "sub_refresh", "publish", "rpc"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # the conversation
@@ -107,8 +102,7 @@ def assert_steps(output: str) -> None:
 
 
 def assert_is_free(port: int) -> None:
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0, "something still listens"
+    assert not accepts_connections(port), "something still listens"
 
 
 def test_quickstart_holds_a_conversation_from_anywhere(tmp_path: Path) -> None:
@@ -128,8 +122,9 @@ def test_quickstart_holds_a_conversation_from_anywhere(tmp_path: Path) -> None:
     assert_is_free(port)
 
 
+@pytest.mark.centrifugo
 def test_quickstart_holds_the_conversation_through_centrifugo(tmp_path: Path) -> None:
-    (tmp_path / "centrifugo").symlink_to(binary())
+    (tmp_path / "centrifugo").symlink_to(centrifugo_binary())
     port, centrifugo_port = free_port(), free_port()
     once = subprocess.run(
         command(port, "--once", "--centrifugo-port", str(centrifugo_port)),
@@ -152,19 +147,15 @@ def test_quickstart_holds_the_conversation_through_centrifugo(tmp_path: Path) ->
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_quickstart_serves_until_it_is_stopped(tmp_path: Path, stop: signal.Signals) -> None:
     port = free_port()
-    with subprocess.Popen(
-        command(port), env=without_centrifugo(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        output = ""
-        while "Logs are in" not in output:
-            line = process.stdout.readline()
-            assert line, output
-            output += line
+    output = tmp_path / "output"
+    process = start_process(command(port), output, env=without_centrifugo(tmp_path))
+    try:
+        wait_until(lambda: "Logs are in" in output.read_text(), "the end of the conversation", timeout=60)
         process.send_signal(stop)
-        said, _ = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert said == "\nstopped\n"
+        assert process.wait(30) == 0
+    finally:
+        kill_process(process)
+    assert output.read_text().endswith(" until then.\n\nstopped\n")
     assert_is_free(port)
 
 
@@ -186,8 +177,9 @@ def test_quickstart_says_that_a_port_is_taken(tmp_path: Path) -> None:
     assert "Traceback" not in once.stderr
 
 
+@pytest.mark.centrifugo
 def test_quickstart_says_that_centrifugos_port_is_taken(tmp_path: Path) -> None:
-    (tmp_path / "centrifugo").symlink_to(binary())
+    (tmp_path / "centrifugo").symlink_to(centrifugo_binary())
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         once = subprocess.run(
@@ -281,7 +273,9 @@ def test_gunicorn_template_changes_the_address_only() -> None:
 
 def test_gunicorn_settings_load_no_flask() -> None:
     code = "import proxyhooks.gunicorn, sys; print({'flask', 'werkzeug', 'marshmallow'} & sys.modules.keys() or 'none')"
-    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
     assert printed.stdout == "none\n"
 
 
@@ -302,12 +296,14 @@ def proxy_of(config: dict[str, Any], event: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.centrifugo
 def test_centrifugo_accepts_the_configuration() -> None:
     checked = subprocess.run(
-        [binary(), "checkconfig", "-s", "-c", str(DEPLOY / "centrifugo.json")],
+        [centrifugo_binary(), "checkconfig", "-s", "-c", str(DEPLOY / "centrifugo.json")],
         env=os.environ | {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"},
         capture_output=True,
         text=True,
+        timeout=60,
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -9,7 +9,9 @@ from proxyhooks.centrifugo.config.findings import FINDINGS
 from proxyhooks.centrifugo.replies.warnings import WARNINGS
 from proxyhooks.cli import _COMMANDS as COMMANDS
 from tests.benchmarks.contestants import CONTESTANTS
-from tests.real_centrifugo.servers import BINARY as CENTRIFUGO
+from tests.support.centrifugo import MISSING, centrifugo_binary
+
+CENTRIFUGO = None if MISSING else centrifugo_binary()
 
 __all__ = [
     "CENTRIFUGO",

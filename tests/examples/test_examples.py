@@ -1,4 +1,4 @@
-"""The examples, asked as Centrifugo asks, by the package's own test client."""
+"""The examples, called through the package's test client."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def data_of(step: Exchange) -> Any:
 
 
 def refused(step: Exchange, error: type[Error]) -> bool:
-    """Whether it was refused with this error, and all that goes with it."""
+    """Whether it was refused with this error: code, message and temporary."""
     expected = error()
     return (step.outcome, step.code, step.message, step.temporary) == (
         "refused",
@@ -104,7 +104,7 @@ def test_minimal_refuses_a_token_signed_for_something_else(minimal: ModuleType) 
 
 @pytest.fixture
 def ada(minimal: ModuleType) -> ProxyClient:
-    """A user of the smallest one."""
+    """A connected client of the minimal example."""
     client = ProxyClient(minimal.app)
     assert client.connect(minimal.tokens.dumps("ada")).allowed
     return client
@@ -124,7 +124,7 @@ def test_minimal_answers_a_call(ada: ProxyClient) -> None:
 def test_minimal_does_not_start_without_keys() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASK_")}
     command = [sys.executable, "-c", "import examples.minimal"]
-    started = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    started = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=60)
     assert started.returncode == 1
 
 
@@ -193,7 +193,7 @@ LOBBY, ATTIC = 1, 2
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the demo's users and rooms; hashing their passwords takes a while."""
+    """A database with the demo's users and rooms, made once since hashing the passwords is slow."""
     path = tmp_path_factory.mktemp("rooms") / "demo.sqlite"
     app = rooms_app(path)
     with app.app_context():
@@ -234,7 +234,7 @@ def browser(rooms: Flask) -> FlaskClient:
 
 @pytest.fixture
 def enter(rooms: Flask) -> Enter:
-    """``enter(ADA)``: a connected client of hers."""
+    """Returns a connected client of a user: ``enter(ADA)``."""
 
     def make(user: str) -> ProxyClient:
         client = ProxyClient(rooms)
@@ -249,7 +249,7 @@ def credentials(name: str) -> dict[str, str]:
 
 
 def token_of(user: str) -> str:
-    """What /token gives for her password, which takes a while to check."""
+    """The token that /token returns, without its slow check of the password."""
     return str(URLSafeTimedSerializer("for sessions", salt="rooms.connect").dumps(int(user)))
 
 
@@ -291,6 +291,7 @@ def test_rooms_codes_say_what_the_client_does() -> None:
     assert Banned().terminal
 
 
+@pytest.mark.slow
 def test_rooms_database_can_be_made_by_several_processes_at_once(tmp_path: Path) -> None:
     environment = os.environ | {
         "FLASK_SECRET_KEY": "for sessions",
@@ -577,7 +578,7 @@ def test_rooms_last_seat_is_taken_once(rooms: Flask, enter: Enter) -> None:
         db.session.add_all([*users, room])
         db.session.commit()
         ids, room_id = [str(user.id) for user in users], room.id
-    together = threading.Barrier(len(ids))
+    together = threading.Barrier(len(ids), timeout=30)
 
     def join(client: ProxyClient) -> Exchange:
         together.wait()
@@ -591,7 +592,7 @@ def test_rooms_last_seat_is_taken_once(rooms: Flask, enter: Enter) -> None:
 
 
 def test_rooms_one_user_joins_once_through_two_connections(rooms: Flask, enter: Enter) -> None:
-    together = threading.Barrier(4)
+    together = threading.Barrier(4, timeout=30)
 
     def join(client: ProxyClient) -> Exchange:
         together.wait()
@@ -618,7 +619,7 @@ def test_rooms_refuses_an_unknown_room(enter: Enter, method: str) -> None:
 
 
 class Api(ThreadingHTTPServer):
-    """The server API of a Centrifugo that remembers what it was told."""
+    """A server API of Centrifugo that records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str | None, Any]] = []
@@ -650,7 +651,7 @@ def api() -> Iterator[Api]:
         thread.start()
         yield server
         server.shutdown()
-        thread.join()
+        thread.join(30)
 
 
 def test_rooms_tells_a_room_who_joins_and_unsubscribes_who_leaves(rooms: Flask, enter: Enter, api: Api) -> None:

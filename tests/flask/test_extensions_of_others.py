@@ -94,6 +94,7 @@ def test_flask_sqlalchemy_removes_the_session_whatever_became_of_the_hook(
         pool: Any = db.engine.pool
         assert pool.checkedout() == 0
         assert [note.text for note in db.session.scalars(db.select(Note))] == ["kept"]
+        db.session.remove()  # an engine closes only connections that are not in use
         db.engine.dispose()
 
 

@@ -49,7 +49,7 @@ from proxyhooks import (
 )
 from proxyhooks.signals import hook_finished
 
-# Long enough never to be over before Centrifugo has read it, short enough to be waited for.
+# Not over before Centrifugo has read it, and short enough for tests to wait.
 SOON = timedelta(seconds=2)
 
 OUTCOMES: dict[str, Callable[[], Exception]] = {
@@ -63,7 +63,7 @@ OUTCOMES: dict[str, Callable[[], Exception]] = {
 
 
 class Payload(Schema):
-    """Any JSON object; in bytes just as well, and not if it was built to break a parser."""
+    """Any JSON object, also in bytes; payloads that are built to break a parser are refused."""
 
     class Meta:
         unknown = INCLUDE
@@ -75,13 +75,13 @@ hooks = ProxyHooks(app)
 
 
 def act(do: str) -> None:
-    """Fail as asked; an unknown word is a mistake in the test, which must not pass for a result."""
+    """Raise the named exception. An unknown name is a mistake of the test and must not count as a result."""
     if do != "result":
         raise OUTCOMES[do]()
 
 
 def record(event: str, **fields: Any) -> None:
-    """Tell the test what happened here. One short append is one whole line, whichever process writes it."""
+    """Append a line to the file that the test reads. The system writes a short line as a whole."""
     line = json.dumps({"event": event, **fields}, default=repr).encode() + b"\n"
     descriptor = os.open(os.environ["SCENARIO_CALLS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
@@ -97,7 +97,7 @@ def record_call(sender: Flask, *, event: str, request: Request, **_: Any) -> Non
 
 @app.before_request
 def to_login() -> Response | None:
-    """What many applications do with everybody who has no session, and what must not let a client in."""
+    """Redirect as many applications do without a session; it must not let a client in."""
     if request.path == "/centrifugo/connect" and getattr(current_request, "name", "") == "redirect":
         return redirect("/login")
     return None
@@ -136,7 +136,7 @@ def refresh(req: RefreshRequest) -> RefreshResult:
 @hooks.subscribe(data_schema=Payload)
 def subscribe(req: SubscribeRequest) -> SubscribeResult:
     if req.channel.startswith("room:"):
-        raise errors.UnknownChannel  # what the pattern below left
+        raise errors.UnknownChannel  # channels that do not match the pattern below
     act(req.data.get("do", "result"))
     expires = req.meta is not None and "sub_refresh" in req.meta
     return SubscribeResult(data={"channel": req.channel}, expire_at=SOON if expires else None)
@@ -218,7 +218,7 @@ def rpc_later(req: RPCRequest) -> RPCResult:
 
 
 def work_on(until: str) -> None:
-    """Work until the test says so: longer than any call may take, should it wait for this."""
+    """Work until the file exists, longer than the timeout of a call that would wait for it."""
     give_up = time.monotonic() + 20
     while not Path(until).exists() and time.monotonic() < give_up:
         time.sleep(0.02)

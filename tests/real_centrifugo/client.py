@@ -1,6 +1,6 @@
-"""Clients of Centrifugo that hide nothing: they send a command and show what comes back, byte for byte where it counts.
+"""Clients of Centrifugo that send one command and return the reply as it is.
 
-An SDK would reconnect, repeat and translate, which is just what these tests look at.
+An SDK would reconnect, repeat and translate errors, and so hide what these tests check.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-PATIENCE = 20.0
-"""Seconds after which something that does not come has failed to come."""
+TIMEOUT = 20.0
+"""Seconds for which a client waits for a message."""
 
 Message = dict[str, Any]
 
@@ -36,7 +36,7 @@ class Client:
         self._replies: dict[int, Message] = {}
         self.pushes: deque[Message] = deque()
         self.closed: tuple[int, str] | None = None
-        """The code and the reason the server gave."""
+        """The code and the reason with which the server closed the connection, or None."""
 
     def ask(self, command: str, **parameters: Any) -> Message:
         """The reply without its id: ``{command: ...}`` or ``{"error": ...}``.
@@ -57,7 +57,7 @@ class Client:
         return self._replies.pop(number, {"closed": self.closed})
 
     def next_push(self) -> Message:
-        """The next thing the server sends without being asked."""
+        """The next push of the server."""
         while not self.pushes:
             assert self.closed is None, f"closed with {self.closed}"
             self._receive()
@@ -73,7 +73,7 @@ class Client:
 
     def _receive(self) -> None:
         try:
-            text = self._socket.recv(timeout=PATIENCE)
+            text = self._socket.recv(timeout=TIMEOUT)
         except ConnectionClosed:
             self._note_close()
             return
@@ -98,13 +98,16 @@ Enter = Callable[..., Client]
 
 @contextmanager
 def one_way(address: str, transport: str, request: Message) -> Iterator[Iterator[Message]]:
-    """What a client gets that can only listen, until the server ends it; a WebSocket's end as a disconnect too."""
+    """The messages that a unidirectional client gets until the server ends the connection.
+
+    The end of a WebSocket is yielded as a disconnect.
+    """
     if transport == "uni_websocket":
         with connect(f"ws://{address}/connection/uni_websocket", proxy=None, close_timeout=1) as socket:
             socket.send(json.dumps(request))
             yield _of_websocket(socket)
         return
-    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
     try:
         connection.request("POST", f"/connection/{transport}", json.dumps(request))
         yield _of_stream(connection.getresponse())
@@ -123,7 +126,7 @@ def _of_stream(response: http.client.HTTPResponse) -> Iterator[Message]:
 def _of_websocket(socket: Any) -> Iterator[Message]:
     while True:
         try:
-            message = json.loads(socket.recv(timeout=PATIENCE))
+            message = json.loads(socket.recv(timeout=TIMEOUT))
         except ConnectionClosed:
             yield {"disconnect": {"code": socket.close_code, "reason": socket.close_reason}}
             return
@@ -132,7 +135,7 @@ def _of_websocket(socket: Any) -> Iterator[Message]:
 
 
 def track_signature(secret: str, user: str, channel: str, keys: list[str]) -> str:
-    """What an application gives a client that may track these keys of a shared poll channel."""
+    """The signature with which an application allows a client to track these keys of a shared poll channel."""
     issued = int(time.time())
     expires = issued + 3600
     digest = hashlib.sha256("\0".join(keys).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""One gunicorn with the application for all tests, and one Centrifugo for each way to send payloads."""
+"""One gunicorn with the application for all tests, and one Centrifugo for each encoding of payloads."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.real_centrifugo import servers
 from tests.real_centrifugo.calls import Calls, unique_name
+from tests.real_centrifugo.centrifugo_config import configuration
 from tests.real_centrifugo.client import Client, Enter, Open
-from tests.real_centrifugo.servers import SECRET, configuration, environment, free_port, running
-from tests.support.paths import ROOT
-
-
-@pytest.fixture(scope="session", autouse=True)
-def binary() -> str:
-    """The real Centrifugo; without it there is nothing to test against."""
-    return servers.binary()
+from tests.support.centrifugo import centrifugo_binary, running_centrifugo
+from tests.support.paths import SECRET
+from tests.support.servers import answers, free_port, running_server, server_environment
 
 
 @pytest.fixture(scope="session")
@@ -29,39 +24,36 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
 
 
 @pytest.fixture(scope="session")
-def backend(binary: str, calls: Calls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def backend(calls: Calls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of the application, under gunicorn with this package's settings."""
-    address = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn", "-b", address]
-    variables = environment(
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn", "-b", f"127.0.0.1:{port}"]
+    command += ["tests.real_centrifugo.app:app"]
+    variables = server_environment(
         FLASK_PROXYHOOKS_SECRETS=json.dumps([SECRET]), SCENARIO_CALLS=str(calls.path), WEB_CONCURRENCY="2"
     )
     log = tmp_path_factory.mktemp("gunicorn") / "gunicorn.log"
-    with running([*command, "tests.real_centrifugo.app:app"], f"http://{address}/ready", log, cwd=ROOT, env=variables):
-        yield f"http://{address}"
+    with running_server(command, log, is_ready=lambda: answers(port), env=variables):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session", params=["json", "binary"])
-def centrifugo(
-    request: pytest.FixtureRequest, binary: str, backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """Its address; the parameter is the ``encoding`` that the hooks see."""
+def centrifugo(request: pytest.FixtureRequest, backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Centrifugo; the parameter is the ``encoding`` that the hooks see."""
     home = tmp_path_factory.mktemp(f"centrifugo-{request.param}")
     config, log = home / "config.json", home / "centrifugo.log"
     port = free_port()
     config.write_text(configuration(port, backend, log, binary=request.param == "binary"))
-    variables = environment()
-    checked = subprocess.run(
-        [binary, "checkconfig", "-s", "-c", str(config)], env=variables, capture_output=True, text=True
-    )
+    command = [centrifugo_binary(), "checkconfig", "-s", "-c", str(config)]
+    checked = subprocess.run(command, env=server_environment(), capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    with running([binary, "-c", str(config)], f"http://127.0.0.1:{port}/health", log, env=variables):
+    with running_centrifugo(config, port, log):
         yield f"127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
 def open_client(centrifugo: str) -> Iterator[Open]:
-    """Clients that have not said anything yet; they are closed with the module."""
+    """Returns clients that have not sent anything yet; they are closed after the last test of the module."""
     clients: list[Client] = []
 
     def make() -> Client:
@@ -75,7 +67,7 @@ def open_client(centrifugo: str) -> Iterator[Open]:
 
 @pytest.fixture(scope="module")
 def enter(open_client: Open) -> Enter:
-    """Clients that have been let in: ``enter(user="ann", meta={...})``."""
+    """Returns connected clients: ``enter(user="ann", meta={...})``."""
 
     def make(**data: Any) -> Client:
         client = open_client()

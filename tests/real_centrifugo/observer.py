@@ -1,4 +1,4 @@
-"""A Centrifugo whose backend answers as planned, and what clients then see."""
+"""A backend that sends planned replies to Centrifugo, and clients that see what becomes of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.real_centrifugo.centrifugo_config import POLL_SECRET
 from tests.real_centrifugo.client import Client, Message
-from tests.real_centrifugo.servers import POLL_SECRET
 
 Planned = dict[str, tuple[int, bytes]]
 Seen = tuple[Any, ...]
@@ -18,11 +18,11 @@ Seen = tuple[Any, ...]
 CHANNEL_EVENTS = ("subscribe", "publish", "sub_refresh", "map_publish", "map_remove", "shared_poll_refresh")
 MAP_KEY = "k"
 REPORTED = ("refused", 107, "bad request", False)
-"""What Centrifugo tells a client whose change of a map it has just carried out."""
+"""Centrifugo's reply to a client whose change of a map it has just carried out."""
 
 
 class Backend(ThreadingHTTPServer):
-    """Answers a request with what is planned for the name that it carries, and everything else with consent."""
+    """Answers with the reply that is planned for the name in the request, or else with a result that allows it."""
 
     daemon_threads = True
 
@@ -97,17 +97,17 @@ def configuration(port: int, url: str, log: Path) -> str:
 
 
 class Observer:
-    """Sends what is planned, and tells what came of it."""
+    """Plans replies, makes clients ask for them, and returns what the clients see."""
 
     def __init__(self, planned: Planned, address: str) -> None:
         self._planned, self._address = planned, address
         self._numbers = itertools.count()
         self._clients: dict[str, Client] = {}
         self.name = ""
-        """Under which the last one was sent, and what a publication without data of its own carries."""
+        """The name of the last reply; also the data of a publication for which the reply has no data."""
 
     def client(self, role: str) -> Client:
-        """One that is let in, as long as it lasts."""
+        """A connected client; a new one if the last client of this role was disconnected."""
         found = self._clients.get(role)
         if found is None or found.closed is not None:
             if found is not None:
@@ -122,7 +122,7 @@ class Observer:
 
     def see(self, event: str, status: int, body: bytes, keys: set[str]) -> Seen:
         """
-        :param keys: what a map has that the event may change.
+        :param keys: the keys of a map that the event may change.
         """
         namespace = "map" if event.startswith("map") else "asked"
         name = self.name = f"{namespace}:{next(self._numbers)}"
@@ -146,18 +146,18 @@ class Observer:
         return seen_in(self.client("asker").ask("rpc", data=name), "rpc")
 
     def publish(self, name: str) -> Seen:
-        # A channel of its own, or versions and idempotency keys of others would keep it back.
+        # A channel of its own: versions and idempotency keys of other publications could suppress this one.
         listener, channel = self.client("listener"), name.replace(":", "-")
         assert "subscribe" in listener.ask("subscribe", channel=channel)
         seen = seen_in(self.client("asker").ask("publish", channel=channel, data=name), "publish")
         if seen[0] != "allowed":
             return seen
-        # What bytes do to listeners that speak JSON is not the reply's fate: it was published.
+        # A publication in bytes disconnects listeners that use JSON; it was published all the same.
         pubs = self._published(channel, until=lambda pub: True)
         return ("allowed", pubs[0]["data"]) if pubs else ("allowed", "published in bytes")
 
     def _published(self, channel: str, until: Callable[[Message], bool]) -> list[Message]:
-        """What comes in a channel, up to the one that is waited for; nothing where it ended the listener."""
+        """The publications in a channel up to the first that *until* accepts; none if they ended the listener."""
         listener = self._clients["listener"]
         pubs: list[Message] = []
         while not pubs or not until(pubs[-1]):
@@ -182,7 +182,7 @@ class Observer:
         return self._change(name, {"removed": True})
 
     def _change(self, channel: str, change: Message) -> Seen:
-        """What subscribers see between the change and the next one, for what the asker is told says little."""
+        """What subscribers see of a change, since the reply to the client that makes it says little."""
         listener, asker = self.client("listener"), self.client("asker")
         assert "subscribe" in listener.ask("subscribe", channel=channel, type=1, phase=2, limit=100)
         told = seen_in(asker.ask("publish", channel=channel, type=1, key=MAP_KEY, **change), "publish")

@@ -1,4 +1,4 @@
-"""What a hook answers is what the client sees, for every event in which a client waits for an answer."""
+"""Clients see what a hook answers, for every event in which a client waits for an answer."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_rpc_gives_its_data(enter: Enter, name: str) -> None:
 
 
 def test_a_map_is_changed_as_the_hooks_said_whatever_centrifugo_reports(enter: Enter, name: str) -> None:
-    """Centrifugo carries out what is allowed here, and then tells the client 107: only the subscribers see it."""
+    """Centrifugo makes an allowed change and still answers the client with 107; only subscribers see the change."""
     client, channel = enter(user=name), f"board:{name}"
     reported = {"error": {"code": 107, "message": "bad request"}}
     assert client.ask("subscribe", channel=channel, type=1, phase=2, limit=100)["subscribe"]["type"] == 1
@@ -152,7 +152,7 @@ def test_meta_that_connect_attached_comes_with_every_later_event(enter: Enter, c
 def test_payloads_come_in_the_encoding_that_is_configured(
     request: pytest.FixtureRequest, enter: Enter, calls: Calls, name: str
 ) -> None:
-    """Otherwise the same tests would say the same thing twice."""
+    """Without this the tests could run twice with the same encoding."""
     reply = enter(user=name).ask("rpc", method="as-sent", data={"n": 1})
     call = calls("rpc", user=name)[0]
     encoding = request.node.callspec.params["centrifugo"]
@@ -162,14 +162,14 @@ def test_payloads_come_in_the_encoding_that_is_configured(
 
 
 def test_bytes_for_a_client_that_speaks_json_fail_instead_of_throwing_it_out(enter: Enter, name: str) -> None:
-    """Centrifugo would close the connection for good, with 3506, as soon as it had them."""
+    """Centrifugo would close the connection for good, with 3506, if it got bytes."""
     client = enter(user=name)
     assert client.ask("rpc", method="binary") == REFUSALS["crash"]
     assert client.ask("rpc", method="act", data={"do": "result"}) == {"rpc": {"data": {"done": True}}}
 
 
 def test_work_after_the_reply_keeps_nobody_waiting(enter: Enter, calls: Calls, name: str, tmp_path: Path) -> None:
-    """The work goes on until the file is there; what waits for it would run into the timeout of the proxy."""
+    """The work lasts until the file exists, so that a call that waited for it would exceed the proxy's timeout."""
     client, until = enter(user=name), tmp_path / "done"
     for _ in range(3):
         assert client.ask("rpc", method="later", data={"until": str(until)}) == {"rpc": {"data": {"accepted": True}}}

@@ -1,7 +1,7 @@
-"""What becomes of a client when its connection or its subscription is about to expire.
+"""Connections and subscriptions that are about to expire: they are prolonged, ended, or left alone.
 
-All clients come together, so that the seconds until they expire pass once. Nothing here looks at a clock:
-that a client was left alone is seen when another one, whose hook prolongs it, has been asked again.
+All clients connect together, so that the tests wait only once. No test reads a clock: a client was left alone if it
+is still connected when another client, whose hook prolongs its connection, has been prolonged again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.real_centrifugo.calls import Calls, unique_name
 from tests.real_centrifugo.client import Client, Enter
 
 ENDED = ("error", "custom-error", "disconnect")
-# These become HTTP 500, after which Centrifugo waits for a minute: one bad moment must not throw out everybody.
+# These become HTTP 500, after which Centrifugo waits a minute: a short failure must not disconnect everybody.
 LEFT_ALONE = ("temporary-error", "custom-temporary-error", "crash")
 
 
@@ -96,7 +96,7 @@ def test_a_temporary_failure_leaves_the_subscription(subscriptions: dict[str, Ex
 
 
 def _is_subscribed(subscribed: Expiring) -> bool:
-    """A publication comes, and nothing came before it."""
+    """Whether the next push is a publication in the channel."""
     subscribed.client.ask("publish", channel=f"chat:{subscribed.name}", data={"text": "still here"})
     push = subscribed.client.next_push()
     return "pub" in push and push["pub"]["data"]["text"] == "still here"

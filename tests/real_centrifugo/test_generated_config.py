@@ -1,4 +1,4 @@
-"""A configuration that was written for an application, and the server it is for: it starts, and lets a browser in."""
+"""Centrifugo starts with the configuration that the package writes for an application, and lets a browser in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.real_centrifugo.servers import SECRET, environment, free_port, running
+from tests.support.centrifugo import running_centrifugo
+from tests.support.paths import SECRET
+from tests.support.servers import answers, free_port, running_server, server_environment
 
 APP = """
 from flask import Flask
@@ -36,10 +38,11 @@ hooks.map_publish("board:<x>")(lambda req, x: MapPublishResult())
 
 
 @pytest.mark.parametrize("options", [[], ["--with-secret", "--proxy-name", "shop"]])
-def test_it_starts_and_lets_a_browser_in(binary: str, tmp_path: Path, options: list[str]) -> None:
+def test_it_starts_and_lets_a_browser_in(tmp_path: Path, options: list[str]) -> None:
     (tmp_path / "app.py").write_text(APP)
-    address, port = f"127.0.0.1:{free_port()}", free_port()
-    variables = environment(
+    backend_port, port = free_port(), free_port()
+    address = f"127.0.0.1:{backend_port}"
+    variables = server_environment(
         FLASK_PROXYHOOKS_SECRETS=json.dumps([SECRET]),
         CENTRIFUGO_VAR_PROXYHOOKS_SECRET=SECRET,
         CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY="k",
@@ -51,14 +54,14 @@ def test_it_starts_and_lets_a_browser_in(binary: str, tmp_path: Path, options: l
     flask = [sys.executable, "-m", "flask", "--app", "app", "centrifugo", "config", *options]
     origin = Origin("https://page.example")
     command = [*flask, "--base-url", f"http://{address}", "--allowed-origin", origin]
-    made = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True)
-    (tmp_path / "config.json").write_text(made.stdout)
+    made = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True, timeout=60)
+    config = tmp_path / "config.json"
+    config.write_text(made.stdout)
     gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn", "-b", address, "app:app"]
-    server = [binary, "-c", "config.json"]
-    alike = {"cwd": tmp_path, "env": variables}
+    log = tmp_path / "gunicorn.log"
     with (
-        running(gunicorn, f"http://{address}/ready", tmp_path / "gunicorn.log", **alike),
-        running(server, f"http://127.0.0.1:{port}/health", tmp_path / "centrifugo.log", **alike),
+        running_server(gunicorn, log, is_ready=lambda: answers(backend_port), cwd=tmp_path, env=variables),
+        running_centrifugo(config, port, tmp_path / "centrifugo.log", cwd=tmp_path, env=variables),
     ):
         url = f"ws://127.0.0.1:{port}/connection/websocket"
         with connect(url, origin=origin, proxy=None) as page:

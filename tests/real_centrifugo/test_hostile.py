@@ -1,4 +1,4 @@
-"""Payloads and channels that nobody sends by mistake, and applications that would let everybody in."""
+"""Hostile payloads, odd channels, and applications that could let everybody in."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_channel_that_only_looks_like_another_does_not_match_its_pattern(enter
 
 
 def test_no_hook_is_asked_about_a_user_limited_channel(enter: Enter, calls: Calls, name: str) -> None:
-    """Centrifugo decides by the name of the user in the channel; the next subscription shows that nothing is late."""
+    """Centrifugo decides by the user in the channel; the last subscription proves that no call is late."""
     client = enter(user=name)
     assert client.ask("subscribe", channel=f"chat:private#{name}") == {"subscribe": {}}
     assert client.ask("subscribe", channel="chat:private#somebody-else")["error"]["code"] == 103
@@ -101,6 +101,6 @@ def test_no_hook_is_asked_about_a_user_limited_channel(enter: Enter, calls: Call
 
 
 def test_a_redirect_to_a_login_page_lets_nobody_in(open_client: Open, calls: Calls) -> None:
-    """Centrifugo would follow it, and the page answers 200 with JSON: that would be consent."""
+    """Centrifugo would follow the redirect, and take the 200 with JSON of the login page for a result."""
     assert open_client().ask("connect", name="redirect", data={"user": "anyone"}) == TEMPORARY
     assert calls("login") == []

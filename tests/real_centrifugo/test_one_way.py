@@ -1,4 +1,4 @@
-"""Clients that can only listen: they cannot be told an error, and come back after almost everything."""
+"""Unidirectional clients: they cannot get an error, and reconnect after most disconnects."""
 
 from __future__ import annotations
 

@@ -1,17 +1,19 @@
-"""The judge against the real Centrifugo: generated replies, what both make of them, and no disagreement.
+"""The judge and the real Centrifugo agree about generated replies.
 
-``PROXYHOOKS_REPLIES=10000 pytest -s tests/centrifugo/test_replies.py`` compares as many, and prints how many of what.
+``PROXYHOOKS_REPLIES=10000 pytest -s tests/real_centrifugo/test_replies.py`` compares 10,000 replies, and prints how
+many of each kind there were.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,44 +22,46 @@ import pytest
 
 from proxyhooks.centrifugo.judge import judge
 from proxyhooks.centrifugo.replies.verdict import Verdict
-from tests.real_centrifugo.client import PATIENCE, Client
+from tests.real_centrifugo.client import Client
 from tests.real_centrifugo.observer import MAP_KEY, Backend, Observer, Planned, Seen, configuration
 from tests.real_centrifugo.replies import ODDITIES, Replies
-from tests.real_centrifugo.servers import environment, free_port, running
 from tests.real_centrifugo.test_shared_poll import track
+from tests.support.centrifugo import running_centrifugo
+from tests.support.servers import free_port
+from tests.support.waiting import wait_until
 
 COUNT = int(os.environ.get("PROXYHOOKS_REPLIES", "800"))
 EVENTS = ("connect", "subscribe", "publish", "rpc", "map_publish", "map_remove")
 
 
 @pytest.fixture(scope="module")
-def planned(binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Planned, str, Path]]:
-    """What the backend is to answer, the address of the Centrifugo that asks it, and its log."""
-    with _server(binary, tmp_path_factory.mktemp("replies")) as server:
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Planned, str, Path]]:
+    """The replies planned for the backend, the address of its Centrifugo, and Centrifugo's log."""
+    with _server(tmp_path_factory.mktemp("replies")) as server:
         yield server
 
 
 @pytest.fixture
-def alone(binary: str, tmp_path: Path) -> Iterator[tuple[Planned, str, Path]]:
-    """The same for one test only."""
-    with _server(binary, tmp_path) as server:
+def alone(tmp_path: Path) -> Iterator[tuple[Planned, str, Path]]:
+    """Like :func:`planned`, for a single test."""
+    with _server(tmp_path) as server:
         yield server
 
 
 @contextmanager
-def _server(binary: str, home: Path) -> Iterator[tuple[Planned, str, Path]]:
+def _server(home: Path) -> Iterator[tuple[Planned, str, Path]]:
     port = free_port()
     with Backend() as backend:
         threading.Thread(target=backend.serve_forever, daemon=True).start()
         path = home / "config.json"
         path.write_text(configuration(port, f"http://127.0.0.1:{backend.server_port}", home / "log"))
-        with running([binary, "-c", str(path)], f"http://127.0.0.1:{port}/health", home / "out", env=environment()):
+        with running_centrifugo(path, port, home / "out"):
             yield backend.planned, f"127.0.0.1:{port}", home / "log"
         backend.shutdown()
 
 
 def expected(verdict: Verdict, name: Any) -> Seen:
-    """What the judge says that will be seen."""
+    """What clients see according to the judge."""
     match verdict.outcome:
         case "disconnected":
             if verdict.code == 3000 or len(verdict.reason or "") > 123:
@@ -110,7 +114,7 @@ def _report(counts: Counter[tuple[str, str]], wrong: list[str]) -> None:
         assert min(counts.values()) >= 100
 
 
-# What ends, or does not, when it has expired: many at a time, because each takes its seconds.
+# Refreshes: many clients at a time, since each waits seconds for its expiry.
 
 BATCH = 100
 
@@ -122,11 +126,9 @@ def _cases(event: str, count: int) -> Iterator[tuple[str, int, bytes]]:
         yield (oddity, *replies.make(event, oddity, base))
 
 
-def _wait(done: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while not done() and time.monotonic() < give_up:
-        time.sleep(0.05)
-    assert done()
+def _all_sent(planned: Planned, event: str, names: list[str]) -> bool:
+    """Whether the backend has sent all its planned replies to these users or channels."""
+    return not any(f"{event} {name}" in planned for name in names)
 
 
 def test_they_agree_about_refreshes(planned: tuple[Planned, str, Path]) -> None:
@@ -143,7 +145,7 @@ def test_they_agree_about_refreshes(planned: tuple[Planned, str, Path]) -> None:
             soon = int(time.time()) + 2
             backend[f"connect {name}"] = 200, json.dumps({"result": {"user": name, "expire_at": soon}}).encode()
             assert "connect" in client.ask("connect", data=name)
-        _wait(lambda names=names: not any(f"refresh {name}" in backend for name in names))  # type: ignore[misc]  # bound
+        wait_until(functools.partial(_all_sent, backend, "refresh", names), "the refreshes")
         time.sleep(0.5)
         for client, (oddity, status, body) in zip(clients, cases, strict=True):
             verdict = judge("refresh", status, body)
@@ -173,7 +175,7 @@ def test_they_agree_about_refreshes_of_subscriptions(planned: tuple[Planned, str
         soon = int(time.time()) + 2
         backend[f"subscribe {name}"] = 200, json.dumps({"result": {"expire_at": soon}}).encode()
         assert "subscribe" in client.ask("subscribe", channel=name)
-    _wait(lambda: not any(f"sub_refresh {name}" in backend for name in names))
+    wait_until(lambda: _all_sent(backend, "sub_refresh", names), "the refreshes of subscriptions")
     time.sleep(0.5)
     client.ask("rpc", data="what has come so far")
     ended = {push["channel"]: push["unsubscribe"]["code"] for push in client.pushes if "unsubscribe" in push}
@@ -204,7 +206,8 @@ def test_they_agree_about_polls(planned: tuple[Planned, str, Path]) -> None:
     for channel, _, status, body in cases:
         backend[f"shared_poll_refresh {channel}"] = status, body
         track(client, "u", channel, "k")
-    _wait(lambda: not any(f"shared_poll_refresh {channel}" in backend for channel, *_ in cases))
+    channels = [channel for channel, *_ in cases]
+    wait_until(lambda: _all_sent(backend, "shared_poll_refresh", channels), "the polls")
     time.sleep(1)
     client.ask("rpc", data="what has come so far")
     seen: dict[str, list[Any]] = {}
@@ -223,7 +226,7 @@ def test_they_agree_about_polls(planned: tuple[Planned, str, Path]) -> None:
     _report(counts, wrong)
 
 
-# What the judge says to crash Centrifugo has one of its own.
+# Replies that crash Centrifugo according to the judge: each test has a Centrifugo of its own.
 
 
 @pytest.mark.parametrize(

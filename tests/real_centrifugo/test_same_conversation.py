@@ -1,10 +1,9 @@
-"""One conversation, had with a real Centrifugo and with the test client: the application is sent the same bytes."""
+"""The test client sends an application the same bytes as a real Centrifugo in the same conversation."""
 
 from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 from flask import Flask, request
 from marshmallow import Schema, fields
-from werkzeug.serving import make_server
 
 from proxyhooks import (
     ConnectResult,
@@ -31,13 +29,16 @@ from proxyhooks import (
 )
 from proxyhooks.cli import centrifugo as commands
 from proxyhooks.testing import ProxyClient
+from tests.real_centrifugo.centrifugo_config import POLL_SECRET
 from tests.real_centrifugo.client import Client, Message
-from tests.real_centrifugo.servers import POLL_SECRET, SECRET, environment, free_port, running
 from tests.real_centrifugo.test_shared_poll import track
+from tests.support.centrifugo import running_centrifugo
+from tests.support.paths import SECRET
+from tests.support.servers import free_port, server_environment, serving_in_thread
 
 DATA = {"text": "<é> & \u2028 😀", "n": [1, 2.5, 10**20, None, True], "deep": {"a": {}}}
 SOON = timedelta(seconds=2)
-# What says nothing about the client: the address of the server, and what its operator added for all requests.
+# Headers that do not depend on the client: the server's address, and a header that the operator adds to all requests.
 LEFT_OUT = {"Host", "Idempotency-Key"}
 
 Sent = tuple[str, str, dict[str, str]]
@@ -48,7 +49,7 @@ class Meta(Schema):
 
 
 class World:
-    """An application that remembers what it was sent."""
+    """An application that records the requests it gets."""
 
     def __init__(self) -> None:
         self.app = Flask("world")
@@ -91,30 +92,33 @@ def world(request: pytest.FixtureRequest) -> World:
 
 
 @contextmanager
-def centrifugo(binary: str, world: World, home: Path) -> Iterator[str]:
+def centrifugo(world: World, home: Path) -> Iterator[str]:
     """The address of a Centrifugo with the configuration that the package writes for the application."""
-    backend, port = make_server("127.0.0.1", 0, world.app, threaded=True), free_port()
-    threading.Thread(target=backend.serve_forever, daemon=True).start()
-    options = ["--base-url", f"http://127.0.0.1:{backend.server_port}", "--allowed-origin", "https://page.example"]
+    with serving_in_thread(world.app) as backend_port:
+        config = home / "config.json"
+        config.write_text(json.dumps(configuration(world, backend_port)))
+        port = free_port()
+        variables = server_environment(
+            CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY=POLL_SECRET,
+            CENTRIFUGO_USAGE_STATS_DISABLED="true",
+            CENTRIFUGO_HTTP_SERVER_PORT=str(port),
+            CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
+        )
+        with running_centrifugo(config, port, home / "log", env=variables):
+            yield f"127.0.0.1:{port}"
+
+
+def configuration(world: World, backend_port: int) -> dict[str, Any]:
+    options = ["--base-url", f"http://127.0.0.1:{backend_port}", "--allowed-origin", "https://page.example"]
     options += ["--with-secret", *(["--binary"] if world.app.config["BINARY"] else [])]
     made = world.app.test_cli_runner().invoke(commands, ["config", *options])
     assert made.exit_code == 0, made.output
-    config = json.loads(made.stdout)
+    config: dict[str, Any] = json.loads(made.stdout)
     for namespace in config["channel"]["namespaces"]:
         if namespace["name"] in ("board", "poll"):
             namespace["allow_subscribe_for_client"] = True
     config["client"] |= {"presence_update_interval": "1s", "expired_sub_close_delay": "1ms"}
-    (home / "config.json").write_text(json.dumps(config))
-    variables = environment(
-        CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY=POLL_SECRET,
-        CENTRIFUGO_USAGE_STATS_DISABLED="true",
-        CENTRIFUGO_HTTP_SERVER_PORT=str(port),
-        CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
-    )
-    server = [binary, "-c", str(home / "config.json")]
-    with running(server, f"http://127.0.0.1:{port}/health", home / "log", env=variables):
-        yield f"127.0.0.1:{port}"
-    backend.shutdown()
+    return config
 
 
 class Browser(Client):
@@ -171,8 +175,8 @@ def played(world: World) -> list[Sent]:
     return list(world.sent)
 
 
-def test_the_application_is_sent_the_same(binary: str, world: World, tmp_path: Path) -> None:
-    with centrifugo(binary, world, tmp_path) as address:
+def test_the_application_is_sent_the_same(world: World, tmp_path: Path) -> None:
+    with centrifugo(world, tmp_path) as address:
         one = real(address, world)
     world.sent.clear()
     other = played(world)

@@ -1,4 +1,4 @@
-"""The whole way once with a real SDK, which decides by itself what an answer means."""
+"""Conversations with a real SDK, which decides itself what a reply means."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from centrifuge import (
     SubscriptionEventHandler,
 )
 
-from tests.real_centrifugo.client import PATIENCE
+from tests.real_centrifugo.client import TIMEOUT
 
 
 class Connection(ClientEventHandler):
@@ -43,10 +43,10 @@ class Publications(SubscriptionEventHandler):
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:
-    """Run it and what it left behind: the SDK closes its connection in a task of its own."""
+    """Run the coroutine and the tasks that it leaves: the SDK closes its connection in one of them."""
 
     async def to_the_end() -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await story
             if rest := asyncio.all_tasks() - {asyncio.current_task()}:
                 await asyncio.wait(rest)

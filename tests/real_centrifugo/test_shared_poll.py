@@ -1,16 +1,16 @@
-"""Keys that Centrifugo polls for all who track them: news reaches them, and everything else is no news."""
+"""Shared polls: results reach the clients that track the key, and refusals reach nobody."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.real_centrifugo.calls import Calls
+from tests.real_centrifugo.centrifugo_config import POLL_SECRET
 from tests.real_centrifugo.client import Client, Enter, track_signature
-from tests.real_centrifugo.servers import POLL_SECRET
 
 
 def track(client: Client, user: str, channel: str, *keys: str) -> None:
-    """Subscribe, and track keys with the signature that an application would have given for them."""
+    """Subscribe, and track keys with a signature as an application makes it."""
     assert client.ask("subscribe", channel=channel, type=4)["subscribe"]["type"] == 4
     batch = {
         "signature": track_signature(POLL_SECRET, user, channel, list(keys)),

@@ -1,4 +1,4 @@
-"""The application behind the servers of these tests; how it starts is up to the environment."""
+"""The application behind the servers of these tests; environment variables make it slow or broken."""
 
 import os
 import time
@@ -62,7 +62,7 @@ def count(req: RPCRequest) -> RPCResult:
 
 @hooks.rpc("work")
 def work(req: RPCRequest) -> RPCResult:
-    """Takes its time, and leaves a trace."""
+    """Record that the hook has begun, then take WORK_SECONDS."""
     with (HERE / f"begun.{os.getpid()}").open("a") as begun:
         begun.write("x")
     time.sleep(float(os.environ.get("WORK_SECONDS", "0.05")))

@@ -1,6 +1,6 @@
-"""A TCP balancer: each connection goes to the next backend, or to the one after it if that refuses.
+"""A TCP balancer: each connection goes to the next backend, or to the one after it if the next one refuses.
 
-``python -m tests.reliability.balancer PORT FILE``; the file has the ports of the backends, and is read for every
+``python -m tests.reliability.balancer PORT FILE``; the file contains the ports of the backends, and is read for every
 connection.
 """
 
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.reliability.server import free_port
-from tests.support.paths import ROOT
+from tests.support.servers import accepts_connections, free_port, running_server
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,12 +27,12 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def serve(port: int, backends: Path) -> None:
-    turns = itertools.count()
+    numbers = itertools.count()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ports = [int(line) for line in backends.read_text().split()]
-        turn = next(turns)
-        for backend in (ports[(turn + number) % len(ports)] for number in range(len(ports))):
+        first = next(numbers)
+        for backend in (ports[(first + offset) % len(ports)] for offset in range(len(ports))):
             try:
                 backend_reader, backend_writer = await asyncio.open_connection("127.0.0.1", backend)
             except OSError:
@@ -54,6 +52,7 @@ class Balancer:
         self._file = here / "backends"
 
     def use(self, *ports: int) -> None:
+        """Send connections from now on to these backends."""
         new = self._file.with_suffix(".new")
         new.write_text(" ".join(map(str, ports)))
         new.rename(self._file)
@@ -61,27 +60,12 @@ class Balancer:
 
 @contextmanager
 def balancer(here: Path, *ports: int) -> Iterator[Balancer]:
+    """A balancer that accepts connections."""
     balancer = Balancer(here)
     balancer.use(*ports)
     command = [sys.executable, "-m", "tests.reliability.balancer", str(balancer.port), str(here / "backends")]
-    with subprocess.Popen(command, cwd=ROOT) as process:
-        try:
-            yield balancer
-        finally:
-            process.kill()
-
-
-async def ready(balancer: Balancer) -> None:
-    async def answers() -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", balancer.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
-    while not await answers():
-        await asyncio.sleep(0.02)
+    with running_server(command, here / "balancer.log", is_ready=lambda: accepts_connections(balancer.port)):
+        yield balancer
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""A client of the shape of Centrifugo's: Go's HTTP client, with a pool of connections, a timeout and no repeats.
+"""A client that behaves as Centrifugo's, which is Go's HTTP client: pooled connections, a timeout, no repeats.
 
-What it does as Go does: the connection that was used last is used next, 255 are kept idle, one that the server has
-closed is not used; when none is free it opens one and takes whichever is there first, the new one or one that has
-become free, so that spare ones arise; after a timeout it hangs up. With ``repeat`` it does what the header
-``Idempotency-Key`` makes Go do: a request on a used connection that ends before the first byte of a reply is sent
-again, on another one.
+As Go does, it uses the connection next that was used last, keeps up to 255 idle connections, and uses none that the
+server has closed. When no connection is free, it opens one, and takes the first that is available: the new one, or one
+that has become free. So the pool gets spare connections. After a timeout it closes the connection. With ``repeat`` it
+does what the header ``Idempotency-Key`` makes Go do: if a used connection ends before the first byte of the reply, the
+request is sent again on another connection.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_IDLE = 255
 
 
 class Ended(Exception):
-    """The connection has ended before the reply; the argument says how it was with it."""
+    """The connection ended before the reply was complete; the argument is its state, see :class:`Outcomes`."""
 
 
 class Connection(asyncio.Protocol):
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         return bool(self._buffer)
 
     def has_ended(self) -> bool:
-        """Whether the server has closed it; Go has somebody reading all the time, who would know."""
+        """Whether the server has closed the connection. Go knows it since a goroutine always reads."""
         poll = select.poll()
         poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
         return bool(poll.poll(0))
@@ -152,7 +152,7 @@ class Pool:
             if not waiter.done():
                 waiter.set_result(connection)
                 return
-        connection.used = True  # for Go it is, from now on
+        connection.used = True  # Go treats an idle connection as used
         if len(self._idle) >= MAX_IDLE:
             connection.close()
         else:
@@ -161,15 +161,18 @@ class Pool:
 
 @dataclass
 class Outcomes:
-    """What became of the calls."""
+    """The outcomes of calls."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """By what came back: ``ok``, another status, ``timeout``, ``refused``, ``wrong``, or ``ended``: a
-    connection that had been ``used``, a ``fresh`` one, or after the reply had ``begun``."""
+    """The number of calls by outcome.
+
+    An outcome is ``ok``, another status, ``timeout``, ``refused`` (no connection), ``wrong`` (another body), or
+    ``ended, `` with the state of the connection that ended: ``used`` before, ``fresh``, or the reply had ``begun``.
+    """
     latencies: list[float] = field(default_factory=list, repr=False)
-    """Seconds, of those that are ``ok``."""
+    """Seconds that each ``ok`` call took."""
     finished: list[tuple[float, str]] = field(default_factory=list, repr=False)
-    """When, by ``time.monotonic``, and what."""
+    """When each call ended, by ``time.monotonic``, and its outcome."""
 
     @property
     def total(self) -> int:
@@ -233,7 +236,10 @@ class Client:
         return outcome
 
     async def keep_calling(self, busy: int, *, pause: float, until: Callable[[], bool], method: str = "echo") -> None:
-        """So many callers, each with its next call a pause (in seconds) after the last, until it is enough."""
+        """Let *busy* callers call, each with a pause between its calls, until the condition is true.
+
+        :param pause: seconds.
+        """
 
         async def caller(number: int) -> None:
             count = 0
@@ -246,7 +252,7 @@ class Client:
         await asyncio.gather(*(caller(number) for number in range(busy)))
 
     async def flood(self, per_second: float, seconds: float, method: str) -> None:
-        """So many calls a second, whatever becomes of those before."""
+        """Send so many calls a second without waiting for the replies to earlier calls."""
         loop = asyncio.get_running_loop()
         began, sent, calls = loop.time(), 0, set[asyncio.Task[str]]()
         while (passed := loop.time() - began) < seconds:

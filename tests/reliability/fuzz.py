@@ -1,8 +1,8 @@
 """A coverage-guided search for a body that is answered wrongly.
 
 ``python -m tests.reliability.fuzz -max_total_time=600``; it needs atheris (``pip install atheris``), and takes
-libFuzzer's options. Each body goes to every event, with hooks that give back what they are given; whatever it is, the
-answer is one of the table in deploy/README.md. Every 100,000 bodies it prints how much memory it has.
+libFuzzer's options. Each body is sent to every event, with hooks that return the data they get. The
+answer to any body is one of the table in deploy/README.md. Every 100,000 bodies it prints how much memory it has.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Payload(Schema):
 
 
 def same(data: Any) -> Any:
-    """It, but for bytes: a client that speaks JSON can be given only those that are JSON."""
+    """The data itself, but the length of bytes: clients that use JSON can get only bytes that are JSON."""
     return len(data) if isinstance(data, bytes) else data
 
 
@@ -92,7 +92,7 @@ failures: list[str] = []
 
 
 class Failures(logging.Handler):
-    """An exception in the log is one that came out of a hook, or of what is around it."""
+    """Collects log records of exceptions and errors, which mean that the package has failed."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info or record.levelno >= logging.ERROR:

@@ -19,14 +19,15 @@ CAPACITY = THREADS * WORKERS / WORK
 class Flooded:
     outcomes: Outcomes
     begun: int
-    """Hooks."""
+    """How many hooks began."""
     capacity: float
-    """Calls that the threads could have answered meanwhile."""
+    """How many calls the threads could have answered during the flood."""
     recovery: float
-    """Seconds from the last call of the flood to the first of ten in a row with a normal latency."""
+    """Seconds from the last call of the flood to the first of ten successive calls with a normal latency."""
 
 
 async def flood(here: Path, seconds: float, times: float = 10) -> Flooded:
+    """Send *times* as many calls as the threads can answer."""
     options = ("--threads", str(THREADS), "--workers", str(WORKERS))
     with gunicorn(here, *options, WORK_SECONDS=str(WORK)) as server:
         await server.ready()

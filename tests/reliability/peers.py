@@ -1,4 +1,4 @@
-"""Peers that say nothing, that are slow to say something, and that do not listen."""
+"""Peers that send nothing, that send slowly, and that do not read."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ Peers = Callable[[int], AbstractAsyncContextManager[None]]
 @dataclass
 class Compared:
     quiet: Outcomes
-    """Of the rounds without these peers."""
+    """The calls of the rounds without these peers."""
     noisy: Outcomes
+    """The calls of the rounds with them."""
     ratio: float
-    """Of the latencies at the 99th percentile; the median over pairs of rounds."""
+    """The latency at the 99th percentile with these peers, divided by the one without; the median of the rounds."""
 
 
 @asynccontextmanager
@@ -39,13 +40,13 @@ async def silent(port: int, count: int = 200) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def dripping(port: int, count: int = 50) -> AsyncIterator[None]:
-    """A byte a second of a request."""
+    """Peers that send a request at a byte a second."""
     request = Client(port).request("echo", "x" * 1000)
 
     async def drip(connections: list[socket.socket]) -> None:
         for byte in request:
             for connection in connections:
-                with suppress(OSError):  # closed by the server, as it may
+                with suppress(OSError):  # the server may close the connection
                     connection.send(bytes([byte]))
             await asyncio.sleep(1)
 
@@ -55,7 +56,7 @@ async def dripping(port: int, count: int = 50) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def deaf(port: int, count: int = 50) -> AsyncIterator[None]:
-    """Requests without an end, whose replies nobody reads."""
+    """Peers that send requests all the time and read no reply."""
     request = Client(port).request("echo", "x" * 10_000)
 
     async def shout(connections: list[socket.socket]) -> None:
@@ -89,7 +90,7 @@ async def _busy(
 
 
 async def compare(here: Path, peers: Peers, rounds: int, calls: int, *options: str) -> Compared:
-    """Rounds with and without these peers, in turn, for the calls of others."""
+    """Measure the calls of other clients in rounds without and with these peers, in turn."""
     quiet, noisy, ratios = Client(0), Client(0), []
     with gunicorn(here, *options) as server:
         await server.ready()

@@ -23,7 +23,7 @@ async def under_load(
     method: str = "echo",
     secret: str = "s3cret",
 ) -> Client:
-    """Callers, in whose presence things happen; for at least so many calls."""
+    """Call hooks until the events are over, and until there were at least so many calls."""
     client = Client(port, repeat=repeat, secret=secret, timeout=timeout())
     over = False
 
@@ -35,7 +35,7 @@ async def under_load(
         finally:
             over = True
 
-    # Busy ones, and some whose connections are idle for most of the time.
+    # Busy callers, and callers whose connections are idle for most of the time.
     await asyncio.gather(
         happen(),
         client.keep_calling(BUSY, pause=PAUSE, until=lambda: over, method=method),
@@ -46,19 +46,19 @@ async def under_load(
 
 
 async def replaced(server: Gunicorn, before: list[int]) -> None:
-    """Until none of these workers is left, and others serve in their stead."""
+    """Wait until all these workers have ended."""
     await until(lambda: not set(before) & set(server.workers()), "the end of the old workers")
 
 
 async def reload(server: Gunicorn) -> None:
-    """HUP."""
+    """Send HUP to the master, and wait until all workers are new."""
     before = server.workers()
     server.kill(signal.SIGHUP)
     await replaced(server, before)
 
 
 async def stop_one(server: Gunicorn) -> None:
-    """SIGTERM for a single worker."""
+    """Send SIGTERM to one worker, and wait for its end and its successor."""
     before = server.workers()
     server.kill(signal.SIGTERM, before[0])
     await replaced(server, before[:1])
@@ -74,7 +74,10 @@ async def repeatedly(
     start: float,
     repeat: bool = False,
 ) -> Client:
-    """The same thing so many times: :func:`reload`, :func:`stop_one`."""
+    """Repeat an event, such as :func:`reload` or :func:`stop_one`, so many times.
+
+    :param start: seconds that the application takes to load.
+    """
     with gunicorn(here, START_SECONDS=str(start)) as server:
         await server.ready()
 
@@ -90,7 +93,7 @@ async def repeatedly(
 async def recycles(
     here: Path, calls: int, times: int, *, start: float, workers: int = 2, repeat: bool = False
 ) -> Client:
-    """By max_requests."""
+    """Workers reach max_requests, so many times."""
     with gunicorn(here, "--max-requests", "500", "--workers", str(workers), START_SECONDS=str(start)) as server:
         await server.ready(workers)
 
@@ -104,7 +107,7 @@ async def recycles(
 
 
 async def upgrade(here: Path, calls: int, *, start: float, repeat: bool = False) -> Client:
-    """USR2, and TERM for the old master when the new one serves."""
+    """USR2, and SIGTERM to the old master when the new one serves."""
     pids = here / "pid"
     with gunicorn(here, "--pid", str(pids), START_SECONDS=str(start)) as server:
         await server.ready()
@@ -128,7 +131,10 @@ async def upgrade(here: Path, calls: int, *, start: float, repeat: bool = False)
 
 
 async def kills(here: Path, calls: int, times: int, *, repeat: bool = False) -> tuple[Client, int]:
-    """SIGKILL for workers; with the number of calls that were under way while one ended, in all workers."""
+    """SIGKILL to workers.
+
+    :returns: the client, and the number of calls that were under way in all workers while a worker ended.
+    """
     under_way = 0
     with gunicorn(here, WORK_SECONDS="0.02") as server:
         await server.ready()
@@ -140,7 +146,7 @@ async def kills(here: Path, calls: int, times: int, *, repeat: bool = False) -> 
                 before = server.workers()
                 under_way += client.in_flight - client.begun
                 server.kill(signal.SIGKILL, before[0])
-                # To end takes it a moment, in which its connections are still there.
+                # Its connections stay open until the process has ended.
                 await replaced(server, before[:1])
                 under_way += client.begun
                 await until(lambda: len(server.loaded()) == 2, "a successor")
@@ -151,7 +157,7 @@ async def kills(here: Path, calls: int, times: int, *, repeat: bool = False) -> 
 
 
 async def failed_reload(here: Path, calls: int, *, start: float = 0) -> Client:
-    """The application does not load any more: a reload changes nothing, and works when it is repaired."""
+    """HUP while the application cannot be loaded changes nothing; HUP after its repair reloads it."""
     with gunicorn(here, START_SECONDS=str(start)) as server:
         await server.ready()
 
@@ -159,7 +165,7 @@ async def failed_reload(here: Path, calls: int, *, start: float = 0) -> Client:
             before = server.workers()
             (here / "broken").touch()
             server.kill(signal.SIGHUP)
-            await until(lambda: server.logged("this worker keeps serving") == 2, "a word about it")
+            await until(lambda: server.logged("this worker keeps serving") == 2, "the error in the log of both workers")
             assert server.workers() == before
             assert server.logged("RuntimeError: a typo")
             (here / "broken").unlink()

@@ -1,4 +1,4 @@
-"""Backends behind a TCP balancer: one after the other is replaced, one is killed, new ones are added."""
+"""Backends behind a TCP balancer: each of them is replaced in turn, one is killed, new ones are added."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.reliability.balancer import Balancer, balancer, ready
+from tests.reliability.balancer import Balancer, balancer
 from tests.reliability.client import Client
 from tests.reliability.reload import under_load
-from tests.reliability.server import Gunicorn, gunicorn
+from tests.reliability.server import Gunicorn, gunicorn, until
 
 
 def backend(stack: ExitStack, here: Path, name: int, port: int | None = None, **environ: str) -> Gunicorn:
@@ -19,23 +19,22 @@ def backend(stack: ExitStack, here: Path, name: int, port: int | None = None, **
 
 
 async def three(stack: ExitStack, here: Path, **environ: str) -> tuple[list[Gunicorn], Balancer]:
-    """Backends that serve, and what is in front of them."""
+    """Three backends that are ready, and the balancer in front of them."""
     backends = [backend(stack, here, number, port=None, **environ) for number in range(3)]
     balanced = stack.enter_context(balancer(here, *(one.port for one in backends)))
-    await asyncio.gather(ready(balanced), *(one.ready() for one in backends))
+    await asyncio.gather(*(one.ready() for one in backends))
     return backends, balanced
 
 
 async def deploy(here: Path, calls: int, *, repeat: bool = False) -> Client:
-    """SIGTERM to each of three masters, and a new one on its port, one after the other."""
+    """SIGTERM to each of three masters in turn; a new master starts on the same port."""
     with ExitStack() as stack:
         backends, balanced = await three(stack, here)
 
         async def events(client: Client) -> None:
             for number, old in enumerate(backends):
                 old.kill(signal.SIGTERM)
-                while old.process.poll() is None:
-                    await asyncio.sleep(0.05)
+                await until(lambda old=old: old.process.poll() is not None, "the end of a master")  # type: ignore[misc]
                 assert old.process.returncode == 0
                 await backend(stack, here, number, old.port).ready()
 
@@ -43,7 +42,7 @@ async def deploy(here: Path, calls: int, *, repeat: bool = False) -> Client:
 
 
 async def kill_one(here: Path, calls: int, *, repeat: bool = False) -> Client:
-    """SIGKILL for everything that is one of three backends."""
+    """SIGKILL to the master and the workers of one of three backends."""
     with ExitStack() as stack:
         backends, balanced = await three(stack, here)
 
@@ -58,7 +57,11 @@ async def kill_one(here: Path, calls: int, *, repeat: bool = False) -> Client:
 
 
 async def scale_out(here: Path, calls: int, *, life: float) -> tuple[Client, dict[str, float]]:
-    """Three backends become six; with the share of the calls that each got after twice the life of a connection."""
+    """Three backends become six.
+
+    :param life: the age in seconds at which connections are closed.
+    :returns: the client, and by backend its share of the calls in the second *life* after the change.
+    """
     with ExitStack() as stack:
         backends, balanced = await three(stack, here, PROXYHOOKS_KEEPALIVE_TIME=str(life))
         shares: Counter[str] = Counter()

@@ -8,15 +8,19 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from tests.real_centrifugo.servers import environment
 from tests.reliability.client import Client
 from tests.reliability.reload import under_load
 from tests.reliability.server import gunicorn, until
 from tests.support.paths import ROOT
+from tests.support.servers import server_environment
 
 
 async def rotate(here: Path, calls: int, times: int) -> Client:
-    """By the file: both are accepted, the client changes, the command says that the old one is out of use, it goes."""
+    """Rotate secrets in the file as documented, so many times.
+
+    Both secrets are in the file, the client changes to the new one, the command shows that the old one is not used any
+    more, the old one is removed.
+    """
     secrets = here / "secrets"
     names = [f"the-secret-{number}-of-this-test" for number in range(times + 1)]
     write(secrets, names[0])
@@ -34,7 +38,7 @@ async def rotate(here: Path, calls: int, times: int) -> Client:
                 assert "secret 1: last used" in last, last
                 write(secrets, new)
                 await more(client)
-            # What is out of the list is out.
+            # A removed secret is refused.
             late = Client(server.port, secret=names[0])
             assert await late.call("echo", 1) == "403"
             late.pool.close()
@@ -47,7 +51,7 @@ async def rotate(here: Path, calls: int, times: int) -> Client:
 
 
 async def more(client: Client, calls: int = 100) -> None:
-    """Until calls have been made that began later than now."""
+    """Wait until so many calls have ended that began after this one was called."""
     enough = client.outcomes.total + client.in_flight + calls
     await until(lambda: client.outcomes.total >= enough, "further calls")
 
@@ -59,9 +63,9 @@ def write(path: Path, *secrets: str) -> None:
 
 
 def uses(here: Path, secrets: Path) -> list[str]:
-    """What the command says, by another process."""
-    environ = environment(HERE=str(here), FLASK_PROXYHOOKS_SECRETS_FILE=str(secrets), TMPDIR=str(here))
+    """The output of ``flask centrifugo secret uses``, a line for each secret."""
+    environ = server_environment(HERE=str(here), FLASK_PROXYHOOKS_SECRETS_FILE=str(secrets), TMPDIR=str(here))
     command = [sys.executable, "-m", "flask", "--app", "tests.reliability.app", "centrifugo", "secret", "uses"]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True, timeout=60)
     assert not Counter(done.stdout.split()) & Counter(secrets.read_text().split())
     return done.stdout.splitlines()[1:]

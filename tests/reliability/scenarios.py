@@ -1,6 +1,7 @@
-"""What is promised, each as a scenario with the client's view asserted; long, or short enough for every test run.
+"""The promises about reliability: a scenario for each, which asserts what clients see.
 
-Calls are counted. Times are asserted in the long form only, as ratios or with room to spare.
+The short forms run with all tests, the long forms with ``tests/run reliability``. Only the long forms assert times, as
+ratios or with a wide margin.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from tests.reliability.client import Client
 Scenario = Callable[[Path, bool], Coroutine[Any, Any, str]]
 CALLS, TIMES = 100_000, 20
 SCENARIOS: Final[dict[str, Scenario]] = {}
-"""By name; they take a directory and whether the long form is wanted, and return what is to be told."""
+"""By name. A scenario takes a directory and whether to run the long form, and returns a line for the report."""
 THROUGH_CENTRIFUGO: Final = set[str]()
-"""Those that need one."""
+"""The names of the scenarios that need a Centrifugo."""
 
 
 def scenario(function: Scenario) -> Scenario:
@@ -34,7 +35,7 @@ def _none_lost(client: Client) -> str:
 
 @scenario
 async def reloads(here: Path, long: bool) -> str:
-    """HUP, with an application that takes its time to start."""
+    """HUP, with an application that takes more than a second to start."""
     if not long:
         return _none_lost(await reload.repeatedly(reload.reload, here, 1000, 2, start=1.2))
     return _none_lost(await reload.repeatedly(reload.reload, here, CALLS, TIMES, start=1.5))
@@ -42,7 +43,7 @@ async def reloads(here: Path, long: bool) -> str:
 
 @scenario
 async def reloads_with_repeats(here: Path, long: bool) -> str:
-    """The same from a client that sends Idempotency-Key."""
+    """HUP, with a client that sends Idempotency-Key."""
     if not long:
         return _none_lost(await reload.repeatedly(reload.reload, here, 500, 1, start=0, repeat=True))
     return _none_lost(await reload.repeatedly(reload.reload, here, CALLS, TIMES, start=1.5, repeat=True))
@@ -50,7 +51,7 @@ async def reloads_with_repeats(here: Path, long: bool) -> str:
 
 @scenario
 async def failed_reload(here: Path, long: bool) -> str:
-    """HUP with an application that cannot be loaded, and another one when it can."""
+    """HUP with an application that cannot be loaded, and again after its repair."""
     return _none_lost(await reload.failed_reload(here, 10_000 if long else 500))
 
 
@@ -86,7 +87,7 @@ async def upgrade(here: Path, long: bool) -> str:
 
 @scenario
 async def killed_workers(here: Path, long: bool) -> str:
-    """SIGKILL loses what was under way, and nothing else."""
+    """SIGKILL loses only calls that were under way."""
     client, under_way = await reload.kills(here, 10_000 if long else 500, TIMES if long else 2)
     assert set(client.outcomes.counts) <= {"ok", "ended, used", "ended, fresh", "ended, begun"}, client.outcomes
     assert client.outcomes.failed <= under_way, (client.outcomes, under_way)
@@ -95,7 +96,7 @@ async def killed_workers(here: Path, long: bool) -> str:
 
 @scenario
 async def killed_workers_with_repeats(here: Path, long: bool) -> str:
-    """With Idempotency-Key only calls on connections that were new are lost, or whose replies had begun."""
+    """With Idempotency-Key only calls on new connections, and calls whose replies had begun, are lost."""
     client, _ = await reload.kills(here, 10_000 if long else 500, TIMES if long else 2, repeat=True)
     assert set(client.outcomes.counts) <= {"ok", "ended, fresh", "ended, begun"}, client.outcomes
     return f"{client.outcomes}; {client.pool.repeated} repeats"
@@ -109,7 +110,7 @@ async def rolling_deploy(here: Path, long: bool) -> str:
 
 @scenario
 async def killed_backend(here: Path, long: bool) -> str:
-    """SIGKILL to one of three backends with everything in it; with Idempotency-Key."""
+    """SIGKILL to master and workers of one of three backends, with Idempotency-Key."""
     client = await rollout.kill_one(here, 10_000 if long else 500, repeat=True)
     assert set(client.outcomes.counts) <= {"ok", "ended, fresh", "ended, begun"}, client.outcomes
     return f"{client.outcomes}; {client.pool.repeated} repeats"
@@ -117,7 +118,7 @@ async def killed_backend(here: Path, long: bool) -> str:
 
 @scenario
 async def scale_out(here: Path, long: bool) -> str:
-    """Three backends become six, and the new ones get their share."""
+    """Three backends become six, and the new backends get a share of the calls."""
     client, shares = await rollout.scale_out(here, 500, life=30 if long else 2)
     _none_lost(client)
     assert sum(shares[str(new)] for new in range(3, 6)) > 0.3, shares
@@ -126,7 +127,7 @@ async def scale_out(here: Path, long: bool) -> str:
 
 @scenario
 async def silent_peers(here: Path, long: bool) -> str:
-    """200 connections that say nothing: the calls of others do not notice."""
+    """200 silent connections do not slow down the calls of others."""
     compared = await peers.compare(here, peers.silent, *((9, 2000) if long else (1, 300)))
     assert compared.noisy.failed == 0, compared
     assert not long or compared.ratio < 2, compared
@@ -135,7 +136,7 @@ async def silent_peers(here: Path, long: bool) -> str:
 
 @scenario
 async def slow_peers(here: Path, long: bool) -> str:
-    """50 peers that send a byte a second; with threads, and with greenlets, which is what helps."""
+    """50 peers that send a byte a second: threads are blocked, greenlets are not."""
     threads = await peers.compare(here, peers.dripping, *((3, 300) if long else (1, 50)))
     greenlets = await peers.compare(here, peers.dripping, *((3, 3000) if long else (1, 50)), "-k", "gevent")
     assert greenlets.noisy.failed == 0, greenlets
@@ -144,19 +145,19 @@ async def slow_peers(here: Path, long: bool) -> str:
 
 @scenario
 async def deaf_peers(here: Path, long: bool) -> str:
-    """50 peers that send requests without an end and read no reply."""
+    """50 peers that send requests all the time and read no reply."""
     threads = await peers.compare(here, peers.deaf, *((3, 3000) if long else (1, 50)))
     return f"gthread: {threads.noisy}, latency {threads.ratio:.2f}"
 
 
 @scenario
 async def flood(here: Path, long: bool) -> str:
-    """Ten times the calls that the threads can take."""
+    """Ten times as many calls as the threads can answer."""
     flooded = await overload.flood(here, 60 if long else 3)
     counts = flooded.outcomes.counts
     assert set(counts) <= {"ok", "503", "timeout"}, counts
     assert counts["503"]
-    # A hook for whose caller it was too late is the exception.
+    # Few hooks run for callers that have stopped waiting.
     assert flooded.begun - counts["ok"] <= flooded.begun * 0.02, flooded
     assert not long or flooded.recovery < 2, flooded
     answered = f"{counts['ok'] / flooded.capacity:.0%} of what the threads can do, {flooded.begun} hooks begun"
@@ -165,37 +166,39 @@ async def flood(here: Path, long: bool) -> str:
 
 @scenario
 async def rotation_of_the_secret(here: Path, long: bool) -> str:
-    """None is refused, and it can be seen when the old one is out of use."""
+    """No call is refused, and the command shows when the old secret is not used any more."""
     return _none_lost(await rotation.rotate(here, CALLS // 4 if long else 500, TIMES if long else 1))
 
 
 @scenario
 async def centrifugo_reloads(here: Path, long: bool) -> str:
     """HUPs and SIGTERMs of workers, with and without Idempotency-Key."""
-    told = []
+    results = []
     for repeat in (False, True):
         calls, times = (CALLS // 2, TIMES // 2) if long else (500, 1)
         seen = await through_centrifugo.reloads(here, calls, times, start=1.5 if long else 0.5, repeat=repeat)
         assert not seen.failed, seen
-        told.append(f"{'with' if repeat else 'without'} the header {seen.counts.total()} calls, 0 failed")
-    return ", ".join(told)
+        results.append(f"{'with' if repeat else 'without'} the header {seen.counts.total()} calls, 0 failed")
+    return ", ".join(results)
 
 
 @scenario
 async def centrifugo_and_killed_workers(here: Path, long: bool) -> str:
-    """SIGKILL: what the clients see of it, with and without Idempotency-Key."""
-    told = []
+    """SIGKILL to workers: clients see temporary errors only, with and without Idempotency-Key."""
+    results = []
     for repeat in (False, True):
         calls, times = (20_000, TIMES) if long else (300, 1)
         seen = await through_centrifugo.kills(here, calls, times, repeat=repeat)
         assert set(seen.counts) <= {"ok", "100"}, seen
-        told.append(f"{'with' if repeat else 'without'} the header {seen.counts.total()} calls, {seen.failed} failed")
-    return ", ".join(told)
+        results.append(
+            f"{'with' if repeat else 'without'} the header {seen.counts.total()} calls, {seen.failed} failed"
+        )
+    return ", ".join(results)
 
 
 @scenario
 async def centrifugo_restarted(here: Path, long: bool) -> str:
-    """Killed and started; all clients come back at once."""
+    """Centrifugo is killed and started; all clients reconnect at once."""
     seen = await through_centrifugo.restart(here, 2000 if long else 50)
     assert (seen.connected, seen.wrong) == (seen.clients, 0), seen
     calls = seen.clients + seen.refused.total()
@@ -206,12 +209,12 @@ async def centrifugo_restarted(here: Path, long: bool) -> str:
 
 @scenario
 async def centrifugo_and_503(here: Path, long: bool) -> str:
-    """503 for a minute: temporary errors, nobody is thrown out, and then all is well."""
+    """503 for a minute: clients get temporary errors, stay connected, and are served again."""
     seen = await through_centrifugo.unavailable(here, 60 if long else 4)
     return f"{seen.counts['100']} times error 100, temporary"
 
 
 @scenario
 async def centrifugo_with_a_wrong_secret(here: Path, long: bool) -> str:
-    """Nobody gets in."""
+    """No client can connect."""
     return f"the log: {await through_centrifugo.wrong_secret(here)}"

@@ -1,4 +1,4 @@
-"""The same with a real Centrifugo in between, and what happens when that one is restarted."""
+"""Reloads and kills with a real Centrifugo between clients and backend, and a restart of Centrifugo."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from tests.real_centrifugo.servers import BINARY, environment, running
 from tests.reliability.reload import reload, replaced, stop_one
-from tests.reliability.server import free_port, gunicorn, timeout, until
+from tests.reliability.server import gunicorn, timeout, until
+from tests.support.centrifugo import centrifugo_binary, running_centrifugo
+from tests.support.servers import accepts_connections, free_port, kill_process, start_process
 
 CLIENTS = 24
+ANSWER_TIMEOUT = 60.0
+"""Seconds that a client waits for a message."""
 TEMPORARY = {"code": 100, "message": "internal server error", "temporary": True}
 
 
@@ -50,12 +53,10 @@ def configure(here: Path, port: int, backend: int, *, repeat: bool, secret: str 
 
 @contextmanager
 def centrifugo(here: Path, backend: int, *, repeat: bool = True, secret: str = "s3cret") -> Iterator[int]:
-    """With the port of its WebSocket."""
-    assert BINARY
+    """A Centrifugo; yields its port."""
     port = free_port()
     path = configure(here, port, backend, repeat=repeat, secret=secret)
-    health = f"http://127.0.0.1:{port}/health"
-    with running([BINARY, "-c", str(path)], health, here / "centrifugo.out", env=environment()):
+    with running_centrifugo(path, port, here / "centrifugo.out"):
         yield port
 
 
@@ -70,7 +71,9 @@ class Browser:
         number = next(self._ids)
         await self._socket.send(json.dumps({"id": number, command: parameters}))
         while True:
-            for line in str(await self._socket.recv()).split("\n"):
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                lines = str(await self._socket.recv()).split("\n")
+            for line in lines:
                 reply: dict[str, Any] = json.loads(line)
                 if reply.get("id") == number:
                     return reply
@@ -80,7 +83,7 @@ class Browser:
 
 @dataclass
 class Seen:
-    """What the clients were told."""
+    """The replies that clients got: ``ok``, or the code of the error."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -155,7 +158,7 @@ async def browser(port: int) -> AsyncIterator[Browser]:
 
 
 async def unavailable(here: Path, seconds: float) -> Seen:
-    """503 to everything for so long: what the clients see meanwhile, and that they come through."""
+    """The backend answers 503 for so many seconds; clients get temporary errors, and are served again afterwards."""
     seen = Seen()
     with gunicorn(here) as server, centrifugo(here, server.port) as port:
         await server.ready()
@@ -173,7 +176,7 @@ async def unavailable(here: Path, seconds: float) -> Seen:
                 assert refused["error"] == TEMPORARY, refused
                 seen.counts["100"] += 3
                 await asyncio.sleep(0.1)
-            # The time of one was over long ago: a refresh that fails leaves a client where it is.
+            # One connection has expired meanwhile: a refresh that fails leaves the client connected.
             (here / "down").unlink()
             for one in (here_before, expiring):
                 assert (await one.ask("rpc", method="echo", data=1))["rpc"] == {"data": 1}
@@ -184,7 +187,7 @@ async def unavailable(here: Path, seconds: float) -> Seen:
 
 
 async def wrong_secret(here: Path) -> str:
-    """Nobody gets in; with the words that the log has for it."""
+    """No client can connect; returns the line of the backend's log about it."""
     with gunicorn(here) as server, centrifugo(here, server.port, secret="t1psy") as port:
         await server.ready()
         async with browser(port) as one:
@@ -206,9 +209,9 @@ class Restart:
     refused: Counter[str] = field(default_factory=Counter)
     wrong: int = 0
     seconds: float = 0.0
-    """From when Centrifugo listened again to the last connect."""
+    """From the start of the new Centrifugo to the last connect."""
     cpu: float = 0.0
-    """Seconds of CPU that the backend spent meanwhile."""
+    """Seconds of CPU that the backend used from the start of the new Centrifugo to the last connect."""
 
 
 async def restart(here: Path, clients: int) -> Restart:
@@ -219,25 +222,19 @@ async def restart(here: Path, clients: int) -> Restart:
     with gunicorn(here) as server:
         await server.ready()
         path = configure(here, port := free_port(), server.port, repeat=True)
-        command = [str(BINARY), "-c", str(path)]
+        command = [centrifugo_binary(), "-c", str(path)]
 
         async def start() -> subprocess.Popen[bytes]:
-            process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.01)
-                else:
-                    writer.close()
-                    return process
+            process = start_process(command, here / "centrifugo.out")
+            await until(lambda: accepts_connections(port), "Centrifugo")
+            return process
 
         process = await start()
         back = asyncio.Event()
         spent = began = last = 0.0
 
         async def come(number: int) -> Any:
-            """Connect, again and again as an SDK does, until the answer is there."""
+            """Try to connect until it succeeds, with growing pauses as an SDK does."""
             attempt = 0
             while True:
                 attempt += 1
@@ -272,8 +269,7 @@ async def restart(here: Path, clients: int) -> Restart:
         done = asyncio.Event()
         everybody = [asyncio.create_task(client(number)) for number in range(clients)]
         await until(lambda: len(first) == clients, "the clients")
-        process.kill()
-        process.wait()
+        kill_process(process)
         seen.refused.clear()
         spent = _cpu(server.workers())
         process = await start()
@@ -283,8 +279,7 @@ async def restart(here: Path, clients: int) -> Restart:
         seen.seconds, seen.cpu = last - began, _cpu(server.workers()) - spent
         done.set()
         await asyncio.gather(*everybody)
-        process.kill()
-        process.wait()
+        kill_process(process)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return seen
 

@@ -1,7 +1,7 @@
-"""How Centrifugo reads a reply: Go's rules, written down apart from the package and from its own table of types.
+"""Reads a reply as Centrifugo does, by Go's rules, with code and a table of types that are not the package's.
 
-A reply is right only if every field has its type; one wrong type fails the whole of it. Keys match without regard to
-case, unknown ones are ignored, null leaves a field unset.
+A wrong type of one field makes the whole reply unreadable. Keys match in any case, unknown keys are ignored, and null
+leaves a field unset.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _RANGES = {"int64": (-(2**63), 2**63 - 1), "uint64": (0, 2**64 - 1), "uint32": (
 
 
 class Unreadable(Exception):
-    """Centrifugo would answer its client with 100, temporary."""
+    """Centrifugo cannot read the reply, and sends the client error 100, temporary."""
 
 
 def _refuse_constant(name: str) -> Any:

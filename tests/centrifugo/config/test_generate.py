@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from proxyhooks import ChannelPattern
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks.centrifugo.config.generate import ConfigOptions, GeneratedConfig, generate
-from tests.real_centrifugo.servers import binary
 from tests.support.backends import backend
+from tests.support.centrifugo import centrifugo_binary
 
 VARIABLES = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "x", "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY": "k"}
 
@@ -214,6 +214,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.centrifugo
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hooks=HOOKS, options=OPTIONS, meta=st.booleans(), headers=st.sampled_from([(), ("Cookie", "X-Real-Ip")]))
 def test_centrifugo_accepts_every_generated_configuration(
@@ -226,7 +227,7 @@ def test_centrifugo_accepts_every_generated_configuration(
     path = tmp_path / "config.json"
     path.write_text(json.dumps(generated.config))
     checked = subprocess.run(
-        [binary(), "checkconfig", "-s", "-c", str(path)],
+        [centrifugo_binary(), "checkconfig", "-s", "-c", str(path)],
         env=VARIABLES,
         capture_output=True,
         text=True,

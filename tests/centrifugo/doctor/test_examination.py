@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import shutil
 import socket
 import ssl
@@ -23,6 +22,7 @@ from proxyhooks.centrifugo.doctor.examination import examine
 from proxyhooks.centrifugo.doctor.http_client import parse_backend_url
 from proxyhooks.centrifugo.doctor.keepalive_checks import latency_result
 from proxyhooks.centrifugo.doctor.options import DoctorOptions
+from tests.support.servers import answers, free_port, running_server
 
 APP = """
 from flask import Flask
@@ -44,34 +44,12 @@ def problems(results: dict[str, CheckResult]) -> dict[str, str]:
 
 
 @contextmanager
-def gunicorn(folder: Path, *arguments: str) -> Iterator[str]:
-    (folder / "app.py").write_text(APP)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+def gunicorn(here: Path, *arguments: str) -> Iterator[str]:
+    (here / "app.py").write_text(APP)
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", *arguments, "app:app"]
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
-    try:
-        wait_for_reply(port)
+    with running_server(command, here / "gunicorn.log", is_ready=lambda: answers(port), cwd=here):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def wait_for_reply(port: int) -> None:
-    """Wait until a worker answers; the port accepts connections before."""
-    deadline = time.monotonic() + 30
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        try:
-            connection.request("GET", "/")
-            connection.getresponse().read()
-            return
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        finally:
-            connection.close()
 
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, dict[str, str], bytes]]
@@ -129,6 +107,7 @@ def always(status: int, body: bytes = b"", **headers: str) -> Answer:
     return lambda request, _: (status, headers, body)
 
 
+@pytest.mark.server
 def test_the_gunicorn_settings_of_the_package_have_no_problem(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-c", "python:proxyhooks.gunicorn", "-w", "1") as url:
         results = examine_url(url, idle=2.6)
@@ -136,6 +115,7 @@ def test_the_gunicorn_settings_of_the_package_have_no_problem(tmp_path: Path) ->
     assert {"path", "wrong-secret", "secret", "reply", "latency", "keep-alive", "idle", "large-headers"} <= set(results)
 
 
+@pytest.mark.server
 def test_gunicorns_default_settings_close_idle_connections_and_refuse_large_headers(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-k", "gthread", "--keep-alive", "1") as url:
         results = examine_url(url, idle=5)
@@ -144,6 +124,7 @@ def test_gunicorns_default_settings_close_idle_connections_and_refuse_large_head
     assert "python:proxyhooks.gunicorn" in results["idle"].fix
 
 
+@pytest.mark.server
 def test_the_sync_worker_has_no_keep_alive(tmp_path: Path) -> None:
     with gunicorn(tmp_path) as url:
         assert "keep-alive" in problems(examine_url(url, idle=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -56,6 +57,9 @@ def database(app: Flask, note: Note) -> None:
     """Flask-SQLAlchemy, with a session that is used before the hook and removed after it."""
     app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
     db = SQLAlchemy(app)
+    # Python 3.13 warns of a connection that the garbage collector closes.
+    with app.app_context():
+        weakref.finalize(app, db.engine.dispose)
 
     @app.before_request
     def ask() -> None:
