@@ -1,11 +1,12 @@
-"""The short way: the same answers as by Flask's and marshmallow's own ways, with less work where nobody would notice.
+"""The fast path: the same replies as through Flask and marshmallow, without the steps that have no effect.
 
-To delete it, delete this package, its one import and its one call in ``_extension``: everything works as before, only
-slower. ``PROXYHOOKS_FAST = False`` does so for an application.
+It can be deleted: remove this package, and its import and its call in ``extension``. Everything then works as before,
+only slower. ``PROXYHOOKS_FAST = False`` switches it off for one application.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from ...exceptions import SetupError
 from ..middleware import Middleware
 from .compiled_dump import compile_dump
 from .compiled_load import compile_load
-from .safety import unsupported_reason
+from .supported import Level, supported_level, unsupported_reason
 from .wsgi import FastPath
 
 FAST: Final = "PROXYHOOKS_FAST"
@@ -27,48 +28,68 @@ FAST: Final = "PROXYHOOKS_FAST"
 def install_fast_path(
     app: Flask, guard: Middleware, build: Callable[[], Dispatcher], view: Callable[..., Any]
 ) -> Callable[[], Dispatcher]:
-    """What builds the dispatcher, and lets its calls, which Flask would bring to the view, take the short way.
+    """Return a function that builds the dispatcher and lets its calls take the fast path.
 
-    The log says why not, where Flask's own is not left as it was.
+    The log has a warning if the application changes what the fast path replaces, and a debug line if the source of
+    the installed Flask is not known.
 
+    :param view: the view of every hook.
     :raises SetupError: if ``PROXYHOOKS_FAST`` is neither True nor False.
     """
     wanted = app.config.get(FAST, True)
     if not isinstance(wanted, bool):
         raise SetupError(f"{FAST} must be True or False, not {wanted!r}")
+    if not wanted:
+        return build
+    level, unknown = supported_level()  # here and not with the first request, as it reads source files
 
-    def build_and_shorten() -> Dispatcher:
+    def build_with_fast_path() -> Dispatcher:
         dispatcher = build()
         dispatcher.load_meta = compile_load(dispatcher.meta_schema) or dispatcher.load_meta
         for _, _, route in dispatcher.index.routes():
-            _quicken(route)
-        if isinstance(guard.fast_path, FastPath):  # another ProxyHooks was here
+            _compile_schemas_on_first_use(route)
+        if isinstance(guard.fast_path, FastPath):  # another ProxyHooks of the application did it
             return dispatcher
-        if (why := unsupported_reason(app, guard.wsgi_app)) is None:
-            guard.fast_path = FastPath(app, view, guard.wsgi_app)
-        else:
-            logger.warning("hooks go the whole way through Flask: %s. %s = False says that it may be so", why, FAST)
+        if (reason := unsupported_reason(app, guard.wsgi_app)) is not None:
+            logger.warning("hooks go the whole way through Flask: %s. %s = False accepts that", reason, FAST)
+            return dispatcher
+        if unknown:
+            version, functions = importlib.metadata.version("flask"), ", ".join(unknown)
+            logger.debug("fast path: %s, as the source of Flask %s is not known: %s", level.value, version, functions)
+        if level is not Level.OFF:
+            guard.fast_path = FastPath(app, view, guard.wsgi_app, _context_of(level))
         return dispatcher
 
-    return build_and_shorten if wanted else build
+    return build_with_fast_path
 
 
-def _quicken(route: Route) -> None:
-    """Have functions for the schemas of the route; made when they are used, as there may be thousands of routes."""
+def _context_of(level: Level) -> Any:
+    if level is Level.FLASK_CONTEXT:
+        from .flask_context import flask_context
+
+        return flask_context
+    # Not at the top: a release of Flask whose source is not known may have other names.
+    from .lazy_context import LazyRequestContext
+
+    return LazyRequestContext
+
+
+def _compile_schemas_on_first_use(route: Route) -> None:
+    """Give the route functions in place of its schemas; there may be thousands of routes that are never used."""
     data_schema, result_schema = route.hook.data_schema, route.hook.result_schema
 
     if isinstance(data_schema, Schema):
 
         def load(data: Any) -> Any:
-            route.load = convert = compile_load(data_schema) or data_schema.load
-            return convert(data)
+            route.load = compiled = compile_load(data_schema) or data_schema.load
+            return compiled(data)
 
         route.load = load
 
     if result_schema is not None:
 
         def dump(data: Any) -> Any:
-            route.dump = convert = compile_dump(result_schema) or result_schema.dump
-            return convert(data)
+            route.dump = compiled = compile_dump(result_schema) or result_schema.dump
+            return compiled(data)
 
         route.dump = dump
