@@ -6,11 +6,13 @@ only slower. ``PROXYHOOKS_FAST = False`` switches it off for one application.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Flask
+from flask.ctx import RequestContext
 from marshmallow import Schema
 
 from ..._dispatch.dispatcher import Dispatcher, logger
@@ -19,6 +21,7 @@ from ...exceptions import SetupError
 from ..middleware import Middleware
 from .compiled_dump import compile_dump
 from .compiled_load import compile_load
+from .flask_context import flask_context
 from .supported import Level, supported_level, unsupported_reason
 from .wsgi import FastPath
 
@@ -63,15 +66,13 @@ def install_fast_path(
     return build_with_fast_path
 
 
-def _context_of(level: Level) -> Any:
-    if level is Level.FLASK_CONTEXT:
-        from .flask_context import flask_context
+def _context_of(level: Level) -> Callable[..., RequestContext]:
+    if level is Level.FULL:
+        with contextlib.suppress(ImportError):  # private names of Flask may move although the source is known
+            from .lazy_context import LazyRequestContext
 
-        return flask_context
-    # Not at the top: a release of Flask whose source is not known may have other names.
-    from .lazy_context import LazyRequestContext
-
-    return LazyRequestContext
+            return LazyRequestContext
+    return flask_context
 
 
 def _compile_schemas_on_first_use(route: Route) -> None:

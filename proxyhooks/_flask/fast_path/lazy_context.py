@@ -13,7 +13,7 @@ from flask import (
     appcontext_tearing_down,
     request_tearing_down,
 )
-from flask.ctx import AppContext, RequestContext, _AppCtxGlobals, _sentinel
+from flask.ctx import AppContext, RequestContext, _sentinel
 from flask.globals import _cv_app, _cv_request
 from flask.sessions import SessionMixin
 from flask.typing import AfterRequestCallable
@@ -23,6 +23,7 @@ from .flask_context import SESSION, starts_without_session
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+    from flask.ctx import _AppCtxGlobals
 
 
 class _OnFirstAccess:
