@@ -1,6 +1,6 @@
 """Instructions of a call, as valgrind counts them: they do not depend on what else the machine does.
 
-The count of a process with many calls, less that of one with few, so that the start is no part of it.
+A process with few calls is subtracted from one with many, so that the start does not count.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 
 from tests.support.paths import ROOT
 
-from .contestants import CONTESTANTS
+from .contestants import CONTESTANTS, LEVELS
 
 FEW, MANY = 100, 400
 _COLLECTED = re.compile(r"Collected : (\d+)")
@@ -24,20 +24,20 @@ def available() -> bool:
 
 
 def instructions(name: str, few: int = FEW, many: int = MANY) -> float:
-    """Of one call of a contestant."""
+    """The instructions of one call of a contestant or level."""
     counts = []
-    running = [_start(name, calls) for calls in (few, many)]
-    for process in running:
-        said = process.communicate()[1]
-        found = _COLLECTED.search(said)
-        if process.returncode != 0 or found is None:
-            raise RuntimeError(f"valgrind did not count: {said[-2000:]}")
-        counts.append(int(found[1]))
+    processes = [_start(name, calls) for calls in (few, many)]
+    for process in processes:
+        output = process.communicate()[1]
+        collected = _COLLECTED.search(output)
+        if process.returncode != 0 or collected is None:
+            raise RuntimeError(f"valgrind did not count: {output[-2000:]}")
+        counts.append(int(collected[1]))
     return (counts[1] - counts[0]) / (many - few)
 
 
 def _start(name: str, calls: int) -> subprocess.Popen[str]:
-    # Hashes of texts decide which of them collide in a dict, and addresses which objects do.
+    # A fixed seed, as the hashes of strings decide which of them collide in a dict.
     environ = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
     valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     command = [*valgrind, sys.executable, "-m", "tests.benchmarks.instructions", name, str(calls)]
@@ -47,7 +47,7 @@ def _start(name: str, calls: int) -> subprocess.Popen[str]:
 
 
 def measure() -> dict[str, float]:
-    return {name: instructions(name) for name in CONTESTANTS}
+    return {name: instructions(name) for name in (*CONTESTANTS, *LEVELS)}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 from . import __main__ as commands
 from . import in_process, instructions, scale, served
-from .contestants import CONTESTANTS
+from .contestants import CONTESTANTS, LEVELS
 
 # Of a hook's instructions to those of a bare Flask view, by version of Python. When they become less, lower them.
 EXPECTED = {(3, 11): 0.311, (3, 12): 0.324, (3, 13): 0.325}
@@ -18,9 +18,11 @@ SLIP = 1.1
 
 def test_in_process_measures_every_contestant(capsys: pytest.CaptureFixture[str]) -> None:
     values = in_process.measure(rounds=1, calls=2)
-    assert values.keys() == CONTESTANTS.keys()
+    assert values.keys() == CONTESTANTS.keys() | LEVELS.keys()
     commands.table("µs", values, more_is_better=False)
-    assert "**a hook**" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "**a hook**" in printed
+    assert all(text in printed for text in LEVELS.values())
 
 
 @pytest.mark.skipif(not served.available(), reason="wrk is not on PATH, or there is one core only")
