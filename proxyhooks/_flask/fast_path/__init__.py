@@ -22,6 +22,7 @@ from ..middleware import Middleware
 from .compiled_dump import compile_dump
 from .compiled_load import compile_load
 from .flask_context import flask_context
+from .source_digests import SCHEMAS, unknown_functions
 from .supported import Level, supported_level, unsupported_reason
 from .wsgi import FastPath
 
@@ -34,7 +35,7 @@ def install_fast_path(
     """Return a function that builds the dispatcher and lets its calls take the fast path.
 
     The log has a warning if the application changes what the fast path replaces, and a debug line if the source of
-    the installed Flask is not known.
+    the installed Flask or marshmallow is not known.
 
     :param view: the view of every hook.
     :raises SetupError: if ``PROXYHOOKS_FAST`` is neither True nor False.
@@ -44,26 +45,34 @@ def install_fast_path(
         raise SetupError(f"{FAST} must be True or False, not {wanted!r}")
     if not wanted:
         return build
-    level, unknown = supported_level()  # here and not with the first request, as it reads source files
+    # Here and not with the first request, as it reads source files.
+    level, unknown_of_flask = supported_level()
+    unknown_of_marshmallow = unknown_functions(SCHEMAS)
 
     def build_with_fast_path() -> Dispatcher:
         dispatcher = build()
         dispatcher.load_meta = compile_load(dispatcher.meta_schema) or dispatcher.load_meta
         for _, _, route in dispatcher.index.routes():
             _compile_schemas_on_first_use(route)
+        if unknown_of_marshmallow:
+            _log_unknown("schemas are not compiled", "marshmallow", unknown_of_marshmallow)
         if isinstance(guard.fast_path, FastPath):  # another ProxyHooks of the application did it
             return dispatcher
         if (reason := unsupported_reason(app, guard.wsgi_app)) is not None:
             logger.warning("hooks go the whole way through Flask: %s. %s = False accepts that", reason, FAST)
             return dispatcher
-        if unknown:
-            version, functions = importlib.metadata.version("flask"), ", ".join(unknown)
-            logger.debug("fast path: %s, as the source of Flask %s is not known: %s", level.value, version, functions)
+        if unknown_of_flask:
+            _log_unknown(f"the level of the fast path is {level}", "flask", unknown_of_flask)
         if level is not Level.OFF:
             guard.fast_path = FastPath(app, view, guard.wsgi_app, _context_of(level))
         return dispatcher
 
     return build_with_fast_path
+
+
+def _log_unknown(consequence: str, package: str, functions: list[str]) -> None:
+    release, names = importlib.metadata.version(package), ", ".join(functions)
+    logger.debug("%s, as the source of %s %s is not known: %s", consequence, package, release, names)
 
 
 def _context_of(level: Level) -> Callable[..., RequestContext]:

@@ -14,7 +14,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest import mock
 
 import flask
 import pytest
@@ -25,6 +26,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import proxyhooks
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult, SetupError
+from proxyhooks._flask.fast_path.source_digests import SCHEMAS
 from proxyhooks._flask.fast_path.supported import Level, supported_level
 from proxyhooks._flask.fast_path.wsgi import FastPath
 from tests.support.fast_path import level_forced, level_taken
@@ -84,8 +86,21 @@ def test_an_unknown_source_of_flask_costs_a_level_and_a_debug_line(
         assert levels_taken(Flask("app")) == first_off_then(level)
     (record,) = caplog.records
     assert record.levelno == logging.DEBUG
-    release = importlib.metadata.version("flask")
-    assert record.getMessage() == f"fast path: {level}, as the source of Flask {release} is not known: {function}"
+    source = f"the source of flask {importlib.metadata.version('flask')} is not known: {function}"
+    assert record.getMessage() == f"the level of the fast path is {level}, as {source}"
+
+
+def test_an_unknown_source_of_marshmallow_costs_compiled_schemas_and_a_debug_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "proxyhooks")
+    function, known = "marshmallow.schema:Schema._do_load", cast(dict[str, Any], SCHEMAS)
+    with mock.patch.dict(known, {function: {}}):
+        assert levels_taken(Flask("app")) == first_off_then(Level.FULL)
+    (record,) = caplog.records
+    assert record.levelno == logging.DEBUG
+    source = f"the source of marshmallow {importlib.metadata.version('marshmallow')} is not known: {function}"
+    assert record.getMessage() == f"schemas are not compiled, as {source}"
 
 
 def test_compiled_schemas_do_not_depend_on_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
