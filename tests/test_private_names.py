@@ -28,7 +28,7 @@ INTERNAL = {
 # gunicorn documents its settings and its server hooks, but not the objects that it calls the hooks with.
 GUNICORN_OBJECTS = {"arbiter", "left", "other_worker", "req", "request", "server", "worker"}
 OTHER_PACKAGES = {"flask", "gunicorn", "marshmallow", "werkzeug"}
-ENVIRON_KEY = re.compile(r"(gunicorn|werkzeug)\.[a-z_.]+")
+ENVIRON_KEY = re.compile(r"(gunicorn|werkzeug)\.(?!access|error)[a-z_.]+")  # not the names of gunicorn's loggers
 PRIVATE = re.compile(r"_[A-Za-z]\w*")
 OF_PYTHON = {"_asdict", "_typeshed"}
 
