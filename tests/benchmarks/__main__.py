@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable
 
 from . import in_process, instructions, scale, served
-from .contestants import CONTESTANTS
+from .contestants import CONTESTANTS, LEVELS
 
 
 def table(what: str, values: dict[str, float], more_is_better: bool) -> None:
     """Print a table in Markdown; the last column compares the hook with the row."""
     print(f"\n| | {what} | the hook is |\n|---|---:|---:|")
-    for name, text in CONTESTANTS.items():
+    for name, text in (CONTESTANTS | LEVELS).items():
+        if name not in values:  # behind a server the levels are not measured
+            continue
         ratio = values["hook"] / values[name] if more_is_better else values[name] / values["hook"]
         comparison = "" if name == "hook" else f"{ratio:.2f} times as fast"
         value = f"{values[name]:,.0f}" if values[name] >= 1000 else f"{values[name]:.1f}"

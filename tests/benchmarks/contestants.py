@@ -124,6 +124,30 @@ CONTESTANTS = {
 }
 
 
+LEVELS = {
+    "hook_flask_context": "a hook in Flask's own request context",
+    "hook_off": "a hook through Flask's own dispatching, with compiled schemas",
+}
+"""The hook at the lower levels of the fast path."""
+
+
+def hook_flask_context() -> Flask:
+    return _hook_at("flask-context")
+
+
+def hook_off() -> Flask:
+    return _hook_at("off")
+
+
+def _hook_at(level: str) -> Flask:
+    # Not at the top, so that servers of the other contestants do not load it.
+    from proxyhooks._flask.fast_path.supported import Level
+    from tests.support.fast_path import level_forced
+
+    with level_forced(Level(level)):
+        return hook()
+
+
 def __getattr__(name: str) -> Any:
     """``wsgi_app``, ``hook_app`` and so on, for servers."""
     if name.removesuffix("_app") in CONTESTANTS and name.endswith("_app"):

@@ -13,7 +13,7 @@ import sys
 
 from tests.support.paths import ROOT
 
-from .contestants import CONTESTANTS
+from .contestants import CONTESTANTS, LEVELS
 
 FEW, MANY = 100, 400
 _COLLECTED = re.compile(r"Collected : (\d+)")
@@ -24,15 +24,15 @@ def available() -> bool:
 
 
 def instructions(name: str, few: int = FEW, many: int = MANY) -> float:
-    """Instructions of one call of a contestant."""
+    """Instructions of one call of a contestant or level."""
     counts = []
-    running = [_start(name, calls) for calls in (few, many)]
-    for process in running:
+    processes = [_start(name, calls) for calls in (few, many)]
+    for process in processes:
         output = process.communicate(timeout=300)[1]
-        found = _COLLECTED.search(output)
-        if process.returncode != 0 or found is None:
+        collected = _COLLECTED.search(output)
+        if process.returncode != 0 or collected is None:
             raise RuntimeError(f"valgrind did not count: {output[-2000:]}")
-        counts.append(int(found[1]))
+        counts.append(int(collected[1]))
     return (counts[1] - counts[0]) / (many - few)
 
 
@@ -47,7 +47,7 @@ def _start(name: str, calls: int) -> subprocess.Popen[str]:
 
 
 def measure() -> dict[str, float]:
-    return {name: instructions(name) for name in CONTESTANTS}
+    return {name: instructions(name) for name in (*CONTESTANTS, *LEVELS)}
 
 
 if __name__ == "__main__":

@@ -9,18 +9,25 @@ import pytest
 
 from . import __main__ as commands
 from . import in_process, instructions, scale, served
-from .contestants import CONTESTANTS
+from .contestants import CONTESTANTS, LEVELS
 
-# Instructions of a hook divided by those of a bare Flask view, by version of Python. Lower them when it needs fewer.
-EXPECTED = {(3, 11): 0.311, (3, 12): 0.324, (3, 13): 0.325}
+# Instructions of a hook divided by those of a bare Flask view, by level and version of Python. Lower them when it needs
+# fewer.
+EXPECTED = {
+    "hook": {(3, 11): 0.311, (3, 12): 0.324, (3, 13): 0.325},
+    "hook_flask_context": {(3, 11): 0.642},
+    "hook_off": {(3, 11): 0.947},
+}
 SLIP = 1.1
 
 
 def test_in_process_measures_every_contestant(capsys: pytest.CaptureFixture[str]) -> None:
     values = in_process.measure(rounds=1, calls=2)
-    assert values.keys() == CONTESTANTS.keys()
+    assert values.keys() == CONTESTANTS.keys() | LEVELS.keys()
     commands.table("µs", values, more_is_better=False)
-    assert "**a hook**" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "**a hook**" in printed
+    assert all(text in printed for text in LEVELS.values())
 
 
 @pytest.mark.skipif(not served.available(), reason="wrk is not on PATH, or there is one core only")
@@ -45,9 +52,15 @@ def test_scale_measures(part: Callable[[], object], capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.skipif(not instructions.available(), reason="valgrind is not on PATH")
-def test_a_call_takes_no_more_instructions_than_it_did() -> None:
-    expected = EXPECTED.get(sys.version_info[:2])
+@pytest.mark.parametrize("level", EXPECTED)
+def test_a_call_takes_no_more_instructions_than_it_did(level: str, bare_instructions: float) -> None:
+    expected = EXPECTED[level].get(sys.version_info[:2])
     if expected is None:
-        pytest.skip(f"what Python {sys.version_info[0]}.{sys.version_info[1]} needs was not counted")
-    ratio = instructions.instructions("hook") / instructions.instructions("bare")
+        pytest.skip(f"Python {sys.version_info[0]}.{sys.version_info[1]} has not been counted")
+    ratio = instructions.instructions(level) / bare_instructions
     assert ratio < expected * SLIP, f"{ratio:.3f} of a bare view, where it was {expected}"
+
+
+@pytest.fixture(scope="module")
+def bare_instructions() -> float:
+    return instructions.instructions("bare")

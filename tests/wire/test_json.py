@@ -133,7 +133,8 @@ def both(monkeypatch: pytest.MonkeyPatch, function: Callable[[Any], Any], value:
     monkeypatch.setattr(wire_json, "orjson", None)
     without = outcome(function, value)
     monkeypatch.undo()
-    return [repr(with_it), repr(without)]
+    # Older releases of orjson write 1e+22 as 1e22, which is the same number.
+    return [repr(outcome_of).replace("e+", "e") for outcome_of in (with_it, without)]
 
 
 @pytest.mark.parametrize("piece", PIECES)

@@ -6,76 +6,88 @@ from typing import Any
 
 from marshmallow import Schema, fields, missing
 
-from .plain_schemas import DUMP_HOOKS, EXACT, Convert, Unsupported, check_field, each, is_plain, with_fallback
+from .plain_schemas import (
+    DUMP_HOOKS,
+    PYTHON_TYPES,
+    Convert,
+    Unsupported,
+    check_field,
+    check_marshmallow,
+    each_item,
+    is_plain,
+    with_fallback,
+)
 
 
 def compile_dump(schema: object) -> Convert | None:
-    """What gives the same as ``schema.dump``, if the schema is plain."""
+    """Return a function that does the same as ``schema.dump``, or ``None`` if the schema is not plain."""
     if not isinstance(schema, Schema):
         return None
     try:
-        return with_fallback(_dumper(schema, ()), schema.dump)
-    except Exception:  # not only Unsupported: a nested schema may not be there, which marshmallow says when it needs it
+        check_marshmallow()
+        return with_fallback(_compile_schema(schema, ()), schema.dump)
+    except Exception:  # not only Unsupported: a nested schema may not exist, which marshmallow reports when it needs it
         return None
 
 
-def _dumper(schema: Schema, inside: tuple[type, ...]) -> Convert:
-    """What raises an exception where the schema has to look.
+def _compile_schema(schema: Schema, enclosing: tuple[type, ...]) -> Convert:
+    """Return a function that dumps a dict, and raises an exception for what the schema has to handle itself.
 
     :raises Unsupported: if the schema is not plain.
     """
-    if not is_plain(schema, DUMP_HOOKS) or type(schema) in inside:
+    if not is_plain(schema, DUMP_HOOKS) or type(schema) in enclosing:
         raise Unsupported
-    inside = (*inside, type(schema))
+    enclosing = (*enclosing, type(schema))
     rows = []
     for name, field in schema.dump_fields.items():
         source = name if field.attribute is None else field.attribute
         key = field.data_key if field.data_key is not None else name
-        rows.append((key, source, EXACT.get(type(field)), _writer(field, inside), field.dump_default))
+        python_type = PYTHON_TYPES.get(type(field))
+        rows.append((key, source, python_type, _compile_field(field, enclosing), field.dump_default))
 
     def dump(value: Any) -> Any:
         if type(value) is not dict:
             raise Unsupported
         dumped: dict[str, Any] = {}
-        for key, source, exact, convert, default in rows:
+        for key, source, python_type, convert, default in rows:
             item = value.get(source, missing)
             if item is missing:
-                if hasattr(dict, source):  # marshmallow takes the method where the key is missing
+                if hasattr(dict, source):  # marshmallow dumps the method if the key is missing
                     raise Unsupported
                 if default is missing:
                     continue
                 item = default() if callable(default) else default
-            dumped[key] = item if type(item) is exact else convert(item)
+            dumped[key] = item if type(item) is python_type else convert(item)
         return dumped
 
-    return each(dump) if schema.many else dump
+    return each_item(dump) if schema.many else dump
 
 
-def _writer(field: Any, inside: tuple[type, ...]) -> Convert:
-    """What a value that is not of the exact type becomes.
+def _compile_field(field: Any, enclosing: tuple[type, ...]) -> Convert:
+    """Return a function for values that do not have the field's Python type.
 
     :raises Unsupported: if the field is not plain.
     """
     check_field(field)
     kind = type(field)
-    if kind in EXACT and not getattr(field, "as_string", False):
-        return _none
+    if kind in PYTHON_TYPES and not getattr(field, "as_string", False):
+        return _only_none
     if kind is fields.Raw:
         return lambda value: value
     if kind is fields.List:
-        exact, write = EXACT.get(type(field.inner)), _writer(field.inner, inside)
-        return _or_none(each(lambda value: value if type(value) is exact else write(value)))
+        python_type, convert = PYTHON_TYPES.get(type(field.inner)), _compile_field(field.inner, enclosing)
+        return _none_or(each_item(lambda value: value if type(value) is python_type else convert(value)))
     if kind is fields.Nested:
         if field.many and not field.schema.many:
             raise Unsupported
-        return _or_none(_dumper(field.schema, inside))
+        return _none_or(_compile_schema(field.schema, enclosing))
     raise Unsupported
 
 
-def _none(value: Any) -> None:
+def _only_none(value: Any) -> None:
     if value is not None:
         raise Unsupported
 
 
-def _or_none(convert: Convert) -> Convert:
+def _none_or(convert: Convert) -> Convert:
     return lambda value: None if value is None else convert(value)

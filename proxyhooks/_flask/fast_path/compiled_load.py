@@ -9,51 +9,55 @@ from typing import Any, Final
 from marshmallow import EXCLUDE, RAISE, Schema, fields, missing
 
 from .plain_schemas import (
-    BY_THEMSELVES,
-    EXACT,
     LOAD_HOOKS,
+    OWN_DESERIALIZE,
+    PYTHON_TYPES,
     Convert,
     Unsupported,
     check_field,
-    each,
+    check_marshmallow,
+    each_item,
     is_plain,
     with_fallback,
 )
 
-# Not floats: there are some that marshmallow refuses.
-_AS_THEY_ARE: Final = {kind: exact for kind, exact in EXACT.items() if kind is not fields.Float}
+# Without floats, as marshmallow refuses some of them.
+_LOADED_AS_THEY_ARE: Final = {kind: python for kind, python in PYTHON_TYPES.items() if kind is not fields.Float}
 
 
 def compile_load(schema: object) -> Convert | None:
-    """What gives the same as ``schema.load``, if the schema is plain."""
+    """Return a function that does the same as ``schema.load``, or ``None`` if the schema is not plain."""
     if not isinstance(schema, Schema):
         return None
     try:
-        return with_fallback(_loader(schema, schema.unknown, ()), schema.load)
-    except Exception:  # not only Unsupported: a nested schema may not be there, which marshmallow says when it needs it
+        check_marshmallow()
+        return with_fallback(_compile_schema(schema, schema.unknown, ()), schema.load)
+    except Exception:  # not only Unsupported: a nested schema may not exist, which marshmallow reports when it needs it
         return None
 
 
-def _loader(schema: Schema, unknown: str, inside: tuple[type, ...]) -> Convert:
-    """A function that raises an exception where the schema has to look, written for the schema.
+def _compile_schema(schema: Schema, unknown: str, enclosing: tuple[type, ...]) -> Convert:
+    """Write and compile a function that loads a dict, and raises an exception for what the schema has to handle itself.
 
+    :param unknown: marshmallow's option for unknown keys.
+    :param enclosing: the classes of the schemas around this one.
     :raises Unsupported: if the schema is not plain.
     """
-    if not is_plain(schema, LOAD_HOOKS) or type(schema) in inside or unknown not in (RAISE, EXCLUDE):
+    if not is_plain(schema, LOAD_HOOKS) or type(schema) in enclosing or unknown not in (RAISE, EXCLUDE):
         raise Unsupported
-    inside = (*inside, type(schema))
+    enclosing = (*enclosing, type(schema))
     rows = list(schema.load_fields.items())
     keys = [name if field.data_key is None else field.data_key for name, field in rows]
-    if len(set(keys)) < len(keys):  # two may share one if only one of them is dumped
+    if len(set(keys)) < len(keys):  # fields may share a key if only one of them is dumped
         raise Unsupported
     scope: dict[str, Any] = {"Unsupported": Unsupported}
     lines = ["def load(data):", " if type(data) is not dict: raise Unsupported", " loaded = {}"]
     lines.append(f" seen = {sum(field.required for _, field in rows)}")
     for n, (name, field) in enumerate(rows):
         scope |= {f"key{n}": keys[n], f"name{n}": field.attribute or name, f"default{n}": field.load_default}
-        read = [f"item = data[key{n}]"]  # where it is required and missing that is a KeyError
-        value = _lines_of_value(n, field, inside, scope)
-        read += ["if item is not None:", *(f" {line}" for line in value)] if field.allow_none else value
+        read = [f"item = data[key{n}]"]  # a KeyError if a required key is missing
+        convert = _lines_that_convert(n, field, enclosing, scope)
+        read += ["if item is not None:", *(f" {line}" for line in convert)] if field.allow_none else convert
         read.append(f"loaded[name{n}] = item")
         if field.required:
             lines += (f" {line}" for line in read)
@@ -64,107 +68,106 @@ def _loader(schema: Schema, unknown: str, inside: tuple[type, ...]) -> Convert:
     if unknown == RAISE:
         lines.append(" if seen != len(data): raise Unsupported")
     lines.append(" return loaded")
-    exec("\n".join(lines), scope)  # noqa: S102  # what is the user's stands in the scope, not in the text
+    exec("\n".join(lines), scope)  # noqa: S102  # names and values of the application are in the scope, not in the text
     load: Convert = scope["load"]
-    return each(load) if schema.many else load
+    return each_item(load) if schema.many else load
 
 
-def _lines_of_value(n: int, field: Any, inside: tuple[type, ...], scope: dict[str, Any]) -> list[str]:
-    """What is done with an item that is there and not null."""
-    scope[f"convert{n}"] = _converter(field, inside)
-    exact = _AS_THEY_ARE.get(type(field))
-    lines = [(f"if type(item) is not {exact.__name__}: " if exact else "") + f"item = convert{n}(item)"]
-    for which, check in enumerate(_checks(field)):
-        scope[f"check{n}_{which}"] = check
-        lines.append(f"check{n}_{which}(item)")
+def _lines_that_convert(n: int, field: Any, enclosing: tuple[type, ...], scope: dict[str, Any]) -> list[str]:
+    """Write the lines that convert and validate the item of field number *n*, and extend their scope."""
+    scope[f"convert{n}"] = _compile_field(field, enclosing)
+    python_type = _LOADED_AS_THEY_ARE.get(type(field))
+    condition = f"if type(item) is not {python_type.__name__}: " if python_type else ""
+    lines = [f"{condition}item = convert{n}(item)"]
+    for number, validate in enumerate(_validators(field)):
+        scope[f"validate{n}_{number}"] = validate
+        lines.append(f"validate{n}_{number}(item)")
     return lines
 
 
-def _checks(field: Any) -> list[Callable[[Any], Any]]:
-    return [] if type(field) in BY_THEMSELVES else list(field.validators)
+def _validators(field: Any) -> list[Callable[[Any], Any]]:
+    return [] if type(field) in OWN_DESERIALIZE else list(field.validators)
 
 
-def _converter(field: Any, inside: tuple[type, ...]) -> Convert:
-    """What a value that is not of the exact type becomes.
+def _compile_field(field: Any, enclosing: tuple[type, ...]) -> Convert:
+    """Return a function for values that do not have the field's Python type.
 
     :raises Unsupported: if the field is not plain.
     """
     check_field(field)
     kind = type(field)
-    if kind is fields.Enum and not isinstance(field.by_value, bool):  # a field
+    if kind is fields.Enum and not isinstance(field.by_value, bool):  # it may be a field
         raise Unsupported
     if kind is fields.Boolean and (
         field.truthy is not fields.Boolean.truthy or field.falsy is not fields.Boolean.falsy
     ):
         raise Unsupported
     if kind is fields.Float:
-        return _float
-    if kind in _AS_THEY_ARE:
-        return _refuse
+        return _load_float
+    if kind in _LOADED_AS_THEY_ARE:
+        return _raise_unsupported
     if kind is fields.Raw:
-        return _as_it_is
+        return _not_none
     if kind is fields.List:
-        convert = _item(field.inner, inside)
-        exact = _AS_THEY_ARE.get(type(field.inner))
-        return _copy_of(exact) if exact and not field.inner.validators and not field.inner.allow_none else each(convert)
+        return _compile_list(field.inner, enclosing)
     if kind is fields.Dict and field.key_field is None and field.value_field is None:
-        return _dict
+        return _load_dict
     if kind is fields.Nested:
-        return _loader(field.schema, field.unknown or field.schema.unknown, inside)
-    if kind in BY_THEMSELVES:
+        return _compile_schema(field.schema, field.unknown or field.schema.unknown, enclosing)
+    if kind in OWN_DESERIALIZE:
         deserialize: Convert = field.deserialize
         return deserialize
     raise Unsupported
 
 
-def _item(field: Any, inside: tuple[type, ...]) -> Convert:
-    """What an item of a list becomes."""
-    exact, convert = _AS_THEY_ARE.get(type(field)), _converter(field, inside)
-    checks, nullable = _checks(field), field.allow_none
+def _compile_list(inner: Any, enclosing: tuple[type, ...]) -> Convert:
+    """Return a function for lists whose items have this field."""
+    python_type, convert = _LOADED_AS_THEY_ARE.get(type(inner)), _compile_field(inner, enclosing)
+    validators, allow_none = _validators(inner), inner.allow_none
+    if python_type and not validators and not allow_none:
+        return _list_of(python_type)
 
-    def item(value: Any) -> Any:
-        if value is None and nullable:
+    def load_item(value: Any) -> Any:
+        if value is None and allow_none:
             return None
-        if type(value) is not exact:
+        if type(value) is not python_type:
             value = convert(value)
-        for check in checks:
-            check(value)
+        for validate in validators:
+            validate(value)
         return value
 
-    return item
+    return each_item(load_item)
 
 
-def _refuse(_: Any) -> Any:
+def _list_of(python_type: type) -> Convert:
+    def load_list(value: Any) -> list[Any]:
+        if type(value) is not list:
+            raise Unsupported
+        for item in value:
+            if type(item) is not python_type:
+                raise Unsupported
+        return value.copy()
+
+    return load_list
+
+
+def _raise_unsupported(_: Any) -> Any:
     raise Unsupported
 
 
-def _as_it_is(value: Any) -> Any:
+def _not_none(value: Any) -> Any:
     if value is None:
         raise Unsupported
     return value
 
 
-def _float(value: Any) -> float:
+def _load_float(value: Any) -> float:
     if not (type(value) is float and math.isfinite(value)) and type(value) is not int:
         raise Unsupported
     return float(value)
 
 
-def _dict(value: Any) -> dict[Any, Any]:
+def _load_dict(value: Any) -> dict[Any, Any]:
     if type(value) is not dict:
         raise Unsupported
     return value.copy()
-
-
-def _copy_of(exact: type) -> Convert:
-    """A list whose items are what they should be."""
-
-    def items(value: Any) -> list[Any]:
-        if type(value) is not list:
-            raise Unsupported
-        for item in value:
-            if type(item) is not exact:
-                raise Unsupported
-        return value.copy()
-
-    return items

@@ -1,4 +1,4 @@
-"""Flask's context of a request that is matched already, whose parts are made when somebody asks for them."""
+"""Flask's contexts for a request whose URL rule is known, with attributes that are created on first access."""
 
 from __future__ import annotations
 
@@ -13,65 +13,77 @@ from flask import (
     appcontext_tearing_down,
     request_tearing_down,
 )
-from flask.ctx import AppContext, RequestContext, _AppCtxGlobals
+from flask.ctx import AppContext, RequestContext, _sentinel
 from flask.globals import _cv_app, _cv_request
-from flask.sessions import SecureCookieSessionInterface, SessionMixin
+from flask.sessions import SessionMixin
 from flask.typing import AfterRequestCallable
 from werkzeug.routing import MapAdapter, Rule
 
+from .flask_context import SESSION, starts_without_session
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+    from flask.ctx import _AppCtxGlobals
 
 
-class _Lazy:
-    def __init__(self, make: Callable[[Any], Any]) -> None:
-        self._make = make
-        self._name = make.__name__
+class _OnFirstAccess:
+    def __init__(self, create: Callable[[Any], Any], name: str) -> None:
+        self._create = create
+        self._name = name
 
     def __get__(self, instance: Any, owner: type) -> Any:
-        return vars(instance).setdefault(self._name, self._make(instance))
+        return vars(instance).setdefault(self._name, self._create(instance))
 
 
-def lazy(make: Callable[[Any], Any]) -> Any:  # for type checkers what the base class has
-    """An attribute that is made when somebody asks for it, and is the same for all who do.
+def on_first_access(create: Callable[[Any], Any]) -> Any:  # Any: for type checkers the base class declares it
+    """An attribute that is created on first access; every thread gets the same object.
 
-    ``functools.cached_property`` has all threads wait for each other in Python 3.11, whatever takes them so long; from
-    3.12 on two that ask at once may get two.
+    ``functools.cached_property`` makes threads wait for each other in Python 3.11; from 3.12 on, two threads that
+    ask at the same time can get two objects.
     """
-    return _Lazy(make)
+    return _OnFirstAccess(create, create.__name__)
 
 
 class _LazyAppContext(AppContext):
+    """An AppContext that creates its attributes on first access, and is pushed from the start."""
+
     def __init__(self, app: Flask) -> None:
         self.app = app
         self._cv_tokens = [_cv_app.set(self)]
 
-    @lazy
+    @on_first_access
     def g(self) -> _AppCtxGlobals:
         return self.app.app_ctx_globals_class()
 
-    @lazy
+    @on_first_access
     def url_adapter(self) -> MapAdapter | None:
         return self.app.create_url_adapter(None)
 
 
-class LazyRequestContext(RequestContext):
-    """As Flask's own, of which everything is there; where nobody looks, nothing is made.
+def _open_session(context: RequestContext) -> SessionMixin:
+    interface = context.app.session_interface
+    session = interface.open_session(context.app, context.request)
+    return interface.make_null_session(context.app) if session is None else session
 
-    :meth:`begin` and :meth:`end` stand in for the first ``push`` and its ``pop``. Whatever is not the usual case goes
-    to Flask's methods, which find all that they need.
+
+class LazyRequestContext(RequestContext):
+    """A RequestContext that creates its attributes on first access.
+
+    The first ``push`` and its ``pop`` leave out what has no effect for the application. Flask's own methods do
+    everything else, on attributes that they find as they expect them.
     """
 
     flashes = None
+    _was_pushed = False
 
     def __init__(self, app: Flask, environ: WSGIEnvironment, rule: Rule) -> None:
-        # Not Flask's own __init__, whose work is done below, when it is needed.
+        # Not super().__init__(), which creates what is created on first access here.
         self.app = app
         self.environ = environ
         self.rule = rule
         self._cv_tokens = []
 
-    @lazy
+    @on_first_access
     def request(self) -> Request:
         request = Request(self.environ)
         request.json_module = self.app.json
@@ -80,72 +92,52 @@ class LazyRequestContext(RequestContext):
         request.url_rule, request.view_args = self.rule, {}
         return request
 
-    @lazy
+    @on_first_access
     def url_adapter(self) -> MapAdapter | None:
         return self.app.create_url_adapter(self.request)
 
-    @lazy
-    def _session(self) -> SessionMixin:
-        return self._open_session()
-
-    def _open_session(self) -> SessionMixin:
-        interface = self.app.session_interface
-        session = interface.open_session(self.app, self.request)
-        return interface.make_null_session(self.app) if session is None else session
-
-    @lazy
+    @on_first_access
     def _after_request_functions(self) -> list[AfterRequestCallable[Any]]:
         return []
 
-    @property
-    def concerns_the_response(self) -> bool:
-        """Whether something has happened for whose sake the response has to be Flask's."""
-        made = vars(self)
-        return "_session" in made or "_after_request_functions" in made
-
-    @property
-    def is_rematched(self) -> bool:
-        """Whether something that has run wants the request to lead somewhere else than it does."""
-        return self.request.routing_exception is not None or self.request.url_rule is not self.rule
-
     def copy(self) -> RequestContext:
-        return RequestContext(self.app, self.environ, self.request, self._session)
+        return RequestContext(self.app, self.environ, self.request, getattr(self, SESSION))
 
     def match_request(self) -> None:
         self.request.url_rule, self.request.view_args = self.rule, {}
 
     def _unmatch(self) -> None:
-        # As it is in Flask when a session is opened: who does that may look, and it may fail.
-        self._session = None
+        # Flask opens the session of a request that is not matched yet; open_session may look at the request, or fail.
+        setattr(self, SESSION, None)
         self.request.url_rule = self.request.view_args = None
 
-    def begin(self) -> None:
+    def push(self) -> None:
+        if self._was_pushed:
+            super().push()
+            return
+        self._was_pushed = True
         if _cv_app.get(None) is not None or appcontext_pushed.receivers:
             self._unmatch()
-            self.push()
+            super().push()
             return
         app_ctx = _LazyAppContext(self.app)
         self._cv_tokens.append((_cv_request.set(self), app_ctx))
-        interface = self.app.session_interface
-        if (
-            "HTTP_COOKIE" in self.environ
-            or type(interface) is not SecureCookieSessionInterface
-            or interface.__dict__  # something of it was replaced
-        ):
+        if not starts_without_session(self.app, self.environ):
             self._unmatch()
-            self._session = self._open_session()
+            setattr(self, SESSION, _open_session(self))
             self.match_request()
 
-    def end(self, exc: BaseException | None) -> None:
+    def pop(self, exc: BaseException | None = _sentinel) -> None:  # type: ignore[assignment]  # as in Flask
         app = self.app
         if (
-            None in app.teardown_request_funcs
+            exc is _sentinel
+            or None in app.teardown_request_funcs
             or request_tearing_down.receivers
             or "request" in vars(self)
             or len(self._cv_tokens) != 1
             or _cv_request.get(None) is not self
         ):
-            self.pop(exc)
+            super().pop(exc)
             return
         token, app_ctx = self._cv_tokens.pop()
         _cv_request.reset(token)
@@ -161,3 +153,7 @@ class LazyRequestContext(RequestContext):
             app_ctx.pop(exc)
             return
         _cv_app.reset(app_ctx._cv_tokens.pop())
+
+
+# The attribute with the session has another name from Flask 3.1.3 on.
+setattr(LazyRequestContext, SESSION, _OnFirstAccess(_open_session, SESSION))

@@ -1,8 +1,8 @@
-"""Which marshmallow schemas are plain: nothing in them is anybody else's than marshmallow's.
+"""Which marshmallow schemas can be compiled: those that consist of marshmallow's own parts.
 
-Hooks, and fields and validators of users' own, may do anything. What is plain is known here in full, so that a function
-can do what the schema would do with a value that is fine and as usual. Whatever else it meets, a wrong value above all,
-goes to the schema itself, which decides and has the words for it.
+A compiled schema handles values that are valid as they are. For every other value, an invalid one above all, it raises
+an exception, and the schema itself decides and writes the error messages. Schemas with hooks, and with fields or
+validators that marshmallow does not define, are not compiled.
 """
 
 from __future__ import annotations
@@ -14,47 +14,48 @@ from typing import Any, Final
 from marshmallow import Schema, fields, validate
 from marshmallow.schema import SchemaMeta
 
+from .source_digests import SCHEMAS, unknown_functions
+
 Convert = Callable[[Any], Any]
 
 
 class Unsupported(Exception):
-    """The schema has to look at it."""
+    """A compiled schema cannot handle this schema, field or value."""
 
 
-def with_fallback(quick: Convert, decide: Convert) -> Convert:
-    """The first, and where that raises anything the other one."""
+def with_fallback(quick: Convert, fallback: Convert) -> Convert:
+    """Try *quick*; on any exception call *fallback*."""
 
     def convert(value: Any) -> Any:
         try:
             return quick(value)
-        except Exception:  # noqa: S110  # whatever it is, the other one says it
+        except Exception:  # noqa: S110  # fallback raises what there is to raise
             pass
-        return decide(value)
+        return fallback(value)
 
     return convert
 
 
-def each(convert: Convert) -> Convert:
-    """Of a list."""
+def each_item(convert: Convert) -> Convert:
+    """Apply *convert* to each item of a list."""
 
-    def items(value: Any) -> list[Any]:
+    def convert_items(value: Any) -> list[Any]:
         if type(value) is not list:
             raise Unsupported
         return [convert(item) for item in value]
 
-    return items
+    return convert_items
 
 
 LOAD_HOOKS: Final = ("pre_load", "post_load", "validates", "validates_schema")
 DUMP_HOOKS: Final = ("pre_dump", "post_dump")
+# Members of Schema that decide what load and dump do. A subclass that replaces one of them is not plain.
 _MEMBERS: Final = {
     name
     for name, value in vars(Schema).items()
     if (isinstance(value, (types.FunctionType, property, staticmethod)) or name in ("dict_class", "set_class"))
     and name not in ("__init__", "__repr__", "on_bind_field", "handle_error")
 }
-# What fields and schemas do their work with, and a tool may have replaced.
-_WORK: Final = ("_serialize", "_deserialize")
 _VALIDATORS: Final = frozenset(
     {
         validate.ContainsNoneOf,
@@ -69,14 +70,14 @@ _VALIDATORS: Final = frozenset(
         validate.URL,
     }
 )
-EXACT: Final[dict[type, type]] = {
+PYTHON_TYPES: Final[dict[type, type]] = {
     fields.String: str,
     fields.Integer: int,
     fields.Float: float,
     fields.Boolean: bool,
 }
-# Fields that do their own work, as that is more than a look at the value; it depends on nothing but the value.
-BY_THEMSELVES: Final = frozenset(
+"""By field class: values of exactly this type stay as they are."""
+OWN_DESERIALIZE: Final = frozenset(
     {
         fields.AwareDateTime,
         fields.Date,
@@ -91,7 +92,8 @@ BY_THEMSELVES: Final = frozenset(
         fields.UUID,
     }
 )
-# What instances of these fields keep. More than that is a part of marshmallow that is not known here.
+"""Field classes whose own ``deserialize`` is called. Its result depends on the value alone."""
+# Attributes of a field that are known here. Another one may be a feature of a later release of marshmallow.
 _ATTRIBUTES: Final = frozenset(
     (
         "allow_nan", "allow_none", "as_string", "attribute", "data_key", "dump_default", "dump_only", "error_messages",
@@ -100,19 +102,12 @@ _ATTRIBUTES: Final = frozenset(
         "validators", "value_field", "_schema", "_validate_all",
     )
 )  # fmt: skip
-
-
-# Functions of users' own run once, and those that only make something empty can run as often as one likes.
-_EMPTY: Final = (list, dict, set, tuple, str, int, float, bool)
-
-
-def is_function_of(found: object, module: str) -> bool:
-    """Whether it is a function of that module; one that a tool has wrapped has the globals of the tool's."""
-    return type(found) is types.FunctionType and found.__globals__.get("__name__") == module
+# Defaults that may be called once more by the fallback. A function of the application must run once for each payload.
+_REPEATABLE_DEFAULTS: Final = (list, dict, set, tuple, str, int, float, bool)
 
 
 def is_plain(schema: Schema, hooks: tuple[str, ...]) -> bool:
-    """Whether nothing but the fields could make it another than marshmallow's own."""
+    """Whether the schema is marshmallow's own but for its fields, and has none of these hooks."""
     cls = type(schema)
     return (
         type(cls) is SchemaMeta
@@ -120,23 +115,34 @@ def is_plain(schema: Schema, hooks: tuple[str, ...]) -> bool:
         and all(getattr(cls, name) is getattr(Schema, name) for name in _MEMBERS)
         and not vars(schema).keys() & _MEMBERS
         and not schema.partial
-        and not any("." in name for name in schema.fields)  # which is a path
-        and all(is_function_of(getattr(Schema, name), "marshmallow.schema") for name in ("load", "dump", *_WORK))
+        and not any("." in name for name in schema.fields)  # marshmallow takes a dotted name for a path
     )
 
 
-def check_field(field: Any) -> None:
-    """Check what all fields have; of which class it is, is for the caller to see.
+def check_marshmallow() -> None:
+    """Check that the installed marshmallow is a known one.
 
-    :raises Unsupported: if there is something of users' own in it.
+    :raises Unsupported: if it is not, or if a tool has changed it.
+    """
+    if unknown := unknown_functions(SCHEMAS):
+        raise Unsupported(", ".join(unknown))
+
+
+def check_field(field: Any) -> None:
+    """Check what all fields have in common; the caller checks the class of the field.
+
+    :raises Unsupported: if a part of the field is not marshmallow's own.
     """
     if (
-        not (type(field) in BY_THEMSELVES or vars(field).keys() <= _ATTRIBUTES)
-        or getattr(field, "pre_load", None)  # younger than marshmallow 4.0
+        not (type(field) in OWN_DESERIALIZE or vars(field).keys() <= _ATTRIBUTES)
+        or getattr(field, "pre_load", None)  # marshmallow has them from 4.3 on
         or getattr(field, "post_load", None)
         or any(type(validator) not in _VALIDATORS for validator in field.validators)
         or "." in (field.attribute or "")
-        or any(callable(default) and default not in _EMPTY for default in (field.load_default, field.dump_default))
-        or not all(is_function_of(getattr(type(field), name), "marshmallow.fields") for name in (*_WORK, "_validate"))
+        or any(callable(default) and default not in _REPEATABLE_DEFAULTS for default in _defaults(field))
     ):
         raise Unsupported
+
+
+def _defaults(field: Any) -> tuple[Any, Any]:
+    return field.load_default, field.dump_default

@@ -1,8 +1,8 @@
-"""The way of a call through Flask.
+"""A WSGI application that brings a call to its hook in place of ``Flask.wsgi_app``.
 
-The guard has read the message before Flask starts, and calls of one event and host are all matched alike. So what
-Flask finds out anew for every request is found out once, by the first one, which goes Flask's own way. What runs around
-a hook runs as Flask runs it, and is passed by where there is nothing: no function, no receiver, no session.
+The middleware has read the message before Flask starts, and Flask matches all calls of one event and host to the same
+rule. The first of them goes through Flask; the others reuse its rule. What an application has around its hooks runs as
+Flask runs it: functions, receivers of signals, error handlers, sessions. Where there is nothing, nothing runs.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from flask import Flask, Request, Response, request_finished, request_started
+from flask.ctx import RequestContext
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
@@ -19,42 +20,54 @@ from ..guarded_response import flask_response
 from ..hook_call import run_hook
 from ..middleware import Middleware
 from ..request_state import request_state
-from .lazy_context import LazyRequestContext
+from .flask_context import needs_response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+# The path and the scheme are the application's, but anybody who knows the secret can name any number of hosts.
 _MAX_RULES: Final = 1000
 
-_Matched: TypeAlias = tuple[str, str | None, str]
-"""What decides how a request is matched: path, host, scheme."""
+_RoutingKey: TypeAlias = tuple[str, str | None, str]
+"""Path, host and scheme, which decide the rule."""
 
 
 class FastPath:
-    """A WSGI application in the place of ``Flask.wsgi_app``, for calls that the guard has let in."""
+    """A WSGI application in place of ``Flask.wsgi_app``, for calls that passed the middleware's checks.
 
-    def __init__(self, app: Flask, view: Callable[..., Any], middleware: Middleware) -> None:
+    :param view: the view of every hook.
+    :param context: creates the context of a request with this rule.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        view: Callable[..., Any],
+        middleware: Middleware,
+        context: Callable[[Flask, WSGIEnvironment, Rule], RequestContext],
+    ) -> None:
         self._app = app
         self._view = view
         self._flasks = middleware.wsgi_app
         self._endpoints = middleware.endpoints
-        self._rules: dict[_Matched, Rule | None] = {}
-        """``None``: no rule of a hook."""
+        self._context = context
+        self._rules: dict[_RoutingKey, Rule | None] = {}
+        """``None``: Flask has no rule, and its own way tells why."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        matched = (environ["PATH_INFO"], environ.get("HTTP_HOST"), environ["wsgi.url_scheme"])
-        rule = self._rules.get(matched)
-        if rule is None or not self._is_usual(environ, rule):
-            if rule is None and matched not in self._rules:
-                self._learn(matched, environ)
+        key = (environ["PATH_INFO"], environ.get("HTTP_HOST"), environ["wsgi.url_scheme"])
+        rule = self._rules.get(key)
+        if rule is None or not self._can_reuse(rule, environ):
+            if rule is None and key not in self._rules:
+                self._find_rule(key, environ)
             return self._flasks(environ, start_response)
-        app, ctx = self._app, LazyRequestContext(self._app, environ, rule)
+        app, ctx = self._app, self._context(self._app, environ, rule)
         raised: BaseException | None = None
-        # From here on as Flask.wsgi_app, step by step.
+        # From here on the steps of Flask.wsgi_app.
         try:
             try:
-                ctx.begin()
-                response = self._dispatch(ctx)
+                ctx.push()
+                response = self._dispatch(ctx, environ, rule)
             except Exception as error:
                 raised = error
                 response = app.handle_exception(error)
@@ -67,10 +80,10 @@ class FastPath:
                 return ()
             return response(environ, start_response)
         finally:
-            ctx.end(None if raised is not None and app.should_ignore_error(raised) else raised)
+            ctx.pop(None if raised is not None and app.should_ignore_error(raised) else raised)
 
-    def _dispatch(self, ctx: LazyRequestContext) -> Response | None:
-        """As ``Flask.full_dispatch_request``, but ``None`` where nobody would see the response."""
+    def _dispatch(self, ctx: RequestContext, environ: WSGIEnvironment, rule: Rule) -> Response | None:
+        """The steps of ``Flask.full_dispatch_request``; ``None`` if nothing of the application sees the response."""
         app = self._app
         try:
             if request_started.receivers:
@@ -78,17 +91,18 @@ class FastPath:
             returned: Any = None
             if None in app.before_request_funcs or None in app.url_value_preprocessors:
                 returned = app.preprocess_request()
-            if returned is None and "request" in vars(ctx) and ctx.is_rematched:
+            # A lazily created context without a request was not changed by anybody.
+            if returned is None and "request" in vars(ctx) and _leads_elsewhere(ctx.request, rule):
                 returned = app.dispatch_request()
             if returned is None:
-                state = request_state(ctx.environ)
+                state = request_state(environ)
                 assert state is not None  # the middleware made it
                 reply = run_hook(state, self._endpoints[state.path].dispatcher())
                 if reply.status == 200 and not (
                     None in app.after_request_funcs
                     or request_finished.receivers
-                    or app.response_class is not Response  # another one may say more than this reply
-                    or ctx.concerns_the_response
+                    or app.response_class is not Response  # its own __init__ may add headers
+                    or needs_response(ctx)
                 ):
                     return None
                 returned = flask_response(app, reply)
@@ -96,23 +110,28 @@ class FastPath:
             returned = app.handle_user_exception(error)
         return app.finalize_request(returned)
 
-    def _is_usual(self, environ: WSGIEnvironment, rule: Rule) -> bool:
-        """Whether Flask would do with this request what it did with the first of its kind."""
+    def _can_reuse(self, rule: Rule, environ: WSGIEnvironment) -> bool:
+        """Whether Flask would do with this request what it did with the first one of its key."""
         return (
-            "HTTP_UPGRADE" not in environ  # such as to WebSocket, for which other rules match
+            "HTTP_UPGRADE" not in environ  # a WebSocket request matches other rules
             and "werkzeug.debug.preserve_context" not in environ
             and self._app.view_functions.get(rule.endpoint) is self._view
         )
 
-    def _learn(self, matched: _Matched, environ: WSGIEnvironment) -> None:
-        """Find out where Flask's way leads."""
-        if matched[1] is None or "HTTP_UPGRADE" in environ or len(self._rules) >= _MAX_RULES:
-            return  # whoever knows the secret can name as many hosts as he likes
+    def _find_rule(self, key: _RoutingKey, environ: WSGIEnvironment) -> None:
+        """Remember the rule that Flask matches, if there is one."""
+        if key[1] is None or "HTTP_UPGRADE" in environ or len(self._rules) >= _MAX_RULES:
+            return
         try:
             adapter = self._app.create_url_adapter(Request(dict(environ)))
             rule = None if adapter is None else adapter.match(return_rule=True)[0]
-        except HTTPException:  # such as for a host that is none, or not trusted
+        except HTTPException:  # for example if the host is invalid or not trusted
             rule = None
-        self._rules[matched] = rule
+        self._rules[key] = rule
         if rule is not None and (view := self._app.view_functions.get(rule.endpoint)) is not self._view:
-            logger.warning("%s goes the whole way through Flask: the view of %r is %r", matched[0], rule.endpoint, view)
+            logger.warning("%s goes the whole way through Flask: the view of %r is %r", key[0], rule.endpoint, view)
+
+
+def _leads_elsewhere(request: Request, rule: Rule) -> bool:
+    """Whether the application made the request fail, or gave it another rule."""
+    return request.routing_exception is not None or request.url_rule is not rule

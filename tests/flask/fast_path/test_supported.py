@@ -1,45 +1,55 @@
-"""When hooks take the short way, when they do not and the log says why, and what stays without it."""
+"""When hooks take the fast path, at which level, and what the log has if they do not."""
 
 from __future__ import annotations
 
+import compileall
 import contextvars
 import functools
 import importlib.metadata
+import logging
+import os
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest import mock
 
 import flask
 import pytest
 from flask import Flask, request
+from marshmallow import Schema, fields
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import proxyhooks
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult, SetupError
-from proxyhooks._flask.fast_path.lazy_context import LazyRequestContext
+from proxyhooks._flask.fast_path.source_digests import SCHEMAS
+from proxyhooks._flask.fast_path.supported import Level, supported_level
 from proxyhooks._flask.fast_path.wsgi import FastPath
+from tests.support.fast_path import level_forced, level_taken
 
 HEADERS = {"X-Proxyhooks-Secret": "s3cret"}
 REQUESTS = 3
 
 
-def context() -> object:
-    return flask.globals.request_ctx._get_current_object()  # type: ignore[attr-defined]  # a proxy
+@pytest.fixture(params=[Level.FULL, Level.FLASK_CONTEXT])
+def level(request: pytest.FixtureRequest) -> Iterator[Level]:
+    """Each level that is a fast path."""
+    with level_forced(request.param):
+        yield request.param
 
 
-def ways(app: Flask) -> list[bool]:
-    """Of a few requests, whether each took the short way."""
+def levels_taken(app: Flask) -> list[Level]:
+    """The levels that a few requests took."""
     hooks = ProxyHooks(app, secrets=["s3cret"])
     taken = []
 
     @hooks.rpc
     def call(req: RPCRequest) -> RPCResult:
-        taken.append(isinstance(context(), LazyRequestContext))
+        taken.append(level_taken())
         return RPCResult(data=[request.endpoint, request.blueprint, str(request.url_rule), request.view_args])
 
     for _ in range(REQUESTS):
@@ -48,18 +58,94 @@ def ways(app: Flask) -> list[bool]:
     return taken
 
 
-def test_the_first_request_goes_flasks_own_way_and_the_others_the_short_one() -> None:
-    assert ways(Flask("app")) == [False, True, True]
+def first_off_then(level: Level) -> list[Level]:
+    return [Level.OFF, level, level]
+
+
+ALL_OFF = [Level.OFF] * REQUESTS
+
+
+def test_the_installed_flask_is_fully_supported() -> None:
+    assert supported_level() == (Level.FULL, [])
+    assert levels_taken(Flask("app")) == first_off_then(Level.FULL)
+
+
+def test_the_first_request_goes_through_flask_and_the_others_take_the_fast_path(level: Level) -> None:
+    assert levels_taken(Flask("app")) == first_off_then(level)
+
+
+@pytest.mark.parametrize(
+    ("level", "function"),
+    [(Level.FLASK_CONTEXT, "flask.ctx:RequestContext.push"), (Level.OFF, "flask.app:Flask.finalize_request")],
+)
+def test_an_unknown_source_of_flask_costs_a_level_and_a_debug_line(
+    level: Level, function: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "proxyhooks")
+    with level_forced(level):
+        assert levels_taken(Flask("app")) == first_off_then(level)
+    (record,) = caplog.records
+    assert record.levelno == logging.DEBUG
+    source = f"the source of flask {importlib.metadata.version('flask')} is not known: {function}"
+    assert record.getMessage() == f"the level of the fast path is {level}, as {source}"
+
+
+def test_an_unknown_source_of_marshmallow_costs_compiled_schemas_and_a_debug_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "proxyhooks")
+    function, known = "marshmallow.schema:Schema._do_load", cast(dict[str, Any], SCHEMAS)
+    with mock.patch.dict(known, {function: {}}):
+        assert levels_taken(Flask("app")) == first_off_then(Level.FULL)
+    (record,) = caplog.records
+    assert record.levelno == logging.DEBUG
+    source = f"the source of marshmallow {importlib.metadata.version('marshmallow')} is not known: {function}"
+    assert record.getMessage() == f"schemas are not compiled, as {source}"
+
+
+def test_compiled_schemas_do_not_depend_on_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Payload(Schema):
+        text = fields.String(required=True)
+
+    with level_forced(Level.OFF):
+        app = Flask("app")
+        hooks = ProxyHooks(app, secrets=["s3cret"])
+    hooks.rpc(data_schema=Payload)(lambda req: RPCResult(data=[req.data, level_taken()]))
+    client, message = app.test_client(), {"data": {"text": "a"}}
+    client.post("/centrifugo/rpc", json=message, headers=HEADERS)
+    monkeypatch.setattr(Schema, "_do_load", None)
+    reply = client.post("/centrifugo/rpc", json=message, headers=HEADERS)
+    assert reply.json == {"result": {"data": [{"text": "a"}, "off"]}}
+
+
+def test_without_source_files_hooks_go_through_flask(tmp_path: Path) -> None:
+    package = shutil.copytree(Path(flask.__file__).parent, tmp_path / "flask")
+    compileall.compile_dir(package, quiet=2, legacy=True)
+    for source in package.rglob("*.py"):
+        source.unlink()
+    code = (
+        "import flask; from proxyhooks import ProxyHooks, RPCResult; app = flask.Flask('app');"
+        "from proxyhooks._flask.fast_path.supported import supported_level;"
+        "ProxyHooks(app, secrets=['s']).rpc(lambda req: RPCResult(data=1));"
+        "replies = [app.test_client().post('/centrifugo/rpc', json={}, headers={'X-Proxyhooks-Secret': 's'}).data"
+        " for _ in range(2)];"
+        "print(flask.__file__, supported_level()[0], *replies)"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    reply = repr(b'{"result":{"data":1}}')
+    assert run.stdout.split() == [str(package / "__init__.pyc"), "off", reply, reply]
+    assert run.stderr == ""
 
 
 def test_a_setting_switches_it_off_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
     app = Flask("app")
     app.config["PROXYHOOKS_FAST"] = False
-    assert not any(ways(app))
+    assert levels_taken(app) == ALL_OFF
     assert not caplog.records
 
 
-def test_a_wrong_setting_is_said_at_the_start() -> None:
+def test_a_wrong_setting_is_reported_at_the_start() -> None:
     app = Flask("app")
     app.config["PROXYHOOKS_FAST"] = "no"
     with pytest.raises(SetupError, match="PROXYHOOKS_FAST must be True or False, not 'no'"):
@@ -109,20 +195,10 @@ def wrapped() -> Flask:
     ],
 )
 def test_it_is_off_where_flask_is_not_as_it_was(app: Flask, why: str, caplog: pytest.LogCaptureFixture) -> None:
-    assert not any(ways(app))
+    assert levels_taken(app) == ALL_OFF
     (record,) = caplog.records
     assert why in record.getMessage()
     assert "PROXYHOOKS_FAST = False" in record.getMessage()
-
-
-def test_it_is_off_with_a_flask_that_nobody_knows(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    versions = {"flask": "3.1.99"}
-    found = importlib.metadata.version
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: versions.get(name) or found(name))
-    assert not any(ways(Flask("app")))
-    assert "Flask 3.1.99 is not one of those it was compared with" in caplog.text
 
 
 def test_it_is_off_where_a_tool_has_wrapped_flask(
@@ -135,7 +211,7 @@ def test_it_is_off_where_a_tool_has_wrapped_flask(
         return stock(self)
 
     monkeypatch.setattr(Flask, "full_dispatch_request", traced)
-    assert not any(ways(Flask("app")))
+    assert levels_taken(Flask("app")) == ALL_OFF
     assert "Flask.full_dispatch_request is not Flask's own" in caplog.text
 
 
@@ -176,34 +252,34 @@ def test_it_is_off_where_a_tool_has_wrapped_flask_and_hides_it(
     wrapper = Wrapper(stock)
     assert isinstance(wrapper, type(stock))
     monkeypatch.setattr(cls, name, wrapper)
-    assert not any(ways(Flask("app")))
+    assert levels_taken(Flask("app")) == ALL_OFF
     assert f"{cls.__name__}.{name} is not Flask's own" in caplog.text
 
 
-def test_trusted_hosts_are_looked_at_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_trusted_hosts_are_checked_for_each_host(level: Level) -> None:
     app = Flask("app")
     app.config["TRUSTED_HOSTS"] = ["localhost"]
-    assert ways(app) == [False, True, True]
+    assert levels_taken(app) == first_off_then(level)
     post = app.test_client().post
     for _ in range(REQUESTS):
         assert post("/centrifugo/rpc", json={}, headers={**HEADERS, "Host": "evil.example"}).status_code == 400
         assert post("/centrifugo/rpc", json={}, headers=HEADERS).status_code == 200
 
 
-def test_the_log_names_a_view_that_is_wrapped(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_a_view_that_is_wrapped(level: Level, caplog: pytest.LogCaptureFixture) -> None:
     app = Flask("app")
     hooks = ProxyHooks(app, secrets=["s3cret"])
     view: Any = app.view_functions["proxyhooks_rpc"]
     app.view_functions["proxyhooks_rpc"] = functools.wraps(view)(lambda **values: view(**values))
-    hooks.rpc(lambda req: RPCResult(data=isinstance(context(), LazyRequestContext)))
+    hooks.rpc(lambda req: RPCResult(data=level_taken()))
     for _ in range(REQUESTS):
         reply = app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS)
-        assert reply.json == {"result": {"data": False}}
+        assert reply.json == {"result": {"data": "off"}}
     (record,) = caplog.records
     assert "/centrifugo/rpc goes the whole way through Flask: the view of 'proxyhooks_rpc' is" in record.getMessage()
 
 
-def test_where_a_request_leads_can_be_changed_before_the_hook() -> None:
+def test_a_before_request_function_can_let_the_request_fail(level: Level) -> None:
     app = Flask("app")
 
     @app.before_request
@@ -224,7 +300,7 @@ def together(number: int, function: Callable[[], object]) -> None:
         thread.join()
 
 
-def test_sessions_of_others_are_opened_for_every_request_and_do_not_wait_for_each_other() -> None:
+def test_sessions_of_others_are_opened_for_every_request_and_do_not_wait_for_each_other(level: Level) -> None:
     meeting, opened = threading.Barrier(2, timeout=10), []
 
     class Store(flask.sessions.SecureCookieSessionInterface):
@@ -248,7 +324,7 @@ def test_sessions_of_others_are_opened_for_every_request_and_do_not_wait_for_eac
     assert len(opened) == 3
 
 
-def test_threads_of_a_hook_share_what_is_made_late() -> None:
+def test_threads_of_a_hook_share_what_is_created_on_first_access() -> None:
     meeting = threading.Barrier(2, timeout=10)
 
     class Meeting(flask.ctx._AppCtxGlobals):
@@ -262,7 +338,7 @@ def test_threads_of_a_hook_share_what_is_made_late() -> None:
 
     def hook(req: RPCRequest) -> RPCResult:
         nonlocal short
-        short = isinstance(context(), LazyRequestContext)
+        short = level_taken() is Level.FULL
         if short:
             together(2, lambda: seen.append((flask.g._get_current_object(), request._get_current_object())))  # type: ignore[attr-defined]  # proxies
             short = False
@@ -275,12 +351,12 @@ def test_threads_of_a_hook_share_what_is_made_late() -> None:
     assert all(one is other for one, other in zip(*seen, strict=True))
 
 
-def test_what_it_calls_may_be_overridden(caplog: pytest.LogCaptureFixture) -> None:
-    assert ways(HandlesExceptions("app")) == [False, True, True]
+def test_what_it_calls_may_be_overridden(level: Level, caplog: pytest.LogCaptureFixture) -> None:
+    assert levels_taken(HandlesExceptions("app")) == first_off_then(level)
     assert not caplog.records
 
 
-def test_middleware_around_the_guard_is_no_hindrance() -> None:
+def test_wsgi_middleware_around_proxyhooks_is_no_obstacle(level: Level) -> None:
     app = Flask("app")
     hooks = ProxyHooks(app, secrets=["s3cret"])
     app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
@@ -289,7 +365,7 @@ def test_middleware_around_the_guard_is_no_hindrance() -> None:
     assert isinstance(app.extensions["proxyhooks"].middleware.hook_app, FastPath)
 
 
-def test_two_proxyhooks_share_it() -> None:
+def test_two_proxyhooks_share_it(level: Level) -> None:
     app = Flask("app")
     for name in ("one", "other"):
         ProxyHooks(app, name=name, url_prefix=f"/{name}", secrets=["s3cret"]).rpc(lambda req: RPCResult())
@@ -299,7 +375,7 @@ def test_two_proxyhooks_share_it() -> None:
     assert isinstance(app.extensions["proxyhooks"].middleware.hook_app, FastPath)
 
 
-def test_hosts_are_not_remembered_without_an_end() -> None:
+def test_the_number_of_remembered_hosts_has_a_limit(level: Level) -> None:
     app = Flask("app")
     ProxyHooks(app, secrets=["s3cret"]).rpc(lambda req: RPCResult())
     client = app.test_client()

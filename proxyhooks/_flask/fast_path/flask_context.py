@@ -1,0 +1,42 @@
+"""Flask's own request context, and what the fast path reads from any request context."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from flask import Flask
+from flask.ctx import RequestContext
+from flask.sessions import SecureCookieSessionInterface
+from werkzeug.routing import Rule
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+SESSION: Final = "_session" if hasattr(RequestContext, "session") else "session"
+"""The attribute that has the session. From Flask 3.1.3 on, ``session`` is a property that marks it as accessed."""
+
+
+def flask_context(app: Flask, environ: WSGIEnvironment, _rule: Rule) -> RequestContext:
+    """Create Flask's own context, which finds the rule by itself."""
+    return app.request_context(environ)
+
+
+def starts_without_session(app: Flask, environ: WSGIEnvironment) -> bool:
+    """Whether the request begins with an empty session of Flask's own session interface."""
+    interface = app.session_interface
+    return (
+        "HTTP_COOKIE" not in environ
+        and type(interface) is SecureCookieSessionInterface
+        and not vars(interface)  # nothing replaces a method or an attribute of it
+    )
+
+
+def needs_response(context: RequestContext) -> bool:
+    """Whether the session, or a function that ``after_this_request`` registered, may change Flask's response."""
+    attributes = vars(context)
+    if attributes.get("_after_request_functions"):
+        return True
+    session = attributes.get(SESSION)
+    return session is not None and (
+        session.accessed or session.modified or not starts_without_session(context.app, context.request.environ)
+    )
