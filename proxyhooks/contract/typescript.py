@@ -28,7 +28,7 @@ const PATH = /^[^]+$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 """
 _REGULAR_EXPRESSIONS: Final = {"string": "NAME", "path": "PATH", "uuid": "UUID"}
-"""The constant of :data:`_HELPERS` that checks a variable, by kind."""
+"""The constant of :data:`_HELPERS` that a variable must match, by kind."""
 _INTERFACES: Final = {
     "rpc": "RpcMethods",
     "publish": "Publications",
@@ -41,7 +41,7 @@ _SCALARS: Final = {"string": "string", "integer": "number", "number": "number", 
 
 
 def typescript(contract: dict[str, Any]) -> str:
-    """A module that compiles with ``strict``, for ES2020 and later."""
+    """The contract as a module that compiles with ``strict``, for ES2020 and later."""
     parts = [_HEADER]
     parts += [f"export type {_identifier(name)} = {_type(schema)};\n" for name, schema in contract["$defs"].items()]
     routed = [name for name, event in EVENTS.items() if event.request_has_data and event.routed_on is not None]
@@ -116,13 +116,16 @@ def _object(schema: dict[str, Any]) -> str:
 
 
 def _functions(title: str, patterns: list[str]) -> str:
-    """An object with a function for each pattern, which returns a channel or method that matches it."""
+    """An object with a function for each pattern, which returns a channel or method that matches it.
+
+    If patterns have the same fixed text, the later ones have their variables in the name too.
+    """
     rows, taken = [], set[str]()
     for text in patterns:
         pattern = ChannelPattern(text)
         name = _function_name(pattern)
         if name in taken:
-            name += "By" + "And".join(variable.title().replace("_", "") for variable in pattern.variables)
+            name += "By" + "And".join(_pascal_case(variable) for variable in pattern.variables)
         number, base = 2, name
         while name in taken:
             name, number = f"{base}{number}", number + 1
