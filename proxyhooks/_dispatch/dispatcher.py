@@ -34,10 +34,11 @@ _MAX_DETAILS: Final = 500
 
 
 class Call(NamedTuple):
-    """A decoded request."""
+    """A decoded request and its event."""
 
     event: Event
     message: m.Request
+    """The request as the hook gets it."""
     has_data: bool
     """Whether the request has a payload: in the message an absent payload and null are both None."""
 
@@ -131,7 +132,10 @@ class Dispatcher:
             rejection = as_rejection(raised)
             if rejection is None:
                 if (response := getattr(raised, "response", None)) is not None and response.status_code < 400:
-                    raise _hook_error(route.hook, f"aborted with a response of status {response.status}") from None
+                    problem = (
+                        f"aborted with a response of status {response.status}: a refusal has a status of 400 to 499"
+                    )
+                    raise _hook_error(route.hook, problem) from None
                 raise
             for note in getattr(rejection, "__notes__", ()):  # such as the expire_at that has passed
                 logger.warning("hook %s for %s refuses: %s", route.hook.source_location, event.name, note)
@@ -166,7 +170,9 @@ class Dispatcher:
                 value = load(data)
                 if inspect.isawaitable(value):
                     _close_coroutine(value)
-                    raise _hook_error(hook, "has a data_schema that is async, so it would validate nothing")
+                    raise _hook_error(
+                        hook, "has an async data_schema, which validates nothing: make it a plain function"
+                    )
         except ValidationError as error:
             details = error.messages
         except (Malformed, TooComplex) as error:

@@ -106,7 +106,7 @@ class Hooks:
             return
         self._require_not_frozen("include")
         if self in hooks._with_included():
-            raise SetupError("hooks cannot include themselves")
+            raise SetupError("hooks cannot include themselves, directly or through others")
         included = hooks.index.registrations()
         self._add([registration.within(rpc_prefix, self._before_hooks) for registration in included])
         self._included.append((hooks, rpc_prefix))

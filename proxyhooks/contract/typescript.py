@@ -45,7 +45,8 @@ def typescript(contract: dict[str, Any]) -> str:
     parts = [_HEADER]
     parts += [f"export type {_identifier(name)} = {_type(schema)};\n" for name, schema in contract["$defs"].items()]
     routed = [name for name, event in EVENTS.items() if event.request_has_data and event.routed_on is not None]
-    for name, title in (_INTERFACES | {name: _pascal_case(name) for name in routed if name not in _INTERFACES}).items():
+    other_interfaces = {name: _pascal_case(name) for name in routed if name not in _INTERFACES}
+    for name, title in (_INTERFACES | other_interfaces).items():
         payloads = ("data", "result") if EVENTS[name].result_has_data else ("data",)
         parts.append(_interface(title, contract[name], payloads))
     for event in EVENTS.values():

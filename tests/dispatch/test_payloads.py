@@ -165,12 +165,15 @@ def test_a_name_error_in_a_data_schema_function_is_a_failure(hooks: ProxyHooks, 
     assert ask("rpc", data={}).status_code == 500
 
 
-def test_a_data_schema_function_that_returns_a_coroutine_is_a_failure(hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_data_schema_function_that_returns_a_coroutine_is_a_failure(
+    hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
     async def validate(data: Any) -> Any:
         raise ValueError
 
     register_recording(hooks, lambda data: validate(data))
     assert ask("rpc", data={}).status_code == 500
+    assert "has an async data_schema, which validates nothing: make it a plain function" in caplog.text
     assert not RECEIVED
 
 
