@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from .responses import error_response as error_response
     from .responses import read_request as read_request
     from .responses import result_response as result_response
-else:  # type checkers take the imports above for the public names
-    _LAZY = {
+else:  # type checkers see the imports above instead
+    _IMPORTED_WHEN_USED = {  # the module of each name
         "Hooks": "_dispatch.registry",
         "ProxyHooks": "_flask.extension",
         "after_reply": "_flask.background",
@@ -46,14 +46,15 @@ else:  # type checkers take the imports above for the public names
             *("ChannelPattern", "Disconnect", "Error", "HookResultError", "ProxyHooksError", "Rejection", "SetupError"),
             *("disconnects", "errors"),
             *messages.__all__,
-            *_LAZY,
+            *_IMPORTED_WHEN_USED,
         }
     )
 
     def __getattr__(name: str) -> Any:
-        if name not in _LAZY:
+        if name not in _IMPORTED_WHEN_USED:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+        module = importlib.import_module(f".{_IMPORTED_WHEN_USED[name]}", __name__)
+        value = globals()[name] = getattr(module, name)  # Python looks here first, so this function runs once a name
         return value
 
     def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``proxy_client``, and a client's exchanges in the report of a failed test."""
+"""The pytest plugin: the fixture ``proxy_client``, and the clients' exchanges in the report of a failed test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def proxy_client(request: pytest.FixtureRequest) -> Callable[..., ProxyClient]:
-    """Create a ``ProxyClient`` of the fixture ``app``; the arguments are those of ``ProxyClient``."""
+    """A function that creates a ``ProxyClient`` of the fixture ``app``, with the options of ``ProxyClient``."""
     from .testing.client import ProxyClient  # here, so that tests without the fixture do not import Flask
 
     app = request.getfixturevalue("app")
@@ -28,10 +28,12 @@ def proxy_client(request: pytest.FixtureRequest) -> Callable[..., ProxyClient]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    exchange: Any = sys.modules.get("proxyhooks.testing.exchange")  # not imported if no test has a client
-    if exchange is not None:
+    # A test that has a client has imported the module. Other tests should not: it imports Flask.
+    exchange_module: Any = sys.modules.get("proxyhooks.testing.exchange")
+    if exchange_module is not None:
+        recent = exchange_module.recent
         if report.when == "setup":
-            exchange.recent.clear()
-        elif report.failed and exchange.recent:
-            report.sections.append(("Exchanges with the application", "\n".join(map(repr, exchange.recent))))
+            recent.clear()
+        elif report.failed and recent:
+            report.sections.append(("Exchanges with the application", "\n".join(map(repr, recent))))
     return report

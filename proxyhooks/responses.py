@@ -18,7 +18,7 @@ import flask
 from flask import Flask, Response
 
 from . import disconnects, errors
-from ._dispatch.events import BY_MESSAGE, Event
+from ._dispatch.events import EVENT_OF_MESSAGE, Event
 from ._dispatch.replies import Reply, refusal_reply, result_reply
 from ._flask.guarded_response import flask_response
 from ._flask.ingress import HTTPRejection, authenticate_and_check_size, read_call, size_limit
@@ -42,7 +42,7 @@ def read_request(message: type[RequestT]) -> RequestT:
     :raises TypeError: if the argument is not the class of a request.
     """
     wanted = get_origin(message) or message
-    event = BY_MESSAGE.get(wanted)
+    event = EVENT_OF_MESSAGE.get(wanted)
     if event is None or event.request is not wanted:
         raise TypeError(f"read_request takes the class of a request, such as ConnectRequest, not {message!r}")
     state = request_state()
@@ -67,12 +67,12 @@ def result_response(result: Result) -> Response:
         has something in it that is not JSON.
     :raises ValueError: if a number in it is not finite, or bytes for a client that speaks JSON are not JSON.
     """
-    event = next((BY_MESSAGE[cls] for cls in type(result).__mro__ if cls in BY_MESSAGE), None)
+    event = next((EVENT_OF_MESSAGE[cls] for cls in type(result).__mro__ if cls in EVENT_OF_MESSAGE), None)
     if event is None or not isinstance(result, event.result):
         raise TypeError(f"result_response takes a result, such as ConnectResult(user=...), not {result!r}")
     message = _current_message()
     if message is not None and not isinstance(message, event.request):
-        wanted = BY_MESSAGE[type(message)].result.__name__
+        wanted = EVENT_OF_MESSAGE[type(message)].result.__name__
         raise TypeError(f"a {type(message).__name__} is answered with a {wanted}, not {result!r}")
     return _respond(result_reply(event, result, message))
 
@@ -127,7 +127,7 @@ def _instance(kind: type[Error] | type[Disconnect], rejection: Any, extra: tuple
 def _refuse(rejection: Rejection) -> Response:
     message = _current_message()
     # Without read_request the event is unknown. rpc stands for all: it carries errors and disconnects.
-    event: Event = BY_MESSAGE[RPCRequest if message is None else type(message)]
+    event: Event = EVENT_OF_MESSAGE[RPCRequest if message is None else type(message)]
     return _respond(refusal_reply(event, rejection, message))
 
 

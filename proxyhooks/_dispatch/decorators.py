@@ -26,7 +26,7 @@ Register: TypeAlias = Callable[..., None]
 
 
 class DecoratorWithOptions(Protocol[RequestT, ResultT]):
-    """The decorator that is returned if options are given."""
+    """The decorator that a call without the hook returns, such as ``hooks.publish("chat:<name>")``."""
 
     @overload
     def __call__(
@@ -39,6 +39,8 @@ class DecoratorWithOptions(Protocol[RequestT, ResultT]):
 
 
 class _Decorator:
+    """What all decorators share; the overloads of each subclass only say which options its event has."""
+
     def __init__(self, event: str, register: Register) -> None:
         self._event: Event = EVENTS[event]
         self._register = register
@@ -98,8 +100,8 @@ class PatternDecorator(_Decorator, Generic[RequestT, ResultT]):
     def __call__(
         self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
-    def __call__(self, pattern: Any = None, /) -> Any:
-        return self._decorate(pattern)
+    def __call__(self, hook_or_pattern: Any = None, /) -> Any:
+        return self._decorate(hook_or_pattern)
 
 
 class PatternDataDecorator(_Decorator, Generic[RequestT, ResultT]):
@@ -115,8 +117,8 @@ class PatternDataDecorator(_Decorator, Generic[RequestT, ResultT]):
     def __call__(
         self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
-    def __call__(self, pattern: Any = None, /, *, data_schema: DataSchema | None = None) -> Any:
-        return self._decorate(pattern, data_schema=data_schema)
+    def __call__(self, hook_or_pattern: Any = None, /, *, data_schema: DataSchema | None = None) -> Any:
+        return self._decorate(hook_or_pattern, data_schema=data_schema)
 
 
 class PatternDataResultDecorator(_Decorator, Generic[RequestT, ResultT]):
@@ -139,10 +141,10 @@ class PatternDataResultDecorator(_Decorator, Generic[RequestT, ResultT]):
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
     def __call__(
         self,
-        pattern: Any = None,
+        hook_or_pattern: Any = None,
         /,
         *,
         data_schema: DataSchema | None = None,
         result_schema: SchemaLike | None = None,
     ) -> Any:
-        return self._decorate(pattern, data_schema=data_schema, result_schema=result_schema)
+        return self._decorate(hook_or_pattern, data_schema=data_schema, result_schema=result_schema)

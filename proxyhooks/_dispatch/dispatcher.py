@@ -24,8 +24,8 @@ from .index import Hook, Index, Registration
 from .replies import Reply, as_rejection, check_client_can_read, encode_result, envelope, refusal_reply
 from .signatures import source_location
 
-Prepare = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""Returns the function itself, or a synchronous function in place of an async one."""
+EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
 
 _MAX_LOGGED_NAMES: Final = 1000
 """Channels or methods without a hook that are logged for each event; clients can invent as many as they like."""
@@ -34,37 +34,38 @@ _MAX_DETAILS: Final = 500
 
 
 class Call(NamedTuple):
-    """A decoded request."""
+    """A decoded request and its event."""
 
     event: Event
     message: m.Request
+    """The request as the hook gets it."""
     has_data: bool
     """Whether the request has a payload: in the message an absent payload and null are both None."""
 
 
 @dataclass(slots=True, eq=False)
 class Route:
-    """A hook, prepared for one application."""
+    """A registration, ready to be called in one application."""
 
     hook: Hook
-    call: Callable[..., Any]
+    call_hook: Callable[..., Any]
     before_hooks: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
-    """Each function as it was registered, and prepared."""
+    """Each function as it was registered, for messages, and the synchronous function to call."""
     load: Callable[[Any], Any] | None
     """Converts the payload of the request; None without a ``data_schema``."""
     loads_json: bool
-    """Whether ``load`` is a schema's and takes JSON values; a function takes bytes as they are."""
+    """Whether bytes are decoded as JSON before ``load``: for a schema. A function gets them as they are."""
     dump: Callable[[Any], Any] | None
     """Dumps the ``data`` of the result; None without a ``result_schema``."""
 
     @classmethod
-    def of(cls, registration: Registration, prepare: Prepare) -> Route:
+    def of(cls, registration: Registration, ensure_sync: EnsureSync) -> Route:
         hook = registration.hook
         data_schema, result_schema = hook.data_schema, hook.result_schema
         return cls(
             hook=hook,
-            call=prepare(hook.function),
-            before_hooks=tuple((function, prepare(function)) for function in registration.before_hooks),
+            call_hook=ensure_sync(hook.function),
+            before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
             load=data_schema.load if isinstance(data_schema, Schema) else data_schema,
             loads_json=isinstance(data_schema, Schema),
             dump=None if result_schema is None else result_schema.dump,
@@ -72,16 +73,22 @@ class Route:
 
 
 class Dispatcher:
-    """Has calls answered by the hooks of an index.
+    """Answers requests with the hooks of an index.
 
-    :param timeout: seconds after which Centrifugo gives up; the log names hooks that take longer.
+    :param validation_details: whether clients get the validation errors of their payloads.
+    :param timeout: seconds after which Centrifugo gives up. The log names hooks that take longer.
     """
 
     def __init__(
-        self, index: Index, prepare: Prepare, meta_schema: Schema | None, validation_details: bool, timeout: float
+        self,
+        index: Index,
+        ensure_sync: EnsureSync,
+        meta_schema: Schema | None,
+        validation_details: bool,
+        timeout: float,
     ) -> None:
         self.index = index
-        self.routes = {registration: Route.of(registration, prepare) for registration in index.registrations()}
+        self.routes = {registration: Route.of(registration, ensure_sync) for registration in index.registrations()}
         self.meta_schema = meta_schema
         self.load_meta: Callable[[Any], Any] | None = meta_schema.load if meta_schema is not None else None
         self._validation_details = validation_details
@@ -89,7 +96,7 @@ class Dispatcher:
         self._logged_names: dict[str, set[str]] = {name: set() for name in EVENTS}
 
     def serves(self, event: Event) -> bool:
-        """Whether the event has hooks; logs it once if not."""
+        """Whether the event has hooks. If not, the log says so once."""
         if self.index.serves(event):
             return True
         if self._should_log(event, ""):
@@ -98,10 +105,10 @@ class Dispatcher:
         return False
 
     def dispatch(self, call: Call) -> Reply:
-        """The reply of the hook that serves the request.
+        """Have the request answered by the hook that serves it; refuse it if there is none.
 
-        :raises HookResultError: if the hook returns something else than its result.
-        :raises Exception: any exception of the hook that is no refusal.
+        :raises HookResultError: if the hook returns no result of its event that can be sent, or a before_hook anything.
+        :raises Exception: if the hook raises one that is no refusal.
         """
         event, message = call.event, call.message
         match = self.index.find(event, message)
@@ -119,15 +126,18 @@ class Dispatcher:
                     raise HookResultError(f"before_hook {source_location(function)} must return None, not {returned!r}")
             if route.load is not None:
                 self._load_data(call, route, route.load)
-            returned = route.call(message, **variables)
+            returned = route.call_hook(message, **variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException) as raised:
             rejection = as_rejection(raised)
             if rejection is None:
                 if (response := getattr(raised, "response", None)) is not None and response.status_code < 400:
-                    raise _hook_error(route.hook, f"aborted with a response of status {response.status}") from None
+                    problem = (
+                        f"aborted with a response of status {response.status}: a refusal has a status of 400 to 499"
+                    )
+                    raise _hook_error(route.hook, problem) from None
                 raise
-            for note in getattr(rejection, "__notes__", ()):
+            for note in getattr(rejection, "__notes__", ()):  # such as the expire_at that has passed
                 logger.warning("hook %s for %s refuses: %s", route.hook.source_location, event.name, note)
             return refusal_reply(event, rejection, message, route.hook.name)
         finally:
@@ -160,7 +170,9 @@ class Dispatcher:
                 value = load(data)
                 if inspect.isawaitable(value):
                     _close_coroutine(value)
-                    raise _hook_error(hook, "has a data_schema that is async, so it would validate nothing")
+                    raise _hook_error(
+                        hook, "has an async data_schema, which validates nothing: make it a plain function"
+                    )
         except ValidationError as error:
             details = error.messages
         except (Malformed, TooComplex) as error:
@@ -223,7 +235,7 @@ class Dispatcher:
         return refusal_reply(event, event.unmatched_error(), message)
 
     def _should_log(self, event: Event, name: str) -> bool:
-        """Whether a channel or method without a hook is new to the log, which has room for it."""
+        """Whether a channel or method without a hook goes to the log: once, until the log has too many."""
         logged, name = self._logged_names[event.name], name[:255]
         if name in logged or len(logged) > _MAX_LOGGED_NAMES:
             return False
@@ -270,7 +282,7 @@ def _one_line(details: Any, path: str = "") -> str:
 
 
 def _hook_template(event: Event, name: str) -> str:
-    """The start of a hook, to be pasted into the application."""
+    """The beginning of a hook that would serve the channel or method, for developers to paste."""
     # No pattern can contain < or >; a decorator without a pattern serves such a name.
     pattern = f"({name[:255]!r})" if event.routed_on and name and not set("<>") & set(name) else ""
     return (

@@ -1,4 +1,4 @@
-"""The table of Centrifugo's proxy events: what their messages contain, and what each reply means.
+"""The table of Centrifugo's proxy events: what their requests contain, and what their replies can say.
 
 A new event is one entry here, its two messages, and one decorator in :class:`proxyhooks.Hooks`.
 """
@@ -17,11 +17,11 @@ class Event:
     """A proxy event of Centrifugo."""
 
     name: str
-    """The last part of the URL."""
+    """The decorator of :class:`proxyhooks.Hooks`, and the last part of the URL."""
     request: type[messages.Request]
     result: type[messages.Result]
     proxy: str
-    """The key of the event's proxy in Centrifugo's configuration."""
+    """The path of the event's proxy in Centrifugo's configuration."""
     option: str = ""
     """The namespace option that switches the event on; empty if there is none."""
     pro: bool = False
@@ -36,13 +36,13 @@ class Event:
     idempotent: bool = False
     """Whether a hook may run twice for one request without harm."""
     opens: Literal["connection", "subscription"] | None = None
-    """What an allowed request opens; after a temporary error client SDKs repeat the request by themselves."""
+    """What an allowed request opens. Client SDKs repeat such a request after a temporary error."""
     extends: Literal["connection", "subscription"] | None = None
-    """What an allowed request extends; a reply without a result ends it."""
+    """What an allowed request extends. A reply without a result ends it."""
     subscription_type: Literal["map", "shared_poll"] | None = None
     """The ``subscription_type`` that a namespace needs for the event; None: any."""
-    never_called_with: str = ""
-    """A character: Centrifugo decides about channels that contain it and sends no request; empty if there is none."""
+    symbol_without_request: str = ""
+    """A character: about channels that contain it Centrifugo decides without a request; empty if there is none."""
     omits_anonymous_user: bool = False
     """Whether Centrifugo leaves out ``user`` for an anonymous user, instead of sending an empty id."""
     data_follows_meta: bool = False
@@ -55,15 +55,17 @@ class Event:
     result_reaches_client: bool = False
     """Whether clients receive the payloads of the result: bytes must then be JSON for clients that speak JSON."""
     carries_error: bool = True
+    """Whether Centrifugo reads an ``error`` in the reply."""
     carries_disconnect: bool = True
+    """Whether Centrifugo reads a ``disconnect`` in the reply."""
     refusal_result: dict[str, Any] | None = None
-    """The result that refuses, if replies carry no error."""
+    """The result that refuses, for an event whose replies carry no error."""
     failure_is_grace: bool = False
-    """Whether the client stays for 60 s after a failed call. If so, a temporary refusal is sent as HTTP 500."""
+    """Whether the client stays for 60 s after a failed request. A temporary refusal is therefore sent as HTTP 500."""
     unmatched_error: type[Error] | None = None
-    """The refusal if hooks serve the event and no pattern matches."""
+    """The refusal if the event has hooks, but none for this channel or method."""
     default_result: dict[str, Any] | None = None
-    """The result if a hook returns ``None``; without a default, ``None`` is a mistake."""
+    """The result if a hook returns ``None``. Without a default, hooks must not return ``None``."""
 
     @property
     def section(self) -> str:
@@ -110,7 +112,7 @@ _EVENTS: Final = (
         request_has_data=True,
         idempotent=True,
         opens="subscription",
-        never_called_with="#",
+        symbol_without_request="#",
         data_follows_meta=True,
         result_reaches_client=True,
         unmatched_error=errors.UnknownChannel,
@@ -216,7 +218,7 @@ _EVENTS: Final = (
 )
 
 EVENTS: Final[dict[str, Event]] = {event.name: event for event in _EVENTS}
-BY_MESSAGE: Final[dict[type, Event]] = {
+EVENT_OF_MESSAGE: Final[dict[type, Event]] = {
     message: event for event in _EVENTS for message in (event.request, event.result)
 }
 """The event of each request and result class."""

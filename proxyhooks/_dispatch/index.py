@@ -43,7 +43,7 @@ class Registration:
     """The functions that run before the hook, in this order."""
 
     def within(self, rpc_prefix: str, before_hooks: Sequence[Callable[..., Any]]) -> Registration:
-        """The same registration as it is in a collection that includes the present one."""
+        """This registration as it is in a collection with these before_hooks that includes it behind the prefix."""
         event, pattern = self.hook.event, self.pattern
         if rpc_prefix and event.routed_on == "method":
             pattern = ChannelPattern(rpc_prefix + (pattern.text if pattern else "<path:_>"))
@@ -54,6 +54,8 @@ class Registration:
 
 @dataclass(slots=True)
 class _EventIndex:
+    """The registrations of one event."""
+
     tree: PatternTree = field(default_factory=PatternTree)
     by_pattern: dict[str, Registration] = field(default_factory=dict)
     without_pattern: Registration | None = None
@@ -77,7 +79,7 @@ class Index:
         :raises SetupError: if two of them, or one of them and one in the index, match the same requests.
         """
         if len(registrations) > 1:
-            Index(registrations)
+            Index(registrations)  # raises if two of them conflict
         for registration in registrations:
             self._check_one(registration)
 
@@ -94,17 +96,17 @@ class Index:
 
         :raises KeyError: if no hook serves the event.
         """
-        index = self._events[event.name]
+        event_index = self._events[event.name]
         if event.routed_on is not None:
-            match = index.tree.find(getattr(request, event.routed_on))
+            match = event_index.tree.find(getattr(request, event.routed_on))
             if match is not None:
                 registration, variables = match
-                # Behind an rpc_prefix, a hook without a pattern is registered with one; it takes no argument for it.
+                # Behind an rpc_prefix even a hook without a pattern has one, whose variable the hook does not take.
                 return registration, variables if registration.hook.pattern else {}
-        return None if index.without_pattern is None else (index.without_pattern, {})
+        return None if event_index.without_pattern is None else (event_index.without_pattern, {})
 
     def similar_patterns(self, event: Event, name: str) -> list[str]:
-        """Up to three patterns that start like the name or resemble it, for the log."""
+        """Patterns for the log: up to three that start like the channel or method, else one that resembles it."""
         start = name[: next((n for n, character in enumerate(name, 1) if character in SYMBOLS + "."), len(name))]
         patterns = self._events[event.name].by_pattern
         same_start = [text for text in patterns if text.startswith(start)][:3] if start else []
@@ -112,18 +114,18 @@ class Index:
 
     def registrations(self) -> Iterator[Registration]:
         """Every registration, grouped by event."""
-        for index in self._events.values():
-            yield from index.by_pattern.values()
-            if index.without_pattern is not None:
-                yield index.without_pattern
+        for event_index in self._events.values():
+            yield from event_index.by_pattern.values()
+            if event_index.without_pattern is not None:
+                yield event_index.without_pattern
 
     def _check_one(self, new: Registration) -> None:
-        index = self._events.get(new.hook.event.name)
-        if index is None:
+        event_index = self._events.get(new.hook.event.name)
+        if event_index is None:
             return
-        present = index.without_pattern if new.pattern is None else index.tree.same_shape(new.pattern)
-        # A collection that is included in two ways brings its hooks twice. If other before_hooks run in the second
-        # way, it is a conflict: only those of one way would run.
+        present = event_index.without_pattern if new.pattern is None else event_index.tree.find_same_shape(new.pattern)
+        # A collection that is included in two ways brings its hooks twice. With the same before_hooks that is harmless.
+        # With others it is a conflict, since only one registration is used.
         if present is None or (present.hook is new.hook and present.before_hooks == new.before_hooks):
             return
         event = new.hook.event
@@ -133,8 +135,8 @@ class Index:
         )
 
     def _add_one(self, new: Registration) -> None:
-        index = self._events.setdefault(new.hook.event.name, _EventIndex())
+        event_index = self._events.setdefault(new.hook.event.name, _EventIndex())
         if new.pattern is None:
-            index.without_pattern = new
-        elif index.tree.add(new.pattern, new) is None:
-            index.by_pattern[new.pattern.text] = new
+            event_index.without_pattern = new
+        elif event_index.tree.add(new.pattern, new) is None:
+            event_index.by_pattern[new.pattern.text] = new

@@ -11,7 +11,7 @@ several lengths, and many patterns share one tree (``_dispatch.tree``).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from keyword import iskeyword
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -26,15 +26,17 @@ MAX_INT: Final = INT64.high
 
 class Variable(NamedTuple):
     kind: str
+    """A key of :data:`MATCHERS`."""
     name: str
 
 
 Part: TypeAlias = str | Variable
+"""Fixed text, or a variable."""
 Match: TypeAlias = tuple[int, Any]
 """Where a variable ends in the text, and its value."""
 
 _VARIABLE: Final = re.compile(r"<(?:([^<>:]*):)?([^<>:]*)>")
-_NAME: Final = re.compile(f"[^{SYMBOLS}]+")
+_STRING: Final = re.compile(f"[^{SYMBOLS}]+")
 _INT: Final = re.compile(r"(?:0|[1-9][0-9]{0,18})(?![0-9])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -51,8 +53,8 @@ def _match_uuid(text: str, start: int) -> Match | None:
     return None if match is None else (match.end(), UUID(match[0]))
 
 
-def _match_name(text: str, start: int) -> Match | None:
-    match = _NAME.match(text, start)
+def _match_string(text: str, start: int) -> Match | None:
+    match = _STRING.match(text, start)
     return None if match is None else (match.end(), match[0])
 
 
@@ -64,7 +66,7 @@ def _match_path(text: str, start: int) -> Match | None:
 MATCHERS: Final[dict[str, Callable[[str, int], Match | None]]] = {
     "int": _match_int,
     "uuid": _match_uuid,
-    "string": _match_name,
+    "string": _match_string,
     "path": _match_path,
 }
 _CLASSES: Final[dict[str, type]] = {"int": int, "uuid": UUID}
@@ -127,8 +129,8 @@ class ChannelPattern:
                 match = MATCHERS[part.kind](channel, position)
                 if match is None:
                     return None
-                position = match[0]
-                values.append(match[1])
+                position, value = match
+                values.append(value)
         return dict(zip(self.variables, values, strict=True)) if position == len(channel) else None
 
     def format(self, **variables: Any) -> str:
@@ -165,6 +167,11 @@ class ChannelPattern:
         return hash(self.text)
 
 
+def with_following(pattern: ChannelPattern) -> Iterator[tuple[Part, Part | None]]:
+    """Each part of the pattern, and the part after it."""
+    return zip(pattern.parts, (*pattern.parts[1:], None), strict=True)
+
+
 def _parse(text: str) -> list[Part]:
     parts: list[Part] = []
     position = 0
@@ -180,7 +187,7 @@ def _parse(text: str) -> list[Part]:
 
 def _check(pattern: ChannelPattern) -> None:
     where = f"pattern {pattern.text!r}"
-    for part, following in zip(pattern.parts, [*pattern.parts[1:], None], strict=True):
+    for part, following in with_following(pattern):
         if isinstance(part, str):
             if "<" in part or ">" in part:
                 raise SetupError(f"{where}: {part!r} is not a variable; write <name> or <int:name>")

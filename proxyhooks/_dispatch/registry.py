@@ -1,4 +1,4 @@
-"""Hooks: a collection of hooks with a decorator for each event; collections include others."""
+"""Hooks: a collection of hooks with a decorator for each event. A collection can include others."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Hooks:
         )
         self.state = PlainDecorator[m.NotifyChannelStateRequest, m.NotifyChannelStateResult | None]("state", register)
         self.index = Index()
-        """Finds the hook for a request, also in included collections. Registration keeps it up to date."""
+        """All hooks of this collection and of those that it includes. Every registration updates it."""
         self._hooks: list[Hook] = []
         self._before_hooks: list[Callable[..., Any]] = []
         self._included: list[tuple[Hooks, str]] = []
@@ -81,20 +81,22 @@ class Hooks:
         :raises SetupError: if the function does not take the request alone, if hooks that are included in two ways
             would no longer have the same before_hooks, or if it is async and asgiref is missing.
         """
-        self._require_open(f"before_hook {source_location(function)}")
+        self._require_not_frozen(f"before_hook {source_location(function)}")
         check_callable(function, "before_hook")
         check_before_hook(function)
-        # Many registrations change, in this collection and in those that include it: their indexes are built anew.
-        indexes = {hooks: Index(hooks._registrations_with(function, self)) for hooks in self._as_included([])}
-        for hooks, index in indexes.items():
-            hooks.index = index
+        # The registrations of this collection change, here and in those that include it: their indexes are built anew.
+        # All are built before one is replaced, so that an error changes nothing.
+        collections = self._in_each_collection([])
+        indexes = {collection: Index(collection._registrations_with(function, self)) for collection in collections}
+        for collection, index in indexes.items():
+            collection.index = index
         self._before_hooks.append(function)
         return function
 
     def include(self, hooks: Hooks, *, rpc_prefix: str = "") -> None:
-        """Include another collection, its RPC methods behind a prefix; with the same prefix again this does nothing.
+        """Include another collection, its RPC methods behind a prefix. To include it so again does nothing.
 
-        :raises SetupError: if two hooks match the same requests, or a collection would include itself.
+        :raises SetupError: if two hooks match the same requests, or if a collection would include itself.
         """
         if not isinstance(hooks, Hooks):
             raise SetupError(f"include takes Hooks, not {hooks!r}")
@@ -102,9 +104,9 @@ class Hooks:
             raise SetupError(f"rpc_prefix must be a text without variables such as 'rooms.', not {rpc_prefix!r}")
         if (hooks, rpc_prefix) in self._included:
             return
-        self._require_open("include")
-        if self in hooks._family():
-            raise SetupError("hooks cannot include themselves")
+        self._require_not_frozen("include")
+        if self in hooks._with_included():
+            raise SetupError("hooks cannot include themselves, directly or through others")
         included = hooks.index.registrations()
         self._add([registration.within(rpc_prefix, self._before_hooks) for registration in included])
         self._included.append((hooks, rpc_prefix))
@@ -119,7 +121,7 @@ class Hooks:
         result_schema: Any = None,
     ) -> None:
         location = source_location(function)
-        self._require_open(f"hook {location}")
+        self._require_not_frozen(f"hook {location}")
         check_callable(function, f"a hook for {event.name}")
         if pattern is not None:
             pattern = pattern if isinstance(pattern, ChannelPattern) else ChannelPattern(pattern)
@@ -142,43 +144,44 @@ class Hooks:
 
         :raises SetupError: if two hooks match the same requests.
         """
-        by_collection = self._as_included(registrations)
-        for hooks, new in by_collection.items():
-            hooks.index.check(new)
-        for hooks, new in by_collection.items():
-            hooks.index.add(new)
+        by_collection = self._in_each_collection(registrations)
+        for collection, new in by_collection.items():
+            collection.index.check(new)
+        for collection, new in by_collection.items():
+            collection.index.add(new)
 
-    def _as_included(self, registrations: list[Registration]) -> dict[Hooks, list[Registration]]:
-        """Registrations of this collection, as they are in it and in each collection that includes it."""
+    def _in_each_collection(self, registrations: list[Registration]) -> dict[Hooks, list[Registration]]:
+        """Registrations of this collection as they are in it, and in each collection that includes it at any depth."""
         by_collection: dict[Hooks, list[Registration]] = {self: registrations}
         for includer in self._includers:
             for included, rpc_prefix in includer._included:
                 if included is self:
                     outer = [registration.within(rpc_prefix, includer._before_hooks) for registration in registrations]
-                    for hooks, more in includer._as_included(outer).items():
-                        by_collection[hooks] = by_collection.get(hooks, []) + more
+                    for collection, more in includer._in_each_collection(outer).items():
+                        by_collection[collection] = by_collection.get(collection, []) + more
         return by_collection
 
     def _registrations_with(self, before_hook: Callable[..., Any], owner: Hooks) -> Iterator[Registration]:
-        """The registrations of this collection, as they are once *owner* has the *before_hook* too."""
+        """The registrations of this collection as they will be if *before_hook* is added to *owner*."""
         before_hooks = [*self._before_hooks, before_hook] if self is owner else self._before_hooks
         for hook in self._hooks:
             yield Registration(hook, hook.pattern, ()).within("", before_hooks)
-        for hooks, rpc_prefix in self._included:
-            for registration in hooks._registrations_with(before_hook, owner):
+        for included, rpc_prefix in self._included:
+            for registration in included._registrations_with(before_hook, owner):
                 yield registration.within(rpc_prefix, before_hooks)
 
-    def _family(self) -> Iterator[Hooks]:
-        """This collection and all that it includes."""
+    def _with_included(self) -> Iterator[Hooks]:
+        """This collection, and each that it includes at any depth."""
         yield self
-        for hooks, _ in self._included:
-            yield from hooks._family()
+        for included, _ in self._included:
+            yield from included._with_included()
 
     def _freeze(self) -> None:
-        for hooks in self._family():
-            hooks._frozen = True
+        """End registration, also in the collections that this one includes."""
+        for collection in self._with_included():
+            collection._frozen = True
 
-    def _require_open(self, registered: str) -> None:
+    def _require_not_frozen(self, registered: str) -> None:
         if self._frozen:
             raise SetupError(f"{registered} comes too late: hooks must be registered before the first request")
 
@@ -186,7 +189,7 @@ class Hooks:
 def _check_pattern(pattern: ChannelPattern, event: Event, location: str) -> None:
     if event.routed_on is None:
         raise SetupError(f"hook {location}: {event.name} has no channel or method, so it takes no {pattern!r}")
-    symbol = event.never_called_with
+    symbol = event.symbol_without_request
     if symbol and any(symbol in part for part in pattern.parts if isinstance(part, str)):
         raise SetupError(
             f"hook {location}: Centrifugo decides about channels with {symbol!r} itself and never asks a "

@@ -1,4 +1,4 @@
-"""Replies: what leaves for Centrifugo, and what a refusal becomes for each event."""
+"""Replies to Centrifugo: how a result is written, and what a refusal becomes for each event."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Reply(NamedTuple):
     """A reply to Centrifugo."""
 
     status: int
-    """With 200 the body is an envelope; with any other status the call has failed."""
+    """200 if the body is an envelope. With any other status the request has failed for Centrifugo."""
     body: bytes
     outcome: ReplyOutcome
-    """``error`` and ``disconnect`` also for an event whose replies carry none: the body then has its refusal result."""
+    """``error`` and ``disconnect`` also if the body is the refusal result, or the status 500, in place of them."""
     hook: str | None = None
     """The qualified name of the hook; None if no hook was called."""
     code: int | None = None
-    """Of the error or the disconnect."""
+    """The code of the error or disconnect."""
 
 
 def refusal_reply(
@@ -59,10 +59,10 @@ def refusal_reply(
         and isinstance(message, m.ConnectRequest)
         and message.unidirectional
     ):
-        # An error would reach a one-way client as disconnect 3004, after which it reconnects.
+        # An error would reach a unidirectional client as disconnect 3004, after which it reconnects.
         rejection = disconnects.ForceNoReconnect(fit_reason(rejection.message))
     if isinstance(rejection, Disconnect):
-        # Checked again: attributes can be set after the check, and a subclass may have an __init__ that checks nothing.
+        # Checked here again, because attributes can be set later and an __init__ of the application may check nothing.
         body = _disconnect_envelope(check_disconnect_code(rejection.code), fit_reason(rejection.reason))
         return Reply(200, body, "disconnect", hook, rejection.code)
     if not isinstance(rejection, Error) or not isinstance(rejection.message, str):
@@ -112,7 +112,7 @@ def as_rejection(error: BaseException) -> Rejection | None:
 
 
 def encode_result(result: m.Result) -> dict[str, Any]:
-    """The result as a JSON object.
+    """The result as a JSON object, with bytes as base64.
 
     :raises proxyhooks.errors.Expired: if an ``expire_at`` has passed.
     :raises TypeError, ValueError: if a value was changed to an invalid one after the result was created.
@@ -126,7 +126,7 @@ def encode_result(result: m.Result) -> dict[str, Any]:
 
 
 def result_reply(event: Event, result: m.Result, message: m.Request | None) -> Reply:
-    """The reply for a result that no hook has returned.
+    """The reply for a result of a plain view, which is no hook.
 
     :param message: the request; None if it is not known.
     :raises TypeError, ValueError: if a part of the result cannot be sent.
@@ -141,12 +141,13 @@ def result_reply(event: Event, result: m.Result, message: m.Request | None) -> R
 
 _RESULTS: Final[list[Any]] = [event.result for event in EVENTS.values()]
 _MAY_HAVE_BYTES: Final = {field.base64_name for result in _RESULTS for field in fields_of(result)} | {"subs"}
+"""The fields of results that are bytes as base64, or that contain such fields."""
 
 
 def check_client_can_read(event: Event, message: m.Request | None, written: dict[str, Any]) -> None:
     """Check that bytes in a result are JSON if the client that receives them speaks JSON.
 
-    Centrifugo would otherwise close its connection with 3506, after which the client stays away.
+    If they were not, Centrifugo would close its connection with 3506, after which it does not reconnect.
 
     :raises ValueError: if they are not.
     """

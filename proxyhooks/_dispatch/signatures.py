@@ -1,4 +1,4 @@
-"""Checks, at registration, that a function can be a hook."""
+"""The signatures of hooks: checks at registration that a function can be a hook, and its name for messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _unwrapped(function: Callable[..., Any]) -> Any:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it returns a coroutine; also for an object with an async ``__call__``."""
+    """Whether the function is async, or is an object with an async ``__call__``."""
     call = getattr(function, "__call__", None)  # noqa: B004
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
@@ -62,9 +62,9 @@ def check_callable(function: object, role: str) -> None:
 def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPattern | None) -> None:
     """Check that the function takes the request and the pattern's variables, and that its annotations fit.
 
-    :raises SetupError: if not.
+    :raises SetupError: if it does not, or they do not.
     """
-    hook = f"hook {source_location(function)} for {event.name}"
+    description = f"hook {source_location(function)} for {event.name}"
     variables = pattern.variables if pattern else ()
     try:
         signature = inspect.signature(function)
@@ -75,24 +75,28 @@ def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPatte
     except TypeError as error:
         if not _decorator_may_change_arguments(function, signature, variables):
             pattern_text = f"pattern {pattern.text!r}" if pattern else "no pattern"
+            call = f"hook({', '.join(['req', *variables])})"
             raise SetupError(
-                f"{hook} does not fit: with {pattern_text} it is called as hook({', '.join(['req', *variables])}), "
+                f"{description} does not fit: with {pattern_text} it is called as {call}, "
                 f"but it is defined as {signature} ({error})"
             ) from None
-    hints = _check_message_hints(function, signature, hook, event.request, event.result)
-    for name, kind in pattern.kinds.items() if pattern else ():
+    hints = _check_message_hints(function, signature, description, event.request, event.result)
+    for name, variable_class in pattern.kinds.items() if pattern else ():
         # A decorator that takes the variable may pass another value under the same name.
         hint = None if name in _decorator_parameters(function) else hints.get(name)
-        if isinstance(hint, type) and not issubclass(kind, hint):
-            raise SetupError(f"{hook}: {name} is {kind.__name__} in the pattern, but is annotated as {hint.__name__}")
+        if isinstance(hint, type) and not issubclass(variable_class, hint):
+            raise SetupError(
+                f"{description}: {name} is {variable_class.__name__} in the pattern, "
+                f"but is annotated as {hint.__name__}"
+            )
 
 
 def check_before_hook(function: Callable[..., Any]) -> None:
     """Check that the function takes the request alone, and that its annotations fit.
 
-    :raises SetupError: if not.
+    :raises SetupError: if it does not, or they do not.
     """
-    before_hook = f"before_hook {source_location(function)}"
+    description = f"before_hook {source_location(function)}"
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -101,20 +105,23 @@ def check_before_hook(function: Callable[..., Any]) -> None:
         signature.bind(object())
     except TypeError as error:
         raise SetupError(
-            f"{before_hook} does not fit: it is called as hook(req), but it is defined as {signature} ({error})"
+            f"{description} does not fit: it is called as before_hook(req), but it is defined as {signature} ({error})"
         ) from None
-    _check_message_hints(function, signature, before_hook, messages.UserRequest, type(None))
+    _check_message_hints(function, signature, description, messages.UserRequest, type(None))
 
 
 def _decorator_may_change_arguments(
     function: Callable[..., Any], signature: inspect.Signature, variables: tuple[str, ...]
 ) -> bool:
-    """Whether a decorator around the function may call it with other arguments than the pattern's."""
+    """Whether the function can fit because a decorator around it adds or replaces arguments.
+
+    So it can if the decorator takes the pattern's variables, and the function those that the decorator passes on.
+    """
     if not hasattr(function, "__wrapped__"):
         return False
     try:
         inspect.signature(function, follow_wrapped=False).bind(object(), **dict.fromkeys(variables))
-        # The decorator passes on the variables that it does not take by name, so the function must take them.
+        # A decorator passes on the variables that it does not take by name.
         passed_on = [name for name in variables if name not in _decorator_parameters(function)]
         signature.bind_partial(object(), **dict.fromkeys(passed_on))
     except TypeError:
@@ -132,7 +139,12 @@ def _decorator_parameters(function: Callable[..., Any]) -> set[str]:
 def _check_message_hints(
     function: Callable[..., Any], signature: inspect.Signature, description: str, request: type, result: type
 ) -> dict[str, Any]:
-    """Check the annotations of the request and the return value; return all annotations."""
+    """Check the annotations of the request and the return value. Return all annotations.
+
+    :param description: of the function, for messages.
+    :param request: the class of the requests that the function gets.
+    :param result: the class of the results that it must return.
+    """
     try:
         hints = typing.get_type_hints(_unwrapped(function))
     except Exception:  # annotations are any code; one that cannot be resolved is not checked

@@ -110,10 +110,10 @@ class ProxyHooks(Hooks):
             # Flask-WTF protects forms that browsers send with a user's cookies. Hooks are protected by the secret.
             csrf.exempt(f"{hook_view.__module__}.{hook_view.__name__}")
 
-        def ready(function: Callable[..., Any]) -> Callable[..., Any]:
+        def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
             return _to_sync(app, function) if is_async(function) else function
 
-        return Dispatcher(self.index, ready, self._meta_schema, settings.validation_details, settings.timeout)
+        return Dispatcher(self.index, ensure_sync, self._meta_schema, settings.validation_details, settings.timeout)
 
 
 class AmbiguousHooks(LookupError):

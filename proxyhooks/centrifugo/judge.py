@@ -24,7 +24,7 @@ __all__ = ["Verdict", "judge"]
 
 _FOLLOWED_REDIRECTS: Final = (301, 302, 303, 307, 308)
 _UNIDIRECTIONAL_DISCONNECTS: Final = {103: 3507, 109: 3005, 110: 3005, 111: 3013}
-"""The disconnect that an error on connect becomes for a one-way client; every other error becomes 3004."""
+"""The disconnect that an error on connect becomes for a unidirectional client; every other error becomes 3004."""
 _MAX_CLOSE_REASON: Final = 123
 """Bytes of a reason that fit into the closing frame of a WebSocket."""
 

@@ -29,11 +29,11 @@ from ..exceptions import Disconnect, Error, SetupError
 
 _APISPEC_REFERENCE: Final = "#/components/schemas/"
 Direction = Literal["load", "dump"]
-"""``load`` for what clients send, ``dump`` for what they receive."""
+"""``load`` for what clients send, ``dump`` for what they receive: the methods of marshmallow's schemas."""
 
 
 def contract_of(hooks: ProxyHooks) -> dict[str, Any]:
-    """The contract of these hooks; it depends on nothing else.
+    """The contract of these hooks, with all codes of :func:`own_codes`.
 
     :raises SetupError: if apispec is not installed.
     """
@@ -64,7 +64,7 @@ def contract_of(hooks: ProxyHooks) -> dict[str, Any]:
 
 
 class _JsonSchemas:
-    """Converts marshmallow's schemas to JSON Schemas with apispec, once for each direction."""
+    """Converts marshmallow schemas to JSON Schemas with apispec, separately for each direction."""
 
     def __init__(self) -> None:
         try:  # here and not above: the commands' help and own_codes need no apispec
@@ -96,16 +96,16 @@ class _JsonSchemas:
         if not isinstance(schema, Schema):
             return None
         json_schema = self._plugins[direction].converter.resolve_nested_schema(schema)
-        with_references: dict[str, Any] = _refer_to_defs(json_schema, direction)
-        return with_references
+        reference: dict[str, Any] = _refer_to_defs(json_schema, direction)
+        return reference
 
     def definitions(self) -> dict[str, Any]:
         """The JSON Schemas that others refer to, by name."""
         definitions: dict[str, Any] = {}
         for direction, spec in self._specs.items():
             for name, schema in spec.to_dict().get("components", {}).get("schemas", {}).items():
-                one_way = _without_fields_of_other_direction(schema, direction)
-                definitions[_name_in(direction, name)] = _refer_to_defs(one_way, direction)
+                own_fields = _without_fields_of_other_direction(schema, direction)
+                definitions[_name_in(direction, name)] = _refer_to_defs(own_fields, direction)
         return dict(sorted(definitions.items()))
 
     def _unique_name(self, schema: Any) -> str:
@@ -149,14 +149,14 @@ def _without_fields_of_other_direction(schema: dict[str, Any], direction: Direct
         for name, value in schema.get("properties", {}).items()
         if not (isinstance(value, dict) and value.get(marker))
     }
-    one_way = schema | {"properties": properties}
+    result = schema | {"properties": properties}
     if "required" in schema:
-        one_way["required"] = [name for name in schema["required"] if name in properties]
-    return one_way
+        result["required"] = [name for name in schema["required"] if name in properties]
+    return result
 
 
 def own_codes() -> list[Any]:
-    """The application's classes of errors and disconnects: all that are loaded, sorted by module and name."""
+    """The application's loaded classes of errors and disconnects that have a code, sorted by module and name."""
     classes: dict[str, Any] = {}
     todo: list[Any] = [Error, Disconnect]
     while todo:

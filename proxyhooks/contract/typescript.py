@@ -28,7 +28,7 @@ const PATH = /^[^]+$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 """
 _REGULAR_EXPRESSIONS: Final = {"string": "NAME", "path": "PATH", "uuid": "UUID"}
-"""The constant of :data:`_HELPERS` that checks a variable, by kind."""
+"""The constant of :data:`_HELPERS` that a variable must match, by kind."""
 _INTERFACES: Final = {
     "rpc": "RpcMethods",
     "publish": "Publications",
@@ -41,11 +41,12 @@ _SCALARS: Final = {"string": "string", "integer": "number", "number": "number", 
 
 
 def typescript(contract: dict[str, Any]) -> str:
-    """A module that compiles with ``strict``, for ES2020 and later."""
+    """The contract as a module that compiles with ``strict``, for ES2020 and later."""
     parts = [_HEADER]
     parts += [f"export type {_identifier(name)} = {_type(schema)};\n" for name, schema in contract["$defs"].items()]
     routed = [name for name, event in EVENTS.items() if event.request_has_data and event.routed_on is not None]
-    for name, title in (_INTERFACES | {name: _pascal_case(name) for name in routed if name not in _INTERFACES}).items():
+    other_interfaces = {name: _pascal_case(name) for name in routed if name not in _INTERFACES}
+    for name, title in (_INTERFACES | other_interfaces).items():
         payloads = ("data", "result") if EVENTS[name].result_has_data else ("data",)
         parts.append(_interface(title, contract[name], payloads))
     for event in EVENTS.values():
@@ -116,13 +117,16 @@ def _object(schema: dict[str, Any]) -> str:
 
 
 def _functions(title: str, patterns: list[str]) -> str:
-    """An object with a function for each pattern, which returns a channel or method that matches it."""
+    """An object with a function for each pattern, which returns a channel or method that matches it.
+
+    If patterns have the same fixed text, the later ones have their variables in the name too.
+    """
     rows, taken = [], set[str]()
     for text in patterns:
         pattern = ChannelPattern(text)
         name = _function_name(pattern)
         if name in taken:
-            name += "By" + "And".join(variable.title().replace("_", "") for variable in pattern.variables)
+            name += "By" + "And".join(_pascal_case(variable) for variable in pattern.variables)
         number, base = 2, name
         while name in taken:
             name, number = f"{base}{number}", number + 1

@@ -1,4 +1,4 @@
-"""A client for tests of hooks: :class:`ProxyClient` plays Centrifugo against a Flask application, in-process."""
+""":class:`ProxyClient` calls the hooks of a Flask application in-process, as Centrifugo would for one client."""
 
 from __future__ import annotations
 
@@ -39,14 +39,15 @@ class ProxyClient:
     :param hooks: the name of the ``ProxyHooks``, if the application has several.
     :param urls: the URL of each event, for plain views; all headers are then forwarded.
     :param secret: the value of the secret header, by default the first accepted secret; ``""`` sends none.
-    :param transport: ``websocket``, or a one-way transport: ``uni_sse``, ``uni_http_stream``, ``uni_websocket``, ...
+    :param transport: ``websocket``, or a unidirectional one: ``uni_sse``, ``uni_http_stream``, ``uni_websocket``, ...
     :param protocol: the protocol that the client speaks.
-    :param name: the client's name for its SDK or application.
-    :param version: the version of that.
-    :param headers: of the client's HTTP request; each must be declared in the hooks' ``http_headers``.
-    :param emulated_headers: that a browser SDK sends with its ``headers`` option; each must be declared likewise.
-    :param cookies: are sent as the header ``Cookie``.
-    :param cookies_from: a test client of Flask; each connect sends the cookies that it has then.
+    :param name: the ``name`` of the connect request: the SDK or application of the client.
+    :param version: the ``version`` of the connect request.
+    :param headers: the headers of the client's HTTP request; each must be declared in ``ProxyHooks(http_headers=)``.
+    :param emulated_headers: the headers that a browser SDK sends with its ``headers`` option; each must be declared in
+        ``ProxyHooks(emulated_headers=)``.
+    :param cookies: the cookies of the header ``Cookie``.
+    :param cookies_from: a test client of Flask, whose present cookies each connect sends too.
     :param binary_encoding: whether payloads are sent as base64.
     :param include_connection_meta: whether requests have the ``meta``; by default if there is a ``meta_schema``.
     :param propagate_exceptions: whether unhandled exceptions are raised; if not, the reply is the 500 that they cause.
@@ -99,10 +100,10 @@ class ProxyClient:
         if include_connection_meta is not None:
             self._sends_meta = include_connection_meta
         self._propagate_exceptions = propagate_exceptions
-        self._ahead = 0.0  # seconds
+        self._ahead = 0.0  # seconds that advance() has moved the clock
         self._connect_arguments: tuple[Any, Sequence[str]] = (NO_PAYLOAD, ())
         self._client_id = ""
-        self._state = ClientState(refreshes="refresh" in served, sub_refreshes="sub_refresh" in served)
+        self._state = ClientState(has_refresh_proxy="refresh" in served, has_sub_refresh_proxy="sub_refresh" in served)
 
     # The state of the client
 
@@ -172,7 +173,7 @@ class ProxyClient:
         return disconnect_by_server(disconnect)
 
     def subscribe(self, channel: str, data: Any = NO_PAYLOAD) -> Exchange:
-        """Subscribe. Invalid names and channels with ``$`` and ``#`` are decided without the application, as there."""
+        """Subscribe. Like Centrifugo, decide about invalid names and channels with ``$`` or ``#`` without a request."""
         self._require_connected()
         if (decided := decide_locally(channel, self.user, self._state.subscriptions)) is not None:
             if decided.allowed:
@@ -219,25 +220,25 @@ class ProxyClient:
     def shared_poll_refresh(self, channel: str, keys: Mapping[str, int] | Sequence[str]) -> Exchange:
         """Poll keys; needs no connected client.
 
-        :param keys: as a mapping with the version of each that Centrifugo has, 0 for none.
+        :param keys: the keys; in a mapping, each with the version of it that Centrifugo has, 0 for none.
         """
         versions = keys if isinstance(keys, Mapping) else dict.fromkeys(keys, 0)
         items = [{"key": key, **({"version": version} if version else {})} for key, version in versions.items()]
         return self._call("shared_poll_refresh", {"channel": channel, "items": items})
 
     def cache_empty(self, channel: str) -> Exchange:
-        """Centrifugo PRO; needs no connected client."""
+        """Report that the cache of a channel is empty (Centrifugo PRO); needs no connected client."""
         return self._call("cache_empty", {"channel": channel})
 
     def state(self, events: Sequence[Mapping[str, Any]]) -> Exchange:
-        """Centrifugo PRO; needs no connected client.
+        """Report a batch of channel events (Centrifugo PRO); needs no connected client.
 
         :param events: each ``{"time_ms": ..., "channel": ..., "type": ...}``.
         """
         return self._call("state", {"events": [dict(event) for event in events]})
 
     def advance(self, **time: float) -> list[Exchange]:
-        """Move the clock, as in ``advance(minutes=5)``; returns the refreshes and expiries of that time.
+        """Move the clock, as in ``advance(minutes=5)``. Return the refreshes and expiries that happen meanwhile.
 
         :param time: the arguments of a timedelta.
         :raises ValueError: if it is negative.
@@ -245,16 +246,17 @@ class ProxyClient:
         seconds = timedelta(**time).total_seconds()
         if seconds < 0:
             raise ValueError(f"the clock only moves forward, not by {seconds} s")
-        end, exchanges = self._ahead + seconds, list[Exchange]()
-        start = self.now - self._ahead
-        while self.connected and (event := self._state.next_timed_event()) is not None and event.time <= start + end:
+        ahead_at_end, exchanges = self._ahead + seconds, list[Exchange]()
+        real_now = self.now - self._ahead
+        end = real_now + ahead_at_end
+        while self.connected and (event := self._state.next_timed_event()) is not None and event.time <= end:
             # Rounded up, so that the second of the event has begun.
-            self._ahead = max(self._ahead, math.ceil(event.time - start))
-            exchanges.append(self._happen(event))
-        self._ahead = max(end, self._ahead)
+            self._ahead = max(self._ahead, math.ceil(event.time - real_now))
+            exchanges.append(self._run(event))
+        self._ahead = max(ahead_at_end, self._ahead)
         return exchanges
 
-    def _happen(self, event: TimedEvent) -> Exchange:
+    def _run(self, event: TimedEvent) -> Exchange:
         if event.calls_application:
             return self.refresh() if event.channel is None else self.sub_refresh(event.channel)
         return self._apply(expire_locally(event.event), event.channel)
@@ -270,17 +272,17 @@ class ProxyClient:
         return exchange
 
     def _call(self, event: str, fields: Mapping[str, Any]) -> Exchange:
-        """Send a request with these fields and those of the client, if the event has a client."""
+        """Send a request with these fields and those of the client. Return Centrifugo's verdict on the reply."""
         if event not in self._transport.urls:
             raise LookupError(f"no URL is given for {event}: pass urls={{{event!r}: ...}}")
-        request_class, known = EVENTS[event].request, dict[str, Any]()
+        request_class, of_client = EVENTS[event].request, dict[str, Any]()
         if issubclass(request_class, ClientRequest):
-            known |= {"client": self._client_id, **self._client_fields}
+            of_client |= {"client": self._client_id, **self._client_fields}
         if issubclass(request_class, UserRequest):
-            known["user"] = self.user
+            of_client["user"] = self.user
             if self._sends_meta and self.meta is not None:
-                known["meta"] = self.meta
-        request = request_body(event, known | dict(fields), self._binary_encoding)
+                of_client["meta"] = self.meta
+        request = request_body(event, of_client | dict(fields), self._binary_encoding)
         response = self._transport.send(event, to_go_json(request).encode(), self._ahead)
         if response.error is not None and self._propagate_exceptions:
             raise response.error

@@ -8,11 +8,11 @@ from typing import Any, Final, Literal, NamedTuple
 from ..centrifugo.replies.verdict import Verdict
 
 GRACE: Final = 60
-"""Seconds until a refresh is repeated after it has failed; the client stays meanwhile."""
+"""Seconds from a failed refresh to the next one; the client stays meanwhile."""
 CLOSE_DELAY: Final = 25
-"""Seconds between ``expire_at`` and the end, without a refresh proxy: ``client.expired_close_delay``."""
+"""Seconds from ``expire_at`` to the end if there is no proxy: ``client.expired_close_delay``."""
 MAX_TTL: Final = 365 * 24 * 3600
-"""Seconds; Centrifugo shortens a longer time to expiry."""
+"""The most seconds from a refresh to ``expire_at``: Centrifugo shortens a longer time."""
 
 
 class TimedEvent(NamedTuple):
@@ -22,7 +22,7 @@ class TimedEvent(NamedTuple):
     """Unix seconds."""
     event: Literal["refresh", "sub_refresh"]
     channel: str | None
-    """Of a sub_refresh."""
+    """The channel of a sub_refresh."""
     calls_application: bool
     """Whether the application is asked to refresh; if not, the connection or subscription ends."""
 
@@ -31,14 +31,11 @@ class TimedEvent(NamedTuple):
 class ClientState:
     """The state of one client in Centrifugo.
 
-    Centrifugo checks subscriptions at intervals, so that by default a sub_refresh is up to 52 s late; here it is on
-    time.
+    Here a sub_refresh is on time. Centrifugo checks subscriptions at intervals, so by default it is up to 52 s late.
     """
 
-    refreshes: bool
-    """Whether the refresh proxy is on."""
-    sub_refreshes: bool
-    """Whether the sub_refresh proxy is on."""
+    has_refresh_proxy: bool
+    has_sub_refresh_proxy: bool
     connected: bool = False
     user: str = ""
     meta: Any = None
@@ -67,7 +64,7 @@ class ClientState:
     def apply(self, verdict: Verdict, channel: str | None, now: int) -> None:
         """Apply a disconnect of any event, or the result of a refresh.
 
-        :param channel: of a sub_refresh.
+        :param channel: the channel of a sub_refresh.
         :param now: Unix seconds.
         """
         if verdict.outcome == "disconnected" or (verdict.outcome == "expired" and verdict.event == "refresh"):
@@ -92,14 +89,14 @@ class ClientState:
         """What happens first if the client does nothing; None if nothing will."""
         events: list[TimedEvent] = []
         if self.expire_at:
-            events.append(_timed_event("refresh", None, self.expire_at, self.refreshes))
+            events.append(_timed_event("refresh", None, self.expire_at, self.has_refresh_proxy))
         for channel, expire_at in self.subscriptions.items():
             if expire_at:
-                events.append(_timed_event("sub_refresh", channel, expire_at, self.sub_refreshes))
+                events.append(_timed_event("sub_refresh", channel, expire_at, self.has_sub_refresh_proxy))
         return min(events, key=lambda event: event.time, default=None)
 
 
 def _timed_event(
-    event: Literal["refresh", "sub_refresh"], channel: str | None, expire_at: int, proxy_is_on: bool
+    event: Literal["refresh", "sub_refresh"], channel: str | None, expire_at: int, has_proxy: bool
 ) -> TimedEvent:
-    return TimedEvent(expire_at if proxy_is_on else expire_at + CLOSE_DELAY, event, channel, proxy_is_on)
+    return TimedEvent(expire_at if has_proxy else expire_at + CLOSE_DELAY, event, channel, calls_application=has_proxy)

@@ -1,4 +1,4 @@
-"""Exchanges: a request, the application's reply, and the verdict on it; also those that need no request."""
+"""Exchanges: a request, the reply, and Centrifugo's verdict on it; or a verdict that needs no request."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Exchange(Verdict):
     """A verdict with the request and the reply that led to it."""
 
     request: dict[str, Any] | None = None
-    """As it was sent; None if Centrifugo decides without the application."""
+    """The body that was sent; None if Centrifugo decides without a request."""
     status: int | None = None
-    """Of the reply."""
+    """The HTTP status of the reply."""
     reply: bytes | None = None
-    """The body."""
+    """The body of the reply."""
 
     def __post_init__(self) -> None:
         recent.append(self)
@@ -59,9 +59,9 @@ def exchange_of(verdict: Verdict, request: dict[str, Any], response: AppResponse
 
 
 def raise_if_misread(exchange: Exchange) -> Exchange:
-    """Return the exchange, unless Centrifugo misreads the reply.
+    """Return the exchange if Centrifugo reads the reply as it is meant.
 
-    :raises MisreadReply: if it does, or if it follows a redirect, or if the request reached no hook.
+    :raises MisreadReply: if it does not, or if it follows a redirect, or if the request reached no hook.
     """
     client_error = exchange.status is not None and 400 <= exchange.status < 500
     if exchange.misread or exchange.outcome == "redirected" or client_error:

@@ -23,7 +23,7 @@ from .._wire.fields import fields_of
 from .._wire.requests import ClientRequest
 
 NO_PAYLOAD: Final[Any] = object()
-"""In place of a payload, for a request without a payload; ``None`` is JSON null."""
+"""The default of ``data``: the request has no payload. ``None`` is the payload null."""
 # Go escapes these characters, so that the JSON can be part of an HTML page.
 _GO_ESCAPES: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
@@ -35,7 +35,7 @@ class AppResponse:
     status: int
     body: bytes
     location: str | None = None
-    """Of a redirect."""
+    """Where a redirect leads."""
     error: BaseException | None = None
     """An exception that the application has not handled."""
 
@@ -58,7 +58,7 @@ def _position(event: Event, field_name: str) -> int:
 
 
 def request_body(event_name: str, values: Mapping[str, Any], binary_encoding: bool) -> dict[str, Any]:
-    """The request with these values, in Centrifugo's order; empty values are left out, as there."""
+    """The request with these values, in Centrifugo's order and without empty values, which it leaves out."""
     event = EVENTS[event_name]
     request: Any = event.request
     body: dict[str, Any] = {}
@@ -82,10 +82,10 @@ class AppTransport:
 
     app: Flask
     urls: Mapping[str, str]
-    """By event."""
+    """The URL of each event."""
     secret: str | None = field(repr=False)
     headers: dict[str, str] = field(default_factory=dict)
-    """The client's headers that Centrifugo forwards; only sent for events of a client."""
+    """The client's headers that Centrifugo forwards with events of a client."""
 
     def send(self, event: str, body: bytes, ahead: float) -> AppResponse:
         """Send a request in an empty context, so that no context variable of the caller is visible to the application.
@@ -123,10 +123,10 @@ class AppTransport:
 
 
 def forwarded_headers(headers: Mapping[str, str], declared: tuple[str, ...] | None, parameter: str) -> dict[str, str]:
-    """The headers, if Centrifugo forwards them.
+    """Return the headers if Centrifugo forwards them all.
 
     :param declared: the names that the hooks declare; None if every header is forwarded.
-    :param parameter: of ``ProxyHooks``, for the message.
+    :param parameter: the parameter of ``ProxyHooks`` that declares them, for the message.
     :raises ValueError: if a header is not declared.
     """
     for name in headers:
@@ -139,7 +139,7 @@ def forwarded_headers(headers: Mapping[str, str], declared: tuple[str, ...] | No
 
 
 def cookie_header(cookies: Mapping[str, str], client: FlaskClient | None) -> str:
-    """The Cookie header with these cookies and those of a test client of Flask."""
+    """The value of the header ``Cookie`` with these cookies and those of a test client of Flask."""
     pairs = dict(cookies)
     if client is not None:
         # Werkzeug's public method returns a cookie by its name only, and the names are unknown here.

@@ -206,7 +206,8 @@ def test_registration_ends_with_the_first_request(hooks: ProxyHooks, ask: Ask) -
     hooks.include(rooms)  # there already
 
 
-def module(name: str) -> Hooks:
+def hooks_with_list_and_get(name: str) -> Hooks:
+    """A collection with the methods ``list``, which answers with the name, and ``get.<int:room_id>``."""
     hooks = Hooks()
 
     @hooks.rpc("list")
@@ -221,7 +222,7 @@ def module(name: str) -> Hooks:
 
 
 def test_modules_are_included_with_a_prefix_for_their_methods(hooks: ProxyHooks, ask: Ask) -> None:
-    rooms, users = module("rooms"), module("users")
+    rooms, users = hooks_with_list_and_get("rooms"), hooks_with_list_and_get("users")
     hooks.include(rooms, rpc_prefix="rooms.")
     hooks.include(users, rpc_prefix="users.")
     hooks.include(rooms, rpc_prefix="rooms.")  # the same again is nothing
@@ -231,7 +232,7 @@ def test_modules_are_included_with_a_prefix_for_their_methods(hooks: ProxyHooks,
 
 
 def test_prefixes_add_up_and_concern_methods_only(hooks: ProxyHooks, ask: Ask) -> None:
-    inner, outer = module("inner"), Hooks()
+    inner, outer = hooks_with_list_and_get("inner"), Hooks()
     inner.subscribe("chat:<name>")(lambda req, name: SubscribeResult(data=name))
     outer.include(inner, rpc_prefix="inner.")
     hooks.include(outer, rpc_prefix="outer.")
@@ -249,9 +250,9 @@ def test_a_bare_hook_behind_a_prefix_serves_the_methods_of_that_prefix(hooks: Pr
 
 def test_conflicts_between_modules_are_found_when_they_are_included() -> None:
     hooks = Hooks()
-    hooks.include(module("a"))
+    hooks.include(hooks_with_list_and_get("a"))
     with pytest.raises(SetupError, match="two hooks"):
-        hooks.include(module("b"))
+        hooks.include(hooks_with_list_and_get("b"))
     with pytest.raises(SetupError, match="two hooks"):
         hooks.rpc("list")(lambda req: RPCResult())
     hooks.rpc("other")(lambda req: RPCResult())  # what was refused left nothing behind
@@ -265,7 +266,7 @@ def test_conflicts_that_come_after_the_include_are_found_when_they_are_made() ->
     with pytest.raises(SetupError, match="two hooks"):
         rooms.rpc("a")(lambda req: RPCResult())
     with pytest.raises(SetupError, match="two hooks"):
-        rooms.include(with_rpc("a"))
+        rooms.include(hooks_with_method("a"))
     rooms.rpc("b")(lambda req: RPCResult())  # what was refused left nothing behind
     with pytest.raises(SetupError, match="two hooks"):
         middle.rpc("b")(lambda req: RPCResult())
@@ -276,17 +277,17 @@ def test_a_conflict_leaves_every_collection_as_it_was() -> None:
     first.include(rooms)
     second.include(rooms, rpc_prefix="rooms.")
     second.rpc("rooms.a")(lambda req: RPCResult())
-    before = [registrations(hooks) for hooks in (rooms, first, second)]
+    before = [registered_patterns(hooks) for hooks in (rooms, first, second)]
     with pytest.raises(SetupError, match=r"rpc for 'rooms.a' has two hooks"):
         rooms.rpc("a")(lambda req: RPCResult())  # only the last of the three has it already
     with pytest.raises(SetupError, match="two hooks"):
-        rooms.include(with_rpc("a"))
-    assert [registrations(hooks) for hooks in (rooms, first, second)] == before
+        rooms.include(hooks_with_method("a"))
+    assert [registered_patterns(hooks) for hooks in (rooms, first, second)] == before
     rooms.rpc("b")(lambda req: RPCResult())
-    assert [len(registrations(hooks)) for hooks in (rooms, first, second)] == [1, 1, 2]
+    assert [len(registered_patterns(hooks)) for hooks in (rooms, first, second)] == [1, 1, 2]
 
 
-def registrations(hooks: Hooks) -> set[str | None]:
+def registered_patterns(hooks: Hooks) -> set[str | None]:
     patterns = [registration.pattern for registration in hooks.index.registrations()]
     return {pattern.text if pattern else None for pattern in patterns}
 
@@ -297,7 +298,7 @@ def test_hooks_behind_a_prefix_that_conflict_among_themselves_are_refused() -> N
     rooms.rpc("<path:rest>")(lambda req, rest: RPCResult())
     with pytest.raises(SetupError, match="two hooks"):
         hooks.include(rooms, rpc_prefix="rooms.")
-    assert registrations(hooks) == set()
+    assert registered_patterns(hooks) == set()
     hooks.include(rooms)
 
 
@@ -309,7 +310,7 @@ def test_a_hook_registered_after_two_includes_needs_the_same_before_hooks_in_bot
         outer.include(way)
     with pytest.raises(SetupError, match="two hooks"):
         shared.rpc("a")(lambda req: RPCResult())
-    assert registrations(outer) == registrations(shared) == set()
+    assert registered_patterns(outer) == registered_patterns(shared) == set()
     shared.connect(lambda req: ConnectResult(user="1"))  # no before_hook runs for it
 
 
@@ -338,7 +339,7 @@ def test_each_registration_is_checked_once_in_each_collection(monkeypatch: pytes
     assert (built, checked) == (2, 40_000)
 
 
-def with_rpc(name: str) -> Hooks:
+def hooks_with_method(name: str) -> Hooks:
     hooks = Hooks()
     hooks.rpc(name)(lambda req: RPCResult())
     return hooks
@@ -346,7 +347,7 @@ def with_rpc(name: str) -> Hooks:
 
 def test_one_module_by_two_ways_with_different_before_hooks_is_refused() -> None:
     """One of the two checks would not run."""
-    shared, strict, lax, hooks = module("shared"), Hooks(), Hooks(), Hooks()
+    shared, strict, lax, hooks = hooks_with_list_and_get("shared"), Hooks(), Hooks(), Hooks()
     strict.before_hook(lambda req: None)
     strict.include(shared)
     lax.include(shared)
@@ -441,14 +442,14 @@ def test_hooks_cannot_include_themselves() -> None:
     one, two = Hooks(), Hooks()
     one.include(two)
     for inner, outer in ((one, one), (one, two)):
-        with pytest.raises(SetupError, match="themselves"):
+        with pytest.raises(SetupError, match="hooks cannot include themselves, directly or through others"):
             outer.include(inner)
     with pytest.raises(SetupError, match="takes Hooks"):
         one.include("rooms")  # type: ignore[arg-type]
 
 
 def test_one_module_may_come_in_by_two_ways(app: Flask, ask: Ask) -> None:
-    shared, one, two, hooks = module("shared"), Hooks(), Hooks(), ProxyHooks(app)
+    shared, one, two, hooks = hooks_with_list_and_get("shared"), Hooks(), Hooks(), ProxyHooks(app)
     for way in (one, two):
         way.include(shared)
         hooks.include(way)
@@ -456,7 +457,7 @@ def test_one_module_may_come_in_by_two_ways(app: Flask, ask: Ask) -> None:
 
 
 def test_a_module_can_serve_several_applications() -> None:
-    rooms = module("rooms")
+    rooms = hooks_with_list_and_get("rooms")
     for _ in range(2):
         app = Flask("app")
         hooks = ProxyHooks(app, secrets=["x"])
@@ -520,7 +521,7 @@ def test_async_hooks_run_as_each_application_runs_them() -> None:
 
 def test_before_hooks_run_outer_first_and_only_for_their_own_and_included(hooks: ProxyHooks, ask: Ask) -> None:
     ran: list[str] = []
-    rooms, users = module("rooms"), module("users")
+    rooms, users = hooks_with_list_and_get("rooms"), hooks_with_list_and_get("users")
     hooks.include(rooms, rpc_prefix="rooms.")
     hooks.include(users, rpc_prefix="users.")
 
@@ -585,7 +586,7 @@ def test_a_before_hook_may_refuse_and_returns_nothing(hooks: ProxyHooks, ask: As
 
 
 def test_a_before_hook_takes_the_request_alone() -> None:
-    with pytest.raises(SetupError, match=r"hook\(req\)"):
+    with pytest.raises(SetupError, match=r"it is called as before_hook\(req\)"):
         Hooks().before_hook(lambda: None)  # type: ignore[type-var]
     with pytest.raises(SetupError, match="must be a function"):
         Hooks().before_hook(5)  # type: ignore[type-var]

@@ -224,15 +224,15 @@ def test_ambiguity_does_not_depend_on_other_patterns() -> None:
             assert tree.add(ChannelPattern(pattern), pattern) is None
 
 
-def test_same_shape_does_not_change_the_tree() -> None:
+def test_find_same_shape_does_not_change_the_tree() -> None:
     tree = PatternTree()
     tree.add(ChannelPattern("chat:<int:a>/x"), 1)
     for text in ("chat:<int:b>", "chat:<int:b>/xy", "cha", "c<name>", "chat:<uuid:b>/x"):
-        assert tree.same_shape(ChannelPattern(text)) is None
-    assert tree.same_shape(ChannelPattern("chat:<int:b>/x")) == 1
+        assert tree.find_same_shape(ChannelPattern(text)) is None
+    assert tree.find_same_shape(ChannelPattern("chat:<int:b>/x")) == 1
     tree.add(ChannelPattern("chat:<uuid:a>"), 2)
     with pytest.raises(SetupError, match="neither is more specific"):
-        tree.same_shape(ChannelPattern("chat:<int:a>-<name>"))
+        tree.find_same_shape(ChannelPattern("chat:<int:a>-<name>"))
     assert tree.find("chat:1") is None
     assert tree.add(ChannelPattern("c<name>"), 3) is None
 
@@ -306,8 +306,8 @@ def test_the_tree_finds_a_pattern_if_and_only_if_one_matches(patterns: list[str]
         assert matching[found[0]] == found[1]
 
 
-def steps(tree: PatternTree, channel: str) -> int:
-    """How many lines of the package run to find a channel."""
+def lines_run_to_find(tree: PatternTree, channel: str) -> int:
+    """How many lines of patterns.py and tree.py run to find a channel."""
     count = 0
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
@@ -345,5 +345,5 @@ def test_ten_thousand_patterns_cost_hardly_more_than_ten(shape: str, channel: st
     assert found is not None
     assert found[0] == 9876
     # A linear walk would take thousands of steps; a tree takes a few more for every digit.
-    assert steps(many, channel.format(9876)) <= steps(few, channel.format(1005)) + 40
-    assert steps(many, channel.format("none")) <= 60
+    assert lines_run_to_find(many, channel.format(9876)) <= lines_run_to_find(few, channel.format(1005)) + 40
+    assert lines_run_to_find(many, channel.format("none")) <= 60

@@ -40,15 +40,15 @@ def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-SEEN: list[Any] = []
+RECEIVED: list[Any] = []
 
 
-def seeing(hooks: ProxyHooks, schema: Any) -> None:
-    SEEN.clear()
+def register_recording(hooks: ProxyHooks, schema: Any) -> None:
+    RECEIVED.clear()
 
     @hooks.rpc(data_schema=schema)
     def hook(req: Any) -> RPCResult:
-        SEEN.append(req.data)
+        RECEIVED.append(req.data)
         return RPCResult(data="ok")
 
 
@@ -57,9 +57,9 @@ def seeing(hooks: ProxyHooks, schema: Any) -> None:
     "payload", [{"data": {"text": "hi"}}, {"b64data": b64('{"text": "hi"}'), "encoding": "binary"}]
 )
 def test_a_payload_is_loaded_from_json_and_from_bytes(schema: Any, payload: Any, hooks: ProxyHooks, ask: Ask) -> None:
-    seeing(hooks, schema)
+    register_recording(hooks, schema)
     assert ask("rpc", **payload).json == {"result": {"data": "ok"}}
-    assert SEEN == [{"text": "hi"}]
+    assert RECEIVED == [{"text": "hi"}]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_payload_is_loaded_from_json_and_from_bytes(schema: Any, payload: Any,
 def test_a_payload_that_does_not_fit_is_107(
     payload: Any, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seeing(hooks, MessageSchema)
+    register_recording(hooks, MessageSchema)
     assert ask("rpc", **payload).json == BAD_REQUEST
-    assert not SEEN
+    assert not RECEIVED
     (record,) = caplog.records
     assert "the payload is invalid" in record.getMessage()
     assert record.exc_info is None
@@ -96,9 +96,9 @@ class AllOptional(marshmallow.Schema):
 
 
 def test_absent_data_is_validated_as_an_empty_object_and_null_as_null(hooks: ProxyHooks, ask: Ask) -> None:
-    seeing(hooks, AllOptional)
+    register_recording(hooks, AllOptional)
     assert ask("rpc").json == {"result": {"data": "ok"}}
-    assert SEEN == [{"text": "nothing said"}]
+    assert RECEIVED == [{"text": "nothing said"}]
     assert ask("rpc", data=None).json == BAD_REQUEST
     assert ask("rpc", b64data=b64("null")).json == BAD_REQUEST
 
@@ -107,7 +107,7 @@ def test_field_errors_are_in_the_log_and_in_the_message_only_where_asked_for(
     app: Flask, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.config["PROXYHOOKS_VALIDATION_DETAILS"] = True
-    seeing(ProxyHooks(app), MessageSchema)
+    register_recording(ProxyHooks(app), MessageSchema)
     assert ask("rpc", data={"at": "never"}).json == {
         "error": {
             "code": 107,
@@ -151,27 +151,30 @@ def test_a_function_can_be_a_data_schema(hooks: ProxyHooks, ask: Ask, caplog: py
             raise marshmallow.ValidationError("no")
         return ("parsed", data)
 
-    seeing(hooks, parse)
+    register_recording(hooks, parse)
     for payload, expected in (("ok", {"result": {"data": "ok"}}), ("broken", BAD_REQUEST), ("invalid", BAD_REQUEST)):
         assert ask("rpc", b64data=b64(payload)).json == expected
     assert ask("rpc", b64data=b64("forbidden")).json == {"error": {"code": 103, "message": "permission denied"}}
     assert ask("rpc").json == {"result": {"data": "ok"}}
-    assert SEEN == [("parsed", b"ok"), ("parsed", None)]
+    assert RECEIVED == [("parsed", b"ok"), ("parsed", None)]
     assert "ParserError: at byte 3" in caplog.text
 
 
 def test_a_name_error_in_a_data_schema_function_is_a_failure(hooks: ProxyHooks, ask: Ask) -> None:
-    seeing(hooks, lambda data: misspelt)  # type: ignore[name-defined]  # noqa: F821
+    register_recording(hooks, lambda data: misspelt)  # type: ignore[name-defined]  # noqa: F821
     assert ask("rpc", data={}).status_code == 500
 
 
-def test_a_data_schema_function_that_returns_a_coroutine_is_a_failure(hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_data_schema_function_that_returns_a_coroutine_is_a_failure(
+    hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
     async def validate(data: Any) -> Any:
         raise ValueError
 
-    seeing(hooks, lambda data: validate(data))
+    register_recording(hooks, lambda data: validate(data))
     assert ask("rpc", data={}).status_code == 500
-    assert not SEEN
+    assert "has an async data_schema, which validates nothing: make it a plain function" in caplog.text
+    assert not RECEIVED
 
 
 class Tree(marshmallow.Schema):
@@ -179,7 +182,7 @@ class Tree(marshmallow.Schema):
 
 
 def test_a_payload_as_deep_as_a_schema_that_nests_itself_is_107(hooks: ProxyHooks, ask: Ask) -> None:
-    seeing(hooks, Tree)
+    register_recording(hooks, Tree)
     text = '{"child":' * 250 + "{}" + "}" * 250
     assert ask("rpc", b'{"data":' + text.encode() + b"}").json == BAD_REQUEST
 
@@ -190,7 +193,7 @@ def test_an_exception_in_a_schema_is_a_failure_and_no_refusal(hooks: ProxyHooks,
         def make(self, data: Any, **_: Any) -> Any:
             raise RuntimeError
 
-    seeing(hooks, Broken)
+    register_recording(hooks, Broken)
     assert ask("rpc", data={}).status_code == 500
 
 

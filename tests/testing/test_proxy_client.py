@@ -48,11 +48,11 @@ class Meta(Schema):
     plan = fields.String()
 
 
-class World:
+class Backend:
     """An application that records requests, and whose replies a test can set."""
 
     def __init__(self) -> None:
-        self.app = Flask("world")
+        self.app = Flask("backend")
         self.app.config.update(PROXYHOOKS_SECRETS=[SECRET], SECRET_KEY="for sessions")
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
@@ -75,10 +75,10 @@ class World:
 
     def hook(self, name: str, result: Any) -> Any:
         def answer(req: Any) -> Any:
-            made = self.answers.get(name, result)
-            if isinstance(made, BaseException):
-                raise made
-            return made
+            answer_now = self.answers.get(name, result)
+            if isinstance(answer_now, BaseException):
+                raise answer_now
+            return answer_now
 
         return answer
 
@@ -92,13 +92,13 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def backend() -> Backend:
+    return Backend()
 
 
 @pytest.fixture
-def client(world: World) -> ProxyClient:
-    client = ProxyClient(world.app)
+def client(backend: Backend) -> ProxyClient:
+    client = ProxyClient(backend.app)
     assert client.connect().allowed
     return client
 
@@ -112,15 +112,15 @@ def captured(name: str) -> Any:
     "event",
     ["subscribe", "publish", "rpc", "map_publish", "map_remove", "refresh", "sub_refresh", "shared_poll_refresh"],
 )
-def test_requests_equal_those_of_the_server(world: World, event: str, kind: str) -> None:
+def test_requests_equal_those_of_the_server(backend: Backend, event: str, kind: str) -> None:
     first = captured(f"{event}.{kind}")
-    world.hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
-    world.answers["connect"] = ConnectResult(
+    backend.hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
+    backend.answers["connect"] = ConnectResult(
         user=first.get("user", ""),
         meta=first.get("meta"),
         channels=[first["channel"]] if event == "sub_refresh" else [],
     )
-    client = ProxyClient(world.app, binary_encoding=kind == "binary", include_connection_meta="meta" in first)
+    client = ProxyClient(backend.app, binary_encoding=kind == "binary", include_connection_meta="meta" in first)
     client.connect()
     given = {name: first[name] for name in ("channel", "method", "key", "data") if name in first}
     if "b64data" in first:
@@ -130,77 +130,77 @@ def test_requests_equal_those_of_the_server(world: World, event: str, kind: str)
     if event == "rpc":
         given.setdefault("method", "")
     getattr(client, event)(**given)
-    assert list(world.last) == list(first)
-    assert {**world.last, "client": ""} == {**first, "client": ""}
+    assert list(backend.last) == list(first)
+    assert {**backend.last, "client": ""} == {**first, "client": ""}
 
 
-def test_payloads_are_written_as_go_writes_them(world: World) -> None:
-    client = ProxyClient(world.app)
+def test_payloads_are_written_as_go_writes_them(backend: Backend) -> None:
+    client = ProxyClient(backend.app)
     client.connect({"a": "<ü>&\u2028"}, channels=["x"])
-    assert '"data":{"a":"\\u003cü\\u003e\\u0026\\u2028"}'.encode() in world.bodies[-1]
-    assert list(world.last) == ["client", "transport", "protocol", "encoding", "data", "name", "channels"]
+    assert '"data":{"a":"\\u003cü\\u003e\\u0026\\u2028"}'.encode() in backend.bodies[-1]
+    assert list(backend.last) == ["client", "transport", "protocol", "encoding", "data", "name", "channels"]
     client.rpc("m", None)
-    assert world.last["data"] is None
+    assert backend.last["data"] is None
     client.rpc("m")
-    assert "data" not in world.last
+    assert "data" not in backend.last
 
 
-def test_headers_equal_those_of_the_server(world: World) -> None:
+def test_headers_equal_those_of_the_server(backend: Backend) -> None:
     expected = {line.split(": ")[0] for line in (REQUESTS.parent / "headers.txt").read_text().splitlines() if line}
-    ProxyClient(world.app, cookies={"session": "abc"}).connect()
+    ProxyClient(backend.app, cookies={"session": "abc"}).connect()
     # Hooks do not see the secret, which is looked at before.
-    assert set(world.headers[-1]) - {"Host"} == expected - {"X-Proxyhooks-Secret"}
-    assert world.headers[-1]["Cookie"] == "session=abc"
-    assert world.headers[-1]["User-Agent"] == "Go-http-client/1.1"
+    assert set(backend.headers[-1]) - {"Host"} == expected - {"X-Proxyhooks-Secret"}
+    assert backend.headers[-1]["Cookie"] == "session=abc"
+    assert backend.headers[-1]["User-Agent"] == "Go-http-client/1.1"
 
 
-def test_polls_have_no_headers_of_a_client(world: World) -> None:
-    world.hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
-    ProxyClient(world.app, headers={"X-Real": "1"}).shared_poll_refresh("poll:1", ["a"])
-    assert "X-Real" not in world.headers[-1]
+def test_polls_have_no_headers_of_a_client(backend: Backend) -> None:
+    backend.hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
+    ProxyClient(backend.app, headers={"X-Real": "1"}).shared_poll_refresh("poll:1", ["a"])
+    assert "X-Real" not in backend.headers[-1]
 
 
-def test_base64_contains_json_as_browsers_write_it(world: World) -> None:
-    client = ProxyClient(world.app, binary_encoding=True)
+def test_base64_contains_json_as_browsers_write_it(backend: Backend) -> None:
+    client = ProxyClient(backend.app, binary_encoding=True)
     client.connect({"a": "<é>\u2028"})
-    assert base64.b64decode(world.last["b64data"]).decode() == '{"a":"<é>\u2028"}'
+    assert base64.b64decode(backend.last["b64data"]).decode() == '{"a":"<é>\u2028"}'
 
 
-def test_headers_that_are_not_forwarded_raise(world: World) -> None:
-    ProxyClient(world.app, headers={"x-real": "1"}, emulated_headers={"Authorization": "t"}).connect()
-    assert world.headers[-1]["X-Real"] == "1"
+def test_headers_that_are_not_forwarded_raise(backend: Backend) -> None:
+    ProxyClient(backend.app, headers={"x-real": "1"}, emulated_headers={"Authorization": "t"}).connect()
+    assert backend.headers[-1]["X-Real"] == "1"
     with pytest.raises(ValueError, match="would not forward X-Other, which the hooks do not declare"):
-        ProxyClient(world.app, headers={"X-Other": "1"})
+        ProxyClient(backend.app, headers={"X-Other": "1"})
 
 
-def test_cookies_of_flasks_test_client_are_sent(world: World) -> None:
-    @world.app.get("/login")
+def test_cookies_of_flasks_test_client_are_sent(backend: Backend) -> None:
+    @backend.app.get("/login")
     def login() -> str:
         session["user"] = "ann"
         return "in"
 
-    world.hooks.rpc("who")(lambda req: RPCResult(data=session.get("user")))
-    browser = world.app.test_client()
+    backend.hooks.rpc("who")(lambda req: RPCResult(data=session.get("user")))
+    browser = backend.app.test_client()
     browser.get("/login")
-    client = ProxyClient(world.app, cookies_from=browser)
+    client = ProxyClient(backend.app, cookies_from=browser)
     client.connect()
     step = client.rpc("who")
     assert step.result == {"data": "ann"}
     browser.delete_cookie("session")
     client.reconnect()
-    assert "Cookie" not in world.headers[-1]
+    assert "Cookie" not in backend.headers[-1]
 
 
-def test_the_client_keeps_user_meta_and_channels(world: World) -> None:
+def test_the_client_keeps_user_meta_and_channels(backend: Backend) -> None:
     subs = {"s": SubscribeOptions(expire_at=timedelta(hours=1))}
-    world.answers["connect"] = ConnectResult(user="7", meta={"plan": "pro"}, channels=["c"], subs=subs)
-    client = ProxyClient(world.app, include_connection_meta=True)
+    backend.answers["connect"] = ConnectResult(user="7", meta={"plan": "pro"}, channels=["c"], subs=subs)
+    client = ProxyClient(backend.app, include_connection_meta=True)
     assert not client.connected
     client.connect()
     assert (client.connected, client.user, client.channels) == (True, "7", ["c", "s"])
     assert client.meta == {"plan": "pro"}
     client.publish("c", 1)
-    assert world.last["meta"] == {"plan": "pro"}
+    assert backend.last["meta"] == {"plan": "pro"}
     client.subscribe("d")
     client.unsubscribe("c")
     assert client.channels == ["s", "d"]
@@ -219,8 +219,8 @@ def test_meta_is_sent_only_if_it_is_configured(app: Flask) -> None:
     assert seen == [{"plan": "pro"}]
 
 
-def test_refusals_can_be_asserted(world: World, client: ProxyClient) -> None:
-    world.answers["publish"] = errors.PermissionDenied("only owners")
+def test_refusals_can_be_asserted(backend: Backend, client: ProxyClient) -> None:
+    backend.answers["publish"] = errors.PermissionDenied("only owners")
     step = client.publish("c", {"text": "hi"})
     assert not step.allowed
     assert step.refused_with(errors.PermissionDenied)
@@ -231,8 +231,8 @@ def test_refusals_can_be_asserted(world: World, client: ProxyClient) -> None:
     assert "why:" in shown
 
 
-def test_a_disconnect_ends_the_connection(world: World, client: ProxyClient) -> None:
-    world.answers["rpc"] = Banned()
+def test_a_disconnect_ends_the_connection(backend: Backend, client: ProxyClient) -> None:
+    backend.answers["rpc"] = Banned()
     step = client.rpc("m")
     assert step.disconnected_with(Banned)
     assert not step.comes_back
@@ -248,12 +248,12 @@ def test_the_server_disconnects(client: ProxyClient) -> None:
     assert not client.connected
 
 
-def test_one_way_clients(world: World) -> None:
-    world.answers["connect"] = errors.Unauthorized()
-    client = ProxyClient(world.app, transport="uni_sse")
+def test_unidirectional_clients(backend: Backend) -> None:
+    backend.answers["connect"] = errors.Unauthorized()
+    client = ProxyClient(backend.app, transport="uni_sse")
     step = client.connect()
     assert step.disconnected_with(3503)
-    assert world.last["transport"] == "uni_sse"
+    assert backend.last["transport"] == "uni_sse"
 
 
 @pytest.mark.parametrize(
@@ -269,12 +269,12 @@ def test_one_way_clients(world: World) -> None:
     ],
 )
 def test_subscriptions_that_centrifugo_decides_itself(
-    world: World, client: ProxyClient, channel: str, outcome: str | int
+    backend: Backend, client: ProxyClient, channel: str, outcome: str | int
 ) -> None:
-    asked = len(world.bodies)
+    asked = len(backend.bodies)
     step = client.subscribe(channel)
     assert (step.code or step.outcome) == outcome
-    assert len(world.bodies) == asked
+    assert len(backend.bodies) == asked
     assert (channel in client.channels) == step.allowed
 
 
@@ -286,7 +286,7 @@ def test_a_second_subscription_is_refused(client: ProxyClient) -> None:
 # time
 
 
-def test_refreshes_come_at_expire_at(world: World, client: ProxyClient) -> None:
+def test_refreshes_come_at_expire_at(backend: Backend, client: ProxyClient) -> None:
     assert client.advance(minutes=8) == []
     (step,) = client.advance(minutes=3)
     assert (step.event, step.outcome) == ("refresh", "allowed")
@@ -294,16 +294,16 @@ def test_refreshes_come_at_expire_at(world: World, client: ProxyClient) -> None:
     assert len(client.advance(minutes=60)) in (6, 7)  # each is up to a tenth early
 
 
-def test_a_refused_refresh_ends_the_connection(world: World, client: ProxyClient) -> None:
-    world.answers["refresh"] = errors.PermissionDenied()
+def test_a_refused_refresh_ends_the_connection(backend: Backend, client: ProxyClient) -> None:
+    backend.answers["refresh"] = errors.PermissionDenied()
     (step,) = client.advance(minutes=60)
     assert (step.outcome, step.code, step.comes_back) == ("expired", 3005, True)
     assert not client.connected
 
 
-def test_a_failed_refresh_is_tried_again_each_minute(world: World, client: ProxyClient) -> None:
+def test_a_failed_refresh_is_tried_again_each_minute(backend: Backend, client: ProxyClient) -> None:
     client.advance(minutes=8)
-    world.answers["refresh"] = errors.Internal()
+    backend.answers["refresh"] = errors.Internal()
     before = client.now
     steps = client.advance(minutes=5)
     assert {step.outcome for step in steps} == {"grace"}
@@ -312,9 +312,9 @@ def test_a_failed_refresh_is_tried_again_each_minute(world: World, client: Proxy
     assert client.now == pytest.approx(before + 300, abs=2)
 
 
-def test_subscriptions_expire(world: World, client: ProxyClient) -> None:
-    world.answers["subscribe"] = SubscribeResult(expire_at=timedelta(minutes=1))
-    world.answers["sub_refresh"] = SubRefreshResult(expired=True)
+def test_subscriptions_expire(backend: Backend, client: ProxyClient) -> None:
+    backend.answers["subscribe"] = SubscribeResult(expire_at=timedelta(minutes=1))
+    backend.answers["sub_refresh"] = SubRefreshResult(expired=True)
     client.subscribe("a")
     (step,) = client.advance(minutes=1)
     assert (step.event, step.outcome, step.code) == ("sub_refresh", "expired", 2501)
@@ -338,14 +338,14 @@ def test_the_clock_only_moves_forward(client: ProxyClient) -> None:
         client.advance(minutes=-1)
 
 
-def test_each_client_has_its_own_clock(world: World, client: ProxyClient) -> None:
+def test_each_client_has_its_own_clock(backend: Backend, client: ProxyClient) -> None:
     client.advance(hours=5)
-    other = ProxyClient(world.app)
+    other = ProxyClient(backend.app)
     other.connect()
     assert client.expire_at - other.expire_at > 4 * 3600
 
 
-def test_refreshes_can_be_called(world: World, client: ProxyClient) -> None:
+def test_refreshes_can_be_called(backend: Backend, client: ProxyClient) -> None:
     assert client.refresh().allowed
     with pytest.raises(RuntimeError, match="not subscribed to 'x'"):
         client.sub_refresh("x")
@@ -391,16 +391,16 @@ def test_the_clock_reaches_async_hooks(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("testing", [True, False])
-def test_exceptions_are_raised_from_the_call(world: World, client: ProxyClient, testing: bool) -> None:
-    world.app.testing = testing
-    world.answers["rpc"] = KeyError("a bug")
+def test_exceptions_are_raised_from_the_call(backend: Backend, client: ProxyClient, testing: bool) -> None:
+    backend.app.testing = testing
+    backend.answers["rpc"] = KeyError("a bug")
     with pytest.raises(KeyError, match="a bug"):
         client.rpc("m")
-    bold = ProxyClient(world.app, propagate_exceptions=False)
+    bold = ProxyClient(backend.app, propagate_exceptions=False)
     bold.connect()
     step = bold.rpc("m")
     assert (step.outcome, step.status, step.temporary) == ("internal_error", 500, True)
-    world.answers["refresh"] = KeyError("a bug")
+    backend.answers["refresh"] = KeyError("a bug")
     assert bold.refresh().outcome == "grace"
 
 
@@ -412,9 +412,9 @@ def test_an_event_without_a_hook_fails_the_test(app: Flask) -> None:
         client.rpc("m")
 
 
-def test_a_wrong_secret_fails_the_test(world: World) -> None:
+def test_a_wrong_secret_fails_the_test(backend: Backend) -> None:
     with pytest.raises(MisreadReply, match="403"):
-        ProxyClient(world.app, secret="wrong").connect()
+        ProxyClient(backend.app, secret="wrong").connect()
 
 
 # plain views
@@ -453,9 +453,9 @@ def test_a_reply_that_would_be_misread_fails_the_test(views: Flask, method: str,
 # without a connection
 
 
-def test_polls_and_the_events_of_the_pro_edition(world: World) -> None:
-    client = ProxyClient(world.app)
-    hooks = world.hooks
+def test_polls_and_the_events_of_the_pro_edition(backend: Backend) -> None:
+    client = ProxyClient(backend.app)
+    hooks = backend.hooks
     asked: list[Any] = []
 
     @hooks.shared_poll_refresh
