@@ -43,7 +43,7 @@ def judge(
 
     :param event: its name, as in the URL of the hook: ``subscribe``.
     :param protocol: the protocol of the client, ``json`` or ``protobuf``.
-    :param transport: the transport of the client. One-way clients (``uni_...``) get errors as disconnects.
+    :param transport: the transport of the client. Unidirectional clients (``uni_...``) get errors as disconnects.
     :param request: the fields of the request, for the warning ``channels-copied``.
     :param now: Unix seconds against which ``expire_at`` is compared; by default the current time.
     :raises ValueError: if there is no such event.
@@ -75,17 +75,17 @@ class _Judge:
             )
             return self.verdict(outcome="redirected", cause="redirect", why=why)
         if status != 200:
-            return self.failed_call("status", f"the status is {status}: only 200 counts")
+            return self.failed_call("status", f"the status is {status}: Centrifugo reads replies of status 200 only")
         text = decode_utf8(body)
         try:
             node = parse(text)
         except NotJson as error:
-            return _misread(self.failed_call("not-json", f"the body is not JSON: {error}"))
+            return _mark_misread(self.failed_call("not-json", f"the body is not JSON: {error}"))
         reader, reply = GoReader(text), dict[str, Any]()
         if node.value is not None:  # Go reads a bare null as an empty object
             reader.read_object(envelope_kinds(self.event), node, "", reply)
         if reader.mistakes:
-            return _misread(self.failed_call("wrong-type", "; ".join(reader.mistakes)))
+            return _mark_misread(self.failed_call("wrong-type", "; ".join(reader.mistakes)))
         verdict = self.judge_reply(reply)
         return add_warnings(verdict, self.event, reply, reader.unknown_keys, self.protocol, self.request)
 
@@ -103,11 +103,13 @@ class _Judge:
             return self.judge_empty_reply()
         if path := find_crashing_null(raw_result):
             why = f"`{path}` is null: Centrifugo v6.9.1 crashes, and every client loses its connection"
-            return _misread(self.verdict(outcome="internal_error", cause="crashing-null", comes_back=True, why=why))
+            return _mark_misread(
+                self.verdict(outcome="internal_error", cause="crashing-null", comes_back=True, why=why)
+            )
         try:
             result: dict[str, Any] = decode_payloads(raw_result, self.prefers_json)
         except ValueError as error:
-            return _misread(self.unreadable_payload(str(error)))
+            return _mark_misread(self.unreadable_payload(str(error)))
         return self.judge_result(result)
 
     def judge_empty_reply(self) -> Verdict:
@@ -141,7 +143,10 @@ class _Judge:
     # Questions about the event, the client and the result.
 
     def has_expired(self, expire_at: int) -> bool:
-        """Whether Centrifugo takes a result's ``expire_at`` (Unix seconds, 0 if absent) for expired."""
+        """Whether Centrifugo takes a result's ``expire_at`` (Unix seconds, 0 if absent) for expired.
+
+        It compares in another way for each kind of event.
+        """
         if self.event.extends == "connection":
             return expire_at <= self.now
         if self.event.opens == "subscription":
@@ -165,7 +170,7 @@ class _Judge:
         return self.event.result_has_data and not self.event.result_reaches_client
 
     @property
-    def is_one_way(self) -> bool:
+    def is_unidirectional(self) -> bool:
         """Whether the client gets an error as a disconnect."""
         return self.event.opens == "connection" and self.transport.startswith("uni_")
 
@@ -187,7 +192,7 @@ class _Judge:
                 temporary=temporary,
                 why=f"{why}: nothing changes",
             )
-        if self.is_one_way:
+        if self.is_unidirectional:
             disconnect = _UNIDIRECTIONAL_DISCONNECTS.get(code, 3004)
             why = f"{why}, {code} {message!r}, which a client of {self.transport} gets as a disconnect"
             return self.disconnected(disconnect, DISCONNECTS[disconnect], cause, why)
@@ -245,7 +250,7 @@ class _Judge:
         return self.verdict(
             outcome="internal_error",
             cause=cause,
-            code=3004 if self.is_one_way else 100,
+            code=3004 if self.is_unidirectional else 100,
             message=ERRORS[100].message,
             temporary=True,
             comes_back=self.sdk_retries,
@@ -256,5 +261,5 @@ class _Judge:
         return Verdict(event=self.event.name, **fields)
 
 
-def _misread(verdict: Verdict) -> Verdict:
+def _mark_misread(verdict: Verdict) -> Verdict:
     return dataclasses.replace(verdict, misread=True)

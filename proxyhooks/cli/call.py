@@ -33,7 +33,8 @@ from ._app import current_backend, hooks_option
 _TIMEOUT: Final = 10
 """Seconds, for a reply of a running server."""
 _FIELD_OPTIONS: Final = ("transport", "protocol", "channel", "method", "key", "data", "meta", "user")
-_EVERY_REQUEST_HAS: Final = ("transport", "protocol")
+_HAVE_DEFAULTS: Final = ("transport", "protocol")
+"""The field options that have a value even for an event without such a field."""
 
 
 class _EventName(click.ParamType[str]):
@@ -80,12 +81,18 @@ class _Json(click.ParamType[Any]):
     "--header", "headers", multiple=True, metavar="'NAME: VALUE'",
     help="Header of the client that Centrifugo forwards; repeatable.",
 )  # fmt: skip
-@click.option("--url", metavar="URL", help="Root of the application on a running server, to call that.")
+@click.option(
+    "--url", metavar="URL",
+    help="Root URL of the application on a running server; without it, the call stays in this process.",
+)  # fmt: skip
 @click.option(
     "--secret",
     help=f"Secret to send.  [default: with --url ${SECRET_VARIABLE}, else the first that the application accepts]",
 )
-@click.option("--path", metavar="PATH", help="Path of a view of your own.  [default: <url_prefix>/<event>]")
+@click.option(
+    "--path", metavar="PATH",
+    help="Path of your own view, if no hook serves the event.  [default: <url_prefix>/<event>]",
+)  # fmt: skip
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
 @click.pass_context
@@ -105,9 +112,9 @@ def command(
 ) -> None:
     """Send one request to a hook and judge the reply.
 
-    The request passes everything on the way to the hook, such as the check of the secret and before_request functions.
-    The output shows how Centrifugo reads the reply, and what the client does then. Ends with status 0 if the reply
-    allows, else with 1. With --url and a secret, no application is needed.
+    The request goes through everything in front of the hook, such as the check of the secret and before_request
+    functions. The output shows how Centrifugo reads the reply, and what the client does then. Ends with status 0 if the
+    reply allows the operation, else with 1. With --url and a secret the command does not load the application.
     """
     if request_file is None:
         request = request_body(event, _request_fields(event, field_options, binary), binary)
@@ -115,7 +122,7 @@ def command(
     else:
         body = request_file.read()
         request = _parse_whole_request(ctx, body)
-        field_options |= {name: request.get(name, field_options[name]) for name in _EVERY_REQUEST_HAS}
+        field_options |= {name: request.get(name, field_options[name]) for name in _HAVE_DEFAULTS}
     if secret is None and url:
         secret = os.environ.get(SECRET_VARIABLE)
     app = None if url and secret is not None else ctx.ensure_object(ScriptInfo).load_app()
@@ -124,7 +131,7 @@ def command(
     forwarded = dict(_split_header(header) for header in headers)
     path = path or f"{prefix}/{event}"
     if url:
-        response = _call_server(url.rstrip("/") + path, body, secret, forwarded)
+        response = _call_server(url, path, body, secret, forwarded)
     else:
         assert app is not None
         response = _call_app(app, event, path, body, secret, forwarded)
@@ -154,11 +161,13 @@ def _request_fields(event: str, options: dict[str, Any], binary: bool) -> dict[s
         value = options[name]
         if value is None:
             continue
-        if name not in known and name not in _EVERY_REQUEST_HAS:
+        if name not in known and name not in _HAVE_DEFAULTS:
             raise _no_such_field(event, name, known)
         values[name] = value
     for assignment in options["fields"]:
-        name, _, text = assignment.partition("=")
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise click.UsageError(f"--field must be NAME=JSON, not {assignment!r}")
         if name not in known:
             raise _no_such_field(event, name, known)
         values[name] = _Json().convert(text, None, None)
@@ -220,9 +229,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _call_server(url: str, body: bytes, secret: str | None, headers: dict[str, str]) -> AppResponse:
-    if not url.startswith(("http://", "https://")):
-        raise click.UsageError(f"--url must be the root of the application, such as http://127.0.0.1:8070, not {url!r}")
+def _call_server(root: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]) -> AppResponse:
+    if not root.startswith(("http://", "https://")):
+        raise click.UsageError(
+            f"--url must be the root URL of the application, such as http://127.0.0.1:8070, not {root!r}"
+        )
+    url = root.rstrip("/") + path
     all_headers = {"Content-Type": "application/json"} | headers | ({SECRET_HEADER: secret} if secret else {})
     request = urllib.request.Request(url, body, all_headers, method="POST")  # noqa: S310  # checked above
     opener = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))

@@ -25,7 +25,7 @@ _COLOURS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
 
 @click.command("check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--base-url", metavar="URL", help="Root of the application, as Centrifugo reaches it.")
+@click.option("--base-url", metavar="URL", help="Root URL of the application, as Centrifugo reaches it.")
 @click.option(
     "--running", "running_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="OLD",
     help="Configuration with which Centrifugo was started: show which changes need a restart.",
@@ -42,15 +42,17 @@ def command(
     output_format: Literal["text", "json"],
     hooks_name: str | None,
 ) -> None:
-    """Check a configuration of Centrifugo.
+    """Compare a configuration of Centrifugo with the hooks.
 
-    The configuration (JSON, TOML, YAML) is compared with the hooks, in both directions. CENTRIFUGO_... variables in the
-    environment override the file, as in Centrifugo. Ends with status 1 if there are errors.
+    It finds calls that no hook serves, hooks that Centrifugo never calls, and settings that do not match. FILE is JSON,
+    TOML or YAML; CENTRIFUGO_... variables in the environment override it, as in Centrifugo. Ends with status 1 if there
+    are errors.
     """
     ignored = {id_.strip() for id_ in ignore.split(",") if id_.strip()}
     for id_ in sorted(ignored - FINDINGS.keys()):
         near = difflib.get_close_matches(id_, FINDINGS, 1)
-        raise click.UsageError(f"there is no finding {id_!r}: did you mean {near[0] if near else 'PH001'}?")
+        hint = f"did you mean {near[0]}?" if near else f"the ids are {min(FINDINGS)} to {max(FINDINGS)}"
+        raise click.UsageError(f"there is no finding {id_!r}: {hint}")
     config = _read(file)
     backend = current_backend(hooks_name)
     findings = check(config, backend, environ=os.environ, base_url=base_url, server_timeout=worker_timeout)

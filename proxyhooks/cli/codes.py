@@ -25,9 +25,9 @@ _HEADINGS: Final = ("CODE", "CLASS", "TEXT", "TEMPORARY", "THE CLIENT")
 def command(output_format: Literal["text", "json"]) -> None:
     """List the codes of errors and disconnects.
 
-    The codes of the application are those of the Error and Disconnect classes that it imports. The last column is what
-    the client does; for an error that is true after connect and subscribe, while an rpc or a publication leaves it to
-    the caller.
+    They are Centrifugo's, and those of the Error and Disconnect classes that the application imports. The last column
+    is what the client does by itself. For an error it holds for connect and subscribe only: the caller of an rpc or a
+    publication gets the error, and the client does nothing.
     """
     own_classes = own_codes()
     rows = [*_builtin_rows(), *(_row(cls, _full_name(cls)) for cls in own_classes)]

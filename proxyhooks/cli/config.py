@@ -15,19 +15,27 @@ from ._app import current_backend, hooks_option
 
 
 @click.command("config")
-@click.option("--base-url", required=True, metavar="URL", help="Root of the application, as Centrifugo reaches it.")
+@click.option("--base-url", required=True, metavar="URL", help="Root URL of the application, as Centrifugo reaches it.")
 @click.option(
     "--allowed-origin", "allowed_origins", multiple=True, required=True, metavar="ORIGIN",
     help="Origin of pages that may connect; repeatable.",
 )  # fmt: skip
-@click.option("--with-secret", is_flag=True, help="Write the secret into the file, which must then be kept secret.")
+@click.option("--with-secret", is_flag=True, help="Write the secret into the output, which must then be kept secret.")
 @click.option("--timeout", help="Timeout of a call, such as 500ms.  [default: PROXYHOOKS_TIMEOUT, else 3s]")
 @click.option("--binary", is_flag=True, help="Send payloads as base64, for clients that send bytes.")
-@click.option("--repeat", default="", metavar="EVENT,...", help="More events whose hooks may run twice for a request.")
-@click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="Another namespace; repeatable.")
+@click.option(
+    "--repeat", default="", metavar="EVENT,...",
+    help="More events to send again when a connection breaks; their hooks may run twice.",
+)  # fmt: skip
+@click.option(
+    "--namespace", "namespaces", multiple=True, metavar="NAME",
+    help="Namespace to define for hooks that serve every channel or method; repeatable.",
+)  # fmt: skip
 @click.option("--proxy-name", metavar="NAME", help="Use proxies named NAME_<event> in place of the default ones.")
 @click.option(
-    "--connection-rate-limit", type=click.IntRange(0), help="New connections of a node per second.  [default: 500]"
+    "--connection-rate-limit",
+    type=click.IntRange(0),
+    help="New connections that a node accepts per second.  [default: 500]",
 )
 @click.option(
     "--concurrency", type=click.IntRange(0), help="Commands of one client that run at the same time.  [default: 1]"
@@ -35,7 +43,7 @@ from ._app import current_backend, hooks_option
 @click.option("--pro", is_flag=True, help="Include the events of Centrifugo PRO.")
 @click.option(
     "--merge", "existing_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="Existing JSON configuration to merge into; the result has all of it.",
+    help="Existing JSON configuration to add to; the output has it all, and FILE stays as it is.",
 )  # fmt: skip
 @hooks_option
 @with_appcontext
@@ -50,8 +58,8 @@ def command(
 ) -> None:
     """Write a configuration of Centrifugo v6.
 
-    It goes to standard output, notes about further steps go to standard error. The same hooks and options give the same
-    file, byte for byte.
+    The configuration goes to standard output, and notes about further steps go to standard error. The same hooks and
+    options give the same output, byte for byte.
     """
     backend = current_backend(hooks_name)
     if with_secret and not backend.secrets:

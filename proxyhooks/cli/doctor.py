@@ -38,9 +38,10 @@ class _Duration(click.ParamType[float]):
 
 
 @click.command("doctor")
-@click.option("--url", required=True, metavar="URL", help="Root of the application, or the URL of its hooks.")
+@click.option("--url", required=True, metavar="URL", help="Root URL of the application, or the URL of its hooks.")
 @click.option(
-    "--prefix", help=f"The url_prefix of ProxyHooks.  [default: that of the application, else {DEFAULT_URL_PREFIX}]"
+    "--prefix",
+    help=f"The url_prefix of ProxyHooks.  [default: that of the application, or {DEFAULT_URL_PREFIX} with --secret]",
 )
 @click.option(
     "--secret", envvar=SECRET_VARIABLE, show_envvar=True,
@@ -48,8 +49,9 @@ class _Duration(click.ParamType[float]):
 )  # fmt: skip
 @click.option("--timeout", type=_Duration(), default="3s", show_default=True, help="Timeout of Centrifugo's proxy.")
 @click.option(
-    "--idle", type=_Duration(), default="3s", show_default=True, help="Time without a request on an open connection."
-)
+    "--idle", type=_Duration(), default="3s", show_default=True,
+    help="Time for which a connection must survive without a request; 0s: not checked.",
+)  # fmt: skip
 @click.option("--ca", "ca_file", type=click.Path(exists=True, dir_okay=False), help="PEM file of the issuer to trust.")
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
@@ -65,11 +67,11 @@ def command(
     output_format: Literal["text", "json"],
     hooks_name: str | None,
 ) -> None:
-    """Examine a running server.
+    """Examine the running server of the application.
 
     Run this where Centrifugo runs. It checks DNS, TLS, the secret, redirects, latency, keep-alive and headers. No
-    function of the application runs, because the hooks refuse the requests by themselves. With --url and --secret no
-    application is needed. Ends with status 1 if there are errors.
+    function of the application runs, because the hooks refuse the requests by themselves. With --secret the command
+    does not load the application. Ends with status 1 if there are errors.
     """
     if timeout <= 0:
         raise click.BadParameter("it must be more than 0", param_hint="--timeout")

@@ -29,10 +29,7 @@ from ._app import current_hooks, hooks_option
 @hooks_option
 @with_appcontext
 def command(language: str, output: Path | None, compared_file: Path | None, hooks_name: str | None) -> None:
-    """Write the contract for the front end.
-
-    It has the payloads, channels and codes of the hooks.
-    """
+    """Write the contract for the front end: payloads, channels and codes of the hooks."""
     hooks = current_hooks(hooks_name)
     try:
         contract = contract_of(hooks)

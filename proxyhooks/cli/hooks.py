@@ -27,7 +27,7 @@ _HEADINGS: Final = ("EVENT", "PATTERN", "FUNCTION", "PLACE", "BEFORE", "DATA", "
 def command(hooks_name: str | None, output_format: Literal["text", "json"]) -> None:
     """List the hooks.
 
-    Each has its event, pattern, function, file and line, before_hook functions and schemas.
+    The columns are the event, the pattern, the function with file and line, its before_hook functions and its schemas.
     """
     hooks = current_hooks(hooks_name)
     events = list(EVENTS)

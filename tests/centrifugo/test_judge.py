@@ -142,7 +142,7 @@ def test_which_clients_come_back() -> None:
 @pytest.mark.parametrize(
     ("code", "disconnect"), [(100, 3004), (101, 3004), (103, 3507), (109, 3005), (110, 3005), (111, 3013)]
 )
-def test_errors_reach_one_way_clients_as_disconnects(code: int, disconnect: int) -> None:
+def test_errors_reach_unidirectional_clients_as_disconnects(code: int, disconnect: int) -> None:
     verdict = judged("connect", {"error": {"code": code}}, transport="uni_http_stream")
     assert (verdict.outcome, verdict.code) == ("disconnected", disconnect)
 
@@ -209,7 +209,7 @@ def test_the_text_of_a_refusal_is_no_cause() -> None:
     assert (refused.warnings, disconnected.warnings) == ((), ())
 
 
-def test_a_one_way_client_has_the_warnings_of_others() -> None:
+def test_a_unidirectional_client_has_the_warnings_of_others() -> None:
     verdict = judged("connect", {"result": {"user": "a", "expire_at": 1}}, transport="uni_sse")
     assert (verdict.outcome, verdict.code, verdict.cause) == ("disconnected", 3005, "expire-at-past")
     assert [warning.id for warning in verdict.warnings] == ["reconnect-loop", "expire-at-past"]

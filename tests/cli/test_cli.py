@@ -140,7 +140,7 @@ def test_a_call_shows_the_traceback_of_a_bug(home: Path) -> None:
     ("body", "sentences"),
     [
         ('return flask.redirect("/login")', ["answered 302 FOUND", "app.py:38", "Let it leave hooks alone"]),
-        ('return "please log in", 403', ["the status is 403: only 200 counts"]),
+        ('return "please log in", 403', ["the status is 403: Centrifugo reads replies of status 200 only"]),
         ("flask.abort(401)", ["refused code=101 message='unauthorized'"]),
     ],
 )
@@ -160,7 +160,11 @@ def test_a_login_in_before_request_is_reported(home: Path, body: str, sentences:
         (["call", "rpc", "--data", "NaN"], "'NaN' is not JSON"),
         (["call", "rpc", "--channel", "x"], "a request of rpc has no field 'channel'"),
         (["call", "rpc", "--header", "x"], "'x' is not a header"),
-        (["call", "rpc", "--url", "localhost"], "--url must be the root of the application"),
+        (
+            ["call", "rpc", "--url", "localhost"],
+            "--url must be the root URL of the application, such as http://127.0.0.1:8070, not 'localhost'",
+        ),
+        (["call", "rpc", "--field", "labels"], "--field must be NAME=JSON, not 'labels'"),
         (["call", "rpc", "--url", "http://127.0.0.1:1"], "does not reply: [Errno 111] Connection refused"),
         (["hooks", "--hooks", "other"], "no ProxyHooks named 'other': there is 'proxyhooks'"),
         (["config", "--base-url", "x", "--allowed-origin", "*"], "the base URL must be the root of the application"),
@@ -292,6 +296,7 @@ def test_the_findings_decide_the_status_of_check(home: Path) -> None:
     assert running.returncode == 0
     assert "PH027 info rpc.proxy" in running.stdout
     assert "there is no finding 'PH01': did you mean PH" in flask(home, "check", "bad.json", "--ignore", "PH01").stderr
+    assert "there is no finding 'x': the ids are PH001 to" in flask(home, "check", "bad.json", "--ignore", "x").stderr
 
 
 def test_an_application_without_hooks_is_reported(home: Path) -> None:

@@ -17,11 +17,14 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH007": ("error", "a proxy does not send the secret"),
     "PH008": ("error", "a proxy sends a secret that the application does not accept"),
     "PH009": ("error", "clients can override the secret with a header of their own"),
-    "PH010": ("error", "a timeout has no unit"),
-    "PH011": ("error", "a timeout is longer than the application's server allows a call to take"),
-    "PH012": ("error", "a key belongs to Centrifugo v5 or older"),
-    "PH013": ("error", "Centrifugo does not know a key"),
-    "PH014": ("error", "a status becomes a code that ends connections or is final for the client"),
+    "PH010": ("error", "a timeout has no unit, so that every call fails"),
+    "PH011": ("error", "a timeout is longer than the time after which gunicorn kills the worker"),
+    "PH012": ("error", "a key is one of Centrifugo v5 or older, and v6 ignores it"),
+    "PH013": ("error", "Centrifugo does not know a key, and ignores it"),
+    "PH014": (
+        "error",
+        "status_to_code_transforms turns a status into a code that ends connections or is final",
+    ),
     "PH015": ("error", "no origin is allowed, so that every browser is refused"),
     "PH016": ("error", "Centrifugo refuses the name of a namespace or a proxy"),
     "PH017": ("error", "the value of a static header is not a string"),
@@ -30,15 +33,15 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH020": ("warning", "the secret travels over plain HTTP to a public host"),
     "PH021": ("warning", "a proxy lacks the Idempotency-Key header, and its hook may safely run twice"),
     "PH022": ("warning", "Centrifugo v6.9.1 reports allowed map operations to their client as errors"),
-    "PH023": ("info", "clients that bring a token connect without a call of the connect hook"),
+    "PH023": ("info", "client.token is set, so the connect hook is called only for clients that bring no token"),
     "PH024": ("error", "the application reads meta, and a proxy does not send it"),
     "PH025": (
         "error",
-        "Centrifugo does not replace a variable, because of its place or its name",
+        "Centrifugo does not replace a variable: it replaces ${CENTRIFUGO_VAR_...} in static headers only",
     ),
     "PH026": ("warning", "a variable is not set in this environment, so that the secret cannot be compared"),
     "PH027": ("info", "a change needs a restart of Centrifugo; a reload does not apply it"),
-    "PH028": ("warning", "a timeout differs from PROXYHOOKS_TIMEOUT"),
+    "PH028": ("warning", "a timeout differs from PROXYHOOKS_TIMEOUT, so the hooks misjudge how long Centrifugo waits"),
 }
 """Level and meaning of each finding, by its id. The ids are stable under semantic versioning."""
 

@@ -39,9 +39,9 @@ class ConfigOptions:
     """The timeout of a call, in Go's notation."""
     binary_encoding: bool = False
     repeat: Collection[str] = ()
-    """More events whose hooks may run twice for one request."""
+    """Events whose requests Centrifugo may send again, besides the idempotent ones: their hooks may run twice."""
     namespaces: Collection[str] = ()
-    """More namespaces, for hooks that serve every channel or method."""
+    """Namespaces to define for hooks that serve every channel or method, besides those of the patterns."""
     proxy_name: str | None = None
     """The prefix of named proxies, one for each event; ``None``: the default proxies."""
     pro: bool = False
@@ -260,7 +260,7 @@ class _Generator:
 _MAPS: Final = (
     "{namespace}: no client may subscribe to these maps yet. Centrifugo v6.9.1 refuses every map subscription with 107 "
     "where the subscribe proxy is on, so it is off: let clients in with subscription tokens, or all of them with "
-    "allow_subscribe_for_client. It also reports allowed changes to their client as 107"
+    "allow_subscribe_for_client. It also reports allowed changes to their client as error 107"
 )
 
 

@@ -26,6 +26,7 @@ def merge(existing: Config, generated: Config, options: ConfigOptions) -> Config
     merged, generated = copy.deepcopy(existing), copy.deepcopy(generated)
     for path in _SUGGESTED:
         section, _, key = path.rpartition(".")
+        # A key has the name of its option; `enabled` has none.
         if getattr(options, key, None) is None and value_at(merged, path) is not None:
             del generated[section][key]
     _remove_obsolete(merged, generated, options)
@@ -61,17 +62,18 @@ def _clean_proxy(proxy: Config, generated: Config) -> None:
             headers.pop(header, None)
 
 
-def _switch_off(options: Any, generated: Any, event: Event, proxy_name: str) -> None:
+def _switch_off(namespace: Any, generated: Any, event: Event, proxy_name: str) -> None:
     """Remove the event's switch from a namespace if it uses our proxy and is not generated."""
     if not event.option or value_at(generated or {}, event.option):
         return
     parent, _, key = event.option.rpartition(".")
+    switches = namespace
     if parent:
-        options = value_at(options, parent) if isinstance(options, dict) else None
+        switches = value_at(namespace, parent) if isinstance(namespace, dict) else None
     name_key = event.proxy_name_option.rpartition(".")[2]
-    if isinstance(options, dict) and options.get(name_key, "default") == proxy_name:
-        options.pop(key, None)
-        options.pop(name_key, None)
+    if isinstance(switches, dict) and switches.get(name_key, "default") == proxy_name:
+        switches.pop(key, None)
+        switches.pop(name_key, None)
 
 
 def merge_objects(existing: Config, generated: Config, path: str = "") -> Config:

@@ -1,4 +1,4 @@
-"""An HTTP client that behaves like Centrifugo's: it keeps connections open. It follows no redirects."""
+"""An HTTP client that keeps connections open, as Centrifugo's does. Unlike that, it follows no redirects."""
 
 from __future__ import annotations
 

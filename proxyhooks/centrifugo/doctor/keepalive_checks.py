@@ -51,7 +51,7 @@ def latency_result(times: list[float], timeout: float) -> CheckResult:
     if longest > timeout / 2:
         text = f"{measured}, more than half of the timeout of {timeout:g} s, and no hook ran"
         return CheckResult("latency", "warning", text, "bring the two servers closer together, or raise the timeout")
-    return CheckResult("latency", "ok", f"{measured}; the timeout of {timeout:g} s is for this and the hook")
+    return CheckResult("latency", "ok", f"{measured}; the timeout of {timeout:g} s must also cover the hook")
 
 
 def check_idle_connection(options: DoctorOptions) -> Iterator[CheckResult]:

@@ -56,7 +56,9 @@ def parse(text: str) -> JsonNode:
 
     :raises NotJson: if it is not JSON; the message names the position.
     """
+    # The objects and arrays that are open, each with its members so far. Until it closes, its value is its bracket.
     parents: list[tuple[JsonNode, list[Any]]] = []
+    # The keys whose values are not read yet.
     keys: list[str] = []
     position = _skip_whitespace(text, 0)
     while True:

@@ -11,7 +11,7 @@ import functools
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..._dispatch.events import Event
 from ..._wire.fields import INT64, Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
@@ -22,7 +22,7 @@ _BASE64: Final = re.compile("(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z
 _NEVER_DECODED: Final = "stream_data"
 """The free edition accepts this payload and never reads it, so broken base64 in it does no harm."""
 
-Kinds = dict[str, Kind]
+Kinds: TypeAlias = dict[str, Kind]
 """The kind of each field of an object, by the field's name."""
 
 
@@ -54,7 +54,7 @@ class Base64Text:
         """
         text = self.text.replace("\r", "").replace("\n", "")
         if not _BASE64.fullmatch(text):
-            raise ValueError(f"`{self.path}`: {self.text[:60]!r} is not base64 with padding")
+            raise ValueError(f"`{self.path}`: {self.text[:_EXCERPT_LENGTH]!r} is not base64 with padding")
         return base64.b64decode(text)
 
 
@@ -239,26 +239,26 @@ def find_crashing_null(result: dict[str, Any]) -> str | None:
     return None
 
 
-def decode_payloads(value: Any, json_first: bool) -> Any:
+def decode_payloads(value: Any, prefers_json: bool) -> Any:
     """Replace each payload in a result by its value, a ``b64`` twin by bytes under the plain name.
 
-    :param json_first: which one counts where a payload and its ``b64`` twin are both set.
+    :param prefers_json: whether the payload counts, and not its ``b64`` twin, where both are set.
     :raises ValueError: if a payload that counts is not base64.
     """
     if isinstance(value, list):
-        return [decode_payloads(item, json_first) for item in value]
+        return [decode_payloads(item, prefers_json) for item in value]
     if not isinstance(value, dict):
         return value
     decoded: dict[str, Any] = {}
     for name, member in value.items():
         if isinstance(member, Base64Text):
             plain_name = name.removeprefix("b64")
-            if member.text and not (json_first and plain_name in value) and plain_name != _NEVER_DECODED:
+            if member.text and not (prefers_json and plain_name in value) and plain_name != _NEVER_DECODED:
                 decoded[plain_name] = member.decode()
         elif isinstance(member, RawJson):
             twin = value.get(f"b64{name}")
-            if json_first or twin is None or not twin.text:
+            if prefers_json or twin is None or not twin.text:
                 decoded[name] = member.loads()
         else:
-            decoded[name] = decode_payloads(member, json_first)
+            decoded[name] = decode_payloads(member, prefers_json)
     return decoded

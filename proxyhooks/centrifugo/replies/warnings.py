@@ -17,25 +17,28 @@ from .go_reader import Base64Text
 WARNINGS: Final[dict[str, str]] = {
     "silent-allow": "the reply has no result, error or disconnect, which allows the operation",
     "several": "the reply has more than one of result, error and disconnect; disconnect beats error beats result",
-    "unknown-field": "Centrifugo does not know a field, and ignores it",
-    "ignored-refusal": "the reply has an error or a disconnect that this event cannot carry; Centrifugo ignores it",
+    "unknown-field": "the reply has a field that Centrifugo does not know, and ignores",
+    "ignored-refusal": "Centrifugo ignores the error or disconnect in the reply: it expects none for this event",
     "both-twins": "the result has a payload and its b64 twin; only one of them counts",
     "null-data": "a payload is null, which replaces the earlier value; an absent field keeps it",
     "anonymous-connect": "the result has no user, so the client connects as an anonymous user",
     "channels-copied": "the result has all the channels that the client asked for",
-    "expire-at-past": "expire_at is in the past, or negative, which counts as absent",
+    "expire-at-past": "expire_at is in the past; or it is negative, and Centrifugo takes it for absent",
     "never-expires": "the result of sub_refresh has no expire_at, so the subscription never expires again",
     "reconnect-loop": "the client reconnects after this refusal of connect, and is refused again, in an endless loop",
-    "odd-code": "the code is outside of the ranges that Centrifugo and the SDKs know",
+    "odd-code": (
+        "the code is wrong: an error has one of Centrifugo's or 400-1999, a disconnect one of Centrifugo's (but not "
+        "3000) or 4000-4999"
+    ),
     "long-reason": "the reason is not ASCII, or has more than 32 bytes",
-    "final-temporary": "the error is temporary by definition, and the reply lacks temporary: true",
+    "final-temporary": "the reply lacks temporary: true for a temporary error of Centrifugo, so the client gives up",
     "binary-for-json": "the payload has bytes that are not JSON, and the client speaks JSON",
-    "map-reported": "Centrifugo v6.9.1 carries out an allowed map operation and reports it to its client as 107",
+    "map-reported": "Centrifugo v6.9.1 carries out an allowed map operation and reports it to its client as error 107",
 }
 """The meaning of each warning, by its id. The ids are stable under semantic versioning."""
 
-_Texts: TypeAlias = Iterator[tuple[str, str]]
-"""Ids with texts."""
+_IdsAndTexts: TypeAlias = Iterator[tuple[str, str]]
+"""Pairs of the id and the text of a warning."""
 
 
 def add_warnings(
@@ -47,7 +50,7 @@ def add_warnings(
     request: Mapping[str, Any],
 ) -> v.Verdict:
     """Return the verdict with the warnings about a reply that Centrifugo can read."""
-    texts = [
+    ids_and_texts = [
         *_about_envelope(event, reply, unknown_keys),
         *_about_fields(event, reply.get("result"), unknown_keys),
         *_about_refusal(verdict, event, reply),
@@ -55,10 +58,10 @@ def add_warnings(
         *_about_allowed(verdict, event, request),
         *_about_binary(verdict, event, protocol),
     ]
-    return dataclasses.replace(verdict, warnings=tuple(v.Warning(*text) for text in texts)) if texts else verdict
+    return dataclasses.replace(verdict, warnings=tuple(v.Warning(id_, text) for id_, text in ids_and_texts))
 
 
-def _about_envelope(event: Event, reply: dict[str, Any], unknown_keys: list[str]) -> _Texts:
+def _about_envelope(event: Event, reply: dict[str, Any], unknown_keys: list[str]) -> _IdsAndTexts:
     if event.carries_disconnect and event.opens != "connection" and not reply:
         yield "silent-allow", "an empty reply allows the operation: send a result, an error or a disconnect"
     if len(reply) > 1:
@@ -73,7 +76,7 @@ def _is_refusal(unknown_key: str) -> bool:
     return unknown_key.lower() in ("error", "disconnect")
 
 
-def _about_fields(event: Event, result: dict[str, Any] | None, unknown_keys: list[str]) -> _Texts:
+def _about_fields(event: Event, result: dict[str, Any] | None, unknown_keys: list[str]) -> _IdsAndTexts:
     message: Any = event.result
     for key in unknown_keys:
         if _is_refusal(key):
@@ -88,7 +91,7 @@ def _about_fields(event: Event, result: dict[str, Any] | None, unknown_keys: lis
             yield "both-twins", f"`result.{plain_name}` and `result.{name}` are both set: send one of them"
 
 
-def _about_refusal(verdict: v.Verdict, event: Event, reply: dict[str, Any]) -> _Texts:
+def _about_refusal(verdict: v.Verdict, event: Event, reply: dict[str, Any]) -> _IdsAndTexts:
     if event.opens == "connection" and verdict.outcome == "disconnected" and verdict.comes_back:
         yield (
             "reconnect-loop",
@@ -111,7 +114,7 @@ def _about_refusal(verdict: v.Verdict, event: Event, reply: dict[str, Any]) -> _
             yield "final-temporary", f"error {code} is final for the client: add temporary: true"
 
 
-def _about_time(verdict: v.Verdict, event: Event) -> _Texts:
+def _about_time(verdict: v.Verdict, event: Event) -> _IdsAndTexts:
     expire_at = (verdict.result or {}).get("expire_at", 0)
     if verdict.cause == "expire-at-past" or expire_at < 0:
         yield (
@@ -122,7 +125,7 @@ def _about_time(verdict: v.Verdict, event: Event) -> _Texts:
         yield "never-expires", "the subscription never expires again: set expire_at"
 
 
-def _about_allowed(verdict: v.Verdict, event: Event, request: Mapping[str, Any]) -> _Texts:
+def _about_allowed(verdict: v.Verdict, event: Event, request: Mapping[str, Any]) -> _IdsAndTexts:
     if not verdict.allowed:
         return
     result = verdict.result or {}
@@ -144,7 +147,7 @@ def _about_allowed(verdict: v.Verdict, event: Event, request: Mapping[str, Any])
         yield "map-reported", WARNINGS["map-reported"]
 
 
-def _about_binary(verdict: v.Verdict, event: Event, protocol: str) -> _Texts:
+def _about_binary(verdict: v.Verdict, event: Event, protocol: str) -> _IdsAndTexts:
     if verdict.cause == "binary-for-json":
         yield "binary-for-json", verdict.why
     data = (verdict.result or {}).get("data")

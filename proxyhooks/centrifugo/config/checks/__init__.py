@@ -1,7 +1,7 @@
 """Checks a configuration of Centrifugo against the hooks of an application.
 
-Each check is a function that yields its finding wherever the configuration has it. It is listed in the tuple at the end
-of its module.
+Each check is a function that yields a finding for each place that has its problem. The tuple at the end of its module
+lists it.
 """
 
 from __future__ import annotations

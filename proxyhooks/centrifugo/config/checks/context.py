@@ -26,7 +26,9 @@ class Proxy:
 
     event: Event
     path: str
+    """Its key in the configuration."""
     config: Config
+    """The object at that key."""
 
     @property
     def url(self) -> SplitResult | None:
@@ -60,6 +62,7 @@ class Switch:
 
     event: Event
     path: str
+    """The key of the option in the configuration."""
     namespace: str
     """``""``: channels or methods without a namespace."""
     proxy_name: str
@@ -95,12 +98,12 @@ class Context:
                 yield Proxy(event, event.proxy, config)
 
     def _named_proxies(self) -> Iterator[Proxy]:
-        users = {
+        named = {
             (switch.proxy_name, switch.event.name): switch.event
             for switch in self.switches
             if not switch.uses_default_proxy
         }
-        for (name, _), event in users.items():
+        for (name, _), event in named.items():
             for index, config in objects_at(self.config, "proxies"):
                 if config.get("name") == name:
                     yield Proxy(event, f"proxies[{index}]", config)

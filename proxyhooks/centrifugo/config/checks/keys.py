@@ -27,9 +27,9 @@ def _check_below(value: Any, keys: Any, path: str) -> Iterator[Finding]:
             if key in keys:
                 yield from _check_below(member, keys[key], key_path)
             elif (v6_key := _v6_key(key, path)) is not None:
-                yield _v5_key(key, key_path, v6_key)
+                yield _v5_finding(key, key_path, v6_key)
             else:
-                yield _unknown_key(key, key_path, keys)
+                yield _unknown_finding(key, key_path, keys)
 
 
 def _v6_key(key: Any, path: str) -> str | None:
@@ -38,12 +38,12 @@ def _v6_key(key: Any, path: str) -> str | None:
     return V5_NAMESPACE_KEYS.get(key) if "namespace" in path else None
 
 
-def _v5_key(key: Any, path: str, v6_key: str) -> Finding:
+def _v5_finding(key: Any, path: str, v6_key: str) -> Finding:
     text = f"{key} is a key of Centrifugo v5, and v6 ignores it"
     return Finding(id="PH012", path=path, text=text, fix=f"write {v6_key}")
 
 
-def _unknown_key(key: Any, path: str, known: Any) -> Finding:
+def _unknown_finding(key: Any, path: str, known: Any) -> Finding:
     near = difflib.get_close_matches(str(key), known, 1)
     fix = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(sorted(known)[:8])}, ..."
     return Finding(id="PH013", path=path, text=f"Centrifugo does not know the key {key}, and ignores it", fix=fix)
@@ -61,7 +61,7 @@ def needs_restart(old: Config, new: Config) -> list[Finding]:
         if before == after:
             continue
         if before is None:
-            text = f"{path} was added: after a reload Centrifugo crashes at its first event"
+            text = f"{path} was added: after a reload Centrifugo crashes at the first call of it"
         else:
             text = f"{path} was changed: a reload does not apply it"
         findings.append(Finding(id="PH027", path=path, text=text, fix="restart Centrifugo"))

@@ -1,4 +1,4 @@
-"""Checks of the namespaces and their switches against the hooks, in both directions."""
+"""Checks of the namespaces: their switches against the hooks, the hooks against the switches, and their names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def no_pattern_matches(context: Context, switch: Switch) -> Iterator[Finding]:
 
 def map_operation(_: Context, switch: Switch) -> Iterator[Finding]:
     if switch.event.subscription_type == "map":
-        text = "Centrifugo v6.9.1 carries out an allowed map operation and reports it to its client as 107"
+        text = "Centrifugo v6.9.1 carries out an allowed map operation and reports it to its client as error 107"
         fix = "let clients ignore 107 for maps, or test a newer version"
         yield Finding(id="PH022", path=switch.path, text=text, fix=fix)
 
@@ -76,7 +76,10 @@ HOOK_CHECKS: Final = (namespace_not_defined, hook_never_called, invalid_name)
 
 
 def _served_namespaces(context: Context) -> Iterator[tuple[Event, str, bool]]:
-    """Each event and namespace with hooks, and whether the namespace is defined; ``""`` for every channel or method."""
+    """Each event and namespace with hooks, and whether the namespace is defined.
+
+    ``""``: channels or methods without a namespace; a hook for every channel or method counts as one of these.
+    """
     for name, hooks in context.backend.hooks_by_event().items():
         event = EVENTS[name]
         if event.section == "client":

@@ -21,7 +21,7 @@ _SECRET_FIX: Final = f'"{SECRET_HEADER}": "${{{SECRET_VARIABLE}}}"'
 def no_hook(context: Context, proxy: Proxy) -> Iterator[Finding]:
     name = proxy.event.name
     if name not in context.backend.hooks_by_event():
-        text = f"no hook serves {name}: every call is answered with 404, which is error 100 for the client"
+        text = f"no hook serves {name}: every call fails with 404"
         yield Finding(id="PH001", path=proxy.path, text=text, fix=f"write a @hooks.{name}, or remove the proxy")
 
 
@@ -72,7 +72,7 @@ def header_not_a_string(_: Context, proxy: Proxy) -> Iterator[Finding]:
 def no_secret(context: Context, proxy: Proxy) -> Iterator[Finding]:
     if context.backend.secrets and not proxy.secret_header:
         name = proxy.event.name
-        text = f"{name} calls carry no secret: each is answered with 403, which is error 100 for the client"
+        text = f"{name} calls carry no secret: each fails with 403"
         yield Finding(id="PH007", path=_static_headers_path(proxy), text=text, fix=_SECRET_FIX)
 
 
@@ -100,7 +100,7 @@ def wrong_secret(context: Context, proxy: Proxy) -> Iterator[Finding]:
     if value is None or unset or PLACEHOLDER.search(value):
         return
     if value not in context.backend.secrets:
-        text = f"the application does not accept the value of {SECRET_HEADER}: every call is answered with 403"
+        text = f"the application does not accept the value of {SECRET_HEADER}: every call fails with 403"
         fix = "give Centrifugo and PROXYHOOKS_SECRETS the same secret"
         yield Finding(id="PH008", path=_static_headers_path(proxy), text=text, fix=fix)
 
@@ -134,7 +134,7 @@ def timeout_too_long(context: Context, proxy: Proxy) -> Iterator[Finding]:
 def timeout_differs(context: Context, proxy: Proxy) -> Iterator[Finding]:
     expected, seconds = context.backend.timeout, proxy.timeout_seconds
     if seconds is not None and seconds != expected and not _exceeds_server_timeout(context, proxy):
-        text = f"{proxy.timeout} differs from PROXYHOOKS_TIMEOUT, which is {expected:g} s"
+        text = f"Centrifugo waits {proxy.timeout} for a reply, and PROXYHOOKS_TIMEOUT says {expected:g} s"
         yield _timeout_finding("PH028", context, proxy, text)
 
 

@@ -34,8 +34,8 @@ def variable_in_api_key(context: Context) -> Iterator[Finding]:
 def tokens_besides_connect(context: Context) -> Iterator[Finding]:
     token = value_at(context.config, "client.token")
     if isinstance(token, dict) and any(token.values()) and value_at(context.config, "client.proxy.connect.enabled"):
-        text = "clients that bring a token connect without a call of the connect hook, even when all reconnect at once"
-        yield Finding(id="PH023", path="client.token", text=text, fix="nothing, if this is intended")
+        text = "Centrifugo calls the connect hook only for clients that bring no token"
+        yield Finding(id="PH023", path="client.token", text=text, fix="remove client.token, unless this is intended")
 
 
 SERVER_CHECKS: Final = (no_allowed_origin, variable_in_api_key, tokens_besides_connect)
