@@ -21,7 +21,7 @@ from . import disconnects, errors
 from ._dispatch.events import BY_MESSAGE, Event
 from ._dispatch.replies import Reply, refusal_reply, result_reply
 from ._flask.guarded_response import flask_response
-from ._flask.ingress import HTTPRejection, authenticate_and_check_size, read_call, size_limit
+from ._flask.ingress import EarlyReply, authenticate_and_check_size, read_call, size_limit
 from ._flask.request_state import RequestState, request_state
 from ._settings.settings import load_secrets
 from ._wire.codes import DISCONNECTS, ERRORS
@@ -54,9 +54,9 @@ def read_request(message: type[RequestT]) -> RequestT:
         authenticate_and_check_size(request.environ, load_secrets(app.config), limit)
         request.max_content_length = limit
         call = read_call(event, request.get_data())  # a before_request may have read it already
-    except HTTPRejection as rejection:
-        flask.abort(flask_response(app, rejection.reply))
-    RequestState(app, request.path, call, guarded=False).enter(request.environ)
+    except EarlyReply as early:
+        flask.abort(flask_response(app, early.reply))
+    RequestState(app, request.path, call, guarded=False).store_in(request.environ)
     return cast(RequestT, call.message)
 
 
