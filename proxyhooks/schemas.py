@@ -1,4 +1,4 @@
-"""A marshmallow schema for each message: for plain views, documentation and error reports.
+"""A marshmallow schema for each message: for views of your own, documentation and error reports.
 
 ``load`` returns the message, ``dump`` the JSON object that travels. The schemas do not convert types: the text ``"1"``
 is not an integer. Unknown fields of a request are ignored, those of a result are errors.

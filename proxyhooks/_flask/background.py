@@ -29,7 +29,7 @@ def after_reply(function: Callable[..., object], /, *args: object) -> None:
     The request is over by then: pass what is needed from it, and from ``g``, as arguments. The function may be async.
 
     :raises TypeError: if it is not callable.
-    :raises RuntimeError: if no hook's request is being answered.
+    :raises RuntimeError: if used elsewhere than in a hook and in the functions that run before or after it.
     """
     if not callable(function):
         raise TypeError(f"after_reply takes a function and its arguments, after_reply(f, 1), not {function!r}")

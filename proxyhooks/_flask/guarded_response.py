@@ -1,7 +1,7 @@
 """The way out of a hook's URL: which response may leave.
 
-Centrifugo takes any JSON object with status 200 for consent, and follows a redirect to one. So a status of 2xx or 3xx
-leaves only as the reply of the dispatcher. A failure of the application (4xx, 5xx) leaves as it is.
+Centrifugo takes any JSON object with status 200 for consent, and follows redirects. So 2xx and 3xx leave only as the
+reply of the dispatcher. A failure of the application (4xx, 5xx) leaves as it is.
 """
 
 from __future__ import annotations

@@ -12,17 +12,15 @@ from .._dispatch.replies import Reply
 from .._wire.log import logger
 from ..signals import hook_finished
 from .guarded_response import flask_response
-from .installation import installation_of
 from .request_state import RequestState, request_state
 
 
 def hook_view(**_: Any) -> Response:  # a url_value_preprocessor may add arguments
     """Answer the request of Centrifugo that the middleware has accepted."""
     state = request_state()
-    if state is None or not state.guarded:
+    if state is None or state.dispatcher is None:
         flask.abort(404)  # the middleware does not know the path: it has a slash at its end, for example
-    hook_url = installation_of(state.app).middleware.hook_urls[state.path]
-    return flask_response(state.app, run_hook(state, hook_url.get_dispatcher()))
+    return flask_response(state.app, run_hook(state, state.dispatcher))
 
 
 def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 
-from .._dispatch.dispatcher import Call, Dispatcher
+from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._settings.secrets import Secrets
@@ -63,10 +63,9 @@ class Middleware:
                 return _send(start_response, early_failure(404, "no hook is here").reply)
             return self.wsgi_app(environ, start_response)
         try:
-            call = self._accept(hook_url, environ)
+            state = self._accept(path, hook_url, environ)
         except EarlyReply as early:
             return _send(start_response, early.reply)
-        state = RequestState(self._app, path, call, guarded=True)
         state.store_in(environ)
         response = GuardedResponse(state, start_response, self._unexpected_answers)
         try:
@@ -75,7 +74,7 @@ class Middleware:
             start_background_tasks(state)
             raise
 
-    def _accept(self, hook_url: HookURL, environ: WSGIEnvironment) -> Call:
+    def _accept(self, path: str, hook_url: HookURL, environ: WSGIEnvironment) -> RequestState:
         """Check the request and decode its body.
 
         :raises EarlyReply: if the request goes no further.
@@ -85,9 +84,10 @@ class Middleware:
         if hook_url.load_shedder.should_shed(environ):
             raise early_failure(503, "too late")
         call = read_call(hook_url.event, read_body(environ, length, limit))
-        if not hook_url.get_dispatcher().serves(hook_url.event):
+        dispatcher = hook_url.get_dispatcher()
+        if not dispatcher.serves(hook_url.event):
             raise early_failure(404, "no hook serves this event")
-        return call
+        return RequestState(self._app, path, call, dispatcher)
 
 
 def _send(start_response: StartResponse, reply: Reply) -> tuple[bytes]:

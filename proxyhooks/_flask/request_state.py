@@ -10,7 +10,7 @@ import flask
 from flask import Flask
 from werkzeug.local import LocalProxy
 
-from .._dispatch.dispatcher import Call
+from .._dispatch.dispatcher import Call, Dispatcher
 from .._dispatch.replies import Reply
 
 if TYPE_CHECKING:
@@ -37,14 +37,19 @@ class RequestState:
     app: Flask
     path: str
     call: Call
-    guarded: bool
-    """Whether the request goes to a hook: the middleware then decides which response may leave."""
+    dispatcher: Dispatcher | None
+    """Answers the call. ``None`` in a view without the decorators, which answers it itself."""
     reply: Reply | None = None
     """The decision so far. ``None`` before there is one, and after a failure."""
     error: Exception | None = None
     """The last exception that Flask's error handlers were called with."""
     background_tasks: tuple[BackgroundTask, ...] = ()
     """What :func:`proxyhooks.after_reply` was given, in order."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the middleware decides which response may leave: the request goes to a hook."""
+        return self.dispatcher is not None
 
     def store_in(self, environ: WSGIEnvironment) -> None:
         """Store the state where :func:`request_state` finds it."""
@@ -72,15 +77,15 @@ def require_request_state() -> RequestState:
     state = request_state()
     if state is None:
         raise RuntimeError(
-            "there is no request from Centrifugo here: use current_request and after_reply in a hook, in what runs "
-            "before or after it, or after read_request"
+            "there is no request from Centrifugo here: current_request and after_reply work in hooks and in the "
+            "functions that run before or after them; in a view of your own call read_request first"
         )
     return state
 
 
 # Any: the class depends on the event, which no type can express.
 current_request: Any = LocalProxy(lambda: require_request_state().call.message)
-"""The request message being answered, from ``before_request`` on; in a plain view after ``read_request``.
+"""The request message being answered, from ``before_request`` on; in a view of your own after ``read_request``.
 
 :raises RuntimeError: if it is used elsewhere.
 """

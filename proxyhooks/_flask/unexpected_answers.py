@@ -1,4 +1,4 @@
-"""Log lines about answers of the application that come in place of a hook's: which function it was, and the remedy."""
+"""Log lines for answers of the application in place of a hook's: which function gave them, and the remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .request_state import RequestState
 
 
 class UnexpectedAnswers:
-    """Logs them for one application."""
+    """Logs the unexpected answers of one application."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app

@@ -37,7 +37,6 @@ class FastPath:
         self._app = app
         self._view = view
         self._flasks = middleware.wsgi_app
-        self._hook_urls = middleware.hook_urls
         self._rules: dict[_Matched, Rule | None] = {}
         """``None``: no rule of a hook."""
 
@@ -83,7 +82,8 @@ class FastPath:
             if returned is None:
                 state = request_state(ctx.environ)
                 assert state is not None  # the middleware made it
-                reply = run_hook(state, self._hook_urls[state.path].get_dispatcher())
+                assert state.dispatcher is not None
+                reply = run_hook(state, state.dispatcher)
                 if reply.status == 200 and not (
                     None in app.after_request_funcs
                     or request_finished.receivers
