@@ -42,8 +42,10 @@ class Rejection(Exception):
     code: int
     """Decides what the client does."""
 
-    _text: ClassVar[str]  # the name of the attribute with the text: "message" or "reason"
+    _text_name: ClassVar[str]
+    """The name of the attribute with the text for the client: ``message`` or ``reason``."""
     _example: ClassVar[str]
+    """How to raise it, for error texts."""
 
     @property
     def terminal(self) -> bool:
@@ -70,14 +72,16 @@ class Rejection(Exception):
         else:
             code = self._check_code(class_code)
             if args and not isinstance(args[0], str):
-                raise TypeError(f"{name} has the code {code}: its only argument is the {self._text}, not {args[0]!r}")
+                raise TypeError(
+                    f"{name} has the code {code}: its only argument is the {self._text_name}, not {args[0]!r}"
+                )
         if len(args) > 1:
-            raise TypeError(f"{name}() takes at most a code and a {self._text}: remove {args[1:]!r}")
-        text = args[0] if args else getattr(type(self), self._text, None) or self._builtin_text(code)
+            raise TypeError(f"{name}() takes at most a code and a {self._text_name}: remove {args[1:]!r}")
+        text = args[0] if args else getattr(type(self), self._text_name, None) or self._builtin_text(code)
         if text is None:
-            raise TypeError(f"{name}({code}) needs a {self._text}, for example {self._example}")
+            raise TypeError(f"{name}({code}) needs a {self._text_name}, for example {self._example}")
         if not isinstance(text, str):
-            raise TypeError(f"the {self._text} must be a str, not {text!r}")
+            raise TypeError(f"the {self._text_name} must be a str, not {text!r}")
         return code, text
 
     @classmethod
@@ -86,7 +90,7 @@ class Rejection(Exception):
 
         :raises SetupError: if no reply may carry its code, or its text is not a non-empty str.
         """
-        code, text = getattr(cls, "code", None), getattr(cls, cls._text, None)
+        code, text = getattr(cls, "code", None), getattr(cls, cls._text_name, None)
         if code is not None:
             try:
                 cls._check_code(code)
@@ -94,10 +98,10 @@ class Rejection(Exception):
                 raise SetupError(f"class {cls.__qualname__}: {error}") from None
             if text is None:
                 text = cls._builtin_text(code)
-                setattr(cls, cls._text, text)
+                setattr(cls, cls._text_name, text)
         if (code is not None or text is not None) and (not isinstance(text, str) or not text):
             raise SetupError(
-                f"class {cls.__qualname__}: its {cls._text} must be a non-empty str, not {text!r} "
+                f"class {cls.__qualname__}: its {cls._text_name} must be a non-empty str, not {text!r} "
                 "(an Error has a message, a Disconnect has a reason)"
             )
 
@@ -127,7 +131,7 @@ class Error(Rejection):
     temporary: bool = False
     """Whether the client may try again."""
 
-    _text = "message"
+    _text_name = "message"
     _example = 'Error(1001, "room is full")'
     _check_code = staticmethod(codes.check_error_code)
 
@@ -183,7 +187,7 @@ class Disconnect(Rejection):
     reason: str
     """The text for the client, at most 32 characters of ASCII."""
 
-    _text = "reason"
+    _text_name = "reason"
     _example = 'Disconnect(4501, "unauthorized")'
     _check_code = staticmethod(codes.check_disconnect_code)
 

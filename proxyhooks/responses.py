@@ -21,7 +21,7 @@ from . import disconnects, errors
 from ._dispatch.events import EVENT_OF_MESSAGE, Event
 from ._dispatch.replies import Reply, refusal_reply, result_reply
 from ._flask.guarded_response import flask_response
-from ._flask.ingress import HTTPRejection, authenticate_and_check_size, read_call, size_limit
+from ._flask.ingress import EarlyReply, authenticate_and_check_size, read_call, size_limit
 from ._flask.request_state import RequestState, request_state
 from ._settings.settings import load_secrets
 from ._wire.codes import DISCONNECTS, ERRORS
@@ -34,7 +34,7 @@ RequestT = TypeVar("RequestT", bound=Request)
 
 
 def read_request(message: type[RequestT]) -> RequestT:
-    """The message of the current Flask request. Method, size, secret and message are checked as for a hook.
+    """The message in the current Flask request, after the same checks of method, size, secret and body as for hooks.
 
     :raises werkzeug.exceptions.HTTPException: if a check fails: 403, 405, 413 or 400, or a reply with error 107 for
         JSON built to break a parser. Let Flask handle it.
@@ -54,9 +54,9 @@ def read_request(message: type[RequestT]) -> RequestT:
         authenticate_and_check_size(request.environ, load_secrets(app.config), limit)
         request.max_content_length = limit
         call = read_call(event, request.get_data())  # a before_request may have read it already
-    except HTTPRejection as rejection:
-        flask.abort(flask_response(app, rejection.reply))
-    RequestState(app, request.path, call, guarded=False).enter(request.environ)
+    except EarlyReply as early:
+        flask.abort(flask_response(app, early.reply))
+    RequestState(app, request.path, call, guarded=False).store_in(request.environ)
     return cast(RequestT, call.message)
 
 
@@ -74,7 +74,7 @@ def result_response(result: Result) -> Response:
     if message is not None and not isinstance(message, event.request):
         wanted = EVENT_OF_MESSAGE[type(message)].result.__name__
         raise TypeError(f"a {type(message).__name__} is answered with a {wanted}, not {result!r}")
-    return _respond(result_reply(event, result, message))
+    return _response_for(result_reply(event, result, message))
 
 
 @overload
@@ -92,9 +92,9 @@ def error_response(error: Any, /, *args: Any, temporary: bool | None = None) -> 
     """
     if isinstance(error, int) and not isinstance(error, bool):
         if error in ERRORS:
-            return _refuse(errors.by_code(error)(*args, temporary=temporary))
-        return _refuse(Error(error, *args, temporary=temporary))
-    return _refuse(_instance(Error, error, args if temporary is None else (*args, temporary)))
+            return _refusal_response(errors.by_code(error)(*args, temporary=temporary))
+        return _refusal_response(Error(error, *args, temporary=temporary))
+    return _refusal_response(_instance_of(Error, error, args if temporary is None else (*args, temporary)))
 
 
 @overload
@@ -109,26 +109,26 @@ def disconnect_response(disconnect: Any, /, *args: Any) -> Response:
     """
     if isinstance(disconnect, int) and not isinstance(disconnect, bool):
         if disconnect in DISCONNECTS:
-            return _refuse(disconnects.by_code(disconnect)(*args))
-        return _refuse(Disconnect(disconnect, *args))
-    return _refuse(_instance(Disconnect, disconnect, args))
+            return _refusal_response(disconnects.by_code(disconnect)(*args))
+        return _refusal_response(Disconnect(disconnect, *args))
+    return _refusal_response(_instance_of(Disconnect, disconnect, args))
 
 
-def _instance(kind: type[Error] | type[Disconnect], rejection: Any, extra: tuple[Any, ...]) -> Rejection:
+def _instance_of(base: type[Error] | type[Disconnect], argument: Any, extra: tuple[Any, ...]) -> Rejection:
     if extra:
-        raise TypeError(f"{rejection!r} takes no further arguments here, but got {extra!r}: pass them to the class")
-    if isinstance(rejection, type) and issubclass(rejection, kind):
-        return rejection()
-    if isinstance(rejection, kind):
-        return rejection
-    raise TypeError(f"expected a class, an instance or a code of {kind.__name__}, not {rejection!r}")
+        raise TypeError(f"{argument!r} takes no further arguments here, but got {extra!r}: pass them to the class")
+    if isinstance(argument, type) and issubclass(argument, base):
+        return argument()
+    if isinstance(argument, base):
+        return argument
+    raise TypeError(f"expected a class, an instance or a code of {base.__name__}, not {argument!r}")
 
 
-def _refuse(rejection: Rejection) -> Response:
+def _refusal_response(rejection: Rejection) -> Response:
     message = _current_message()
     # Without read_request the event is unknown. rpc stands for all: it carries errors and disconnects.
     event: Event = EVENT_OF_MESSAGE[RPCRequest if message is None else type(message)]
-    return _respond(refusal_reply(event, rejection, message))
+    return _response_for(refusal_reply(event, rejection, message))
 
 
 def _current_message() -> Request | None:
@@ -136,7 +136,7 @@ def _current_message() -> Request | None:
     return None if state is None else state.call.message
 
 
-def _respond(reply: Reply) -> Response:
+def _response_for(reply: Reply) -> Response:
     state = request_state()
     if state is not None:
         state.reply = reply

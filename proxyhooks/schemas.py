@@ -1,9 +1,10 @@
-"""A marshmallow schema for each message: for plain views, documentation and error reports.
+"""A marshmallow schema for each message: for views of your own, documentation and error reports.
 
 ``load`` returns the message, ``dump`` the JSON object that travels. The schemas do not convert types: the text ``"1"``
 is not an integer. Unknown fields of a request are ignored, those of a result are errors.
 
-Hooks do not use these schemas. Both are built from the same description of the messages.
+Hooks do not use these schemas: faster functions decode their requests. The schemas and those functions are built from
+the same description of the messages.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class MessageSchema(marshmallow.Schema):
     """Base of the schemas. A value that the message class refuses is a ValidationError too."""
 
     message: type
+    """The class of the message."""
 
     def _message_from(self, values: Mapping[str, Any]) -> object:
         arguments: dict[str, Any] = {}
@@ -122,8 +124,8 @@ def _field_for_kind(kind: Kind, strict_choices: bool, **options: Any) -> fields.
             return fields.List(_field_for_kind(item, strict_choices), **options)
         case Object(value=value):
             return fields.Dict(keys=_StrictString(), values=_field_for_kind(value, strict_choices), **options)
-        case Nested(message=message):
-            return fields.Nested(lambda: schema_for(message)(), **options)
+        case Nested(cls=cls):
+            return fields.Nested(lambda: schema_for(cls)(), **options)
     raise AssertionError(kind)
 
 

@@ -1,4 +1,4 @@
-"""The helpers for plain views."""
+"""The helpers for views of your own."""
 
 from __future__ import annotations
 

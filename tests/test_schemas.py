@@ -67,7 +67,7 @@ def on_the_wire(kind: Kind) -> st.SearchStrategy[Any]:
             return st.lists(on_the_wire(item), max_size=3)
         case Object(value=value):
             return st.dictionaries(st.text(max_size=3), on_the_wire(value), max_size=3)
-        case Nested(message=message):
+        case Nested(cls=message):
             return st.deferred(lambda: objects(message, st.nothing()))
     raise AssertionError(kind)
 

@@ -112,7 +112,7 @@ def test_judge_client_and_commands_work_in_the_plain_install(plain: Path, tmp_pa
     assert "allowed" in call
     doctor = [*flask, "doctor", "--url", "http://127.0.0.1:1", "--secret", "x"]
     examined = subprocess.run(doctor, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
-    assert "nobody answers on port 1" in examined.stdout
+    assert "port 1 accepts no connection" in examined.stdout
     judge = "from proxyhooks.centrifugo.judge import judge; print(judge('rpc', 200, b'{}').outcome)"
     assert run(plain / "python", "-I", "-c", judge, cwd=tmp_path) == "allowed\n"
     code = "from app import app; from proxyhooks.testing import ProxyClient; print(ProxyClient(app).connect().reason)"

@@ -29,7 +29,7 @@ def after_reply(function: Callable[..., object], /, *args: object) -> None:
     The request is over by then: pass what is needed from it, and from ``g``, as arguments. The function may be async.
 
     :raises TypeError: if it is not callable.
-    :raises RuntimeError: if used outside a hook and what runs around it.
+    :raises RuntimeError: if used elsewhere than in a hook and in the functions that run before or after it.
     """
     if not callable(function):
         raise TypeError(f"after_reply takes a function and its arguments, after_reply(f, 1), not {function!r}")
@@ -51,7 +51,7 @@ def run_in_background(app: Flask, tasks: Sequence[BackgroundTask]) -> None:
         return
     global _executor
     with _lock:
-        if _executor is None:  # created late, so that it belongs to the worker's process
+        if _executor is None:  # made here, in the worker: gunicorn's master, which may import this, forks
             # The interpreter waits for its threads when the process ends, so a graceful stop loses no task.
             _executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="proxyhooks-after-reply")
         _executor.submit(_run, app, tasks)

@@ -1,8 +1,8 @@
 """Flask's error handling on hooks' URLs: refusals become replies, failures stay failures.
 
 An error handler of our own would not do: registered for ``HTTPException`` it would take the place of the application's,
-and it could not tell an exception that the application leaves alone from one that it turns into a page. So Flask's two
-methods are wrapped.
+and it could not tell an exception that the application leaves alone from one that it turns into a page. So the methods
+are wrapped with which Flask calls error handlers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Except
             return handle(error)
         state.error, state.reply = error, None
         if flask.request.routing_exception is error:
-            # Flask did not route the request. That is no refusal of the application: the host is a wrong one.
+            # Flask has no route for the request. The path is a hook's, so the host is wrong; no hook has refused.
             host = flask.request.environ.get("HTTP_HOST")
             logger.error("%s: Flask does not serve the host %r: %s", state.path, host, error)
             return handle(error)

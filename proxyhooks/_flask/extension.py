@@ -25,7 +25,7 @@ from .fast_path import install_fast_path
 from .hook_call import hook_view
 from .installation import EXTENSION_KEY, Installation, installation_of
 from .load_shedding import LoadShedder
-from .middleware import Endpoint, Middleware
+from .middleware import HookURL, Middleware
 
 _PREFIX: Final = re.compile("(/[A-Za-z0-9._~-]+)*/?")
 
@@ -78,8 +78,7 @@ class ProxyHooks(Hooks):
     def init_app(self, app: Flask) -> None:
         """Serve the hooks from this application.
 
-        :raises SetupError: if no secret is configured, a setting is wrong, the name or the URL prefix is taken, or two
-            hooks have the same shape.
+        :raises SetupError: if no secret is configured, a setting is wrong, or the name or the URL prefix is taken.
         """
         settings = read_settings(app.config, self._secrets)
         installation: Installation = app.extensions.get(EXTENSION_KEY) or _install(app)
@@ -88,22 +87,22 @@ class ProxyHooks(Hooks):
             raise SetupError(
                 f"the application has a ProxyHooks named {self.name!r} already: give this one another name"
             )
-        if f"{self.url_prefix}/connect" in middleware.endpoints:
+        if f"{self.url_prefix}/connect" in middleware.hook_urls:
             raise SetupError(f"another ProxyHooks has the url_prefix {self.url_prefix!r}: give this one another")
         _check_paths_are_free(app, self.url_prefix)
-        build: Callable[[], Dispatcher] = functools.partial(self._build, app, settings)
+        build: Callable[[], Dispatcher] = functools.partial(self._build_dispatcher, app, settings)
         build = install_fast_path(app, middleware, build, hook_view) if settings.fast_path else build
-        dispatcher, load_shedder = _once(build), LoadShedder(settings.timeout)
+        get_dispatcher, load_shedder = _once(build), LoadShedder(settings.timeout)
         installation.hooks[self.name] = self
         for event in EVENTS.values():
             path = f"{self.url_prefix}/{event.name}"
-            middleware.endpoints[path] = Endpoint(event, settings.secrets, load_shedder, dispatcher)
+            middleware.hook_urls[path] = HookURL(event, settings.secrets, load_shedder, get_dispatcher)
             app.add_url_rule(
                 path, f"{self.name}_{event.name}", hook_view, methods=["POST"], provide_automatic_options=False
             )
 
-    def _build(self, app: Flask, settings: Settings) -> Dispatcher:
-        """Build the dispatcher, at the first request. From then on no hook can be registered."""
+    def _build_dispatcher(self, app: Flask, settings: Settings) -> Dispatcher:
+        """Called at the first request. From then on no hook can be registered."""
         self._freeze()
         csrf = app.extensions.get("csrf")
         if csrf is not None and hasattr(csrf, "exempt"):
@@ -132,7 +131,7 @@ def hooks_of(app: Flask, name: str | None = None) -> ProxyHooks:
     if name is None and len(hooks) > 1:
         raise AmbiguousHooks(f"the application has several ProxyHooks: say which, one of {names}")
     if name is not None and name not in hooks:
-        raise LookupError(f"the application has no ProxyHooks named {name!r}: there is {names}")
+        raise LookupError(f"the application has no ProxyHooks named {name!r}: it has {names}")
     return next(iter(hooks.values())) if name is None else hooks[name]
 
 

@@ -1,7 +1,7 @@
 """The way out of a hook's URL: which response may leave.
 
-Centrifugo takes any JSON object with status 200 for consent, and follows a redirect to one. So a status of 2xx or 3xx
-leaves only as the reply of the dispatcher. A failure of the application (4xx, 5xx) leaves as it is.
+Centrifugo takes any JSON object with status 200 for consent, and follows redirects. So 2xx and 3xx leave only as the
+reply of the dispatcher. A failure of the application (4xx, 5xx) leaves as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from flask import Flask, Response
 from .._dispatch.replies import Reply
 from .background import run_in_background
 from .request_state import RequestState
+from .unexpected_answers import UnexpectedAnswers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -30,38 +31,23 @@ _FAILURE: Final = Reply(500, b"not an answer of a hook\n", "failed")
 class GuardedResponse:
     """The response to one request: the application starts it, and the reply takes the place of its body.
 
-    The server's ``start_response`` is called while the application calls this one. Middleware further out therefore
-    finds Flask's context there.
+    It calls the server's ``start_response`` at once, when the application calls :meth:`start_response`: middleware
+    around this one then still finds Flask's context, as it does without hooks.
     """
 
-    __slots__ = (
-        "_log_replaced",
-        "_log_unexpected",
-        "_replacement",
-        "_start_response",
-        "_started",
-        "_state",
-        "_written",
-    )
+    __slots__ = ("_replacement", "_start_response", "_started", "_state", "_unexpected_answers", "_written")
 
     def __init__(
-        self,
-        state: RequestState,
-        start_response: StartResponse,
-        log_unexpected: Callable[[RequestState, str], None],
-        log_replaced: Callable[[RequestState, str], None],
+        self, state: RequestState, start_response: StartResponse, unexpected_answers: UnexpectedAnswers
     ) -> None:
-        """
-        :param log_unexpected: called with the status if the application answers with a failure of its own.
-        :param log_replaced: called with the status if a response must not leave, and a 500 does instead.
-        """
         self._state = state
         self._start_response = start_response
-        self._log_unexpected = log_unexpected
-        self._log_replaced = log_replaced
+        self._unexpected_answers = unexpected_answers
         self._started = False
         self._replacement: bytes | None = None
+        """The body that leaves in place of the application's; ``None`` if the application's leaves."""
         self._written: list[bytes] = []
+        """What the application passes to WSGI's ``write``."""
 
     def start_response(
         self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None, /
@@ -69,26 +55,29 @@ class GuardedResponse:
         """WSGI's ``start_response``, for the application."""
         self._started = True
         reply = self._state.reply
-        if status >= "4":
-            self._log_unexpected(self._state, status)
+        if status >= "4":  # a status line, such as "404 NOT FOUND"
+            self._unexpected_answers.log_failure(self._state, status)
             self._replacement = None
             self._start_response(status, list(headers), exc_info)
             return self._written.append
         if reply is None or reply.status != 200:
-            self._log_replaced(self._state, status)
+            self._unexpected_answers.log_replaced(self._state, status)
             reply = _FAILURE
         self._replacement = reply.body
         start_reply(self._start_response, reply, headers, exc_info)
         return self._written.append
 
     def body(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
-        """The body that leaves, for the body of the application."""
+        """The body to send.
+
+        :param chunks: the body of the application.
+        """
         state, close = self._state, getattr(chunks, "close", None)
         first: list[bytes] = []
         if not self._started:
             chunks = iter(chunks)
             first = list(itertools.islice(chunks, 1))  # a lazy application starts its response here
-            if not self._started:
+            if not self._started:  # it never does
                 self.start_response("", ())
         if self._replacement is None:
             chunks = itertools.chain(self._written, first, chunks)
@@ -136,7 +125,10 @@ def start_background_tasks(state: RequestState) -> None:
 def start_reply(
     start_response: StartResponse, reply: Reply, headers: Iterable[tuple[str, str]] = (), exc_info: Any = None
 ) -> None:
-    """Start the response that a reply is, with those of the headers that do not describe another body."""
+    """Start the response for this reply.
+
+    :param headers: those of the application; what describes its body is left out.
+    """
     sent = [("Content-Type", _mimetype(reply)), ("Content-Length", str(len(reply.body)))]
     if headers:
         sent += [(name, value) for name, value in headers if not name.lower().startswith(_BODY_HEADERS)]

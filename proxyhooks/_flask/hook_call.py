@@ -17,12 +17,12 @@ from .request_state import RequestState, request_state
 
 
 def hook_view(**_: Any) -> Response:  # a url_value_preprocessor may add arguments
-    """Flask's view for hooks."""
+    """Answer the request of Centrifugo that the middleware has accepted."""
     state = request_state()
     if state is None or not state.guarded:
-        flask.abort(404)  # by a path that the middleware does not know, such as one with a slash at its end
-    endpoint = installation_of(state.app).middleware.endpoints[state.path]
-    return flask_response(state.app, run_hook(state, endpoint.dispatcher()))
+        flask.abort(404)  # the middleware does not know the path: it has a slash at its end, for example
+    hook_url = installation_of(state.app).middleware.hook_urls[state.path]
+    return flask_response(state.app, run_hook(state, hook_url.get_dispatcher()))
 
 
 def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:

@@ -1,4 +1,4 @@
-"""What the extension keeps in ``app.extensions``."""
+"""What the extension keeps for each application, in ``app.extensions``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ EXTENSION_KEY: Final = "proxyhooks"
 
 @dataclass(slots=True)
 class Installation:
-    """What there is once per application."""
+    """The middleware and the :class:`proxyhooks.ProxyHooks` of one application."""
 
     middleware: Middleware
     hooks: dict[str, Any] = field(default_factory=dict)
-    """Each :class:`proxyhooks.ProxyHooks`, by name."""
+    """Each ``ProxyHooks`` by its name. Any: ``extension`` imports this module."""
 
 
 def installation_of(app: Flask) -> Installation:

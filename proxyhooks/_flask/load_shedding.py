@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from .._wire.log import logger
 
-# Seconds. A call that waited for less did not wait in a queue.
+# All times are in seconds. A call that waited for less did not wait in a queue.
 _QUEUED: Final = 0.05
-# A queue that lasts for longer is a standing one. Then the patience is shorter.
+# A queue that lasts for longer is a standing one.
 _STANDING: Final = 1.0
 _PATIENCE_IN_STANDING_QUEUE: Final = 0.2
 # Asking the kernel costs as much as reading the message, so without a queue it is asked at most this often.
@@ -61,7 +61,7 @@ class LoadShedder:
     def __init__(self, timeout: float) -> None:
         self._patience = timeout / 2
         self._lock = threading.Lock()
-        # By time.monotonic: the last call, and the last one that found no queue.
+        # Times of time.monotonic: the last call that was measured, and the last one that found no queue.
         self._last_call = self._last_without_queue = 0.0
         self._late = self._hung_up = 0
         self._next_log = self._next_ask = 0.0
@@ -74,7 +74,7 @@ class LoadShedder:
         waited = waiting_time(environ)
         if waited < _QUEUED:
             self._next_ask = now + _ASK_INTERVAL
-        if waited < _QUEUED or now - self._last_call > _STANDING:
+        if waited < _QUEUED or now - self._last_call > _STANDING:  # after a pause the former queue is over
             self._last_without_queue = now
         self._last_call = now
         patience = self._patience

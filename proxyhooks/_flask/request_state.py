@@ -20,32 +20,34 @@ _ENVIRON_KEY: Final = "proxyhooks.request_state"
 
 
 class BackgroundTask(NamedTuple):
-    """A call to be made after the reply was sent."""
+    """A function, with its arguments, that runs after the reply was sent."""
 
     name: str
-    """Function, file and line, for the log."""
+    """The function with its file and line, for the log."""
     run: Callable[[], object]
 
 
 @dataclass(slots=True)
 class RequestState:
-    """What is known about one request: made by the middleware, in a plain view by ``read_request``."""
+    """What is known about one request of Centrifugo.
+
+    The middleware makes it. In a view without the decorators, :func:`proxyhooks.read_request` does.
+    """
 
     app: Flask
     path: str
-    """The path of the request."""
     call: Call
     guarded: bool
-    """Whether the middleware guards the reply. A plain view answers for itself."""
+    """Whether the middleware decides which response may leave: the request goes to a hook."""
     reply: Reply | None = None
     """The decision so far. ``None`` before there is one, and after a failure."""
     error: Exception | None = None
     """The last exception that Flask's error handlers were called with."""
     background_tasks: tuple[BackgroundTask, ...] = ()
-    """The calls that :func:`proxyhooks.after_reply` collected."""
+    """What :func:`proxyhooks.after_reply` was given, in order."""
 
-    def enter(self, environ: WSGIEnvironment) -> None:
-        """Make this the state of the request with this environ."""
+    def store_in(self, environ: WSGIEnvironment) -> None:
+        """Store the state where :func:`request_state` finds it."""
         environ[_ENVIRON_KEY] = self
 
 
@@ -65,17 +67,20 @@ def request_state(environ: WSGIEnvironment | None = None) -> RequestState | None
 def require_request_state() -> RequestState:
     """The state of Flask's current request.
 
-    :raises RuntimeError: if there is none.
+    :raises RuntimeError: if it has none: it is not one of Centrifugo's, or there is no request.
     """
     state = request_state()
     if state is None:
-        raise RuntimeError("there is no request from Centrifugo: this works in a hook and in what runs around it")
+        raise RuntimeError(
+            "there is no request from Centrifugo here: current_request and after_reply work in hooks and in the "
+            "functions that run before or after them; in a view of your own call read_request first"
+        )
     return state
 
 
 # Any: the class depends on the event, which no type can express.
 current_request: Any = LocalProxy(lambda: require_request_state().call.message)
-"""The request message being answered, from ``before_request`` on; in a plain view after ``read_request``.
+"""The request message being answered, from ``before_request`` on; in a view of your own after ``read_request``.
 
-:raises RuntimeError: if used elsewhere.
+:raises RuntimeError: if it is used elsewhere.
 """

@@ -1,8 +1,8 @@
 """When each secret was last used by any worker of this machine, so that an operator knows when to remove an old one.
 
-The times are those of empty files, one a secret, named by its index in the list. Their directory is in the temporary
-directory of the machine; only the user of the workers can enter it. Its name is a digest of the list: a changed list
-starts with no usage, and processes need not agree on anything.
+Each secret has an empty file, named by the secret's index in the list: its modification time is the time of the last
+use. The directory of the files is in the temporary directory of the machine; only the user of the workers can enter it.
+Its name is a digest of the list, so a changed list starts with no usage, and processes need not agree on anything.
 
 Recording never fails a request: any error disables it for the process and is logged once.
 """
@@ -25,6 +25,7 @@ from .._wire.log import logger
 _INTERVAL: Final = 1.0
 """Seconds; a process touches a file at most that often."""
 _SINCE: Final = "since"
+"""The file whose time is that of the first use of the list."""
 _PROBE: Final = "probe"
 
 
@@ -36,7 +37,7 @@ class SecretUsage:
         self._recorded_at = [float("-inf")] * len(values)
 
     def record(self, index: int) -> None:
-        """Record that a request has brought the secret with this index. Never raises."""
+        """Record a use of the secret with this index. Never raises."""
         now = time.monotonic()
         if now - self._recorded_at[index] < _INTERVAL:
             return
@@ -61,11 +62,11 @@ class SecretUsage:
             return _reason(error)
         return None
 
-    def since(self) -> float | None:
+    def first_use(self) -> float | None:
         """When the list was first used, in Unix seconds; None if it was not used."""
         return self._time_of(_SINCE)
 
-    def last(self) -> list[float | None]:
+    def last_uses(self) -> list[float | None]:
         """When each secret was last used, in Unix seconds; None for one that was not used."""
         return [self._time_of(str(index)) for index in range(len(self._recorded_at))]
 
@@ -84,7 +85,7 @@ class SecretUsage:
 
 @functools.lru_cache(16)
 def usage_of(values: tuple[bytes, ...]) -> SecretUsage:
-    """The usage of a list: one object a list, since it remembers what it has just recorded."""
+    """The usage of a list of secrets, always the same object: it remembers what it has just recorded."""
     return SecretUsage(values)
 
 

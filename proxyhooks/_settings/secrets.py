@@ -24,7 +24,7 @@ class Secrets:
 
     def __init__(self, accepted: Callable[[], tuple[bytes, ...]] | None) -> None:
         self._accepted = accepted
-        """``None`` accepts every request."""
+        """Returns the secrets of this moment; ``None`` accepts every request."""
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ class Secrets:
 def parse_secrets(values: object) -> tuple[bytes, ...]:
     """The secrets of a list, as bytes.
 
-    :raises ValueError: if it is not a list of texts that a header can carry; the text describes what it is instead.
+    :raises ValueError: if it is not a list of texts that a header can carry; its text completes "must be ..., not ...".
     """
     if not isinstance(values, (list, tuple)):
         kind = type(values).__name__
@@ -69,7 +69,7 @@ def parse_secrets(values: object) -> tuple[bytes, ...]:
 
 @functools.cache
 def secrets_from_file(path: str, setting: str) -> Secrets:
-    """The secrets of a file, one a line. One object a path, so that all users share the last good list.
+    """The secrets of a file, one a line. A path has one object, so that all who read it share the last good list.
 
     :param setting: the key that error texts name.
     :raises SetupError: if the file cannot be read or has no secrets.

@@ -29,13 +29,14 @@ class Setting(Generic[_T]):
     source: Literal["app.config", "environment"]
     """Flask's configuration, or the environment of the process."""
     type: str
+    """Words for the documentation."""
     default: _T
     meaning: str
     """One sentence, for the documentation."""
     must_be: str
     """Completes the error text "<key> must be ..."."""
     parse: Callable[[Any], _T]
-    """Returns the value to use; raises a ValueError that describes a wrong value."""
+    """Returns the value to use; raises a ValueError whose text completes "<key> must be ..., not ..."."""
 
     def read(self, values: Mapping[str, Any]) -> _T:
         """The value of the key in a configuration or an environment, or the default.
@@ -183,7 +184,7 @@ def read_settings(config: Mapping[str, Any], secrets: object = None) -> Settings
 
     :raises SetupError: if a value is wrong, no secret is configured, or a ``PROXYHOOKS_`` key is unknown.
     """
-    _check_keys(config)
+    _check_keys_are_known(config)
     return Settings(
         secrets=load_secrets(config, secrets),
         timeout=TIMEOUT.read(config),
@@ -240,7 +241,7 @@ def _default_text(default: object) -> str:
     return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 
 
-def _check_keys(config: Mapping[str, Any]) -> None:
+def _check_keys_are_known(config: Mapping[str, Any]) -> None:
     sources = {setting.key: setting.source for setting in SETTINGS}
     for key in config:
         if not isinstance(key, str) or not key.startswith(_PREFIX) or sources.get(key) == "app.config":

@@ -19,26 +19,26 @@ _T = TypeVar("_T")
 _Decoder = Callable[[Any], Any]
 
 
-def decode(message: type[_T], value: Any) -> _T:
-    """The message of a JSON value.
+def decode(cls: type[_T], value: Any) -> _T:
+    """Decode a JSON value into a message of this class.
 
     :raises Malformed: if the value is not an object, or a field has the wrong type.
     """
-    cls: Any = message
-    decoded: _T = decoder_for(cls)(value)
+    hashable: Any = cls  # mypy takes the class for unhashable
+    decoded: _T = decoder_for(hashable)(value)
     return decoded
 
 
 @functools.cache
-def decoder_for(message: Any) -> _Decoder:
-    """:func:`decode` for one message class, as a function whose source is generated for the class.
+def decoder_for(cls: Any) -> _Decoder:
+    """:func:`decode` for one message class: a function whose source is generated for this class.
 
     ``dataclasses`` generates ``__init__`` in the same way. The function sets the slots of the frozen message directly,
     because calling the class would take longer than all the rest.
     """
     scope: dict[str, Any] = {
-        "new": message.__new__,
-        "cls": message,
+        "new": cls.__new__,
+        "cls": cls,
         "decode_base64_field": _decode_base64_field,
         "refuse_non_object": _refuse_non_object,
         "absent": _ABSENT,
@@ -49,9 +49,9 @@ def decoder_for(message: Any) -> _Decoder:
         "get = value.get",
         "message = new(cls)",
     ]
-    for field, declared in zip(fields_of(message), dataclasses.fields(message), strict=True):
+    for field, declared in zip(fields_of(cls), dataclasses.fields(cls), strict=True):
         name, factory, decode_field = field.name, declared.default_factory, _decoder_for_kind(field.kind)
-        scope |= {f"set_{name}": getattr(message, name).__set__, f"default_{name}": declared.default}
+        scope |= {f"set_{name}": getattr(cls, name).__set__, f"default_{name}": declared.default}
         scope |= {f"factory_{name}": factory, f"decode_{name}": decode_field}
         if factory is not dataclasses.MISSING:
             lines.append(f"item = get({name!r}, absent)")
@@ -98,8 +98,8 @@ def _decoder_for_kind(kind: Kind) -> _Decoder:
             return functools.partial(_decode_array, _decoder_for_kind(item))
         case Object(value=value):
             return functools.partial(_decode_object, _decoder_for_kind(value))
-        case Nested(message=message):
-            return functools.partial(decode, message)
+        case Nested(cls=cls):
+            return functools.partial(decode, cls)
     raise AssertionError(kind)
 
 

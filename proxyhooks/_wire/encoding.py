@@ -24,7 +24,7 @@ class AlreadyExpired(Exception):
 
 
 def encode(message: Any) -> dict[str, Any]:
-    """The JSON object of a result.
+    """Encode a result, or a part of one, as a JSON object.
 
     :raises AlreadyExpired: if an ``expire_at`` has passed.
     :raises TypeError, ValueError: if a list or dict in it was changed, and now has a wrong value.
@@ -52,12 +52,12 @@ class _FieldEncoder(NamedTuple):
 
 
 @functools.cache
-def _field_encoders(message: Any) -> list[_FieldEncoder]:
+def _field_encoders(cls: Any) -> list[_FieldEncoder]:
     return [
         _FieldEncoder(
             field.name, field.base64_name, False if field.kind == Bool() else None, _encoder_for_kind(field.kind)
         )
-        for field in fields_of(message)
+        for field in fields_of(cls)
     ]
 
 

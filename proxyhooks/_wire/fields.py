@@ -88,11 +88,13 @@ class Array(Kind):
 @dataclasses.dataclass(frozen=True, slots=True)
 class Object(Kind):
     value: Kind
+    """The kind of every value; a key is any text."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Nested(Kind):
-    message: type
+    cls: type
+    """A message class."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,16 +121,16 @@ Expiry: TypeAlias = Annotated[ExpireAt, Timestamp()]
 
 
 @functools.cache
-def fields_of(message: type[Any]) -> tuple[Field, ...]:
+def fields_of(cls: type[Any]) -> tuple[Field, ...]:
     """The fields of a message class, in the order in which they are written."""
-    hints = get_type_hints(message, include_extras=True)
+    hints = get_type_hints(cls, include_extras=True)
     return tuple(
         Field(
             field.name,
             _kind_of(hints[field.name]),
             required=field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
         )
-        for field in dataclasses.fields(message)
+        for field in dataclasses.fields(cls)
     )
 
 
@@ -192,11 +194,11 @@ _Check: TypeAlias = Callable[[Any, str], None]
 
 
 @functools.cache
-def _field_checks(message: type) -> tuple[tuple[str, _Check, bool], ...]:
+def _field_checks(cls: type) -> tuple[tuple[str, _Check, bool], ...]:
     # JSON is not walked through twice: writing it finds what is wrong.
     return tuple(
         (field.name, _check_for_kind(field.kind), field.required)
-        for field in fields_of(message)
+        for field in fields_of(cls)
         if field.kind != Json(base64=True)
     )
 
@@ -217,8 +219,8 @@ def _check_for_kind(kind: Kind) -> _Check:
             return functools.partial(_check_array, _check_for_kind(item))
         case Object(value=value):
             return functools.partial(_check_object, _check_for_kind(value))
-        case Nested(message=message):
-            return functools.partial(_check_nested, message)
+        case Nested(cls=cls):
+            return functools.partial(_check_nested, cls)
     raise AssertionError(kind)
 
 
@@ -291,7 +293,7 @@ def _check_object(check_value: _Check, value: Any, path: str) -> None:
         check_value(item, f"{path}[{key!r}]")
 
 
-def _check_nested(message: type, value: Any, path: str) -> None:
+def _check_nested(cls: type, value: Any, path: str) -> None:
     # Its fields were checked when it was made.
-    if not isinstance(value, message):
-        raise TypeError(f"{path} must be a {message.__name__}, not {value!r}")
+    if not isinstance(value, cls):
+        raise TypeError(f"{path} must be a {cls.__name__}, not {value!r}")

@@ -42,13 +42,13 @@ def uses(hooks_name: str | None) -> None:
     usage = usage_of(tuple(secret.encode("ascii") for secret in accepted))
     if (why := usage.why_unavailable()) is not None:
         raise click.ClickException(f"the usage of secrets cannot be recorded here: {why}")
-    since = usage.since()
+    since = usage.first_use()
     if since is None:
         click.echo("no call with one of these secrets has been accepted on this machine, by this user")
         return
     now = time.time()
     click.echo(f"since {_format_time(since, now)}:")
-    for index, last_use in enumerate(usage.last()):
+    for index, last_use in enumerate(usage.last_uses()):
         click.echo(f"secret {index}: {'not used' if last_use is None else f'last used {_format_time(last_use, now)}'}")
 
 

@@ -37,7 +37,7 @@ class ProxyClient:
     handle is raised from the call. A reply that Centrifugo would misread raises :class:`MisreadReply`.
 
     :param hooks: the name of the ``ProxyHooks``, if the application has several.
-    :param urls: the URL of each event, for plain views; all headers are then forwarded.
+    :param urls: the URL of each event, for views of your own; all headers are then forwarded.
     :param secret: the value of the secret header, by default the first accepted secret; ``""`` sends none.
     :param transport: ``websocket``, or a unidirectional one: ``uni_sse``, ``uni_http_stream``, ``uni_websocket``, ...
     :param protocol: the protocol that the client speaks.

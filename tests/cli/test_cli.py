@@ -166,7 +166,7 @@ def test_a_login_in_before_request_is_reported(home: Path, body: str, sentences:
         ),
         (["call", "rpc", "--field", "labels"], "--field must be NAME=JSON, not 'labels'"),
         (["call", "rpc", "--url", "http://127.0.0.1:1"], "does not reply: [Errno 111] Connection refused"),
-        (["hooks", "--hooks", "other"], "no ProxyHooks named 'other': there is 'proxyhooks'"),
+        (["hooks", "--hooks", "other"], "no ProxyHooks named 'other': it has 'proxyhooks'"),
         (["config", "--base-url", "x", "--allowed-origin", "*"], "the base URL must be the root of the application"),
     ],
 )

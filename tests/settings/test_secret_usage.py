@@ -56,7 +56,7 @@ def test_the_command_line_shows_when_each_secret_was_last_used(temporary: Path) 
     assert re.fullmatch(r"secret 1: last used 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, \d s ago", lines[1])
     assert lines[2] == "secret 2: not used"
     # Another process sees it too, and no secret is on the disk.
-    assert usage_of.__wrapped__((b"the-new-one", b"the-old-one", b"the-third")).last()[1] is not None
+    assert usage_of.__wrapped__((b"the-new-one", b"the-old-one", b"the-third")).last_uses()[1] is not None
     names_and_contents = [str(path) for path in temporary.rglob("*")] + [
         path.read_text() for path in temporary.rglob("*") if path.is_file()
     ]

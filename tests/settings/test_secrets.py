@@ -247,7 +247,7 @@ def test_no_repr_has_a_secret() -> None:
             client,
             client._transport,
             app.extensions["proxyhooks"],
-            *app.extensions["proxyhooks"].middleware.endpoints.values(),
+            *app.extensions["proxyhooks"].middleware.hook_urls.values(),
             load_secrets(app.config),
             current_backend(),
             ConfigOptions(base_url="http://x", allowed_origins=[], secret="the-secret"),

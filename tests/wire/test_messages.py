@@ -56,7 +56,7 @@ def word(kind: Kind) -> str:
             return f"array of {word(item)}"
         case Object(value=value):
             return f"object of {word(value)}"
-        case Nested(message=message):
+        case Nested(cls=message):
             return message.__name__
     raise AssertionError(kind)
 

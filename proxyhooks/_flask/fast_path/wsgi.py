@@ -49,7 +49,7 @@ class FastPath:
         self._app = app
         self._view = view
         self._flasks = middleware.wsgi_app
-        self._endpoints = middleware.endpoints
+        self._hook_urls = middleware.hook_urls
         self._context = context
         self._rules: dict[_RoutingKey, Rule | None] = {}
         """``None``: Flask has no rule, and its own way tells why."""
@@ -97,7 +97,7 @@ class FastPath:
             if returned is None:
                 state = request_state(environ)
                 assert state is not None  # the middleware made it
-                reply = run_hook(state, self._endpoints[state.path].dispatcher())
+                reply = run_hook(state, self._hook_urls[state.path].get_dispatcher())
                 if reply.status == 200 and not (
                     None in app.after_request_funcs
                     or request_finished.receivers

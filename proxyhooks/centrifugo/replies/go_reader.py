@@ -161,7 +161,7 @@ class GoReader:
                 return self._read_map(value_kind, node, path, previous if previous is not None else {})
             case _Struct(kinds=kinds):
                 return self.read_object(kinds, node, path, previous if previous is not None else {})
-            case Nested(message=message):
+            case Nested(cls=message):
                 return self.read_object(_message_kinds(message), node, path, previous if previous is not None else {})
         raise AssertionError(kind)
 

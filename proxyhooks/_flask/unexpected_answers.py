@@ -1,0 +1,66 @@
+"""Log lines for answers of the application in place of a hook's: which function gave them, and the remedy."""
+
+from __future__ import annotations
+
+import itertools
+
+from flask import Flask
+
+from .._dispatch.signatures import source_location
+from .._wire.log import logger
+from .request_state import RequestState
+
+
+class UnexpectedAnswers:
+    """Logs the unexpected answers of one application."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._logged: set[tuple[str, str]] = set()
+        """Path and status of each failure that was logged."""
+
+    def log_failure(self, state: RequestState, status: str) -> None:
+        """Log a 4xx or 5xx, once for each URL and status, unless a hook has replied or an exception was handled."""
+        if state.reply is not None or state.error is not None:
+            return
+        if (state.path, status) in self._logged:
+            return
+        self._logged.add((state.path, status))
+        logger.warning(
+            "%s: the application answered %s before a hook was called; clients then try again and again. "
+            "These functions run before hooks: %s. Let them %s",
+            state.path,
+            status,
+            self._before_request_functions() or "those of extensions",
+            _exemption(state.path),
+        )
+
+    def log_replaced(self, state: RequestState, status: str) -> None:
+        """Log a 2xx or 3xx that no hook has decided, for which a 500 is sent.
+
+        :param status: empty if the application has started no response.
+        """
+        if state.error is not None:
+            cause = f"an error handler of the application made it out of {state.error!r}"
+        elif state.reply is not None:
+            cause = "a function of the application replaced a failure"
+        else:
+            functions = self._before_request_functions() or "one of an extension"
+            cause = f"a before_request function answered in place of a hook: {functions}"
+        logger.error(
+            "%s: the application answered %s, which Centrifugo would take for consent or follow; 500 is sent instead. "
+            "Most likely %s. Let it %s",
+            state.path,
+            status or "nothing",
+            cause,
+            _exemption(state.path),
+        )
+
+    def _before_request_functions(self) -> str:
+        functions = itertools.chain.from_iterable(self._app.before_request_funcs.values())
+        return ", ".join(map(source_location, functions))
+
+
+def _exemption(path: str) -> str:
+    prefix = path.rpartition("/")[0] + "/"
+    return f"leave hooks alone, which are the requests with request.path.startswith({prefix!r})"
