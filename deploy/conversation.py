@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-# The fields of each event in the order of Centrifugo's own encoder; absent ones are left out.
-_OF_ALL: Final = {
+# The fields of every request, and then those of each event, in the order of Centrifugo's own encoder.
+_COMMON_FIELDS: Final = {
     "client": "7d13ca1e-754a-4a7e-a3fa-279fcf7ef87e",
     "transport": "websocket",
     "protocol": "json",
     "encoding": "json",
 }
-_FIELDS: Final = {
+_EVENT_FIELDS: Final = {
     "connect": ("data", "name", "version", "channels"),
     "refresh": ("user", "meta"),
     "subscribe": ("user", "channel", "meta", "data"),
@@ -29,8 +29,8 @@ FORBIDDEN: Final = 403
 
 
 def encode(event: str, fields: dict[str, Any]) -> bytes:
-    """The body of a request, as Go's ``encoding/json`` writes it."""
-    body = _OF_ALL | {name: fields[name] for name in ("client", *_FIELDS[event]) if name in fields}
+    """The body of a request with these fields, as Go's ``encoding/json`` writes it."""
+    body = _COMMON_FIELDS | {name: fields[name] for name in ("client", *_EVENT_FIELDS[event]) if name in fields}
     return json.dumps(body, separators=(",", ":")).translate(_ESCAPED_BY_GO).encode()
 
 
@@ -55,6 +55,10 @@ class Report:
         self.wrong = 0
 
     def step(self, title: str, lines: Iterable[tuple[str, str]], problem: str = "") -> None:
+        """Print a step. It went wrong if there is a problem.
+
+        :param lines: a label and a text for each; an empty text is left out.
+        """
         self.steps += 1
         self.wrong += bool(problem)
         print(f"{'WRONG' if problem else 'ok   '} {title}")
@@ -91,6 +95,7 @@ class Anything:
 
 
 def matches(expected: Any, value: Any) -> bool:
+    """Whether the value is equal and of the same type; a :class:`Soon` or :class:`Anything` decides for its place."""
     if callable(expected):
         return bool(expected(value))
     if isinstance(expected, dict) and isinstance(value, dict):
@@ -100,8 +105,8 @@ def matches(expected: Any, value: Any) -> bool:
     return type(expected) is type(value) and bool(expected == value)
 
 
-class Backend:
-    """A client of the rooms example, which sends requests as Centrifugo and as a browser."""
+class BackendClient:
+    """Sends requests to the rooms example, as Centrifugo and as a browser."""
 
     def __init__(self, port: int, secret: str, report: Report) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -122,7 +127,7 @@ class Backend:
         return cookie.partition(";")[0], json.loads(reply)
 
     def ask(self, event: str, fields: dict[str, Any], secret: str, cookie: str = "") -> tuple[int, Any]:
-        """Send a request, and return status and reply."""
+        """Send a request as Centrifugo, and return status and reply."""
         body = encode(event, fields)
         self._connection.putrequest("POST", f"/centrifugo/{event}", skip_accept_encoding=True)
         for name, value in headers(body, secret, cookie):
@@ -135,7 +140,11 @@ class Backend:
     def step(
         self, event: str, about: str, fields: dict[str, Any], expected: Any, sees: str, *, cookie: str = ""
     ) -> dict[str, Any]:
-        """Send the event, compare the reply, print the step, and return the ``result``."""
+        """Send the event, compare the reply, print the step, and return the ``result``.
+
+        :param expected: the reply, or :data:`FORBIDDEN`: then the secret is a wrong one.
+        :param sees: what the reply makes Centrifugo's client see.
+        """
         secret = "not-the-secret" if expected == FORBIDDEN else self._secret
         status, reply = self.ask(event, fields, secret, cookie)
         fine = status == expected if isinstance(expected, int) else status == 200 and matches(expected, reply)
@@ -158,16 +167,20 @@ def disconnect(code: int, reason: str) -> dict[str, Any]:
     return {"disconnect": {"code": code, "reason": reason}}
 
 
-def hold(backend: Backend, refresh_after: int, sub_refresh_after: int) -> None:
-    """The conversation. The database is that of ``init-db --demo``."""
+def hold(backend: BackendClient, refresh_after: int, sub_refresh_after: int) -> None:
+    """Hold the conversation. The example's database must be that of ``init-db --demo``.
+
+    :param refresh_after: the example's REFRESH_AFTER, in seconds.
+    :param sub_refresh_after: the example's SUB_REFRESH_AFTER, in seconds.
+    """
     step: Callable[..., dict[str, Any]] = backend.step
     sdk = {"name": "js", "version": "5.8.0"}
-    meta_anyhow = {"signed_in_at": Anything(str)}
+    meta = {"signed_in_at": Anything(str)}
 
     cookie, _ = backend.log_in("/login", "ada")
     welcome = {"user": "1", "expire_at": Soon(refresh_after), "info": {"name": "ada"}, "data": {"name": "ada"}}
     connected = step(
-        "connect", "ada, by session cookie", sdk, result(**welcome, meta=meta_anyhow), "connected as ada", cookie=cookie
+        "connect", "ada, by session cookie", sdk, result(**welcome, meta=meta), "connected as ada", cookie=cookie
     )
     ada = {"user": "1", "meta": connected.get("meta")}
 
@@ -177,15 +190,15 @@ def hold(backend: Backend, refresh_after: int, sub_refresh_after: int) -> None:
         "connect",
         "eve, by token",
         {"data": {"token": token}, **sdk},
-        result(**welcome, meta=meta_anyhow),
+        result(**welcome, meta=meta),
         "connected as eve",
     )
     eve = {"user": "3", "meta": connected.get("meta")}
 
     step("connect", "nobody", sdk, disconnect(4501, "unauthorized"), "disconnected with 4501, stays away")
     token = backend.log_in("/token", "mallory")[1]["token"]
-    about_mallory = {"data": {"token": token}, **sdk}
-    step("connect", "mallory, banned", about_mallory, disconnect(4503, "banned"), "disconnected with 4503, stays away")
+    by_token = {"data": {"token": token}, **sdk}
+    step("connect", "mallory, banned", by_token, disconnect(4503, "banned"), "disconnected with 4503, stays away")
     step("connect", "with a wrong secret", sdk, FORBIDDEN, "error 100, tries again: this is not Centrifugo")
 
     step("refresh", "ada", ada, result(expire_at=Soon(refresh_after)), "nothing: it stays connected")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import centrifuge
-from conversation import Anything, Backend, Report, matches
+from conversation import Anything, BackendClient, Report, matches
 
-_PATIENCE: Final = 10.0  # seconds for what must come
+_PATIENCE: Final = 10.0
+"""Seconds to wait for an event."""
 
 
 class Client:
@@ -29,6 +30,7 @@ class Client:
         )
 
     def _handler(self, handler: Any, heard: dict[str, str]) -> Any:
+        """Let the SDK's handler queue these events, each with this attribute of its context."""
         for name, attribute in heard.items():
 
             async def hear(context: Any, name: str = name, attribute: str = attribute) -> None:
@@ -46,7 +48,7 @@ class Client:
         return known
 
     async def sees(self, title: str, name: str, expected: Any) -> None:
-        """Wait for the next event and compare it."""
+        """Wait for the next event, and compare its name and value."""
         try:
             seen, value = await asyncio.wait_for(self._events.get(), _PATIENCE)
         except TimeoutError:
@@ -59,10 +61,11 @@ class Client:
         self._report.step(title, [("client", shown)], "" if fine else f"expected was {name} {expected!r}")
 
     async def calls(self, title: str, method: str, data: Any, expected: Any) -> None:
-        """Call a method and compare its data, or the code and the temporary flag of its error."""
+        """Call a method, and compare its data or its error."""
         await self._compare(title, self.sdk.rpc(method, data), expected)
 
     async def publishes(self, title: str, channel: str, data: Any, expected: Any) -> None:
+        """Publish, and compare the error, or None if there is none."""
         await self._compare(title, self.sdk.publish(channel, data), expected)
 
     async def _compare(self, title: str, call: Any, expected: Any) -> None:
@@ -74,8 +77,11 @@ class Client:
         self._report.step(title, [("client", f"gets {json.dumps(value)}")], problem)
 
 
-async def hold(backend: Backend, url: str, report: Report, access_log: Path) -> None:
-    """The conversation. The database is that of ``init-db --demo``."""
+async def hold(backend: BackendClient, url: str, report: Report, access_log: Path) -> None:
+    """Hold the conversation. The example's database must be that of ``init-db --demo``.
+
+    :param access_log: of the backend, which shows the refreshes.
+    """
     clients: list[Client] = []
 
     def client(**login: Any) -> Client:
@@ -89,11 +95,11 @@ async def hold(backend: Backend, url: str, report: Report, access_log: Path) -> 
             await one.sdk.disconnect()
 
 
-async def _hold(backend: Backend, client: Callable[..., Client], report: Report, access_log: Path) -> None:
+async def _hold(backend: BackendClient, client: Callable[..., Client], report: Report, access_log: Path) -> None:
     def token(name: str) -> str:
         return str(backend.log_in("/token", name)[1]["token"])
 
-    before = len(access_log.read_text(encoding="utf-8"))
+    start = len(access_log.read_text(encoding="utf-8"))
     ada = client(cookie=backend.log_in("/login", "ada")[0])
     await ada.sdk.connect()
     await ada.sees("connect      ada, by session cookie", "connected", {"name": "ada"})
@@ -135,8 +141,8 @@ async def _hold(backend: Backend, client: Callable[..., Client], report: Report,
     await eve.calls("rpc          rooms.burn", "rooms.burn", {}, not_found)
 
     for event, about in (("refresh", "ada and eve"), ("sub_refresh", "rooms:1")):
-        # An SDK says nothing of a refresh that went well, but the backend is asked, and the client stays.
-        asked = await _is_asked(event, access_log, before)
+        # An SDK reports no refresh that has succeeded. But the backend is asked, and the client stays.
+        asked = await _is_asked(event, access_log, start)
         state = f"{ada.sdk.state.value}, {lobby.state.value}"
         fine = asked and state == "connected, subscribed"
         problem = "" if fine else "expected was: asked, connected, subscribed"
@@ -144,11 +150,12 @@ async def _hold(backend: Backend, client: Callable[..., Client], report: Report,
         report.step(f"{event:<12} {about}", [("client", shown)], problem)
 
 
-async def _is_asked(event: str, access_log: Path, before: int) -> bool:
+async def _is_asked(event: str, access_log: Path, start: int) -> bool:
+    """Wait until the backend has allowed the event, according to its log from *start* on."""
     wanted = f'"POST /centrifugo/{event} HTTP/1.1" 200'
     deadline = asyncio.get_running_loop().time() + _PATIENCE
     while asyncio.get_running_loop().time() < deadline:
-        if wanted in access_log.read_text(encoding="utf-8")[before:]:
+        if wanted in access_log.read_text(encoding="utf-8")[start:]:
             return True
         await asyncio.sleep(0.1)
     return False

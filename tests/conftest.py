@@ -15,7 +15,7 @@ from tests.support import centrifugo
 from tests.support.asking import Ask
 from tests.support.paths import ROOT, SECRET
 
-# A test also has the markers that its file or function gives itself.
+# By folder or file. A test also has the markers that its file or function gives itself.
 MARKERS = {
     "tests/benchmarks": "benchmarks",
     "tests/cli/test_cli.py": "slow",

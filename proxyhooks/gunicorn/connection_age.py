@@ -16,16 +16,23 @@ from .._settings.settings import KEEPALIVE_TIME
 
 
 class MaxConnectionAge:
-    """Decides with which request a connection ends. A connection's age counts from its first request."""
+    """Decides with which request a connection ends.
+
+    :param seconds: the maximum age, 0 for no limit. Each connection gets a limit of its own, between half of this and
+        all of it.
+    """
 
     def __init__(self, seconds: float = KEEPALIVE_TIME.default) -> None:
         self.seconds = seconds
-        """0 for no limit. Each connection gets a limit of its own, between half of this and all of it."""
         # Keys are gunicorn's unreaders, of which each connection has one. Values are times of the monotonic clock.
         self._expiry: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
 
     def exceeded(self, req: Any) -> bool:
-        """Whether the connection of gunicorn's request *req* has exceeded its maximum age."""
+        """Whether the connection of gunicorn's request *req* has exceeded its maximum age.
+
+        The age counts from the first call for the connection.
+        """
+        # A request of HTTP/2 has no unreader.
         unreader = getattr(req, "unreader", None)
         if unreader is None or not self.seconds:
             return False

@@ -14,9 +14,9 @@ from .listener import Listener
 from .worker_table import Decision, SharedState
 
 _POLL_INTERVAL: Final = 0.1
-"""Seconds."""
+"""Seconds between two looks at the table."""
 _DRAIN_STEP: Final = 0.5
-"""Seconds. Time for new connections to send a request, and for the other workers to reach the same step."""
+"""Seconds. Time for new connections to send a request, and for other stopping workers to reach the same step."""
 
 
 class GracefulStop:
@@ -30,18 +30,19 @@ class GracefulStop:
         self._drained = False
         self._replacement_started = False
         self._max_requests_logged = False
-        # gunicorn would stop the worker at once, and its other workers at about the same time. So the thread watches
-        # max_requests in place of gunicorn.
+        # At max_requests, gunicorn would stop this worker at once, and the others at about the same time. So the thread
+        # watches max_requests in place of gunicorn.
         self._max_requests: int = worker.max_requests
         worker.max_requests = sys.maxsize
         self._gunicorn_handler = signal.getsignal(signal.SIGTERM)
         signal.signal(signal.SIGTERM, self._on_sigterm)
         threading.Thread(target=self._run, name="proxyhooks-graceful-stop", daemon=True).start()
 
-    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+    def _on_sigterm(self, signum: int, frame: FrameType | None) -> None:
+        """Note the stop request. Once the worker has drained, let gunicorn stop it."""
         self._stop_requested = True
         if self._drained and callable(self._gunicorn_handler):
-            self._gunicorn_handler(number, frame)
+            self._gunicorn_handler(signum, frame)
 
     def _run(self) -> None:
         while not self._drained:
@@ -64,6 +65,7 @@ class GracefulStop:
         return reached
 
     def _decide(self) -> Decision:
+        """Decide what to do, and enter the state that follows from it in the table."""
         with self._shared_state.table() as table:
             own = table.workers.get(self._number)
             if own is None:  # the table was damaged, and that is in the log
@@ -83,8 +85,9 @@ class GracefulStop:
         master = self._worker.ppid
         if decision == "cancel":
             self._stop_requested = False
+            # A worker that has reached max_requests makes its next stop request at once, and would log this each time.
             if not self._max_requests_reached():
-                self._worker.log.error("The application could not be loaded again: this worker keeps serving")
+                self._worker.log.error("The application could not be reloaded: this worker keeps serving")
         elif decision == "start_replacement" and not self._replacement_started:
             self._replacement_started = True
             os.kill(master, signal.SIGTTIN)
@@ -100,9 +103,9 @@ class GracefulStop:
             # With reuse_port, each worker has a listening socket of its own.
             listener.stop_accepting(drain_backlog=self._shared_state.shutting_down or self._worker.cfg.reuse_port)
         time.sleep(_DRAIN_STEP)
-        # Before gunicorn sends "Connection: close": a client that gets it might use an idle connection next.
+        # Before gunicorn sends "Connection: close": a client that gets it might send its next request on one of these.
         for listener in listeners:
-            listener.close_idle()
+            listener.close_silent()
         time.sleep(_DRAIN_STEP)
         self._drained = True
         # A signal, since gunicorn's handler belongs in the main thread and has to wake it up.

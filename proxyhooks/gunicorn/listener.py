@@ -18,8 +18,8 @@ import struct
 import threading
 from typing import Any, Final
 
-_MAX_IDLE: Final = 256
-"""Connections that have sent nothing. One more closes the oldest. Go's HTTP client keeps up to 255 idle connections."""
+_MAX_SILENT: Final = 256
+"""Connections that have sent nothing. One more closes the oldest. Go's HTTP client keeps up to 255 unused ones."""
 _ACCEPT_BATCH: Final = 32
 """Connections to accept in one go."""
 # struct tcp_info in linux/tcp.h: the field tcpi_unacked of a listening socket is the length of its backlog.
@@ -34,8 +34,8 @@ class Listener:
         self._name = sock.getsockname()
         # gunicorn waits for fileno() of this object. That works because epoll and kqueue are themselves selectable.
         self._selector: Any = selectors.DefaultSelector()
-        self._idle: dict[socket.socket, Any] = {}
-        """The address of each accepted connection that has sent nothing yet, oldest first."""
+        self._silent: dict[socket.socket, Any] = {}
+        """The accepted connections that have sent nothing yet, oldest first, with their addresses."""
         self._lock = threading.Lock()
         self._accepting = True
         sock.setblocking(False)
@@ -62,11 +62,11 @@ class Listener:
             for key, _ in self._selector.select(0):
                 if key.fileobj is not self._socket:
                     self._selector.unregister(key.fileobj)
-                    return key.fileobj, self._idle.pop(key.fileobj)
+                    return key.fileobj, self._silent.pop(key.fileobj)
         raise BlockingIOError(errno.EAGAIN, "no connection has data to read")
 
     def stop_accepting(self, *, drain_backlog: bool) -> None:
-        """Accept no more connections. ``accept`` still returns the accepted ones once they have data to read.
+        """Accept no more connections. ``accept`` still returns those that are accepted already, once they have data.
 
         :param drain_backlog: first accept the connections in the kernel's backlog; for a socket that no other process
             accepts from.
@@ -81,16 +81,16 @@ class Listener:
                 pass
             self._socket.close()
 
-    def close_idle(self) -> None:
+    def close_silent(self) -> None:
         """Close the connections that have sent nothing."""
         with self._lock:
-            for connection in self._idle:
+            for connection in self._silent:
                 self._selector.unregister(connection)
                 connection.close()
-            self._idle.clear()
+            self._silent.clear()
 
     def close(self) -> None:
-        self.close_idle()
+        self.close_silent()
         with self._lock:
             self._accepting = False
             self._socket.close()
@@ -103,13 +103,13 @@ class Listener:
                 connection, address = self._socket.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return count
-            if len(self._idle) >= _MAX_IDLE:
-                oldest = next(iter(self._idle))
+            if len(self._silent) >= _MAX_SILENT:
+                oldest = next(iter(self._silent))
                 self._selector.unregister(oldest)
-                del self._idle[oldest]
+                del self._silent[oldest]
                 oldest.close()
             self._selector.register(connection, selectors.EVENT_READ)
-            self._idle[connection] = address
+            self._silent[connection] = address
         return _ACCEPT_BATCH
 
     def __getattr__(self, name: str) -> Any:

@@ -32,7 +32,7 @@ _RETRY_DELAY: Final = 1.0
 """Seconds that a worker waits before it exits because it cannot load the application. gunicorn then starts another."""
 
 _numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-"""Worker numbers, from 1: the age that gunicorn gives each worker. :func:`child_exit` may change the age later."""
+"""The number of each worker in the table: its ``age`` at the fork. :func:`child_exit` may change the age later."""
 _max_connection_age = MaxConnectionAge()
 _shared_state: SharedState | None = None
 
@@ -55,10 +55,10 @@ def when_ready(server: Any) -> None:
     shared_state = _get_shared_state(server.cfg)
     gunicorn_handler = signal.getsignal(signal.SIGTERM)
 
-    def on_sigterm(number: int, frame: FrameType | None) -> None:
+    def on_sigterm(signum: int, frame: FrameType | None) -> None:
         shared_state.shutting_down = True
         if callable(gunicorn_handler):
-            gunicorn_handler(number, frame)
+            gunicorn_handler(signum, frame)
 
     signal.signal(signal.SIGTERM, on_sigterm)
     for name in __all__:
@@ -83,7 +83,9 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """In a worker: forget the master's modules of this package, since a newer version may be installed by now."""
+    """In a worker: prepare it to import this package anew, and wrap its listening sockets."""
+    # The application may need a newer version of the package than the master has imported. gunicorn goes on calling the
+    # master's server hooks.
     if not server.cfg.preload_app:
         for name in [name for name in sys.modules if name.split(".")[0] == "proxyhooks"]:
             del sys.modules[name]
@@ -109,6 +111,7 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """In a worker that could not load the application: exit with a code that does not stop the other workers."""
+    # gunicorn calls this hook while the worker's SystemExit is being raised.
     exception = sys.exception()
     load_errors = (server.WORKER_BOOT_ERROR, server.APP_LOAD_ERROR)
     if not isinstance(exception, SystemExit) or exception.code not in load_errors:
@@ -117,9 +120,11 @@ def worker_exit(server: Any, worker: Any) -> None:
     with _get_shared_state(server.cfg).table() as table:
         own = table.workers.get(number)
         if own is not None:
-            own.state = "starting"  # post_worker_init may have failed after it changed the state
+            # Tells child_exit that the load failed. post_worker_init may have changed the state before it failed.
+            own.state = "starting"
         others_serve = table.serving_count() > 0
-    # A damaged table has lost this record, and then those of the other workers too. Assume that they serve.
+    # A damaged table has lost this record, and then those of the other workers too. Assume that they serve. A worker
+    # without a number never had a record: pre_fork is overridden.
     record_lost = number > 0 and own is None
     if others_serve or record_lost:
         worker.log.error("This worker could not load the application: the other workers keep serving")

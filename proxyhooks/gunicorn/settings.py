@@ -23,6 +23,7 @@ threads: int = 16
 
 # Seconds. Centrifugo keeps idle connections and never closes them. A server that closes an idle connection may do so
 # while Centrifugo writes a request to it. The user then gets an error. So gunicorn keeps idle connections for an hour.
+# The age of a connection has another limit, PROXYHOOKS_KEEPALIVE_TIME: see pre_request.
 keepalive: int = 3600
 
 # Seconds for a stopping worker to finish its open requests. Centrifugo waits no longer than the timeout of its proxy.

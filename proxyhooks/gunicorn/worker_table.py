@@ -36,19 +36,19 @@ Decision = Literal[
 _STATES: Final[tuple[State, ...]] = get_args(State)
 _HEADER: Final = struct.Struct("=I?")  # generation, load_failed
 _RECORD: Final = struct.Struct("=IIB")  # worker number, generation, index in _STATES
-_FRAME: Final = struct.Struct("=II")  # checksum and length of a packed table
+_PREFIX: Final = struct.Struct("=II")  # checksum and length of the packed table that follows
 
 _COPY_SIZE: Final = 1 << 20
 """Bytes; enough for 100,000 workers. Memory that is not in use is not allocated."""
-_SHUTTING_DOWN, _CURRENT_COPY, _COPIES = 0, 1, 2
-"""Offsets in the shared memory: a flag, the number (0 or 1) of the current copy, and the first copy."""
+_SHUTTING_DOWN_OFFSET, _CURRENT_COPY_OFFSET, _COPIES_OFFSET = 0, 1, 2
+"""Where the shared memory holds a flag, the number of the current copy (0 or 1), and the two copies."""
 
 _logger = logging.getLogger("gunicorn.error")
 
 
 @dataclass
 class WorkerRecord:
-    """One worker."""
+    """What the table says about one worker."""
 
     generation: int
     """The table's generation when the worker was forked."""
@@ -57,13 +57,14 @@ class WorkerRecord:
 
 @dataclass
 class WorkerTable:
-    """All workers, by number."""
+    """What each worker is doing, and how far a reload has come."""
 
     generation: int = 0
     """Number of reloads since the server started."""
     load_failed: bool = False
     """Whether the worker of this generation that ended last could not load the application."""
     workers: dict[int, WorkerRecord] = field(default_factory=dict)
+    """By number, see :mod:`proxyhooks.gunicorn.server_hooks`."""
 
     def serving_count(self) -> int:
         """Return how many workers accept connections."""
@@ -80,7 +81,7 @@ class WorkerTable:
         """
         own = self.workers[number]
         others = {other: record for other, record in self.workers.items() if other != number}
-        if own.generation < self.generation:  # a reload replaces it
+        if own.generation < self.generation:  # a reload replaces this worker
             states = self.current_states()
             if "starting" in states:
                 return "wait"
@@ -89,7 +90,7 @@ class WorkerTable:
             return "cancel" if self.load_failed else "wait"
         if any(record.state in ("starting", "stopping") for record in others.values()):
             return "wait"  # workers stop one after the other
-        # Of two workers with a stop request, the lower number relies on the higher one, and never the other way round.
+        # Of several workers with a stop request, the one with the highest number keeps serving. The others rely on it.
         for other, record in others.items():
             if record.state == "serving" or (record.state == "stop_requested" and other > number):
                 return "stop"
@@ -119,27 +120,27 @@ class SharedState:
     current one. So the table is complete at any time, even if a process is killed during an update. Such a process
     leaves no lock either: the kernel releases it.
 
-    :param directory: directory for the file of the lock, on systems that have no files in memory; None for the default.
+    :param directory: for the lock file, on systems without files in memory; None for the temporary directory.
     """
 
     def __init__(self, directory: str | None = None) -> None:
-        self._memory = mmap.mmap(-1, _COPIES + 2 * _COPY_SIZE)
+        self._memory = mmap.mmap(-1, _COPIES_OFFSET + 2 * _COPY_SIZE)
         self._lock_file = _create_lock_file(directory)
         self._write(WorkerTable())
 
     @property
     def shutting_down(self) -> bool:
         """Whether the whole server stops, so that no worker takes over. A signal handler may use it: it has no lock."""
-        return self._memory[_SHUTTING_DOWN] == 1
+        return self._memory[_SHUTTING_DOWN_OFFSET] == 1
 
     @shutting_down.setter
     def shutting_down(self, value: bool) -> None:
-        self._memory[_SHUTTING_DOWN] = int(value)
+        self._memory[_SHUTTING_DOWN_OFFSET] = int(value)
 
     @contextmanager
     def table(self) -> Iterator[WorkerTable]:
         """Lock the table for this process, and save the changes when the block ends without an exception."""
-        # Not at import: Windows has no fcntl, nor gunicorn, but the command line imports this package.
+        # Imported here: Windows has no fcntl. It has no gunicorn either, but the command line imports this package.
         import fcntl
 
         fcntl.lockf(self._lock_file, fcntl.LOCK_EX)
@@ -151,10 +152,10 @@ class SharedState:
             fcntl.lockf(self._lock_file, fcntl.LOCK_UN)
 
     def _read(self) -> WorkerTable:
-        start = _COPIES + _COPY_SIZE * bool(self._memory[_CURRENT_COPY])
-        checksum, length = _FRAME.unpack_from(self._memory, start)
-        if _HEADER.size <= length <= _COPY_SIZE - _FRAME.size:
-            packed = self._memory[start + _FRAME.size : start + _FRAME.size + length]
+        start = _COPIES_OFFSET + _COPY_SIZE * bool(self._memory[_CURRENT_COPY_OFFSET])
+        checksum, length = _PREFIX.unpack_from(self._memory, start)
+        if _HEADER.size <= length <= _COPY_SIZE - _PREFIX.size:
+            packed = self._memory[start + _PREFIX.size : start + _PREFIX.size + length]
             if zlib.crc32(packed) == checksum:
                 return WorkerTable.unpack(packed)
         _logger.error("The table of workers is damaged and starts again empty: workers may stop before others serve")
@@ -163,11 +164,11 @@ class SharedState:
 
     def _write(self, table: WorkerTable) -> None:
         packed = table.pack()
-        copy = not self._memory[_CURRENT_COPY]
-        start = _COPIES + _COPY_SIZE * copy
-        framed = _FRAME.pack(zlib.crc32(packed), len(packed)) + packed
-        self._memory[start : start + len(framed)] = framed
-        self._memory[_CURRENT_COPY] = copy
+        copy = not self._memory[_CURRENT_COPY_OFFSET]
+        start = _COPIES_OFFSET + _COPY_SIZE * copy
+        prefixed = _PREFIX.pack(zlib.crc32(packed), len(packed)) + packed
+        self._memory[start : start + len(prefixed)] = prefixed
+        self._memory[_CURRENT_COPY_OFFSET] = copy
 
 
 def _create_lock_file(directory: str | None) -> int:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,18 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.servers import accepts_connections, free_port, server_environment
+from tests.support.waiting import wait_until
+
 _LIMIT: Final = 60.0
 """Seconds for one command."""
 _MARK: Final = "@@ done"
 _PRINTED_PORTS: Final = ("8070", "8000")
 """What documents call the ports of the backend and of Centrifugo."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Shell:
@@ -38,8 +33,7 @@ class Shell:
         self._log = directory / ".servers.log"
 
     def __enter__(self) -> Shell:
-        prefixes = ("FLASK_", "PROXYHOOKS_", "CENTRIFUGO", "GUNICORN_", "PYTEST")
-        variables = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+        variables = {name: value for name, value in server_environment().items() if not name.startswith("PYTEST")}
         self._process = subprocess.Popen(
             ["bash", "--norc"],
             cwd=self.directory,
@@ -67,7 +61,7 @@ class Shell:
             time.sleep(0.05)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.communicate()
+        self._process.communicate(timeout=10)
 
     def _group_lives(self) -> bool:
         self._process.poll()
@@ -82,14 +76,14 @@ class Shell:
         return re.sub(r"\b(8070|8000)\b", lambda match: self._ports[match[0]], text)
 
     def run(self, command: str) -> tuple[int, str]:
-        """The exit status and the output. A command that ends with ``&`` is a server: return when it answers.
+        """Exit status and output. A command that ends with ``&`` is a server: return when it accepts connections.
 
-        :raises TimeoutError: if it takes longer than a minute.
+        :raises TimeoutError: if it takes longer than a minute, or a server longer than half a minute.
         """
         command = self.translate(command).strip()
         if command.endswith("&"):
             self._send(f"{command[:-1]} >>{self._log} 2>&1 &\ntrue")
-            self._wait_for(self._ports["8000" if "centrifugo -c" in command else "8070"])
+            self._wait_for_server(int(self._ports["8000" if "centrifugo -c" in command else "8070"]))
             return 0, ""
         return self._send(command)
 
@@ -115,14 +109,11 @@ class Shell:
             if line.startswith(_MARK):
                 return
 
-    def _wait_for(self, port: str) -> None:
-        deadline = time.monotonic() + _LIMIT / 2
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", int(port))) == 0:
-                    return
-            time.sleep(0.05)
-        raise TimeoutError(f"no server answers on port {port}:\n{self._log.read_text(errors='replace')}")
+    def _wait_for_server(self, port: int) -> None:
+        try:
+            wait_until(lambda: accepts_connections(port), f"a server on port {port}", _LIMIT / 2)
+        except AssertionError as error:
+            raise TimeoutError(f"{error}:\n{self._log.read_text(errors='replace')}") from None
 
 
 def matches(expected: str, output: str) -> bool:

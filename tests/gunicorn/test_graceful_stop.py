@@ -13,6 +13,7 @@ import pytest
 
 from proxyhooks.gunicorn.graceful_stop import GracefulStop
 from proxyhooks.gunicorn.worker_table import SharedState, WorkerRecord
+from tests.support.waiting import wait_until
 
 
 class Log:
@@ -28,13 +29,14 @@ def make_worker(nr: int = 0, max_requests: int = 10**9, workers: int = 2) -> Any
     return SimpleNamespace(nr=nr, max_requests=max_requests, cfg=cfg, log=Log(), sockets=[], ppid=os.getpid())
 
 
-def make_state(**records: WorkerRecord) -> SharedState:
-    """Return a state with the worker 1 of generation 0, and others."""
+def make_state(second: WorkerRecord | None = None) -> SharedState:
+    """Return a state with worker 1, which is of generation 0 and serves, and perhaps worker 2."""
     state = SharedState()
     with state.table() as table:
-        others = {int(name.removeprefix("worker_")): record for name, record in records.items()}
-        table.workers = {1: WorkerRecord(0, "serving"), **others}
-        table.generation = max(record.generation for record in table.workers.values())
+        table.workers[1] = WorkerRecord(0, "serving")
+        if second is not None:
+            table.workers[2] = second
+            table.generation = second.generation
     return state
 
 
@@ -42,16 +44,9 @@ def make_state(**records: WorkerRecord) -> SharedState:
 def stops() -> Iterator[list[int]]:
     """The signals that have reached gunicorn's own handler."""
     received: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: received.append(signum))
     yield received
     signal.signal(signal.SIGTERM, before)
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def state_of(state: SharedState, number: int) -> str:
@@ -60,15 +55,15 @@ def state_of(state: SharedState, number: int) -> str:
 
 
 def test_the_signal_reaches_gunicorn_once_another_worker_serves(stops: list[int]) -> None:
-    state, worker = make_state(worker_2=WorkerRecord(1, "starting")), make_worker()
+    state, worker = make_state(WorkerRecord(1, "starting")), make_worker()
     GracefulStop(worker, state, 1)
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: state_of(state, 1) == "stop_requested")
+    wait_until(lambda: state_of(state, 1) == "stop_requested", "the stop request in the table")
     time.sleep(0.4)
     with state.table() as table:
         assert (table.workers[1].state, stops) == ("stop_requested", [])
         table.workers[2].state = "serving"
-    wait_for(lambda: stops)
+    wait_until(lambda: stops, "the signal to gunicorn's handler")
     assert state_of(state, 1) == "stopping"
 
 
@@ -77,14 +72,14 @@ def test_a_worker_that_reaches_max_requests_logs_it_once_and_waits(stops: list[i
     with state.table() as table:
         table.generation, table.load_failed = 1, True
     GracefulStop(worker, state, 1)
-    wait_for(lambda: worker.log.lines)
+    wait_until(lambda: worker.log.lines, "a line in the log")
     time.sleep(0.6)
     text = "This worker has reached max_requests: it stops once another worker serves"
     assert worker.log.lines == [("info", text)]
     assert stops == []
     with state.table() as table:
         table.workers[2] = WorkerRecord(1, "serving")
-    wait_for(lambda: stops)
+    wait_until(lambda: stops, "the signal to gunicorn's handler")
 
 
 def test_a_worker_whose_replacement_fails_keeps_serving_and_can_be_stopped_later(stops: list[int]) -> None:
@@ -93,8 +88,8 @@ def test_a_worker_whose_replacement_fails_keeps_serving_and_can_be_stopped_later
         table.generation, table.load_failed = 1, True
     GracefulStop(worker, state, 1)
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: worker.log.lines)
-    text = "The application could not be loaded again: this worker keeps serving"
+    wait_until(lambda: worker.log.lines, "a line in the log")
+    text = "The application could not be reloaded: this worker keeps serving"
     assert (worker.log.lines[0], stops) == (("error", text), [])
     with state.table() as table:
         assert table.workers[1].state == "serving"
@@ -102,7 +97,7 @@ def test_a_worker_whose_replacement_fails_keeps_serving_and_can_be_stopped_later
     time.sleep(0.3)
     assert not stops
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: stops)
+    wait_until(lambda: stops, "the signal to gunicorn's handler")
 
 
 def test_when_the_server_shuts_down_no_worker_waits_for_another(stops: list[int]) -> None:
@@ -110,41 +105,41 @@ def test_when_the_server_shuts_down_no_worker_waits_for_another(stops: list[int]
     GracefulStop(worker, state, 1)
     state.shutting_down = True
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: stops)
+    wait_until(lambda: stops, "the signal to gunicorn's handler")
 
 
 def test_the_only_worker_has_a_replacement_started_and_the_number_of_workers_restored(stops: list[int]) -> None:
     received: list[int] = []
-    before = {number: signal.signal(number, lambda number, frame: received.append(number)) for number in (21, 22)}
-    assert set(before) == {signal.SIGTTIN, signal.SIGTTOU}
+    signals = (signal.SIGTTIN, signal.SIGTTOU)
+    before = {signum: signal.signal(signum, lambda signum, frame: received.append(signum)) for signum in signals}
     try:
         state, worker = make_state(), make_worker(nr=1, max_requests=1, workers=1)
         GracefulStop(worker, state, 1)
-        wait_for(lambda: received)
+        wait_until(lambda: received, "a signal to the master")
         time.sleep(0.3)
         assert (received, stops) == ([signal.SIGTTIN], [])
         with state.table() as table:
             table.workers[2] = WorkerRecord(0, "serving")
-        wait_for(lambda: stops)
+        wait_until(lambda: stops, "the signal to gunicorn's handler")
         assert received == [signal.SIGTTIN, signal.SIGTTOU]
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def test_a_worker_that_is_not_in_the_table_stops(stops: list[int]) -> None:
     state, worker = make_state(), make_worker()
     GracefulStop(worker, state, 7)
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: stops)
+    wait_until(lambda: stops, "the signal to gunicorn's handler")
 
 
 def test_a_worker_that_finds_a_damaged_table_stops(stops: list[int], caplog: pytest.LogCaptureFixture) -> None:
-    state: Any = make_state(worker_2=WorkerRecord(0, "serving"))
+    state: Any = make_state(WorkerRecord(0, "serving"))
     state._memory[:] = bytes(len(state._memory))
     GracefulStop(make_worker(), state, 1)
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: stops)
+    wait_until(lambda: stops, "the signal to gunicorn's handler")
     assert "The table of workers is damaged" in caplog.text
     assert len(caplog.records) == 1
 
@@ -154,5 +149,5 @@ def test_a_worker_that_cannot_lock_the_table_stops(stops: list[int]) -> None:
     os.close(state._lock_file)
     GracefulStop(worker, state, 1)
     os.kill(os.getpid(), signal.SIGTERM)
-    wait_for(lambda: stops)
+    wait_until(lambda: stops, "the signal to gunicorn's handler")
     assert worker.log.lines == [("exception", "The table of workers cannot be used: this worker stops now")]

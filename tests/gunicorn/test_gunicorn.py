@@ -5,13 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,21 @@ from typing import Any
 import pytest
 
 import proxyhooks
+from tests.support import http_client
+from tests.support.paths import SECRET
+from tests.support.servers import (
+    STOP_TIMEOUT,
+    accepts_connections,
+    free_port,
+    kill_process,
+    server_environment,
+    start_process,
+    stop_process,
+    wait_until_ready,
+)
+from tests.support.waiting import wait_until
 
 SETTINGS = ("-c", "python:proxyhooks.gunicorn", "--no-control-socket")
-LIMIT = 40.0
-"""Seconds that anything may take, also on a busy machine."""
 
 APP = """
 import os
@@ -86,90 +95,94 @@ sys.addaudithook(refuse_writes)
 """A sitecustomize module: Python code that opens a file for writing gets the error of a read-only file system."""
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.01)
-
-
 class Server:
-    """gunicorn with the application, on a free port; its log is in a file."""
+    """gunicorn with the application, on a free port.
 
-    def __init__(self, here: Path, process: subprocess.Popen[bytes]) -> None:
+    :param here: the directory of the application and of the log.
+    """
+
+    def __init__(self, here: Path, *options: str, **environ: str) -> None:
         self.here = here
-        self.process = process
+        self.port = free_port()
+        self._log = here / "gunicorn.log"
+        (here / "app.py").write_text(APP)
+        command = [str(Path(sys.executable).with_name("gunicorn")), *options]
+        command += ["-b", f"127.0.0.1:{self.port}", "app:app"]
+        self.process = start_process(command, self._log, cwd=here, env=server_environment(HERE=str(here), **environ))
 
     def log(self) -> str:
-        return (self.here / "gunicorn.log").read_text()
+        return self._log.read_text()
 
-    def wait_for_log(self, text: str, times: int = 1) -> str:
+    def wait_until_it_listens(self) -> None:
+        wait_until_ready(self.process, self._log, lambda: accepts_connections(self.port))
+
+    def wait_for_log(self, text: str) -> str:
         """Wait until the text is in the log, and return the whole log."""
-        wait_for(lambda: self.log().count(text) >= times or self.process.poll() is not None, repr(text))
+        wait_until(lambda: text in self.log() or self.process.poll() is not None, repr(text))
         log = self.log()
-        assert log.count(text) >= times, log
+        assert text in log, log
         return log
 
-    @property
-    def port(self) -> int:
-        return int(re.findall(r"Listening at: http://127\.0\.0\.1:(\d+)", self.wait_for_log("Listening at"))[0])
-
     def connect(self) -> closing[http.client.HTTPConnection]:
-        return closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT))
+        return http_client.connect(self.port)
 
     def refusal(self) -> tuple[int, str]:
         """Return the status and the text for a call without a secret."""
+        response = http_client.request(self.port, "POST", "/centrifugo/rpc")
+        return response.status, response.text
+
+    def ask(self, method: str, data: Any) -> Any:
+        """Return the data of the result."""
         with self.connect() as connection:
-            connection.request("POST", "/centrifugo/rpc")
-            response = connection.getresponse()
-            return response.status, response.read().decode()
+            return ask(connection, method, data)
 
     def wait(self) -> int:
-        return self.process.wait(LIMIT)
+        """Wait until the server has ended, and return the exit code."""
+        return self.process.wait(STOP_TIMEOUT)
 
     def stop(self) -> str:
         """Stop gracefully, and return the log."""
-        self.process.send_signal(signal.SIGTERM)
-        self.wait()
+        stop_process(self.process)
         return self.log()
 
 
 @contextmanager
-def start(here: Path, *options: str, **environ: str) -> Iterator[Server]:
-    (here / "app.py").write_text(APP)
-    command = [str(Path(sys.executable).with_name("gunicorn")), *options, "-b", "127.0.0.1:0", "app:app"]
-    with (here / "gunicorn.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=here, env={**os.environ, "HERE": str(here), **environ}, stdout=log, stderr=log
-        )
+def started(here: Path, *options: str, **environ: str) -> Iterator[Server]:
+    """A server that is started and perhaps not yet ready; it is killed at the end of the block if it still runs."""
+    server = Server(here, *options, **environ)
     try:
-        yield Server(here, process)
+        yield server
     finally:
-        # The workers notice that the master is gone, and exit.
-        process.kill()
-        process.wait(LIMIT)
+        kill_process(server.process)  # the workers notice that the master is gone, and exit
+
+
+@contextmanager
+def serving(here: Path, *options: str, **environ: str) -> Iterator[Server]:
+    """A server that accepts connections."""
+    with started(here, *options, **environ) as server:
+        server.wait_until_it_listens()
+        yield server
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with start(tmp_path, *SETTINGS) as server:
+    with serving(tmp_path, *SETTINGS) as server:
         yield server
 
 
 def ask(connection: http.client.HTTPConnection, method: str, data: Any) -> Any:
     body = json.dumps({"method": method, "data": data})
-    connection.request("POST", "/centrifugo/rpc", body, {"X-Proxyhooks-Secret": "s3cret"})
+    connection.request("POST", "/centrifugo/rpc", body, {"X-Proxyhooks-Secret": SECRET})
     return json.loads(connection.getresponse().read())["result"]["data"]
 
 
 def test_the_reply_is_sent_while_the_function_still_works(server: Server) -> None:
-    with server.connect() as connection:
-        assert ask(connection, "work", "a") == "started"
+    assert server.ask("work", "a") == "started"
     assert not (server.here / "a.finished").exists()
-    wait_for((server.here / "a.started").exists, "a.started")
+    wait_until((server.here / "a.started").exists, "a.started")
     assert (server.here / "a.started").read_text() == "app"
     (server.here / "a.go").touch()
-    wait_for((server.here / "a.finished").exists, "a.finished")
+    wait_until((server.here / "a.finished").exists, "a.finished")
 
 
 def test_the_connection_is_free_for_the_next_request_meanwhile(server: Server) -> None:
@@ -183,9 +196,8 @@ def test_the_connection_is_free_for_the_next_request_meanwhile(server: Server) -
 
 
 def test_a_graceful_stop_waits_for_functions_after_the_reply(server: Server) -> None:
-    with server.connect() as connection:
-        ask(connection, "work", "a")
-    wait_for((server.here / "a.started").exists, "a.started")
+    server.ask("work", "a")
+    wait_until((server.here / "a.started").exists, "a.started")
     server.process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
         server.process.wait(timeout=2)
@@ -195,19 +207,16 @@ def test_a_graceful_stop_waits_for_functions_after_the_reply(server: Server) -> 
 
 
 def test_large_headers_of_clients_are_no_431(server: Server) -> None:
-    headers = {"X-Proxyhooks-Secret": "s3cret", "Cookie": "session=" + "x" * 30_000}
-    with server.connect() as connection:
-        connection.request("POST", "/centrifugo/rpc", b'{"method":"echo","data":1}', headers)
-        assert connection.getresponse().read() == b'{"result":{"data":1}}'
+    headers = {"X-Proxyhooks-Secret": SECRET, "Cookie": "session=" + "x" * 30_000}
+    response = http_client.request(server.port, "POST", "/centrifugo/rpc", b'{"method":"echo","data":1}', headers)
+    assert response.body == b'{"result":{"data":1}}'
 
 
 def test_a_chunked_body_is_read_and_limited(server: Server) -> None:
-    headers = {"X-Proxyhooks-Secret": "s3cret"}
+    headers = {"X-Proxyhooks-Secret": SECRET}
     for size, expected in ((1000, 200), (1024 * 1024, 413)):
-        with server.connect() as connection:
-            chunks = iter([b'{"method":"echo","data":"', b"x" * size, b'"}'])
-            connection.request("POST", "/centrifugo/rpc", chunks, headers, encode_chunked=True)
-            assert connection.getresponse().status == expected
+        chunks = iter([b'{"method":"echo","data":"', b"x" * size, b'"}'])
+        assert http_client.request(server.port, "POST", "/centrifugo/rpc", chunks, headers).status == expected
 
 
 def test_a_stop_is_clean(server: Server) -> None:
@@ -221,14 +230,14 @@ def test_a_stop_is_clean(server: Server) -> None:
 def test_an_overridden_server_hook_is_logged(tmp_path: Path) -> None:
     lines = ["from proxyhooks.gunicorn import *", "def post_fork(server, worker):", "    pass"]
     (tmp_path / "own.py").write_text("\n".join(lines))
-    with start(tmp_path, "-c", "own.py", "--no-control-socket") as server:
+    with started(tmp_path, "-c", "own.py", "--no-control-socket") as server:
         log = server.wait_for_log("Booting worker")
     assert "post_fork is overridden: it has to call proxyhooks.gunicorn.post_fork, or calls may be lost" in log
     assert log.count("is overridden") == 1
 
 
 def test_a_start_with_a_wrong_setting_ends_with_its_error(tmp_path: Path) -> None:
-    with start(tmp_path, *SETTINGS, PROXYHOOKS_KEEPALIVE_TIME="30s") as server:
+    with started(tmp_path, *SETTINGS, PROXYHOOKS_KEEPALIVE_TIME="30s") as server:
         assert server.wait() != 0
         log = server.log()
     assert "PROXYHOOKS_KEEPALIVE_TIME must be a number of seconds such as 30, or 0 for no limit, not '30s'" in log
@@ -238,7 +247,7 @@ def test_a_reload_runs_the_new_code_of_the_package(tmp_path: Path) -> None:
     """As after an upgrade: workers do not inherit the modules of the package that the master has imported."""
     installed = tmp_path / "lib" / "proxyhooks"
     shutil.copytree(Path(proxyhooks.__file__).parent, installed)
-    with start(tmp_path, *SETTINGS, "--workers", "1", PYTHONPATH=str(tmp_path / "lib")) as server:
+    with serving(tmp_path, *SETTINGS, "--workers", "1", PYTHONPATH=str(tmp_path / "lib")) as server:
         assert server.refusal() == (403, "forbidden\n")
         for name, old, new in (
             ("_flask/ingress.py", '"forbidden"', "ERRORS_OF_TOMORROW"),
@@ -258,18 +267,20 @@ def test_a_reload_runs_the_new_code_of_the_package(tmp_path: Path) -> None:
 
 
 def test_a_read_only_file_system_without_a_temporary_directory(tmp_path: Path) -> None:
-    """The server starts, serves, reloads and stops: only gunicorn's own files need --worker-tmp-dir."""
+    """The server starts, answers calls, reloads and stops. Only gunicorn's own files need --worker-tmp-dir."""
     (tmp_path / "sitecustomize.py").write_text(READ_ONLY)
     python_path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     environ = {"PYTHONPATH": python_path, "TMPDIR": str(tmp_path / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
     probe = [sys.executable, "-c", "import tempfile; tempfile.gettempdir()"]
-    probed = subprocess.run(probe, env=os.environ | environ, capture_output=True, text=True, timeout=LIMIT, check=False)
+    probed = subprocess.run(probe, env=server_environment(**environ), capture_output=True, text=True, timeout=60)
     assert "No usable temporary directory" in probed.stderr
-    with start(tmp_path, "-k", "gthread", "--worker-tmp-dir", "/dev/shm", *SETTINGS, "-w", "1", **environ) as server:
+    with serving(tmp_path, "-k", "gthread", "--worker-tmp-dir", "/dev/shm", *SETTINGS, "-w", "1", **environ) as server:
         assert server.refusal() == (403, "forbidden\n")
+        assert [server.ask("echo", number) for number in range(3)] == [0, 1, 2]
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_log("Worker exiting")
         assert server.refusal() == (403, "forbidden\n")
+        assert server.ask("echo", 3) == 3
         log = server.stop()
     assert "Traceback" not in log
     assert server.process.returncode == 0

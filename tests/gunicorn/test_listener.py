@@ -22,8 +22,8 @@ def connect(listener: Listener) -> socket.socket:
     return socket.create_connection(listener.getsockname(), timeout=5)
 
 
-def wait(listener: Listener) -> bool:
-    """Whether gunicorn gets an event."""
+def is_readable(listener: Listener) -> bool:
+    """Whether gunicorn gets an event, within half a second."""
     return bool(select.select([listener], [], [], 0.5)[0])
 
 
@@ -37,11 +37,11 @@ def accept(listener: Listener) -> socket.socket | None:
 
 def test_a_connection_is_handed_out_once_it_has_data(listener: Listener) -> None:
     with connect(listener) as client:
-        assert wait(listener)
+        assert is_readable(listener)
         assert accept(listener) is None
-        assert not wait(listener)
+        assert not is_readable(listener)
         client.sendall(b"x")
-        assert wait(listener)
+        assert is_readable(listener)
         connection, address = listener.accept()
         with connection:
             assert (connection.recv(1), address) == (b"x", client.getsockname())
@@ -51,7 +51,7 @@ def test_a_connection_is_handed_out_once_it_has_data(listener: Listener) -> None
 def test_a_connection_that_sends_at_once_is_handed_out_at_once(listener: Listener) -> None:
     with connect(listener) as client:
         client.sendall(b"x")
-        assert wait(listener)
+        assert is_readable(listener)
         connection = accept(listener)
         assert connection is not None
         connection.close()
@@ -59,26 +59,26 @@ def test_a_connection_that_sends_at_once_is_handed_out_at_once(listener: Listene
 
 def test_a_closed_connection_is_handed_out_for_gunicorn_to_see(listener: Listener) -> None:
     connect(listener).close()
-    assert wait(listener)
+    assert is_readable(listener)
     connection = accept(listener) or accept(listener)
     assert connection is not None
     assert connection.recv(1) == b""
     connection.close()
 
 
-def test_the_number_of_idle_connections_is_limited(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxyhooks.gunicorn.listener._MAX_IDLE", 3)
+def test_the_number_of_silent_connections_is_limited(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxyhooks.gunicorn.listener._MAX_SILENT", 3)
     clients = [connect(listener) for _ in range(5)]
     for _ in range(20):
-        if not wait(listener):
+        if not is_readable(listener):
             break
         assert accept(listener) is None
-    assert not wait(listener)
+    assert not is_readable(listener)
     # The oldest were closed.
     assert [client.recv(1) for client in clients[:2]] == [b"", b""]
     for client in clients[2:]:
         client.sendall(b"x")
-        assert wait(listener)
+        assert is_readable(listener)
         connection = accept(listener)
         assert connection is not None
         connection.close()
@@ -98,11 +98,11 @@ def test_a_stop_serves_the_backlog_and_refuses_later_connections(listener: Liste
         client.sendall(b"x")
     connections = []
     for _ in range(50):
-        assert wait(listener)
+        assert is_readable(listener)
         connection = accept(listener)
         assert connection is not None
         connections.append(connection)
-    assert not wait(listener)
+    assert not is_readable(listener)
     assert len(connections) == 50
     for connection in (*connections, *clients):
         connection.close()
@@ -117,18 +117,18 @@ def test_one_of_several_workers_leaves_new_connections_to_the_others() -> None:
             listener.stop_accepting(drain_backlog=False)
             with socket.create_connection(sock.getsockname(), timeout=5) as client:
                 client.sendall(b"x")
-                assert not wait(listener)
+                assert not is_readable(listener)
                 assert accept(listener) is None
                 other.accept()[0].close()
             listener.close()
         other.close()
 
 
-def test_idle_connections_are_closed_in_the_end(listener: Listener) -> None:
+def test_silent_connections_are_closed_in_the_end(listener: Listener) -> None:
     with connect(listener) as client:
-        assert wait(listener)
+        assert is_readable(listener)
         assert accept(listener) is None
-        listener.close_idle()
+        listener.close_silent()
         assert client.recv(1) == b""
 
 

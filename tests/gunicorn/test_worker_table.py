@@ -37,7 +37,6 @@ def make_table(*workers: tuple[int, State], load_failed: bool = False) -> Worker
         # One of two replacements has failed, and is started again.
         ([(0, "stop_requested"), (0, "stop_requested"), (1, "serving")], True, "stop"),
         ([(0, "stop_requested"), (0, "stop_requested"), (1, "starting")], True, "wait"),
-        ([(0, "stop_requested"), (0, "stop_requested")], False, "cancel"),
         ([(0, "stop_requested"), (1, "stop_requested")], False, "stop"),
         ([(0, "stop_requested"), (1, "stopping")], False, "wait"),
         # No reload.
@@ -51,10 +50,7 @@ def make_table(*workers: tuple[int, State], load_failed: bool = False) -> Worker
     ],
 )
 def test_the_decision_for_the_first_worker(workers: list[tuple[int, State]], load_failed: bool, decision: str) -> None:
-    table = make_table(*workers, load_failed=load_failed)
-    if decision == "cancel":
-        table.generation, table.load_failed = 1, True
-    assert table.decide(1, only_worker=False) == decision
+    assert make_table(*workers, load_failed=load_failed).decide(1, only_worker=False) == decision
 
 
 def test_two_workers_with_a_stop_request_never_rely_on_each_other() -> None:
@@ -62,10 +58,11 @@ def test_two_workers_with_a_stop_request_never_rely_on_each_other() -> None:
     assert (table.decide(1, only_worker=False), table.decide(2, only_worker=False)) == ("stop", "wait")
 
 
-def test_a_worker_waits_for_a_replacement_that_has_not_failed_yet() -> None:
-    table = make_table((0, "stop_requested"))
+@pytest.mark.parametrize(("load_failed", "decision"), [(False, "wait"), (True, "cancel")])
+def test_a_worker_of_an_old_generation_waits_until_its_replacement_has_failed(load_failed: bool, decision: str) -> None:
+    table = make_table((0, "stop_requested"), (0, "stop_requested"), load_failed=load_failed)
     table.generation = 1
-    assert table.decide(1, only_worker=False) == "wait"
+    assert table.decide(1, only_worker=False) == decision
 
 
 def test_the_only_worker_has_a_replacement_started() -> None:
@@ -81,9 +78,9 @@ def test_a_table_survives_packing(table: WorkerTable) -> None:
     assert WorkerTable.unpack(table.pack()) == table
 
 
-def join(process: Any) -> None:
+def join(process: Any, *, exit_code: int = 0) -> None:
     process.join(20)
-    assert process.exitcode == 0
+    assert process.exitcode == exit_code
 
 
 def count_reloads(state: SharedState, times: int) -> None:
@@ -181,8 +178,7 @@ def test_a_kill_at_any_write_leaves_the_last_table_and_no_lock(
     for generation in range(1, 40):
         process: Any = context.Process(target=advance_and_die, args=(state, deadly_write))
         process.start()
-        process.join(20)
-        assert process.exitcode == -signal.SIGKILL
+        join(process, exit_code=-signal.SIGKILL)
         assert generation_of_complete_table(state) == generation - 1
         advance(state)
         assert generation_of_complete_table(state) == generation
@@ -217,15 +213,14 @@ def test_kills_at_random_leave_a_complete_table(caplog: pytest.LogCaptureFixture
         time.sleep(chance.uniform(0, 0.02))
         killed = processes.pop(chance.randrange(3))
         killed.kill()
-        killed.join(20)
-        assert killed.exitcode == -signal.SIGKILL
+        join(killed, exit_code=-signal.SIGKILL)
         kills += 1
         generation = generation_of_complete_table(state)
         assert generation >= last
         last = generation
     for process in processes:
         process.kill()
-        process.join(20)
+        join(process, exit_code=-signal.SIGKILL)
     assert generation_of_complete_table(state) >= last
     assert kills >= 20
     assert last > kills
@@ -244,7 +239,7 @@ def test_a_damaged_table_is_logged_once_and_starts_again_empty(
     advance(state)
     size = len(state._memory)
     state._memory[:] = (damage * (size // len(damage) + 1))[:size]
-    state._memory[worker_table._CURRENT_COPY] = current
+    state._memory[worker_table._CURRENT_COPY_OFFSET] = current
     for generation in range(3):
         with state.table() as table:
             assert table == WorkerTable(generation)
@@ -259,9 +254,9 @@ def test_every_changed_bit_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
         table.workers = {1: WorkerRecord(0, "serving")}
     with state.table() as table:
         table.workers[2] = WorkerRecord(0, "starting")
-    start = worker_table._COPIES + worker_table._COPY_SIZE * state._memory[worker_table._CURRENT_COPY]
+    start = worker_table._COPIES_OFFSET + worker_table._COPY_SIZE * state._memory[worker_table._CURRENT_COPY_OFFSET]
     good = bytes(state._memory)
-    for offset in range(worker_table._FRAME.size + len(table.pack())):
+    for offset in range(worker_table._PREFIX.size + len(table.pack())):
         for bit in range(8):
             state._memory[:] = good
             state._memory[start + offset] ^= 1 << bit

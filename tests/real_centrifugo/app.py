@@ -1,7 +1,7 @@
 """The application behind the real Centrifugo.
 
-What a hook does is said by the request: ``do`` in the payload, or in the key or the connection's meta where there is
-no payload. So one application serves all scenarios, and a test shows on one page what it asks for and what it sees.
+A request says what the hook does: by ``do`` in its payload. Events without a payload say it by their key, or by the
+connection's meta. So one application serves all tests, and each test shows what it asks for and what it sees.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ from proxyhooks import (
 )
 from proxyhooks.signals import hook_finished
 
-# Not over before Centrifugo has read it, and short enough for tests to wait.
 SOON = timedelta(seconds=2)
+"""Later than the moment when Centrifugo reads it, and short enough for tests to wait."""
 
 OUTCOMES: dict[str, Callable[[], Exception]] = {
     "error": errors.PermissionDenied,
@@ -96,7 +96,7 @@ def record_call(sender: Flask, *, event: str, request: Request, **_: Any) -> Non
 
 
 @app.before_request
-def to_login() -> Response | None:
+def redirect_to_login() -> Response | None:
     """Redirect as many applications do without a session; it must not let a client in."""
     if request.path == "/centrifugo/connect" and getattr(current_request, "name", "") == "redirect":
         return redirect("/login")
@@ -213,11 +213,11 @@ def rpc_builtin(req: RPCRequest) -> RPCResult:
 
 @hooks.rpc("later", data_schema=Payload)
 def rpc_later(req: RPCRequest) -> RPCResult:
-    after_reply(work_on, req.data["until"])
+    after_reply(work_until, req.data["until"])
     return RPCResult(data={"accepted": True})
 
 
-def work_on(until: str) -> None:
+def work_until(until: str) -> None:
     """Work until the file exists, longer than the timeout of a call that would wait for it."""
     give_up = time.monotonic() + 20
     while not Path(until).exists() and time.monotonic() < give_up:

@@ -9,7 +9,8 @@ from typing import Any
 from tests.support.paths import SECRET
 
 POLL_SECRET = "p0ll"
-EVENTS = ("subscribe", "publish", "sub_refresh", "map_publish", "map_remove", "shared_poll_refresh")
+"""Signs the keys of shared polls that a client may track."""
+CHANNEL_EVENTS = ("subscribe", "publish", "sub_refresh", "map_publish", "map_remove", "shared_poll_refresh")
 
 
 def configuration(port: int, backend: str, log: Path, *, binary: bool) -> str:
@@ -37,7 +38,7 @@ def configuration(port: int, backend: str, log: Path, *, binary: bool) -> str:
             "expired_sub_close_delay": "1ms",
         },
         "channel": {
-            "proxy": {event: proxy(event) for event in EVENTS},
+            "proxy": {event: proxy(event) for event in CHANNEL_EVENTS},
             "without_namespace": {"subscribe_proxy_enabled": True},
             "namespaces": [
                 {"name": "chat", "allow_user_limited_channels": True, **enabled},

@@ -12,12 +12,14 @@ import itertools
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from tests.real_centrifugo.centrifugo_config import POLL_SECRET
 
 TIMEOUT = 20.0
 """Seconds for which a client waits for a message."""
@@ -53,25 +55,26 @@ class Client:
         except ConnectionClosed:
             self._note_close()
         while number not in self._replies and self.closed is None:
-            self._receive()
+            self.receive()
         return self._replies.pop(number, {"closed": self.closed})
 
     def next_push(self) -> Message:
         """The next push of the server."""
         while not self.pushes:
             assert self.closed is None, f"closed with {self.closed}"
-            self._receive()
+            self.receive()
         return self.pushes.popleft()
 
     def wait_closed(self) -> tuple[int, str]:
         while self.closed is None:
-            self._receive()
+            self.receive()
         return self.closed
 
     def close(self) -> None:
         self._stack.close()
 
-    def _receive(self) -> None:
+    def receive(self) -> None:
+        """Wait for the next message, and keep what it brings in :attr:`pushes`, :attr:`closed` or the replies."""
         try:
             text = self._socket.recv(timeout=TIMEOUT)
         except ConnectionClosed:
@@ -93,7 +96,9 @@ class Client:
 
 
 Open = Callable[[], Client]
+"""Returns a client that has not sent anything yet."""
 Enter = Callable[..., Client]
+"""Returns a connected client: ``enter(user="ann", meta={...})``."""
 
 
 @contextmanager
@@ -134,10 +139,22 @@ def _of_websocket(socket: Any) -> Iterator[Message]:
             yield message
 
 
-def track_signature(secret: str, user: str, channel: str, keys: list[str]) -> str:
-    """The signature with which an application allows a client to track these keys of a shared poll channel."""
+def track(client: Client, user: str, channel: str, *keys: str) -> None:
+    """Subscribe to a shared poll, and track keys with a signature as an application makes it."""
+    assert "sub_refresh" in ask_to_track(client, user, channel, *keys)
+
+
+def ask_to_track(client: Client, user: str, channel: str, *keys: str) -> Message:
+    """:func:`track`, but return the reply whatever it is."""
+    assert client.ask("subscribe", channel=channel, type=4)["subscribe"]["type"] == 4
+    batch = {"signature": _signature(user, channel, keys), "items": [{"key": key} for key in keys]}
+    return client.ask("sub_refresh", channel=channel, type=1, track=[batch])
+
+
+def _signature(user: str, channel: str, keys: Iterable[str]) -> str:
+    """With it an application allows a user to track these keys of a shared poll."""
     issued = int(time.time())
     expires = issued + 3600
     digest = hashlib.sha256("\0".join(keys).encode()).hexdigest()
     signed = "\0".join([str(issued), str(expires), user, channel, digest])
-    return f"{issued}:{expires}:{hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()}"
+    return f"{issued}:{expires}:{hmac.new(POLL_SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()}"

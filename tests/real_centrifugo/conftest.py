@@ -53,7 +53,7 @@ def centrifugo(request: pytest.FixtureRequest, backend: str, tmp_path_factory: p
 
 @pytest.fixture(scope="module")
 def open_client(centrifugo: str) -> Iterator[Open]:
-    """Returns clients that have not sent anything yet; they are closed after the last test of the module."""
+    """The clients are closed after the last test of the module."""
     clients: list[Client] = []
 
     def make() -> Client:
@@ -67,8 +67,6 @@ def open_client(centrifugo: str) -> Iterator[Open]:
 
 @pytest.fixture(scope="module")
 def enter(open_client: Open) -> Enter:
-    """Returns connected clients: ``enter(user="ann", meta={...})``."""
-
     def make(**data: Any) -> Client:
         client = open_client()
         reply = client.ask("connect", data=data)
@@ -80,4 +78,5 @@ def enter(open_client: Open) -> Enter:
 
 @pytest.fixture
 def name() -> str:
+    """A name for a user or channel of this test alone."""
     return unique_name()

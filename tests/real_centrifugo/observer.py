@@ -9,20 +9,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.real_centrifugo.centrifugo_config import POLL_SECRET
+from tests.real_centrifugo.centrifugo_config import CHANNEL_EVENTS, POLL_SECRET
 from tests.real_centrifugo.client import Client, Message
 
 Planned = dict[str, tuple[int, bytes]]
+"""Status and body of each planned reply, by event and name, such as ``"publish asked:7"``. See :class:`Backend`."""
 Seen = tuple[Any, ...]
+"""What a client sees: ``allowed``, ``refused`` or ``disconnected``, and the details."""
 
-CHANNEL_EVENTS = ("subscribe", "publish", "sub_refresh", "map_publish", "map_remove", "shared_poll_refresh")
 MAP_KEY = "k"
 REPORTED = ("refused", 107, "bad request", False)
 """Centrifugo's reply to a client whose change of a map it has just carried out."""
 
 
 class Backend(ThreadingHTTPServer):
-    """Answers with the reply that is planned for the name in the request, or else with a result that allows it."""
+    """Answers a request with the reply that is planned for it, or else with a result that allows it.
+
+    A request has the name that its data is, or else its channel, or else its user.
+    """
 
     daemon_threads = True
 
@@ -121,7 +125,8 @@ class Observer:
             client.close()
 
     def see(self, event: str, status: int, body: bytes, keys: set[str]) -> Seen:
-        """
+        """Have Centrifugo ask for the event, answer with this reply, and return what clients see.
+
         :param keys: the keys of a map that the event may change.
         """
         namespace = "map" if event.startswith("map") else "asked"
@@ -162,7 +167,7 @@ class Observer:
         pubs: list[Message] = []
         while not pubs or not until(pubs[-1]):
             while not listener.pushes and listener.closed is None:
-                listener._receive()
+                listener.receive()
             if listener.closed is not None:
                 return []
             push = listener.pushes.popleft()
@@ -182,7 +187,7 @@ class Observer:
         return self._change(name, {"removed": True})
 
     def _change(self, channel: str, change: Message) -> Seen:
-        """What subscribers see of a change, since the reply to the client that makes it says little."""
+        """What subscribers see of a change. The reply to the client that makes it says little, see :data:`REPORTED`."""
         listener, asker = self.client("listener"), self.client("asker")
         assert "subscribe" in listener.ask("subscribe", channel=channel, type=1, phase=2, limit=100)
         told = seen_in(asker.ask("publish", channel=channel, type=1, key=MAP_KEY, **change), "publish")

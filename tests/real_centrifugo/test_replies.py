@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,9 @@ import pytest
 
 from proxyhooks.centrifugo.judge import judge
 from proxyhooks.centrifugo.replies.verdict import Verdict
-from tests.real_centrifugo.client import Client
+from tests.real_centrifugo.client import Client, ask_to_track, track
 from tests.real_centrifugo.observer import MAP_KEY, Backend, Observer, Planned, Seen, configuration
 from tests.real_centrifugo.replies import ODDITIES, Replies
-from tests.real_centrifugo.test_shared_poll import track
 from tests.support.centrifugo import running_centrifugo
 from tests.support.servers import free_port
 from tests.support.waiting import wait_until
@@ -34,34 +34,47 @@ COUNT = int(os.environ.get("PROXYHOOKS_REPLIES", "800"))
 EVENTS = ("connect", "subscribe", "publish", "rpc", "map_publish", "map_remove")
 
 
+@dataclass
+class Pair:
+    """A backend with planned replies, and the Centrifugo that asks it."""
+
+    planned: Planned
+    address: str
+    """Of Centrifugo."""
+    log: Path
+    """Of Centrifugo."""
+
+
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Planned, str, Path]]:
-    """The replies planned for the backend, the address of its Centrifugo, and Centrifugo's log."""
-    with _server(tmp_path_factory.mktemp("replies")) as server:
-        yield server
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with _running_pair(tmp_path_factory.mktemp("replies")) as pair:
+        yield pair
 
 
 @pytest.fixture
-def alone(tmp_path: Path) -> Iterator[tuple[Planned, str, Path]]:
-    """Like :func:`planned`, for a single test."""
-    with _server(tmp_path) as server:
-        yield server
+def own_pair(tmp_path: Path) -> Iterator[Pair]:
+    """A :class:`Pair` for a single test."""
+    with _running_pair(tmp_path) as pair:
+        yield pair
 
 
 @contextmanager
-def _server(home: Path) -> Iterator[tuple[Planned, str, Path]]:
+def _running_pair(home: Path) -> Iterator[Pair]:
     port = free_port()
     with Backend() as backend:
         threading.Thread(target=backend.serve_forever, daemon=True).start()
         path = home / "config.json"
         path.write_text(configuration(port, f"http://127.0.0.1:{backend.server_port}", home / "log"))
         with running_centrifugo(path, port, home / "out"):
-            yield backend.planned, f"127.0.0.1:{port}", home / "log"
+            yield Pair(backend.planned, f"127.0.0.1:{port}", home / "log")
         backend.shutdown()
 
 
 def expected(verdict: Verdict, name: Any) -> Seen:
-    """What clients see according to the judge."""
+    """What clients see according to the judge.
+
+    :param name: the data of a publication for which the reply has no data.
+    """
     match verdict.outcome:
         case "disconnected":
             if verdict.code == 3000 or len(verdict.reason or "") > 123:
@@ -86,8 +99,8 @@ def expected(verdict: Verdict, name: Any) -> Seen:
     raise AssertionError(verdict)
 
 
-def test_the_judge_and_centrifugo_agree(planned: tuple[Planned, str, Path]) -> None:
-    observer, replies = Observer(*planned[:2]), Replies(seed=COUNT)
+def test_the_judge_and_centrifugo_agree(pair: Pair) -> None:
+    observer, replies = Observer(pair.planned, pair.address), Replies(seed=COUNT)
     counts: Counter[tuple[str, str]] = Counter()
     wrong: list[str] = []
     cases = itertools.cycle(itertools.product(EVENTS, ODDITIES))
@@ -131,21 +144,21 @@ def _all_sent(planned: Planned, event: str, names: list[str]) -> bool:
     return not any(f"{event} {name}" in planned for name in names)
 
 
-def test_they_agree_about_refreshes(planned: tuple[Planned, str, Path]) -> None:
-    backend, address, log = planned
+def test_they_agree_about_refreshes(pair: Pair) -> None:
     counts: Counter[tuple[str, str]] = Counter()
     wrong: list[str] = []
-    graces, failed = 0, log.read_text().count("error proxying refresh")
+    graces, failed = 0, pair.log.read_text().count("error proxying refresh")
     for start in range(0, COUNT // 4, BATCH):
         cases = list(itertools.islice(_cases("refresh", COUNT // 4), start, min(start + BATCH, COUNT // 4)))
-        clients = [Client(address) for _ in cases]
+        clients = [Client(pair.address) for _ in cases]
         names = [f"user-{start + number}" for number in range(len(cases))]
         for name, client, (_, status, body) in zip(names, clients, cases, strict=True):
-            backend[f"refresh {name}"] = status, body
+            pair.planned[f"refresh {name}"] = status, body
             soon = int(time.time()) + 2
-            backend[f"connect {name}"] = 200, json.dumps({"result": {"user": name, "expire_at": soon}}).encode()
+            connected = {"result": {"user": name, "expire_at": soon}}
+            pair.planned[f"connect {name}"] = 200, json.dumps(connected).encode()
             assert "connect" in client.ask("connect", data=name)
-        wait_until(functools.partial(_all_sent, backend, "refresh", names), "the refreshes")
+        wait_until(functools.partial(_all_sent, pair.planned, "refresh", names), "the refreshes")
         time.sleep(0.5)
         for client, (oddity, status, body) in zip(clients, cases, strict=True):
             verdict = judge("refresh", status, body)
@@ -158,28 +171,27 @@ def test_they_agree_about_refreshes(planned: tuple[Planned, str, Path]) -> None:
             if seen != wanted:
                 wrong.append(f"refresh {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
             client.close()
-    assert log.read_text().count("error proxying refresh") - failed == graces
+    assert pair.log.read_text().count("error proxying refresh") - failed == graces
     _report(counts, wrong)
 
 
-def test_they_agree_about_refreshes_of_subscriptions(planned: tuple[Planned, str, Path]) -> None:
-    backend, address, log = planned
+def test_they_agree_about_refreshes_of_subscriptions(pair: Pair) -> None:
     counts: Counter[tuple[str, str]] = Counter()
     wrong: list[str] = []
-    client = Client(address)
+    client = Client(pair.address)
     assert "connect" in client.ask("connect", data=None)
     cases = list(_cases("sub_refresh", COUNT // 4))
     names = [f"asked:sub-{number}" for number in range(len(cases))]
     for name, (_, status, body) in zip(names, cases, strict=True):
-        backend[f"sub_refresh {name}"] = status, body
+        pair.planned[f"sub_refresh {name}"] = status, body
         soon = int(time.time()) + 2
-        backend[f"subscribe {name}"] = 200, json.dumps({"result": {"expire_at": soon}}).encode()
+        pair.planned[f"subscribe {name}"] = 200, json.dumps({"result": {"expire_at": soon}}).encode()
         assert "subscribe" in client.ask("subscribe", channel=name)
-    wait_until(lambda: _all_sent(backend, "sub_refresh", names), "the refreshes of subscriptions")
+    wait_until(lambda: _all_sent(pair.planned, "sub_refresh", names), "the refreshes of subscriptions")
     time.sleep(0.5)
     client.ask("rpc", data="what has come so far")
     ended = {push["channel"]: push["unsubscribe"]["code"] for push in client.pushes if "unsubscribe" in push}
-    lines = [line for line in log.read_text().splitlines() if "error proxying sub refresh" in line]
+    lines = [line for line in pair.log.read_text().splitlines() if "error proxying sub refresh" in line]
     failed = {json.loads(line)["channel"] for line in lines}
     for name, (oddity, status, body) in zip(names, cases, strict=True):
         verdict = judge("sub_refresh", status, body)
@@ -192,22 +204,21 @@ def test_they_agree_about_refreshes_of_subscriptions(planned: tuple[Planned, str
     _report(counts, wrong)
 
 
-def test_they_agree_about_polls(planned: tuple[Planned, str, Path]) -> None:
-    backend, address, _ = planned
+def test_they_agree_about_polls(pair: Pair) -> None:
     counts: Counter[tuple[str, str]] = Counter()
     wrong: list[str] = []
-    replies, client = Replies(seed=COUNT), Client(address)
-    backend["connect polls"] = 200, b'{"result":{"user":"u"}}'
+    replies, client = Replies(seed=COUNT), Client(pair.address)
+    pair.planned["connect polls"] = 200, b'{"result":{"user":"u"}}'
     assert "connect" in client.ask("connect", data="polls")
     cases = []
     for number, oddity in enumerate(itertools.islice(itertools.cycle(ODDITIES), COUNT // 4)):
         base = {"key": '"k"', "data": '{"news":1}'} if replies.random.random() < 0.9 else {}
         cases.append((f"poll:{number}", oddity, *replies.make("shared_poll_refresh", oddity, base)))
     for channel, _, status, body in cases:
-        backend[f"shared_poll_refresh {channel}"] = status, body
+        pair.planned[f"shared_poll_refresh {channel}"] = status, body
         track(client, "u", channel, "k")
     channels = [channel for channel, *_ in cases]
-    wait_until(lambda: _all_sent(backend, "shared_poll_refresh", channels), "the polls")
+    wait_until(lambda: _all_sent(pair.planned, "shared_poll_refresh", channels), "the polls")
     time.sleep(1)
     client.ask("rpc", data="what has come so far")
     seen: dict[str, list[Any]] = {}
@@ -236,17 +247,17 @@ def test_they_agree_about_polls(planned: tuple[Planned, str, Path]) -> None:
         ("shared_poll_refresh", b'{"result":{"items":[null]}}'),
     ],
 )
-def test_a_null_crashes_it(alone: tuple[Planned, str, Path], event: str, body: bytes) -> None:
+def test_a_null_crashes_centrifugo(own_pair: Pair, event: str, body: bytes) -> None:
     assert "crashes" in judge(event, 200, body).why
-    backend, address, _ = alone
-    backend["connect first"] = 200, b'{"result":{"user":"u"}}'
-    backend[f"{event} {'poll:1' if event == 'shared_poll_refresh' else 'second'}"] = 200, body
+    planned, address = own_pair.planned, own_pair.address
+    planned["connect first"] = 200, b'{"result":{"user":"u"}}'
+    planned[f"{event} {'poll:1' if event == 'shared_poll_refresh' else 'second'}"] = 200, body
     bystander, client = Client(address), Client(address)
     bystander.ask("connect", data="first")
     if event == "connect":
         client.ask("connect", data="second")
     else:
-        track(bystander, "u", "poll:1", "k")
+        ask_to_track(bystander, "u", "poll:1", "k")  # the crash may come before the reply
     assert bystander.wait_closed()[0] == 1006
     with pytest.raises(ConnectionRefusedError):
         Client(address)

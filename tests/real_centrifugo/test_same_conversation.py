@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -30,11 +31,11 @@ from proxyhooks import (
 from proxyhooks.cli import centrifugo as commands
 from proxyhooks.testing import ProxyClient
 from tests.real_centrifugo.centrifugo_config import POLL_SECRET
-from tests.real_centrifugo.client import Client, Message
-from tests.real_centrifugo.test_shared_poll import track
+from tests.real_centrifugo.client import Client, Message, track
 from tests.support.centrifugo import running_centrifugo
 from tests.support.paths import SECRET
 from tests.support.servers import free_port, server_environment, serving_in_thread
+from tests.support.waiting import wait_until
 
 DATA = {"text": "<é> & \u2028 😀", "n": [1, 2.5, 10**20, None, True], "deep": {"a": {}}}
 SOON = timedelta(seconds=2)
@@ -42,17 +43,18 @@ SOON = timedelta(seconds=2)
 LEFT_OUT = {"Host", "Idempotency-Key"}
 
 Sent = tuple[str, str, dict[str, str]]
+"""A request: its event, body and headers."""
 
 
 class Meta(Schema):
     plan = fields.String()
 
 
-class World:
+class Recorder:
     """An application that records the requests it gets."""
 
     def __init__(self) -> None:
-        self.app = Flask("world")
+        self.app = Flask("recorder")
         self.app.config.update(PROXYHOOKS_SECRETS=[SECRET])
         self.sent: list[Sent] = []
         self.app.before_request(self.record)
@@ -80,23 +82,23 @@ class World:
             headers["Content-Length"] = str(len(body.encode()))
             self.sent.append((request.path.rpartition("/")[2], body, headers))
 
-    def of(self, event: str, most: int = 1000) -> list[Sent]:
-        return [sent for sent in self.sent if sent[0] == event][:most]
+    def of(self, event: str) -> list[Sent]:
+        return [sent for sent in self.sent if sent[0] == event]
 
 
 @pytest.fixture(scope="module", params=["json", "binary"])
-def world(request: pytest.FixtureRequest) -> World:
-    made = World()
+def recorder(request: pytest.FixtureRequest) -> Recorder:
+    made = Recorder()
     made.app.config["BINARY"] = request.param == "binary"
     return made
 
 
 @contextmanager
-def centrifugo(world: World, home: Path) -> Iterator[str]:
+def centrifugo(recorder: Recorder, home: Path) -> Iterator[str]:
     """The address of a Centrifugo with the configuration that the package writes for the application."""
-    with serving_in_thread(world.app) as backend_port:
+    with serving_in_thread(recorder.app) as backend_port:
         config = home / "config.json"
-        config.write_text(json.dumps(configuration(world, backend_port)))
+        config.write_text(json.dumps(configuration(recorder, backend_port)))
         port = free_port()
         variables = server_environment(
             CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY=POLL_SECRET,
@@ -108,10 +110,10 @@ def centrifugo(world: World, home: Path) -> Iterator[str]:
             yield f"127.0.0.1:{port}"
 
 
-def configuration(world: World, backend_port: int) -> dict[str, Any]:
+def configuration(recorder: Recorder, backend_port: int) -> dict[str, Any]:
     options = ["--base-url", f"http://127.0.0.1:{backend_port}", "--allowed-origin", "https://page.example"]
-    options += ["--with-secret", *(["--binary"] if world.app.config["BINARY"] else [])]
-    made = world.app.test_cli_runner().invoke(commands, ["config", *options])
+    options += ["--with-secret", *(["--binary"] if recorder.app.config["BINARY"] else [])]
+    made = recorder.app.test_cli_runner().invoke(commands, ["config", *options])
     assert made.exit_code == 0, made.output
     config: dict[str, Any] = json.loads(made.stdout)
     for namespace in config["channel"]["namespaces"]:
@@ -128,7 +130,7 @@ class Browser(Client):
         return self.ask_text(command, json.dumps(parameters, ensure_ascii=False, separators=(",", ":")))
 
 
-def real(address: str, world: World) -> list[Sent]:
+def sent_by_centrifugo(address: str, recorder: Recorder) -> list[Sent]:
     client = Browser(address, {"Cookie": "session=abc; theme=dark"})
     entered = client.ask(
         "connect", name="js", version="1.0", data=DATA, subs={"chat:1": {}}, headers={"Authorization": "Bearer x"}
@@ -144,21 +146,25 @@ def real(address: str, world: World) -> list[Sent]:
     client.ask("publish", channel="board:1", type=1, key="<k>", data=DATA)
     client.ask("publish", channel="board:1", type=1, key="<k>", removed=True)
     track(client, "42", "poll:1", "<k>")
+
+    def is_asked(event: str, count: int) -> bool:
+        client.ask("rpc", method="wait")  # reads what the client is sent meanwhile
+        return len(recorder.of(event)) >= count
+
     for event, count in {"shared_poll_refresh": 2, "refresh": 1, "sub_refresh": 1}.items():
-        while len(world.of(event)) < count:  # what the client receives meanwhile is of no interest
-            client.ask("rpc", method="wait")
+        wait_until(functools.partial(is_asked, event, count), f"{count} calls of {event}")
     client.close()
-    return [sent for sent in world.sent if '"method":"wait"' not in sent[1]]
+    return [sent for sent in recorder.sent if '"method":"wait"' not in sent[1]]
 
 
-def played(world: World) -> list[Sent]:
+def sent_by_test_client(recorder: Recorder) -> list[Sent]:
     client = ProxyClient(
-        world.app,
+        recorder.app,
         name="js",
         version="1.0",
         cookies={"session": "abc", "theme": "dark"},
         emulated_headers={"Authorization": "Bearer x"},
-        binary_encoding=world.app.config["BINARY"],
+        binary_encoding=recorder.app.config["BINARY"],
     )
     assert client.connect(DATA, channels=["chat:1"]).allowed
     client.subscribe("chat:1", DATA)
@@ -172,18 +178,18 @@ def played(world: World) -> list[Sent]:
     client.map_remove("board:1", "<k>")
     client.shared_poll_refresh("poll:1", ["<k>"])
     client.advance(seconds=60)
-    return list(world.sent)
+    return list(recorder.sent)
 
 
-def test_the_application_is_sent_the_same(world: World, tmp_path: Path) -> None:
-    with centrifugo(world, tmp_path) as address:
-        one = real(address, world)
-    world.sent.clear()
-    other = played(world)
-    events = {sent[0] for sent in one}
+def test_the_application_is_sent_the_same(recorder: Recorder, tmp_path: Path) -> None:
+    with centrifugo(recorder, tmp_path) as address:
+        real = sent_by_centrifugo(address, recorder)
+    recorder.sent.clear()
+    played = sent_by_test_client(recorder)
+    events = {sent[0] for sent in real}
     assert len(events) == 9
-    assert {sent[0] for sent in other} == events
+    assert {sent[0] for sent in played} == events
     for event in events:
-        # A poll that knows a version, and what comes again each second, is left to the real one.
+        # The real Centrifugo sends these again each second, and a poll then with a version.
         count = 1 if event in ("shared_poll_refresh", "refresh", "sub_refresh") else 100
-        assert [sent for sent in other if sent[0] == event] == [sent for sent in one if sent[0] == event][:count]
+        assert [sent for sent in played if sent[0] == event] == [sent for sent in real if sent[0] == event][:count]

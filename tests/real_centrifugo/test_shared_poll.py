@@ -5,18 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.real_centrifugo.calls import Calls
-from tests.real_centrifugo.centrifugo_config import POLL_SECRET
-from tests.real_centrifugo.client import Client, Enter, track_signature
-
-
-def track(client: Client, user: str, channel: str, *keys: str) -> None:
-    """Subscribe, and track keys with a signature as an application makes it."""
-    assert client.ask("subscribe", channel=channel, type=4)["subscribe"]["type"] == 4
-    batch = {
-        "signature": track_signature(POLL_SECRET, user, channel, list(keys)),
-        "items": [{"key": key} for key in keys],
-    }
-    assert "sub_refresh" in client.ask("sub_refresh", channel=channel, type=1, track=[batch])
+from tests.real_centrifugo.client import Enter, track
 
 
 def test_a_result_reaches_who_tracks_the_key(enter: Enter, calls: Calls, name: str) -> None:

@@ -32,7 +32,7 @@ hooks = ProxyHooks(app)
 
 
 @app.before_request
-def be_there() -> None:
+def refuse_while_down() -> None:
     if (HERE / "down").exists():
         abort(503)
 
@@ -62,7 +62,7 @@ def count(req: RPCRequest) -> RPCResult:
 
 @hooks.rpc("work")
 def work(req: RPCRequest) -> RPCResult:
-    """Record that the hook has begun, then take WORK_SECONDS."""
+    """Record that the hook has begun, and take WORK_SECONDS."""
     with (HERE / f"begun.{os.getpid()}").open("a") as begun:
         begun.write("x")
     time.sleep(float(os.environ.get("WORK_SECONDS", "0.05")))

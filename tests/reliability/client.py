@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
             self._waiting = None
 
     @property
-    def begun(self) -> bool:
+    def reply_begun(self) -> bool:
         """Whether the first byte of a reply has come."""
         return bool(self._buffer)
 
@@ -100,8 +100,8 @@ class Pool:
         try:
             reply = await connection.ask(request)
         except Ended:
-            if not (self._repeat and used) or connection.begun:
-                raise Ended("begun" if connection.begun else "used" if used else "fresh") from None
+            if not (self._repeat and used) or connection.reply_begun:
+                raise Ended("begun" if connection.reply_begun else "used" if used else "fresh") from None
             self.repeated += 1
             return await self.ask(request)
         except asyncio.CancelledError:
@@ -191,7 +191,7 @@ class Outcomes:
 
 
 class Client:
-    """Calls hooks."""
+    """Calls hooks, and counts what becomes of the calls."""
 
     def __init__(self, port: int, *, secret: str = "s3cret", timeout: float = 1.0, repeat: bool = False) -> None:
         self.pool = Pool(port, repeat=repeat)
@@ -199,7 +199,9 @@ class Client:
         self._timeout = timeout
         self._key = "Idempotency-Key: proxy\r\n" if repeat else ""
         self.outcomes = Outcomes()
-        self.begun = self.in_flight = 0
+        self.calls_begun = 0
+        self.in_flight = 0
+        """Calls that have begun and not ended."""
 
     def request(self, method: str, data: Any) -> bytes:
         body = json.dumps({"client": "c", "transport": "websocket", "protocol": "json", "encoding": "json",
@@ -212,8 +214,9 @@ class Client:
         return head.encode() + body
 
     async def call(self, method: str, data: Any) -> str:
+        """Call a hook that returns its data, and return the outcome, see :class:`Outcomes`."""
         began = time.monotonic()
-        self.begun += 1
+        self.calls_begun += 1
         self.in_flight += 1
         try:
             async with asyncio.timeout(self._timeout):
@@ -235,21 +238,23 @@ class Client:
         self.outcomes.finished.append((now, outcome))
         return outcome
 
-    async def keep_calling(self, busy: int, *, pause: float, until: Callable[[], bool], method: str = "echo") -> None:
-        """Let *busy* callers call, each with a pause between its calls, until the condition is true.
+    async def keep_calling(
+        self, callers: int, *, pause: float, until: Callable[[], bool], method: str = "echo"
+    ) -> None:
+        """Let so many callers call, each with a pause between its calls, until the condition is true.
 
         :param pause: seconds.
         """
 
         async def caller(number: int) -> None:
             count = 0
-            await asyncio.sleep(pause * number / busy)
+            await asyncio.sleep(pause * number / callers)
             while not until():
                 count += 1
                 await self.call(method, [number, count])
                 await asyncio.sleep(pause)
 
-        await asyncio.gather(*(caller(number) for number in range(busy)))
+        await asyncio.gather(*(caller(number) for number in range(callers)))
 
     async def flood(self, per_second: float, seconds: float, method: str) -> None:
         """Send so many calls a second without waiting for the replies to earlier calls."""

@@ -1,8 +1,8 @@
 """A coverage-guided search for a body that is answered wrongly.
 
 ``python -m tests.reliability.fuzz -max_total_time=600``; it needs atheris (``pip install atheris``), and takes
-libFuzzer's options. Each body is sent to every event, with hooks that return the data they get. The
-answer to any body is one of the table in deploy/README.md. Every 100,000 bodies it prints how much memory it has.
+libFuzzer's options. Each body is sent to every event, with hooks that return the data they get. Every answer must be in
+the table "What each input gets" of deploy/README.md. Every 100,000 bodies the search prints how much memory it uses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import atheris
 
-from tests.support.paths import DATA
+from tests.support.paths import DATA, SECRET
 
 with atheris.instrument_imports(include=["proxyhooks", "marshmallow"]):
     from flask import Flask
@@ -30,8 +30,7 @@ with atheris.instrument_imports(include=["proxyhooks", "marshmallow"]):
     from proxyhooks._wire import decoding  # noqa: F401  # likewise
     from proxyhooks._wire import json as wire_json  # noqa: F401  # likewise
 
-SECRET = "s3cret"
-ALLOWED = {200, 400, 404, 413}
+ALLOWED_STATUSES = {200, 400, 404, 413}
 
 
 class Payload(Schema):
@@ -41,8 +40,8 @@ class Payload(Schema):
     nested = fields.Nested("Payload", exclude=("nested",))
 
 
-def same(data: Any) -> Any:
-    """The data itself, but the length of bytes: clients that use JSON can get only bytes that are JSON."""
+def returned(data: Any) -> Any:
+    """What a hook returns for its data: the data, but the length of bytes, which clients with JSON cannot get."""
     return len(data) if isinstance(data, bytes) else data
 
 
@@ -53,7 +52,7 @@ def application() -> Flask:
 
     @hooks.connect
     def connect(req: proxyhooks.ConnectRequest) -> proxyhooks.ConnectResult:
-        return proxyhooks.ConnectResult(user="42", data=same(req.data))
+        return proxyhooks.ConnectResult(user="42", data=returned(req.data))
 
     @hooks.refresh
     def refresh(req: proxyhooks.RefreshRequest) -> proxyhooks.RefreshResult:
@@ -61,7 +60,7 @@ def application() -> Flask:
 
     @hooks.subscribe
     def subscribe(req: proxyhooks.SubscribeRequest) -> proxyhooks.SubscribeResult:
-        return proxyhooks.SubscribeResult(data=same(req.data))
+        return proxyhooks.SubscribeResult(data=returned(req.data))
 
     @hooks.subscribe("chat:<int:room_id>")
     def join(req: proxyhooks.SubscribeRequest, room_id: int) -> proxyhooks.SubscribeResult:
@@ -70,11 +69,11 @@ def application() -> Flask:
 
     @hooks.publish
     def publish(req: proxyhooks.PublishRequest) -> proxyhooks.PublishResult:
-        return proxyhooks.PublishResult(data=same(req.data) or 1)
+        return proxyhooks.PublishResult(data=returned(req.data) or 1)
 
     @hooks.rpc
     def rpc(req: proxyhooks.RPCRequest) -> proxyhooks.RPCResult:
-        return proxyhooks.RPCResult(data=same(req.data))
+        return proxyhooks.RPCResult(data=returned(req.data))
 
     @hooks.rpc("checked", data_schema=Payload, result_schema=Payload)
     def checked(req: proxyhooks.RPCRequest) -> proxyhooks.RPCResult:
@@ -128,7 +127,7 @@ def ask(event: str, body: bytes) -> tuple[int, bytes]:
 
 def check(event: str, body: bytes) -> None:
     status, written = ask(event, body)
-    assert status in ALLOWED, (event, body, status, failures)
+    assert status in ALLOWED_STATUSES, (event, body, status, failures)
     assert not failures, (event, body, failures)
     if status == 200:
         answer = json.loads(written)
@@ -145,7 +144,7 @@ def memory() -> int:
 bodies = 0
 
 
-def one(data: bytes) -> None:
+def check_every_event(data: bytes) -> None:
     global bodies
     for event in EVENTS:
         check(event, data)
@@ -156,7 +155,7 @@ def one(data: bytes) -> None:
 
 if __name__ == "__main__":
     seeds = DATA / "requests"
-    atheris.Setup([*sys.argv, "-max_len=4096", f"-artifact_prefix={tempfile.gettempdir()}/"], one)
+    atheris.Setup([*sys.argv, "-max_len=4096", f"-artifact_prefix={tempfile.gettempdir()}/"], check_every_event)
     for seed in seeds.iterdir():
-        one(seed.read_bytes())
+        check_every_event(seed.read_bytes())
     atheris.Fuzz()

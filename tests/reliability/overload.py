@@ -10,16 +10,15 @@ from pathlib import Path
 from tests.reliability.client import Client, Outcomes
 from tests.reliability.server import gunicorn
 
-THREADS, WORKERS, WORK = 4, 2, 0.1
-CAPACITY = THREADS * WORKERS / WORK
+THREADS, WORKERS, WORK_SECONDS = 4, 2, 0.1
+CAPACITY = THREADS * WORKERS / WORK_SECONDS
 """Calls a second."""
 
 
 @dataclass
 class Flooded:
     outcomes: Outcomes
-    begun: int
-    """How many hooks began."""
+    hooks_begun: int
     capacity: float
     """How many calls the threads could have answered during the flood."""
     recovery: float
@@ -29,7 +28,7 @@ class Flooded:
 async def flood(here: Path, seconds: float, times: float = 10) -> Flooded:
     """Send *times* as many calls as the threads can answer."""
     options = ("--threads", str(THREADS), "--workers", str(WORKERS))
-    with gunicorn(here, *options, WORK_SECONDS=str(WORK)) as server:
+    with gunicorn(here, *options, WORK_SECONDS=str(WORK_SECONDS)) as server:
         await server.ready()
         client = Client(server.port)
         await client.call("work", 0)
@@ -41,10 +40,10 @@ async def flood(here: Path, seconds: float, times: float = 10) -> Flooded:
         recovery = await _recovery(server.port)
         await calls
         client.pool.close()
-        begun = sum(len(path.read_text()) for path in here.glob("begun.*"))
+        hooks_begun = sum(len(path.read_text()) for path in here.glob("begun.*"))
         assert server.stop() == 0
         assert "Traceback" not in server.log.read_text()
-    return Flooded(client.outcomes, begun, CAPACITY * seconds, recovery)
+    return Flooded(client.outcomes, hooks_begun, CAPACITY * seconds, recovery)
 
 
 async def _recovery(port: int) -> float:
@@ -53,7 +52,7 @@ async def _recovery(port: int) -> float:
     while in_a_row < 10 and time.monotonic() - began < 30:
         sent = time.monotonic()
         outcome = await client.call("echo", 1)
-        if outcome == "ok" and time.monotonic() - sent < WORK:
+        if outcome == "ok" and time.monotonic() - sent < WORK_SECONDS:
             first = sent if not in_a_row else first
             in_a_row += 1
         else:

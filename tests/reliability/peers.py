@@ -27,9 +27,14 @@ class Compared:
     """The latency at the 99th percentile with these peers, divided by the one without; the median of the rounds."""
 
 
+def _connect(port: int, count: int) -> list[socket.socket]:
+    return [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(count)]
+
+
 @asynccontextmanager
 async def silent(port: int, count: int = 200) -> AsyncIterator[None]:
-    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    """Peers that send nothing."""
+    connections = _connect(port, count)
     await asyncio.sleep(0.2)
     try:
         yield
@@ -50,7 +55,7 @@ async def dripping(port: int, count: int = 50) -> AsyncIterator[None]:
                     connection.send(bytes([byte]))
             await asyncio.sleep(1)
 
-    async with _busy(port, count, drip):
+    async with _sending(port, count, drip):
         yield
 
 
@@ -68,18 +73,18 @@ async def deaf(port: int, count: int = 50) -> AsyncIterator[None]:
                     unsent[connection] = rest[connection.send(rest) :]
             await asyncio.sleep(0.01)
 
-    async with _busy(port, count, shout):
+    async with _sending(port, count, shout):
         yield
 
 
 @asynccontextmanager
-async def _busy(
-    port: int, count: int, work: Callable[[list[socket.socket]], Coroutine[Any, Any, None]]
+async def _sending(
+    port: int, count: int, send: Callable[[list[socket.socket]], Coroutine[Any, Any, None]]
 ) -> AsyncIterator[None]:
-    connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    connections = _connect(port, count)
     for connection in connections:
         connection.setblocking(False)
-    task = asyncio.create_task(work(connections))
+    task = asyncio.create_task(send(connections))
     await asyncio.sleep(2)
     try:
         yield
@@ -91,20 +96,20 @@ async def _busy(
 
 async def compare(here: Path, peers: Peers, rounds: int, calls: int, *options: str) -> Compared:
     """Measure the calls of other clients in rounds without and with these peers, in turn."""
-    quiet, noisy, ratios = Client(0), Client(0), []
+    quiet, noisy, ratios = Outcomes(), Outcomes(), []
     with gunicorn(here, *options) as server:
         await server.ready()
         for _ in range(rounds):
             before = await _round(server.port, calls)
             async with peers(server.port):
                 during = await _round(server.port, calls)
-            for client, outcomes in ((quiet, before), (noisy, during)):
-                client.outcomes.counts.update(outcomes.counts)
-                client.outcomes.latencies += outcomes.latencies
+            for total, outcomes in ((quiet, before), (noisy, during)):
+                total.counts.update(outcomes.counts)
+                total.latencies += outcomes.latencies
             if during.latencies:
                 ratios.append(during.percentile(99) / before.percentile(99))
         server.stop()
-    return Compared(quiet.outcomes, noisy.outcomes, statistics.median(ratios) if ratios else float("inf"))
+    return Compared(quiet, noisy, statistics.median(ratios) if ratios else float("inf"))
 
 
 async def _round(port: int, calls: int) -> Outcomes:

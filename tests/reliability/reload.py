@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from tests.reliability.client import Client
-from tests.reliability.server import Gunicorn, children, gunicorn, timeout, until
+from tests.reliability.server import Gunicorn, callers_timeout, children, gunicorn, until
 
-BUSY, PAUSE = 24, 0.01
+CALLERS = 24
+PAUSE, LONG_PAUSE = 0.01, 1.0
+"""Seconds between the calls of a busy caller, and of one whose connection is idle for most of the time."""
 
 
 async def under_load(
@@ -23,8 +25,11 @@ async def under_load(
     method: str = "echo",
     secret: str = "s3cret",
 ) -> Client:
-    """Call hooks until the events are over, and until there were at least so many calls."""
-    client = Client(port, repeat=repeat, secret=secret, timeout=timeout())
+    """Call hooks until the events are over, and until there were at least so many calls.
+
+    :param events: what happens to the server meanwhile, such as reloads.
+    """
+    client = Client(port, repeat=repeat, secret=secret, timeout=callers_timeout())
     over = False
 
     async def happen() -> None:
@@ -35,11 +40,10 @@ async def under_load(
         finally:
             over = True
 
-    # Busy callers, and callers whose connections are idle for most of the time.
     await asyncio.gather(
         happen(),
-        client.keep_calling(BUSY, pause=PAUSE, until=lambda: over, method=method),
-        client.keep_calling(BUSY, pause=1.0, until=lambda: over, method=method),
+        client.keep_calling(CALLERS, pause=PAUSE, until=lambda: over, method=method),
+        client.keep_calling(CALLERS, pause=LONG_PAUSE, until=lambda: over, method=method),
     )
     client.pool.close()
     return client
@@ -144,11 +148,12 @@ async def kills(here: Path, calls: int, times: int, *, repeat: bool = False) -> 
             for _ in range(times):
                 await asyncio.sleep(0.5)
                 before = server.workers()
-                under_way += client.in_flight - client.begun
+                # Calls in flight at the signal, and those that begin until the worker has ended.
+                under_way += client.in_flight - client.calls_begun
                 server.kill(signal.SIGKILL, before[0])
                 # Its connections stay open until the process has ended.
                 await replaced(server, before[:1])
-                under_way += client.begun
+                under_way += client.calls_begun
                 await until(lambda: len(server.loaded()) == 2, "a successor")
 
         client = await under_load(server.port, events, calls, repeat=repeat, method="work")

@@ -14,8 +14,9 @@ from tests.reliability.reload import under_load
 from tests.reliability.server import Gunicorn, gunicorn, until
 
 
-def backend(stack: ExitStack, here: Path, name: int, port: int | None = None, **environ: str) -> Gunicorn:
-    return stack.enter_context(gunicorn(here / f"{name}", port=port, **environ))
+def backend(stack: ExitStack, here: Path, number: int, port: int | None = None, **environ: str) -> Gunicorn:
+    """A backend whose directory is its number; it is killed at the end of the stack."""
+    return stack.enter_context(gunicorn(here / f"{number}", port=port, **environ))
 
 
 async def three(stack: ExitStack, here: Path, **environ: str) -> tuple[list[Gunicorn], Balancer]:
@@ -56,14 +57,14 @@ async def kill_one(here: Path, calls: int, *, repeat: bool = False) -> Client:
         return await under_load(balanced.port, events, calls, repeat=repeat)
 
 
-async def scale_out(here: Path, calls: int, *, life: float) -> tuple[Client, dict[str, float]]:
+async def scale_out(here: Path, calls: int, *, max_age: float) -> tuple[Client, dict[str, float]]:
     """Three backends become six.
 
-    :param life: the age in seconds at which connections are closed.
-    :returns: the client, and by backend its share of the calls in the second *life* after the change.
+    :param max_age: the age in seconds at which connections are closed.
+    :returns: the client, and by backend its share of the calls from *max_age* to twice *max_age* after the change.
     """
     with ExitStack() as stack:
-        backends, balanced = await three(stack, here, PROXYHOOKS_KEEPALIVE_TIME=str(life))
+        backends, balanced = await three(stack, here, PROXYHOOKS_KEEPALIVE_TIME=str(max_age))
         shares: Counter[str] = Counter()
 
         def served() -> Counter[str]:
@@ -71,12 +72,12 @@ async def scale_out(here: Path, calls: int, *, life: float) -> tuple[Client, dic
             return Counter({name: sum(path.stat().st_size for path in paths) for name, paths in found.items()})
 
         async def events(client: Client) -> None:
-            new = [backend(stack, here, number, PROXYHOOKS_KEEPALIVE_TIME=str(life)) for number in range(3, 6)]
+            new = [backend(stack, here, number, PROXYHOOKS_KEEPALIVE_TIME=str(max_age)) for number in range(3, 6)]
             await asyncio.gather(*(one.ready() for one in new))
             balanced.use(*(one.port for one in (*backends, *new)))
-            await asyncio.sleep(life)
+            await asyncio.sleep(max_age)
             before = served()
-            await asyncio.sleep(life)
+            await asyncio.sleep(max_age)
             shares.update(served() - before)
 
         client = await under_load(balanced.port, events, calls, repeat=False, method="count")

@@ -51,7 +51,7 @@ async def rotate(here: Path, calls: int, times: int) -> Client:
 
 
 async def more(client: Client, calls: int = 100) -> None:
-    """Wait until so many calls have ended that began after this one was called."""
+    """Wait until so many calls have ended that began after this wait."""
     enough = client.outcomes.total + client.in_flight + calls
     await until(lambda: client.outcomes.total >= enough, "further calls")
 

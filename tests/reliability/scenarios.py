@@ -119,7 +119,7 @@ async def killed_backend(here: Path, long: bool) -> str:
 @scenario
 async def scale_out(here: Path, long: bool) -> str:
     """Three backends become six, and the new backends get a share of the calls."""
-    client, shares = await rollout.scale_out(here, 500, life=30 if long else 2)
+    client, shares = await rollout.scale_out(here, 500, max_age=30 if long else 2)
     _none_lost(client)
     assert sum(shares[str(new)] for new in range(3, 6)) > 0.3, shares
     return f"{client.outcomes}; shares {', '.join(f'{share:.0%}' for share in shares.values())}"
@@ -158,9 +158,9 @@ async def flood(here: Path, long: bool) -> str:
     assert set(counts) <= {"ok", "503", "timeout"}, counts
     assert counts["503"]
     # Few hooks run for callers that have stopped waiting.
-    assert flooded.begun - counts["ok"] <= flooded.begun * 0.02, flooded
+    assert flooded.hooks_begun - counts["ok"] <= flooded.hooks_begun * 0.02, flooded
     assert not long or flooded.recovery < 2, flooded
-    answered = f"{counts['ok'] / flooded.capacity:.0%} of what the threads can do, {flooded.begun} hooks begun"
+    answered = f"{counts['ok'] / flooded.capacity:.0%} of what the threads can do, {flooded.hooks_begun} hooks begun"
     return f"{flooded.outcomes}; answered {answered}; normal again after {flooded.recovery:.2f} s"
 
 

@@ -1,4 +1,4 @@
-"""gunicorn with the settings of ``proxyhooks.gunicorn``, which these tests send signals to."""
+"""The gunicorn to which these tests send signals, with the settings of ``proxyhooks.gunicorn``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAIT_LIMIT = 300.0
 """Seconds: the long forms of the scenarios keep a machine busy."""
 
 
-def timeout() -> float:
+def callers_timeout() -> float:
     """Seconds that callers wait for a reply; the application has the same number as PROXYHOOKS_TIMEOUT."""
     return float(os.environ.get("CALLERS_TIMEOUT", "1"))
 
@@ -41,14 +41,16 @@ def app_environment(here: Path, **more: str) -> dict[str, str]:
     settings = {
         "HERE": str(here),
         "FLASK_PROXYHOOKS_SECRETS": f'["{SECRET}"]',
-        "FLASK_PROXYHOOKS_TIMEOUT": f"{timeout():g}",
+        "FLASK_PROXYHOOKS_TIMEOUT": f"{callers_timeout():g}",
         "WEB_CONCURRENCY": "2",
     }
     return server_environment(**settings | more)
 
 
 class Gunicorn:
-    """
+    """gunicorn with :mod:`tests.reliability.app`.
+
+    :param here: the directory of the log, and in which the application leaves its traces.
     :param options: of gunicorn's command line.
     :param environ: further environment variables.
     """
@@ -77,9 +79,9 @@ class Gunicorn:
     def workers(self) -> list[int]:
         return children(self.pid)
 
-    def kill(self, number: int, pid: int | None = None) -> None:
+    def kill(self, signum: int, pid: int | None = None) -> None:
         """Send a signal, to the master if no process is named."""
-        os.kill(pid or self.pid, number)
+        os.kill(pid or self.pid, signum)
 
     def loaded(self) -> list[int]:
         """The workers that have loaded the application."""

@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from tests.reliability.reload import reload, replaced, stop_one
-from tests.reliability.server import gunicorn, timeout, until
+from tests.reliability.server import callers_timeout, gunicorn, until
 from tests.support.centrifugo import centrifugo_binary, running_centrifugo
 from tests.support.servers import accepts_connections, free_port, kill_process, start_process
 
@@ -36,7 +36,7 @@ def configure(here: Path, port: int, backend: int, *, repeat: bool, secret: str 
 
     def proxy(event: str) -> dict[str, Any]:
         endpoint = f"http://127.0.0.1:{backend}/centrifugo/{event}"
-        return {"endpoint": endpoint, "timeout": f"{timeout():g}s", "http": {"static_headers": headers}}
+        return {"endpoint": endpoint, "timeout": f"{callers_timeout():g}s", "http": {"static_headers": headers}}
 
     config = {
         "http_server": {"address": "127.0.0.1", "port": port},
@@ -93,6 +93,7 @@ class Seen:
 
 
 async def under_load(port: int, events: Callable[[], Awaitable[None]], at_least: int) -> Seen:
+    """Let clients call until the events are over, and until there were at least so many calls."""
     seen, over = Seen(), False
 
     async def client(number: int) -> None:
@@ -135,6 +136,7 @@ async def reloads(here: Path, calls: int, times: int, *, start: float, repeat: b
 
 
 async def kills(here: Path, calls: int, times: int, *, repeat: bool) -> Seen:
+    """SIGKILL to workers."""
     with gunicorn(here) as server, centrifugo(here, server.port, repeat=repeat) as port:
         await server.ready()
 
@@ -162,13 +164,13 @@ async def unavailable(here: Path, seconds: float) -> Seen:
     seen = Seen()
     with gunicorn(here) as server, centrifugo(here, server.port) as port:
         await server.ready()
-        async with browser(port) as here_before, browser(port) as expiring:
-            assert "connect" in await here_before.ask("connect")
+        async with browser(port) as staying, browser(port) as expiring:
+            assert "connect" in await staying.ask("connect")
             assert "connect" in await expiring.ask("connect", data="for a moment")
             (here / "down").touch()
             end = time.monotonic() + seconds
             while time.monotonic() < end:
-                for one in (here_before, expiring):
+                for one in (staying, expiring):
                     refused = await one.ask("rpc", method="echo", data=1)
                     assert refused["error"] == TEMPORARY, refused
                 async with browser(port) as newcomer:
@@ -178,7 +180,7 @@ async def unavailable(here: Path, seconds: float) -> Seen:
                 await asyncio.sleep(0.1)
             # One connection has expired meanwhile: a refresh that fails leaves the client connected.
             (here / "down").unlink()
-            for one in (here_before, expiring):
+            for one in (staying, expiring):
                 assert (await one.ask("rpc", method="echo", data=1))["rpc"] == {"data": 1}
             async with browser(port) as newcomer:
                 assert "connect" in await newcomer.ask("connect")
@@ -207,7 +209,9 @@ class Restart:
     clients: int
     connected: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    """The number of failed tries, by the name of the exception or the code of the error."""
     wrong: int = 0
+    """Clients that got the data of another."""
     seconds: float = 0.0
     """From the start of the new Centrifugo to the last connect."""
     cpu: float = 0.0
@@ -230,10 +234,11 @@ async def restart(here: Path, clients: int) -> Restart:
             return process
 
         process = await start()
-        back = asyncio.Event()
-        spent = began = last = 0.0
+        first_connected: list[int] = []
+        restarted, done = asyncio.Event(), asyncio.Event()
+        last = 0.0
 
-        async def come(number: int) -> Any:
+        async def connected(number: int) -> ClientConnection:
             """Try to connect until it succeeds, with growing pauses as an SDK does."""
             attempt = 0
             while True:
@@ -255,28 +260,26 @@ async def restart(here: Path, clients: int) -> Restart:
 
         async def client(number: int) -> None:
             nonlocal last
-            socket = await come(number)
-            first.append(number)
-            await back.wait()
+            socket = await connected(number)
+            first_connected.append(number)
+            await restarted.wait()
             await socket.close()
-            socket = await come(number)
+            socket = await connected(number)
             last = max(last, time.monotonic())
             seen.connected += 1
             await done.wait()
             await socket.close()
 
-        first: list[int] = []
-        done = asyncio.Event()
         everybody = [asyncio.create_task(client(number)) for number in range(clients)]
-        await until(lambda: len(first) == clients, "the clients")
+        await until(lambda: len(first_connected) == clients, "the clients")
         kill_process(process)
         seen.refused.clear()
-        spent = _cpu(server.workers())
+        cpu_before = _cpu(server.workers())
         process = await start()
         began = time.monotonic()
-        back.set()
+        restarted.set()
         await until(lambda: seen.connected == clients, "the clients again")
-        seen.seconds, seen.cpu = last - began, _cpu(server.workers()) - spent
+        seen.seconds, seen.cpu = last - began, _cpu(server.workers()) - cpu_before
         done.set()
         await asyncio.gather(*everybody)
         kill_process(process)
@@ -285,6 +288,7 @@ async def restart(here: Path, clients: int) -> Restart:
 
 
 def _cpu(pids: list[int]) -> float:
+    """Seconds of CPU that these processes have used."""
     ticks = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

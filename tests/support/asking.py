@@ -1,4 +1,4 @@
-"""Send events to an application as Centrifugo does."""
+"""The type of the fixture ``ask``, which sends events to an application as Centrifugo does."""
 
 from __future__ import annotations
 

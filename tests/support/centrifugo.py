@@ -15,16 +15,19 @@ from tests.support.servers import answers, running_server
 _NAME = os.environ.get("CENTRIFUGO")
 _PATH = shutil.which(_NAME or "centrifugo")
 
-MISSING = (
-    None
-    if _PATH
-    else f"the environment variable CENTRIFUGO names {_NAME!r}, which is no program"
-    if _NAME
-    else "centrifugo is not on PATH, and the environment variable CENTRIFUGO does not name it"
-)
+
+def _why_missing() -> str | None:
+    if _PATH is not None:
+        return None
+    if _NAME:
+        return f"the environment variable CENTRIFUGO names {_NAME!r}, which is no program"
+    return "centrifugo is not on PATH, and the environment variable CENTRIFUGO does not name it"
+
+
+MISSING = _why_missing()
 """Why there is no Centrifugo to test against, or None."""
 MISSING_BUT_NAMED = bool(MISSING and _NAME)
-"""A program that is named and missing fails the tests that need it, in place of skipping them."""
+"""Whether the tests that need Centrifugo fail: they are skipped only if no program is named."""
 
 
 def centrifugo_binary() -> str:

@@ -53,34 +53,37 @@ def _read_fields(types: dict[str, str], given: dict[str, Any]) -> dict[str, Any]
     return read
 
 
-def _read(kind: str, value: Any, path: str) -> Any:
+def _read(kind: str, value: Any, name: str) -> Any:
     if kind == "json":
         return value
     if value is None:
         return None
     if kind.startswith("array of "):
         if not isinstance(value, list):
-            raise Unreadable(f"{path} is no array")
-        return [_read(kind.removeprefix("array of "), item, path) for item in value]
+            raise Unreadable(f"{name} is no array")
+        return [_read(kind.removeprefix("array of "), item, name) for item in value]
     if kind.startswith("object of "):
         if not isinstance(value, dict):
-            raise Unreadable(f"{path} is no object")
-        return {key: _read(kind.removeprefix("object of "), item, path) for key, item in value.items()}
+            raise Unreadable(f"{name} is no object")
+        return {key: _read(kind.removeprefix("object of "), item, name) for key, item in value.items()}
     if kind == "string":
         if not isinstance(value, str):
-            raise Unreadable(f"{path} is no string")
-        if path.startswith("b64"):
-            base64.b64decode(value, validate=True)
+            raise Unreadable(f"{name} is no string")
+        if name.startswith("b64"):
+            try:
+                base64.b64decode(value, validate=True)
+            except ValueError as error:
+                raise Unreadable(f"{name} is no base64: {error}") from None
         return value
     if kind == "bool":
         if not isinstance(value, bool):
-            raise Unreadable(f"{path} is no bool")
+            raise Unreadable(f"{name} is no bool")
         return value
     if kind in _RANGES:
         low, high = _RANGES[kind]
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise Unreadable(f"{path} is no {kind}")
+            raise Unreadable(f"{name} is no {kind}")
         return value
     if not isinstance(value, dict):
-        raise Unreadable(f"{path} is no object")
+        raise Unreadable(f"{name} is no object")
     return _read_fields(_TABLE["messages"][kind], value)

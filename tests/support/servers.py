@@ -46,9 +46,9 @@ def free_port() -> int:
 
 
 def server_environment(**more: str) -> dict[str, str]:
-    """The environment of the tests without variables that configure Centrifugo, gunicorn or Flask."""
-    configured = ("CENTRIFUGO", "GUNICORN", "FLASK_", "WEB_CONCURRENCY")
-    return {name: value for name, value in os.environ.items() if not name.startswith(configured)} | more
+    """The environment of the tests without variables that configure a server or this package, and with *more*."""
+    prefixes = ("CENTRIFUGO", "FLASK_", "GUNICORN", "PROXYHOOKS_", "WEB_CONCURRENCY")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)} | more
 
 
 def accepts_connections(port: int) -> bool:
@@ -137,7 +137,8 @@ def running_server(
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bool]) -> None:
-    """
+    """Return as soon as the server is ready.
+
     :raises AssertionError: if the process ends, or is not ready in time, with the end of its log.
     """
     try:

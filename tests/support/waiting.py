@@ -9,6 +9,7 @@ from collections.abc import Callable
 DEFAULT_TIMEOUT = 30.0
 """Seconds."""
 _INTERVAL = 0.02
+"""Seconds."""
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = DEFAULT_TIMEOUT) -> None:
