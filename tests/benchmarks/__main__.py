@@ -42,14 +42,7 @@ def main(wanted: list[str]) -> None:
         print("served: not measured, as it needs wrk on PATH and two cores")
     if "scale" in wanted:
         print("\n| | |\n|---|---|")
-        for part in (
-            scale.without_accelerators,
-            scale.functions_around,
-            scale.patterns,
-            scale.payloads,
-            scale.threads,
-            scale.memory,
-        ):
+        for part in scale.PARTS:
             print_rows(part)
     if "instructions" in wanted and instructions.available():
         print_table("instructions a call", instructions.measure(), more_is_better=False)

@@ -11,8 +11,8 @@ from . import __main__ as commands
 from . import in_process, instructions, scale, served
 from .contestants import CONTESTANTS, LEVELS
 
-# Instructions of a call of the hook divided by those of a bare Flask view, by level and version of Python. Lower a value
-# when the hook needs fewer.
+# Instructions of a hook divided by those of a bare Flask view, by level and version of Python. Lower a value when a
+# hook needs fewer.
 EXPECTED = {
     "hook": {(3, 11): 0.311, (3, 12): 0.324, (3, 13): 0.325},
     "hook_flask_context": {(3, 11): 0.642},
