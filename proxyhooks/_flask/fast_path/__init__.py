@@ -50,14 +50,14 @@ def install_fast_path(
         for route in dispatcher.routes.values():
             _compile_schemas_on_first_use(route)
         if unknown_in_marshmallow:
-            _log_unknown("schemas are not compiled", "marshmallow", unknown_in_marshmallow)
+            _log_unknown("schemas are not compiled", unknown_in_marshmallow)
         if isinstance(middleware.hook_app, FastPath):  # another ProxyHooks of the application installed it
             return dispatcher
         if (reason := unsupported_reason(app, middleware.wsgi_app)) is not None:
             logger.warning("the fast path is off: %s. Set %s = False to accept that", reason, FAST.key)
             return dispatcher
         if unknown_in_flask:
-            _log_unknown(f"the level of the fast path is {level}", "flask", unknown_in_flask)
+            _log_unknown(f"the level of the fast path is {level}", unknown_in_flask)
         if level is not Level.OFF:
             middleware.hook_app = FastPath(app, view, middleware, _context_factory(level))
         return dispatcher
@@ -65,9 +65,10 @@ def install_fast_path(
     return build_with_fast_path
 
 
-def _log_unknown(consequence: str, package: str, functions: list[str]) -> None:
-    release, names = importlib.metadata.version(package), ", ".join(functions)
-    logger.debug("%s, as the source of %s %s is not known: %s", consequence, package, release, names)
+def _log_unknown(consequence: str, functions: list[str]) -> None:
+    packages = sorted({name.partition(".")[0] for name in functions})
+    releases = " and ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
+    logger.debug("%s, as the source of %s is not known: %s", consequence, releases, ", ".join(functions))
 
 
 def _context_factory(level: Level) -> Callable[..., RequestContext]:

@@ -109,7 +109,7 @@ class LazyRequestContext(RequestContext):
         self.request.url_rule, self.request.view_args = self.rule, {}
 
     def _unmatch(self) -> None:
-        """Make the request one that Flask has not yet matched to a rule."""
+        """Set the request back to before Flask matched it to a rule."""
         # Flask opens the session before it matches the request, and open_session may read the request or fail.
         setattr(self, SESSION_ATTRIBUTE, None)
         self.request.url_rule = self.request.view_args = None
@@ -133,7 +133,7 @@ class LazyRequestContext(RequestContext):
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:  # type: ignore[assignment]  # as in Flask
         app = self.app
-        # Where no function, receiver or request object needs it, only the two context variables are reset.
+        # Unless a function, a receiver or the request needs more, it is enough to reset the two context variables.
         if (
             exc is _sentinel
             or None in app.teardown_request_funcs
@@ -146,7 +146,7 @@ class LazyRequestContext(RequestContext):
             return
         token, app_ctx = self._cv_tokens.pop()
         _cv_request.reset(token)
-        if app_ctx is None:  # it was there before this context
+        if app_ctx is None:  # the application context was there before this one
             return
         if (
             app.teardown_appcontext_funcs

@@ -1,8 +1,8 @@
 """Which marshmallow schemas can be compiled: *plain* ones, all of whose parts are marshmallow's own.
 
 A schema is not plain if it has marshmallow hooks, such as ``post_load``, or fields or validators that marshmallow does
-not define. A compiled schema handles only values that need no conversion and are valid. For any other value it raises
-an exception: the schema itself then loads or dumps the value, and writes the error messages.
+not define. A compiled schema handles only valid values of the usual types. For any other value it raises an exception:
+the schema itself then loads or dumps the value, and writes the error messages.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ _REPEATABLE_DEFAULTS: Final = (list, dict, set, tuple, str, int, float, bool)
 
 
 def is_plain(schema: Schema, hooks: tuple[str, ...]) -> bool:
-    """Whether all but the fields of the schema is marshmallow's own, and none of these marshmallow hooks is used."""
+    """Whether the schema overrides no member of ``Schema`` and has none of these marshmallow hooks; ignores fields."""
     cls = type(schema)
     return (
         type(cls) is SchemaMeta

@@ -84,7 +84,7 @@ class FastPath:
             ctx.pop(None if raised is not None and app.should_ignore_error(raised) else raised)
 
     def _dispatch(self, ctx: RequestContext, environ: WSGIEnvironment, rule: Rule) -> Response | None:
-        """The steps of ``Flask.full_dispatch_request``; ``None`` if the application reads no response."""
+        """The steps of ``Flask.full_dispatch_request``; ``None`` if nothing of the application reads the response."""
         app = self._app
         try:
             if request_started.receivers:

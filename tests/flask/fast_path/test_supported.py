@@ -26,7 +26,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import proxyhooks
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult, SetupError
-from proxyhooks._flask.fast_path.source_digests import SCHEMAS
+from proxyhooks._flask.fast_path.source_digests import CONTEXTS, SCHEMAS
 from proxyhooks._flask.fast_path.supported import Level, supported_level
 from proxyhooks._flask.fast_path.wsgi import FastPath
 from tests.support.fast_path import level_forced, level_taken
@@ -88,6 +88,15 @@ def test_an_unknown_source_of_flask_costs_a_level_and_a_debug_line(
     assert record.levelno == logging.DEBUG
     source = f"the source of flask {importlib.metadata.version('flask')} is not known: {function}"
     assert record.getMessage() == f"the level of the fast path is {level}, as {source}"
+
+
+def test_the_debug_line_names_each_package_of_unknown_source(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "proxyhooks")
+    unknown: dict[str, Any] = {"flask.ctx:RequestContext.push": {}, "werkzeug.wsgi:get_host": {}}
+    with mock.patch.dict(cast(dict[str, Any], CONTEXTS), unknown):
+        levels_taken(Flask("app"))
+    flask_release, werkzeug_release = (importlib.metadata.version(name) for name in ("flask", "werkzeug"))
+    assert f"the source of flask {flask_release} and werkzeug {werkzeug_release} is not known: " in caplog.text
 
 
 def test_an_unknown_source_of_marshmallow_costs_compiled_schemas_and_a_debug_line(
