@@ -33,7 +33,7 @@ PRIVATE = re.compile(r"_[A-Za-z]\w*")
 OF_PYTHON = {"_asdict", "_typeshed"}
 
 Use = tuple[str, str]
-"""A name, and the folder or the top-level file that uses it."""
+"""A private name, and the folder or top-level file of the package that uses it."""
 
 
 def test_the_table_has_every_private_name_that_is_used_and_no_other() -> None:
@@ -62,7 +62,7 @@ def uses_in_the_source() -> set[Use]:
 
 
 def names_used_in(path: Path) -> Iterator[str]:
-    own, in_gunicorn = names_known_in(path), "gunicorn" in path.relative_to(PACKAGE).parts
+    own, in_gunicorn = names_defined_for(path), "gunicorn" in path.relative_to(PACKAGE).parts
     modules = imported_modules(path)
 
     def is_private(name: str) -> bool:
@@ -88,7 +88,7 @@ def names_used_in(path: Path) -> Iterator[str]:
 
 
 def names_of_base_classes(node: ast.ClassDef) -> set[str]:
-    """The private attributes of Flask's contexts that a class derived from one of them uses or defines."""
+    """Return the private attributes of Flask's contexts that a subclass of one of them uses or defines."""
     if not any(isinstance(base, ast.Name) and hasattr(flask.ctx, base.id) for base in node.bases):
         return set()
     of_flask = set(re.findall(r"self\.(_[a-z]\w*)", Path(flask.ctx.__file__).read_text()))
@@ -96,8 +96,8 @@ def names_of_base_classes(node: ast.ClassDef) -> set[str]:
     return names & of_flask
 
 
-def names_known_in(path: Path) -> set[str]:
-    """The names that this file, and the files of the package that it imports directly or not, define."""
+def names_defined_for(path: Path) -> set[str]:
+    """Return the names that this file defines, or a file of the package that it imports, directly or not."""
     files, names = {path}, set()
     to_visit = [path]
     while to_visit:

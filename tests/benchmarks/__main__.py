@@ -9,11 +9,14 @@ from . import in_process, instructions, scale, served
 from .contestants import CONTESTANTS, LEVELS
 
 
-def table(what: str, values: dict[str, float], more_is_better: bool) -> None:
-    """Print a table in Markdown; the last column compares the hook with the row."""
-    print(f"\n| | {what} | the hook is |\n|---|---:|---:|")
+def print_table(unit: str, values: dict[str, float], more_is_better: bool) -> None:
+    """Print a table in Markdown, whose last column compares the hook with the contestant of the row.
+
+    :param values: by contestant or level.
+    """
+    print(f"\n| | {unit} | the hook is |\n|---|---:|---:|")
     for name, text in (CONTESTANTS | LEVELS).items():
-        if name not in values:  # behind a server the levels are not measured
+        if name not in values:  # served.measure() has no levels
             continue
         ratio = values["hook"] / values[name] if more_is_better else values[name] / values["hook"]
         comparison = "" if name == "hook" else f"{ratio:.2f} times as fast"
@@ -23,7 +26,7 @@ def table(what: str, values: dict[str, float], more_is_better: bool) -> None:
     print(f"\nhook / bare Flask view: {1 / bare if more_is_better else bare:.2f}", flush=True)
 
 
-def rows(measure: Callable[[], object]) -> None:
+def print_rows(measure: Callable[[], object]) -> None:
     """Print a row of a table for each measurement."""
     for name, result in measure():  # type: ignore[attr-defined]
         print(f"| {name} | {result} |", flush=True)
@@ -32,19 +35,19 @@ def rows(measure: Callable[[], object]) -> None:
 def main(wanted: list[str]) -> None:
     wanted = wanted or ["in-process", "served", "scale", "instructions"]
     if "in-process" in wanted:
-        table("µs a call, in-process", in_process.measure(), more_is_better=False)
+        print_table("µs a call, in-process", in_process.measure(), more_is_better=False)
     if "served" in wanted and served.available():
-        table("calls a second behind a server", served.measure(), more_is_better=True)
+        print_table("calls a second behind a server", served.measure(), more_is_better=True)
     elif "served" in wanted:
-        print("served: wrk and two cores are needed")
+        print("served: not measured, as it needs wrk on PATH and two cores")
     if "scale" in wanted:
         print("\n| | |\n|---|---|")
-        for part in (scale.without, scale.around, scale.patterns, scale.payloads, scale.threads, scale.memory):
-            rows(part)
+        for part in scale.PARTS:
+            print_rows(part)
     if "instructions" in wanted and instructions.available():
-        table("instructions a call", instructions.measure(), more_is_better=False)
+        print_table("instructions a call", instructions.measure(), more_is_better=False)
     elif "instructions" in wanted:
-        print("instructions: valgrind is needed")
+        print("instructions: not measured, as they need valgrind on PATH")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The same rpc with a payload of five fields, written in five ways.
+"""The contestants of the benchmarks: five applications that answer the same rpc, whose payload has five fields.
 
 All but the first two validate the payload. Only the hook also checks a secret and the whole message, finds the function
 by the method, and answers an invalid payload as Centrifugo expects. So the others have less to do than the hook.
-Servers load a contestant as a module attribute (``hook_app``), which is made on first access.
+Servers load a contestant as an attribute of this module, such as ``hook_app``, which is created on access.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def fastapi() -> Any:
 
 def hook(**config: Any) -> Flask:
     app = Flask("hook")
-    app.config |= {"PROXYHOOKS_TIMEOUT": 60, **config}  # so that a slow machine sheds no call
+    app.config |= {"PROXYHOOKS_TIMEOUT": 60, **config}  # on a slow machine no call must be shed as too late
     hooks = ProxyHooks(app, secrets=[SECRET])
 
     @hooks.rpc("say", data_schema=MessageSchema)
@@ -128,7 +128,7 @@ LEVELS = {
     "hook_flask_context": "a hook in Flask's own request context",
     "hook_off": "a hook through Flask's own dispatching, with compiled schemas",
 }
-"""The hook at the lower levels of the fast path."""
+"""The hook at the lower levels of the fast path, to compare; the contestant ``hook`` has the full level."""
 
 
 def hook_flask_context() -> Flask:
@@ -140,7 +140,7 @@ def hook_off() -> Flask:
 
 
 def _hook_at(level: str) -> Flask:
-    # Not at the top, so that servers of the other contestants do not load it.
+    # Not at the top, as the servers must not load what only tests need.
     from proxyhooks._flask.fast_path.supported import Level
     from tests.support.fast_path import level_forced
 

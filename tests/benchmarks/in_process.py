@@ -23,7 +23,7 @@ HEADERS = {
     "accept-encoding": "gzip",
 }
 Run = Callable[[int], bytes]
-"""Makes a number of calls, and returns the last reply."""
+"""Makes this number of calls, and returns the body of the last reply."""
 
 
 def environ(body: bytes = BODY, path: str = PATH) -> dict[str, Any]:

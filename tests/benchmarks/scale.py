@@ -25,27 +25,30 @@ from .contestants import BODY, PATH, SECRET, bare, hook
 from .in_process import call
 
 Row = tuple[str, str]
+"""The two cells of a row: what was measured, and the result."""
+Request = tuple[Flask, bytes, str]
+"""Application, body and path."""
 
 
-def without(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
+def without_accelerators(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
     """The time of a hook without orjson and without the fast path."""
-    short, whole = hook(), hook(PROXYHOOKS_FAST=False)
+    fast, slow = hook(), hook(PROXYHOOKS_FAST=False)
     ways = {
-        "with both": (short, orjson),
-        "without orjson": (short, None),
-        "with `PROXYHOOKS_FAST = False`": (whole, orjson),
+        "with both": (fast, orjson),
+        "without orjson": (fast, None),
+        "with `PROXYHOOKS_FAST = False`": (slow, orjson),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
-        for name, (app, json_of) in ways.items():
-            with mock.patch.object(wire_json, "orjson", json_of):
+        for name, (app, json_library) in ways.items():
+            with mock.patch.object(wire_json, "orjson", json_library):
                 times[name].append(_seconds(functools.partial(_calls, (app, BODY, PATH), calls)))
     with_both, *others = (statistics.median(values) for values in times.values())
-    for name, one in zip([*ways][1:], others, strict=True):
-        yield f"a hook {name}", f"{one / with_both:.2f} times as long"
+    for name, seconds in zip([*ways][1:], others, strict=True):
+        yield f"a hook {name}", f"{seconds / with_both:.2f} times as long"
 
 
-def around(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
+def functions_around(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
     """A hook compared with a bare view that has the same functions around it."""
     for text, *what in (
         ("nothing around", ()),
@@ -56,8 +59,8 @@ def around(rounds: int = 30, calls: int = 200) -> Iterator[Row]:
     ):
         apps = hook(), bare()
         kept = [_surround(app, what) for app in apps]
-        asked = {number: (app, BODY, PATH) for number, app in enumerate(apps)}
-        times = _interleaved(asked, rounds, calls)
+        requests = {number: (app, BODY, PATH) for number, app in enumerate(apps)}
+        times = _interleaved(requests, rounds, calls)
         del kept
         yield text, f"{times[0] / times[1]:.2f} of a bare view that has the same"
 
@@ -80,7 +83,7 @@ def patterns(numbers: tuple[int, ...] = (1, 100, 10_000), rounds: int = 15, call
 
 
 def payloads(sizes: tuple[int, ...] = (100, 1_000, 10_000, 100_000, 1_048_576), rounds: int = 9) -> Iterator[Row]:
-    """The time of a call by size of the payload; it grows linearly."""
+    """The time of a call by size of the payload in bytes."""
     app = _echo()
     bodies = {size: _body(size) for size in sizes}
     per_byte: dict[int, float] = {}
@@ -104,7 +107,7 @@ def threads(number: int = 64, calls: int = 200, rounds: int = 7) -> Iterator[Row
 
 
 def memory(calls: int = 1_000_000, first: int = 100_000) -> Iterator[Row]:
-    """The memory of the process after the first calls and after all calls."""
+    """The resident memory of the process after the first calls and after all calls."""
     app = hook()
     for _ in range(first):
         call(app)
@@ -112,6 +115,9 @@ def memory(calls: int = 1_000_000, first: int = 100_000) -> Iterator[Row]:
     for _ in range(calls - first):
         call(app)
     yield f"{calls:,} calls", f"{before / 1e6:.1f} MB after {first:,}, {_resident() / 1e6:.1f} MB after all"
+
+
+PARTS = (without_accelerators, functions_around, patterns, payloads, threads, memory)
 
 
 def _surround(app: Flask, what: list[Any]) -> object:
@@ -169,18 +175,18 @@ def _body(size: int) -> bytes:
     return json.dumps({**json.loads(BODY), "data": [item] * number}).encode()
 
 
-def _interleaved(asked: dict[int, tuple[Flask, bytes, str]], rounds: int, calls: int) -> dict[int, float]:
-    """Seconds of a call: medians of rounds in which all applications take turns."""
-    times: dict[int, list[float]] = {key: [] for key in asked}
+def _interleaved(requests: dict[int, Request], rounds: int, calls: int) -> dict[int, float]:
+    """Seconds of one call, by key: medians of rounds in which all requests take turns."""
+    times: dict[int, list[float]] = {key: [] for key in requests}
     for _ in range(rounds):
-        for key, of in asked.items():
-            times[key].append(_seconds(functools.partial(_calls, of, calls)))
+        for key, request in requests.items():
+            times[key].append(_seconds(functools.partial(_calls, request, calls)))
     return {key: statistics.median(values) / calls for key, values in times.items()}
 
 
-def _calls(of: tuple[Flask, bytes, str], number: int) -> None:
+def _calls(request: Request, number: int) -> None:
     for _ in range(number):
-        call(*of)
+        call(*request)
 
 
 def _seconds(function: Callable[[], Any]) -> float:

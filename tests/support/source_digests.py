@@ -1,4 +1,4 @@
-"""``python -m tests.support.source_digests``: the digests of the installed Flask, Werkzeug and marshmallow.
+"""``python -m tests.support.source_digests``: prints digests of the installed Flask, Werkzeug and marshmallow.
 
 To support a new release: read what changed in the functions marked as unknown, add their digests to
 ``proxyhooks/_flask/fast_path/source_digests.py``, and run ``tests/flask/fast_path`` with that release.

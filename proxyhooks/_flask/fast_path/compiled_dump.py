@@ -1,4 +1,4 @@
-"""``schema.dump`` of plain marshmallow schemas as functions."""
+"""Compiles ``schema.dump`` of plain marshmallow schemas into functions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def compile_dump(schema: object) -> Convert | None:
 
 
 def _compile_schema(schema: Schema, enclosing: tuple[type, ...]) -> Convert:
-    """Return a function that dumps a dict, and raises an exception for what the schema has to handle itself.
+    """Return a function that dumps a dict; it raises an exception if the schema itself has to dump the value.
 
     :raises Unsupported: if the schema is not plain.
     """
@@ -52,7 +52,7 @@ def _compile_schema(schema: Schema, enclosing: tuple[type, ...]) -> Convert:
         for key, source, python_type, convert, default in rows:
             item = value.get(source, missing)
             if item is missing:
-                if hasattr(dict, source):  # marshmallow dumps the method if the key is missing
+                if hasattr(dict, source):  # without the key, marshmallow dumps the method of dict of this name
                     raise Unsupported
                 if default is missing:
                     continue
@@ -64,7 +64,7 @@ def _compile_schema(schema: Schema, enclosing: tuple[type, ...]) -> Convert:
 
 
 def _compile_field(field: Any, enclosing: tuple[type, ...]) -> Convert:
-    """Return a function for values that do not have the field's Python type.
+    """Return a function that converts the values without the field's Python type; the others stay as they are.
 
     :raises Unsupported: if the field is not plain.
     """

@@ -1,4 +1,4 @@
-"""``schema.load`` of plain marshmallow schemas as functions."""
+"""Compiles ``schema.load`` of plain marshmallow schemas into functions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Final
 from marshmallow import EXCLUDE, RAISE, Schema, fields, missing
 
 from .plain_schemas import (
+    DELEGATED_FIELDS,
     LOAD_HOOKS,
-    OWN_DESERIALIZE,
     PYTHON_TYPES,
     Convert,
     Unsupported,
@@ -21,7 +21,7 @@ from .plain_schemas import (
     with_fallback,
 )
 
-# Without floats, as marshmallow refuses some of them.
+# No floats, as marshmallow refuses some of them.
 _LOADED_AS_THEY_ARE: Final = {kind: python for kind, python in PYTHON_TYPES.items() if kind is not fields.Float}
 
 
@@ -37,9 +37,9 @@ def compile_load(schema: object) -> Convert | None:
 
 
 def _compile_schema(schema: Schema, unknown: str, enclosing: tuple[type, ...]) -> Convert:
-    """Write and compile a function that loads a dict, and raises an exception for what the schema has to handle itself.
+    """Compile a function that loads a dict; it raises an exception if the schema itself has to load the value.
 
-    :param unknown: marshmallow's option for unknown keys.
+    :param unknown: marshmallow's option for unknown keys: ``RAISE`` or ``EXCLUDE``.
     :param enclosing: the classes of the schemas around this one.
     :raises Unsupported: if the schema is not plain.
     """
@@ -48,7 +48,7 @@ def _compile_schema(schema: Schema, unknown: str, enclosing: tuple[type, ...]) -
     enclosing = (*enclosing, type(schema))
     rows = list(schema.load_fields.items())
     keys = [name if field.data_key is None else field.data_key for name, field in rows]
-    if len(set(keys)) < len(keys):  # fields may share a key if only one of them is dumped
+    if len(set(keys)) < len(keys):  # two fields read one key
         raise Unsupported
     scope: dict[str, Any] = {"Unsupported": Unsupported}
     lines = ["def load(data):", " if type(data) is not dict: raise Unsupported", " loaded = {}"]
@@ -68,13 +68,13 @@ def _compile_schema(schema: Schema, unknown: str, enclosing: tuple[type, ...]) -
     if unknown == RAISE:
         lines.append(" if seen != len(data): raise Unsupported")
     lines.append(" return loaded")
-    exec("\n".join(lines), scope)  # noqa: S102  # names and values of the application are in the scope, not in the text
+    exec("\n".join(lines), scope)  # noqa: S102  # the text contains nothing of the application, only the scope does
     load: Convert = scope["load"]
     return each_item(load) if schema.many else load
 
 
 def _lines_that_convert(n: int, field: Any, enclosing: tuple[type, ...], scope: dict[str, Any]) -> list[str]:
-    """Write the lines that convert and validate the item of field number *n*, and extend their scope."""
+    """Write the lines that convert and validate ``item`` for field number *n*; add what they use to the scope."""
     scope[f"convert{n}"] = _compile_field(field, enclosing)
     python_type = _LOADED_AS_THEY_ARE.get(type(field))
     condition = f"if type(item) is not {python_type.__name__}: " if python_type else ""
@@ -86,17 +86,17 @@ def _lines_that_convert(n: int, field: Any, enclosing: tuple[type, ...], scope: 
 
 
 def _validators(field: Any) -> list[Callable[[Any], Any]]:
-    return [] if type(field) in OWN_DESERIALIZE else list(field.validators)
+    return [] if type(field) in DELEGATED_FIELDS else list(field.validators)
 
 
 def _compile_field(field: Any, enclosing: tuple[type, ...]) -> Convert:
-    """Return a function for values that do not have the field's Python type.
+    """Return a function that converts the values without the field's Python type; the others stay as they are.
 
     :raises Unsupported: if the field is not plain.
     """
     check_field(field)
     kind = type(field)
-    if kind is fields.Enum and not isinstance(field.by_value, bool):  # it may be a field
+    if kind is fields.Enum and not isinstance(field.by_value, bool):  # by_value may be a field
         raise Unsupported
     if kind is fields.Boolean and (
         field.truthy is not fields.Boolean.truthy or field.falsy is not fields.Boolean.falsy
@@ -114,7 +114,7 @@ def _compile_field(field: Any, enclosing: tuple[type, ...]) -> Convert:
         return _load_dict
     if kind is fields.Nested:
         return _compile_schema(field.schema, field.unknown or field.schema.unknown, enclosing)
-    if kind in OWN_DESERIALIZE:
+    if kind in DELEGATED_FIELDS:
         deserialize: Convert = field.deserialize
         return deserialize
     raise Unsupported

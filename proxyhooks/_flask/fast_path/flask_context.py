@@ -12,22 +12,22 @@ from werkzeug.routing import Rule
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-SESSION: Final = "_session" if hasattr(RequestContext, "session") else "session"
-"""The attribute that has the session. From Flask 3.1.3 on, ``session`` is a property that marks it as accessed."""
+SESSION_ATTRIBUTE: Final = "_session" if hasattr(RequestContext, "session") else "session"
+"""The attribute that holds the session. From Flask 3.1.3 on, reading ``session`` marks the session as accessed."""
 
 
-def flask_context(app: Flask, environ: WSGIEnvironment, _rule: Rule) -> RequestContext:
-    """Create Flask's own context, which finds the rule by itself."""
+def create_flask_context(app: Flask, environ: WSGIEnvironment, _rule: Rule) -> RequestContext:
+    """Create Flask's own request context, which matches the rule itself."""
     return app.request_context(environ)
 
 
-def starts_without_session(app: Flask, environ: WSGIEnvironment) -> bool:
+def starts_with_empty_session(app: Flask, environ: WSGIEnvironment) -> bool:
     """Whether the request begins with an empty session of Flask's own session interface."""
     interface = app.session_interface
     return (
         "HTTP_COOKIE" not in environ
         and type(interface) is SecureCookieSessionInterface
-        and not vars(interface)  # nothing replaces a method or an attribute of it
+        and not vars(interface)  # no method or attribute is replaced on the instance
     )
 
 
@@ -36,7 +36,7 @@ def needs_response(context: RequestContext) -> bool:
     attributes = vars(context)
     if attributes.get("_after_request_functions"):
         return True
-    session = attributes.get(SESSION)
+    session = attributes.get(SESSION_ATTRIBUTE)
     return session is not None and (
-        session.accessed or session.modified or not starts_without_session(context.app, context.request.environ)
+        session.accessed or session.modified or not starts_with_empty_session(context.app, context.request.environ)
     )

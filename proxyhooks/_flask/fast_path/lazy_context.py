@@ -19,7 +19,7 @@ from flask.sessions import SessionMixin
 from flask.typing import AfterRequestCallable
 from werkzeug.routing import MapAdapter, Rule
 
-from .flask_context import SESSION, starts_without_session
+from .flask_context import SESSION_ATTRIBUTE, starts_with_empty_session
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 class _OnFirstAccess:
+    """The descriptor of :func:`on_first_access`. As it has no ``__set__``, the created attribute hides it."""
+
     def __init__(self, create: Callable[[Any], Any], name: str) -> None:
         self._create = create
         self._name = name
@@ -36,10 +38,10 @@ class _OnFirstAccess:
 
 
 def on_first_access(create: Callable[[Any], Any]) -> Any:  # Any: for type checkers the base class declares it
-    """An attribute that is created on first access; every thread gets the same object.
+    """Decorate a method that creates an attribute on first access; all threads get the same object.
 
-    ``functools.cached_property`` makes threads wait for each other in Python 3.11; from 3.12 on, two threads that
-    ask at the same time can get two objects.
+    Not ``functools.cached_property``: in Python 3.11 it makes threads wait for each other, and from 3.12 on two threads
+    can get different objects.
     """
     return _OnFirstAccess(create, create.__name__)
 
@@ -69,15 +71,15 @@ def _open_session(context: RequestContext) -> SessionMixin:
 class LazyRequestContext(RequestContext):
     """A RequestContext that creates its attributes on first access.
 
-    The first ``push`` and its ``pop`` leave out what has no effect for the application. Flask's own methods do
-    everything else, on attributes that they find as they expect them.
+    The first ``push`` and its ``pop`` skip steps of Flask's own methods that would have no effect. Where such a step
+    would have one, they call Flask's own method.
     """
 
     flashes = None
     _was_pushed = False
 
     def __init__(self, app: Flask, environ: WSGIEnvironment, rule: Rule) -> None:
-        # Not super().__init__(), which creates what is created on first access here.
+        # Not super().__init__(), which creates all attributes at once.
         self.app = app
         self.environ = environ
         self.rule = rule
@@ -101,14 +103,15 @@ class LazyRequestContext(RequestContext):
         return []
 
     def copy(self) -> RequestContext:
-        return RequestContext(self.app, self.environ, self.request, getattr(self, SESSION))
+        return RequestContext(self.app, self.environ, self.request, getattr(self, SESSION_ATTRIBUTE))
 
     def match_request(self) -> None:
         self.request.url_rule, self.request.view_args = self.rule, {}
 
     def _unmatch(self) -> None:
-        # Flask opens the session of a request that is not matched yet; open_session may look at the request, or fail.
-        setattr(self, SESSION, None)
+        """Set the request back to before Flask matched it to a rule."""
+        # Flask opens the session before it matches the request, and open_session may read the request or fail.
+        setattr(self, SESSION_ATTRIBUTE, None)
         self.request.url_rule = self.request.view_args = None
 
     def push(self) -> None:
@@ -116,19 +119,21 @@ class LazyRequestContext(RequestContext):
             super().push()
             return
         self._was_pushed = True
+        # Flask's own push creates no application context if one is there, and it sends the signal.
         if _cv_app.get(None) is not None or appcontext_pushed.receivers:
             self._unmatch()
             super().push()
             return
         app_ctx = _LazyAppContext(self.app)
         self._cv_tokens.append((_cv_request.set(self), app_ctx))
-        if not starts_without_session(self.app, self.environ):
+        if not starts_with_empty_session(self.app, self.environ):
             self._unmatch()
-            setattr(self, SESSION, _open_session(self))
+            setattr(self, SESSION_ATTRIBUTE, _open_session(self))
             self.match_request()
 
     def pop(self, exc: BaseException | None = _sentinel) -> None:  # type: ignore[assignment]  # as in Flask
         app = self.app
+        # Unless a function, a receiver or the request needs more, it is enough to reset the two context variables.
         if (
             exc is _sentinel
             or None in app.teardown_request_funcs
@@ -141,7 +146,7 @@ class LazyRequestContext(RequestContext):
             return
         token, app_ctx = self._cv_tokens.pop()
         _cv_request.reset(token)
-        if app_ctx is None:
+        if app_ctx is None:  # the application context was there before this one
             return
         if (
             app.teardown_appcontext_funcs
@@ -155,5 +160,5 @@ class LazyRequestContext(RequestContext):
         _cv_app.reset(app_ctx._cv_tokens.pop())
 
 
-# The attribute with the session has another name from Flask 3.1.3 on.
-setattr(LazyRequestContext, SESSION, _OnFirstAccess(_open_session, SESSION))
+# Not a method of the class, as the name of the attribute depends on the release of Flask.
+setattr(LazyRequestContext, SESSION_ATTRIBUTE, _OnFirstAccess(_open_session, SESSION_ATTRIBUTE))

@@ -1,8 +1,8 @@
-"""Which marshmallow schemas can be compiled: those that consist of marshmallow's own parts.
+"""Which marshmallow schemas can be compiled: *plain* ones, all of whose parts are marshmallow's own.
 
-A compiled schema handles values that are valid as they are. For every other value, an invalid one above all, it raises
-an exception, and the schema itself decides and writes the error messages. Schemas with hooks, and with fields or
-validators that marshmallow does not define, are not compiled.
+A schema is not plain if it has marshmallow hooks, such as ``post_load``, or fields or validators that marshmallow does
+not define. A compiled schema handles only valid values of the usual types. For any other value it raises an exception:
+the schema itself then loads or dumps the value, and writes the error messages.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Convert = Callable[[Any], Any]
 
 
 class Unsupported(Exception):
-    """A compiled schema cannot handle this schema, field or value."""
+    """This schema or field cannot be compiled, or a compiled schema cannot handle this value."""
 
 
-def with_fallback(quick: Convert, fallback: Convert) -> Convert:
-    """Try *quick*; on any exception call *fallback*."""
+def with_fallback(compiled: Convert, fallback: Convert) -> Convert:
+    """Return a function that calls *compiled*, and *fallback* if that raises an exception."""
 
     def convert(value: Any) -> Any:
         try:
-            return quick(value)
-        except Exception:  # noqa: S110  # fallback raises what there is to raise
+            return compiled(value)
+        except Exception:  # noqa: S110  # the fallback raises the exception that the caller gets
             pass
         return fallback(value)
 
@@ -37,7 +37,7 @@ def with_fallback(quick: Convert, fallback: Convert) -> Convert:
 
 
 def each_item(convert: Convert) -> Convert:
-    """Apply *convert* to each item of a list."""
+    """Return a function that applies *convert* to each item of a list."""
 
     def convert_items(value: Any) -> list[Any]:
         if type(value) is not list:
@@ -77,7 +77,7 @@ PYTHON_TYPES: Final[dict[type, type]] = {
     fields.Boolean: bool,
 }
 """By field class: values of exactly this type stay as they are."""
-OWN_DESERIALIZE: Final = frozenset(
+DELEGATED_FIELDS: Final = frozenset(
     {
         fields.AwareDateTime,
         fields.Date,
@@ -92,9 +92,9 @@ OWN_DESERIALIZE: Final = frozenset(
         fields.UUID,
     }
 )
-"""Field classes whose own ``deserialize`` is called. Its result depends on the value alone."""
-# Attributes of a field that are known here. Another one may be a feature of a later release of marshmallow.
-_ATTRIBUTES: Final = frozenset(
+"""Field classes whose own ``deserialize`` a compiled schema calls. Its result depends on the value alone."""
+# Another attribute of a field may be a feature of a later release of marshmallow.
+_KNOWN_ATTRIBUTES: Final = frozenset(
     (
         "allow_nan", "allow_none", "as_string", "attribute", "data_key", "dump_default", "dump_only", "error_messages",
         "exclude", "falsy", "inner", "key_field", "load_default", "load_only", "many", "metadata", "name", "nested",
@@ -102,12 +102,12 @@ _ATTRIBUTES: Final = frozenset(
         "validators", "value_field", "_schema", "_validate_all",
     )
 )  # fmt: skip
-# Defaults that may be called once more by the fallback. A function of the application must run once for each payload.
+# The fallback calls a default once more. That must not happen to a function of the application.
 _REPEATABLE_DEFAULTS: Final = (list, dict, set, tuple, str, int, float, bool)
 
 
 def is_plain(schema: Schema, hooks: tuple[str, ...]) -> bool:
-    """Whether the schema is marshmallow's own but for its fields, and has none of these hooks."""
+    """Whether the schema overrides no member of ``Schema`` and has none of these marshmallow hooks; ignores fields."""
     cls = type(schema)
     return (
         type(cls) is SchemaMeta
@@ -129,12 +129,12 @@ def check_marshmallow() -> None:
 
 
 def check_field(field: Any) -> None:
-    """Check what all fields have in common; the caller checks the class of the field.
+    """Check all of a field but its class, which the caller checks.
 
     :raises Unsupported: if a part of the field is not marshmallow's own.
     """
     if (
-        not (type(field) in OWN_DESERIALIZE or vars(field).keys() <= _ATTRIBUTES)
+        not (type(field) in DELEGATED_FIELDS or vars(field).keys() <= _KNOWN_ATTRIBUTES)
         or getattr(field, "pre_load", None)  # marshmallow has them from 4.3 on
         or getattr(field, "post_load", None)
         or any(type(validator) not in _VALIDATORS for validator in field.validators)

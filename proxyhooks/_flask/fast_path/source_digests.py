@@ -1,8 +1,8 @@
 """Digests of the functions of Flask, Werkzeug and marshmallow that the fast path replaces or leaves out.
 
-The fast path gives the same answers as these functions because their source was read. A digest tells whether the
-installed source is one that was read, whatever its version number is. ``python -m tests.support.source_digests``
-prints the digests of the installed releases.
+The fast path was written from the source of these functions. The digest of an installed function tells whether its
+source is one of those, whatever the version number of its package is. ``python -m tests.support.source_digests`` prints
+the digests of the installed releases.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 Digests: TypeAlias = Mapping[str, Mapping[str, str]]
-"""By ``module:qualified name``: the known digests, each with the releases that have it."""
+"""By ``module:qualified name`` of a function: its known digests, each with the releases that have it."""
 
 DISPATCHING: Final[Digests] = {
     "flask.app:Flask.wsgi_app": {"d050b4712ebd": "3.1.0 to 3.1.3"},
@@ -54,7 +54,7 @@ CONTEXTS: Final[Digests] = {
     "werkzeug.wsgi:get_host": {"511fae69bf83": "3.1.0 to 3.1.9"},
     "werkzeug.routing.map:Map.bind_to_environ": {"de2d436fa9f8": "3.1.0 to 3.1.8", "9544189000a2": "3.1.9"},
 }
-"""Replaced or left out by :class:`.lazy_context.LazyRequestContext`, or by what remembers the rule of a URL."""
+"""Replaced or left out by :class:`.lazy_context.LazyRequestContext`, or where :class:`.wsgi.FastPath` reuses a rule."""
 
 SCHEMAS: Final[Digests] = {
     "marshmallow.schema:Schema.load": {"0fd4bc441643": "4.0.0 to 4.4.0"},
@@ -98,7 +98,7 @@ SCHEMAS: Final[Digests] = {
 }
 """Replaced by compiled schemas."""
 
-# What does not change what a function does.
+# Parts of a syntax tree that do not change what a function does.
 _IGNORED_FIELDS: Final = ("annotation", "returns", "type_params", "type_comment", "kind")
 
 
@@ -107,7 +107,7 @@ def digest(function: object) -> str | None:
 
     Comments, docstrings, annotations and formatting do not change it, and neither does the version of Python.
     """
-    # The type itself, as wrappers of tools can imitate a function for isinstance().
+    # Not isinstance(), for which a tool's wrapper can pretend to be a function.
     if type(function) is not types.FunctionType or hasattr(function, "__wrapped__"):
         return None
     return _digest(function)
@@ -123,7 +123,7 @@ def _digest(function: types.FunctionType) -> str | None:
 
 
 def _canonical(node: Any) -> str:
-    """Not ``ast.dump``, which writes the same tree differently from one version of Python to the next."""
+    """Write a syntax tree as text. Unlike ``ast.dump``, the text is the same in every version of Python."""
     if isinstance(node, list):
         return f"[{','.join(map(_canonical, node))}]"
     if not isinstance(node, ast.AST):

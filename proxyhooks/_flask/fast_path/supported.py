@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Level(enum.StrEnum):
-    """What the fast path replaces. Compiled schemas do not depend on it."""
+    """How much of Flask the fast path replaces. Compiled schemas do not depend on it."""
 
     FULL = "full"
     """Flask's dispatching and its contexts."""
@@ -26,7 +26,7 @@ class Level(enum.StrEnum):
 
 
 def supported_level() -> tuple[Level, list[str]]:
-    """Return the level for the installed Flask, and the functions whose unknown source rules out a higher one."""
+    """Return the level for the installed Flask, and the functions of unknown source that rule out a higher level."""
     if unknown := unknown_functions(DISPATCHING):
         return Level.OFF, unknown
     if unknown := unknown_functions(CONTEXTS):
@@ -35,19 +35,19 @@ def supported_level() -> tuple[Level, list[str]]:
 
 
 def unsupported_reason(app: Flask, wsgi_app: WSGIApplication) -> str | None:
-    """Why the fast path is unsafe for this application, or ``None``.
+    """Return what in this application makes the fast path unsafe, or ``None``.
 
     :param wsgi_app: what the application had as its ``wsgi_app`` when ProxyHooks wrapped it.
     """
     if app.url_map.host_matching or app.subdomain_matching:
         return "the application matches hosts or subdomains"
     if not _is_method_of_flask(wsgi_app):
-        return f"{wsgi_app!r} was around Flask's wsgi_app before ProxyHooks was; wrap app.wsgi_app after init_app"
+        return f"app.wsgi_app was {wsgi_app!r} before init_app, not Flask's own; wrap app.wsgi_app after init_app"
     if app.request_class is not Request:
-        return f"its request_class is {app.request_class!r}, whose requests may be matched in another way"
+        return f"app.request_class is {app.request_class!r}, not Flask's Request"
     for name in (*DISPATCHING, *CONTEXTS):
         module, _, qualified_name = name.partition(":")
-        if (function := installed_function(name)) is None:  # in an unknown release, which supported_level() is for
+        if (function := installed_function(name)) is None:  # an unknown release, which supported_level() handles
             continue
         package, (owner, _, attribute) = module.partition(".")[0], qualified_name.rpartition(".")
         if not _is_function_of(function, package):
@@ -57,7 +57,7 @@ def unsupported_reason(app: Flask, wsgi_app: WSGIApplication) -> str | None:
     return None
 
 
-# No isinstance() below: a tool's wrapper can pretend to be a function for it, and has the attributes of one.
+# Below type() and not isinstance(), for which a tool's wrapper can pretend to be a function.
 
 
 def _is_method_of_flask(method: object) -> bool:
@@ -65,5 +65,5 @@ def _is_method_of_flask(method: object) -> bool:
 
 
 def _is_function_of(function: object, package: str) -> bool:
-    """Whether the package defines the function; a wrapper has the globals of another one."""
+    """Whether the package defines the function. The globals tell it, as a wrapper copies ``__module__``."""
     return type(function) is types.FunctionType and function.__globals__["__name__"].partition(".")[0] == package

@@ -1,8 +1,9 @@
 """A WSGI application that brings a call to its hook in place of ``Flask.wsgi_app``.
 
-The middleware has read the message before Flask starts, and Flask matches all calls of one event and host to the same
-rule. The first of them goes through Flask; the others reuse its rule. What an application has around its hooks runs as
-Flask runs it: functions, receivers of signals, error handlers, sessions. Where there is nothing, nothing runs.
+The middleware has read the message before this application starts. Flask matches all calls of one event and host to the
+same rule: the first call goes through ``Flask.wsgi_app``, and later ones reuse its rule. Functions such as
+``before_request``, receivers of signals, error handlers and sessions of the application run as Flask runs them. Steps
+that would call nothing are skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .flask_context import needs_response
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# The path and the scheme are the application's, but anybody who knows the secret can name any number of hosts.
+# Paths and schemes are few, but whoever knows the secret can send any number of hosts.
 _MAX_RULES: Final = 1000
 
 _RoutingKey: TypeAlias = tuple[str, str | None, str]
@@ -36,7 +37,7 @@ class FastPath:
     """A WSGI application in place of ``Flask.wsgi_app``, for calls that passed the middleware's checks.
 
     :param view: the view of every hook.
-    :param context: creates the context of a request with this rule.
+    :param create_context: creates the request context of a call whose rule is known.
     """
 
     def __init__(
@@ -44,26 +45,26 @@ class FastPath:
         app: Flask,
         view: Callable[..., Any],
         middleware: Middleware,
-        context: Callable[[Flask, WSGIEnvironment, Rule], RequestContext],
+        create_context: Callable[[Flask, WSGIEnvironment, Rule], RequestContext],
     ) -> None:
         self._app = app
         self._view = view
-        self._flasks = middleware.wsgi_app
+        self._wsgi_app = middleware.wsgi_app
         self._hook_urls = middleware.hook_urls
-        self._context = context
+        self._create_context = create_context
         self._rules: dict[_RoutingKey, Rule | None] = {}
-        """``None``: Flask has no rule, and its own way tells why."""
+        """``None`` if Flask matches no rule: ``Flask.wsgi_app`` then sends the error."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         key = (environ["PATH_INFO"], environ.get("HTTP_HOST"), environ["wsgi.url_scheme"])
         rule = self._rules.get(key)
         if rule is None or not self._can_reuse(rule, environ):
             if rule is None and key not in self._rules:
-                self._find_rule(key, environ)
-            return self._flasks(environ, start_response)
-        app, ctx = self._app, self._context(self._app, environ, rule)
+                self._remember_rule(key, environ)
+            return self._wsgi_app(environ, start_response)
+        app, ctx = self._app, self._create_context(self._app, environ, rule)
         raised: BaseException | None = None
-        # From here on the steps of Flask.wsgi_app.
+        # The steps below are those of Flask.wsgi_app.
         try:
             try:
                 ctx.push()
@@ -75,7 +76,7 @@ class FastPath:
                 raised = error
                 raise
             if response is None:
-                # The reply is in the request state, and its body takes the place of this one.
+                # The middleware takes the reply from the request state and ignores this body.
                 start_response("200 OK", [])
                 return ()
             return response(environ, start_response)
@@ -83,7 +84,7 @@ class FastPath:
             ctx.pop(None if raised is not None and app.should_ignore_error(raised) else raised)
 
     def _dispatch(self, ctx: RequestContext, environ: WSGIEnvironment, rule: Rule) -> Response | None:
-        """The steps of ``Flask.full_dispatch_request``; ``None`` if nothing of the application sees the response."""
+        """The steps of ``Flask.full_dispatch_request``; ``None`` if nothing of the application reads the response."""
         app = self._app
         try:
             if request_started.receivers:
@@ -91,8 +92,8 @@ class FastPath:
             returned: Any = None
             if None in app.before_request_funcs or None in app.url_value_preprocessors:
                 returned = app.preprocess_request()
-            # A lazily created context without a request was not changed by anybody.
-            if returned is None and "request" in vars(ctx) and _leads_elsewhere(ctx.request, rule):
+            # Only through ctx.request, created on first access, could the application have changed the rule.
+            if returned is None and "request" in vars(ctx) and _was_rerouted(ctx.request, rule):
                 returned = app.dispatch_request()
             if returned is None:
                 state = request_state(environ)
@@ -111,15 +112,15 @@ class FastPath:
         return app.finalize_request(returned)
 
     def _can_reuse(self, rule: Rule, environ: WSGIEnvironment) -> bool:
-        """Whether Flask would do with this request what it did with the first one of its key."""
+        """Whether Flask would match this request to the same rule and call the view of hooks."""
         return (
             "HTTP_UPGRADE" not in environ  # a WebSocket request matches other rules
             and "werkzeug.debug.preserve_context" not in environ
             and self._app.view_functions.get(rule.endpoint) is self._view
         )
 
-    def _find_rule(self, key: _RoutingKey, environ: WSGIEnvironment) -> None:
-        """Remember the rule that Flask matches, if there is one."""
+    def _remember_rule(self, key: _RoutingKey, environ: WSGIEnvironment) -> None:
+        """Remember which rule Flask matches for this key, if any."""
         if key[1] is None or "HTTP_UPGRADE" in environ or len(self._rules) >= _MAX_RULES:
             return
         try:
@@ -129,9 +130,9 @@ class FastPath:
             rule = None
         self._rules[key] = rule
         if rule is not None and (view := self._app.view_functions.get(rule.endpoint)) is not self._view:
-            logger.warning("%s goes the whole way through Flask: the view of %r is %r", key[0], rule.endpoint, view)
+            logger.warning("the fast path is off for %s: the view of %r is now %r", key[0], rule.endpoint, view)
 
 
-def _leads_elsewhere(request: Request, rule: Rule) -> bool:
-    """Whether the application made the request fail, or gave it another rule."""
+def _was_rerouted(request: Request, rule: Rule) -> bool:
+    """Whether the application set another rule, or an exception for Flask's dispatching to raise."""
     return request.routing_exception is not None or request.url_rule is not rule

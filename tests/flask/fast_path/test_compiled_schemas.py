@@ -1,4 +1,4 @@
-"""What stands in for ``load`` and ``dump`` of plain schemas gives what they give, and of others nothing stands in."""
+"""Compiled schemas give what ``load`` and ``dump`` give; schemas that are not plain are not compiled."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ VALUES: list[Any] = [
 NAMES = ["a", "b", "items", "class", "é", "x y", "a.b"]
 
 
-def field(chance: random.Random, deep: int = 0) -> fields.Field[Any]:
+def random_field(rng: random.Random, depth: int = 0) -> fields.Field[Any]:
     options: dict[str, Any] = {}
-    if chance.random() < 0.2:
-        options["allow_none"] = chance.choice([True, False])
-    if not deep:
-        if chance.random() < 0.3:
+    if rng.random() < 0.2:
+        options["allow_none"] = rng.choice([True, False])
+    if not depth:
+        if rng.random() < 0.3:
             options["required"] = True
-        elif chance.random() < 0.3:
-            options["load_default"] = chance.choice([None, "default", list, lambda: "made"])
-        if chance.random() < 0.2:
-            options["data_key"] = chance.choice([*NAMES, "key"])
-        if chance.random() < 0.1:
-            options["attribute"] = chance.choice(["other", "b", "in.side"])
-        if chance.random() < 0.1:
-            options[chance.choice(["load_only", "dump_only"])] = True
-        if chance.random() < 0.2:
-            options["dump_default"] = chance.choice([None, 1, list])
-    if chance.random() < 0.3:
-        options["validate"] = chance.choice(
+        elif rng.random() < 0.3:
+            options["load_default"] = rng.choice([None, "default", list, lambda: "made"])
+        if rng.random() < 0.2:
+            options["data_key"] = rng.choice([*NAMES, "key"])
+        if rng.random() < 0.1:
+            options["attribute"] = rng.choice(["other", "b", "in.side"])
+        if rng.random() < 0.1:
+            options[rng.choice(["load_only", "dump_only"])] = True
+        if rng.random() < 0.2:
+            options["dump_default"] = rng.choice([None, 1, list])
+    if rng.random() < 0.3:
+        options["validate"] = rng.choice(
             [
                 validate.Length(1, 3),
                 validate.Length(equal=2),
@@ -79,12 +79,12 @@ def field(chance: random.Random, deep: int = 0) -> fields.Field[Any]:
             ]
         )
     unknown: Literal["exclude"] | None
-    many, unknown = chance.random() < 0.3, "exclude" if chance.random() < 0.5 else None
-    made: list[Callable[[], fields.Field[Any]]] = [
+    many, unknown = rng.random() < 0.3, "exclude" if rng.random() < 0.5 else None
+    constructors: list[Callable[[], fields.Field[Any]]] = [
         lambda: fields.String(**options),
         lambda: fields.String(**options),
-        lambda: fields.Integer(strict=chance.random() < 0.5, as_string=chance.random() < 0.1, **options),
-        lambda: fields.Float(allow_nan=chance.random() < 0.2, **options),
+        lambda: fields.Integer(strict=rng.random() < 0.5, as_string=rng.random() < 0.1, **options),
+        lambda: fields.Float(allow_nan=rng.random() < 0.2, **options),
         lambda: fields.Boolean(**options),
         lambda: fields.Boolean(truthy={"yes"}, **options),
         lambda: fields.Raw(**options),
@@ -98,29 +98,31 @@ def field(chance: random.Random, deep: int = 0) -> fields.Field[Any]:
         lambda: fields.URL(**options),
         lambda: fields.Enum(Color, **options),
         lambda: fields.Enum(Color, by_value=True, **options),
-        lambda: fields.List(field(chance, deep + 1), **options),
+        lambda: fields.List(random_field(rng, depth + 1), **options),
         lambda: fields.List(fields.String(), **options),
-        lambda: fields.Nested(schema(chance, deep + 1), many=many, unknown=unknown, **options),
+        lambda: fields.Nested(random_schema(rng, depth + 1), many=many, unknown=unknown, **options),
         lambda: fields.Nested({"n": fields.Integer(required=True)}, many=many, **options),
     ]
-    return chance.choice(made[:-4] if deep > 2 else made)()
+    return rng.choice(constructors[:-4] if depth > 2 else constructors)()
 
 
-def schema(chance: random.Random, deep: int = 0) -> Schema:
-    names = chance.sample(NAMES, chance.randrange(1, 5))
-    cls: Any = Schema.from_dict({name: field(chance, deep and deep + 1) for name in names}, name=f"Generated{deep}")
+def random_schema(rng: random.Random, depth: int = 0) -> Schema:
+    names = rng.sample(NAMES, rng.randrange(1, 5))
+    cls: Any = Schema.from_dict(
+        {name: random_field(rng, depth and depth + 1) for name in names}, name=f"Generated{depth}"
+    )
     try:
-        made: Schema = cls(unknown=chance.choice([RAISE, RAISE, EXCLUDE, INCLUDE]), many=chance.random() < 0.05)
-    except ValueError:  # two fields by one key
-        return schema(chance, deep)
-    return made
+        schema: Schema = cls(unknown=rng.choice([RAISE, RAISE, EXCLUDE, INCLUDE]), many=rng.random() < 0.05)
+    except ValueError:  # two fields have one data_key
+        return random_schema(rng, depth)
+    return schema
 
 
-def value(chance: random.Random) -> Any:
-    if chance.random() < 0.03:
-        return chance.choice(VALUES)
-    made = {name: chance.choice(VALUES) for name in chance.sample([*NAMES, "key", "n", "other"], chance.randrange(6))}
-    return [made] if chance.random() < 0.03 else made
+def random_value(rng: random.Random) -> Any:
+    if rng.random() < 0.03:
+        return rng.choice(VALUES)
+    value = {name: rng.choice(VALUES) for name in rng.sample([*NAMES, "key", "n", "other"], rng.randrange(6))}
+    return [value] if rng.random() < 0.03 else value
 
 
 def outcome(convert: Callable[[Any], Any], given: Any) -> Any:
@@ -132,118 +134,118 @@ def outcome(convert: Callable[[Any], Any], given: Any) -> Any:
         return repr(error)
 
 
-def fitting(chance: random.Random, schema: Schema) -> Any:
-    """A value of which many a part fits."""
-    made = {}
-    for name, declared in schema.fields.items():
-        if chance.random() < 0.9:
-            key = name if declared.data_key is None else declared.data_key
-            fits = [item for item in VALUES if not _refuses(declared, item)]
-            made[key] = chance.choice(fits or VALUES)
-    return made
+def mostly_valid_value(rng: random.Random, schema: Schema) -> Any:
+    """Return a dict with a valid value for most fields."""
+    value = {}
+    for name, field in schema.fields.items():
+        if rng.random() < 0.9:
+            key = name if field.data_key is None else field.data_key
+            valid = [item for item in VALUES if not _is_invalid(field, item)]
+            value[key] = rng.choice(valid or VALUES)
+    return value
 
 
-def _refuses(declared: fields.Field[Any], item: Any) -> bool:
+def _is_invalid(field: fields.Field[Any], item: Any) -> bool:
     try:
-        declared.deserialize(item)
+        field.deserialize(item)
     except Exception:
         return True
     return False
 
 
 def test_generated_schemas_and_values() -> None:
-    loaded = dumped = fine = 0
+    loaded = dumped = valid = 0
     for number in range(CASES // 20):
-        chance = random.Random(f"schema {number}")
-        made = schema(chance)
-        load, dump = compile_load(made), compile_dump(made)
+        rng = random.Random(f"schema {number}")
+        schema = random_schema(rng)
+        load, dump = compile_load(schema), compile_dump(schema)
         loaded, dumped = loaded + bool(load), dumped + bool(dump)
         for _ in range(20):
-            given = value(chance) if chance.random() < 0.5 else fitting(chance, made)
+            given = random_value(rng) if rng.random() < 0.5 else mostly_valid_value(rng, schema)
             if load is not None:
-                expected = outcome(made.load, given)
-                assert outcome(load, given) == expected, (number, made.fields, given)
-                fine += isinstance(expected, str)
+                expected = outcome(schema.load, given)
+                assert outcome(load, given) == expected, (number, schema.fields, given)
+                valid += isinstance(expected, str)
             if dump is not None:
-                assert outcome(dump, given) == outcome(made.dump, given), (number, made.fields, given)
+                assert outcome(dump, given) == outcome(schema.dump, given), (number, schema.fields, given)
     assert min(loaded, dumped) > CASES // 20 // 10
-    assert fine > CASES // 20
+    assert valid > CASES // 20
 
 
 class Flat(Schema):
     text = fields.String(required=True)
 
 
-def _with(**members: Any) -> Schema:
-    made = type("Own", (Flat,), members)()
-    assert isinstance(made, Schema)
-    return made
+def _flat_with(**members: Any) -> Schema:
+    schema = type("Own", (Flat,), members)()
+    assert isinstance(schema, Schema)
+    return schema
 
 
 class OwnField(fields.String):
     pass
 
 
-class Selfish(Schema):
-    inner = fields.Nested(lambda: Selfish())
+class SelfNested(Schema):
+    inner = fields.Nested(lambda: SelfNested())
 
 
-def patched() -> Schema:
-    made = Flat()
-    vars(made)["load"] = lambda data: "own"
-    return made
+def schema_with_patched_load() -> Schema:
+    schema = Flat()
+    vars(schema)["load"] = lambda data: "own"
+    return schema
 
 
 @pytest.mark.parametrize(
     "schema",
     [
-        _with(hook=pre_load(lambda self, data, **_: data)),
-        _with(hook=post_load(lambda self, data, **_: data)),
-        _with(hook=validates("text")(lambda self, value, data_key: None)),
-        _with(hook=validates_schema(lambda self, data, **_: None)),
-        _with(load=lambda self, data, **_: data),
-        _with(_deserialize=lambda self, data, **_: data),
-        _with(dict_class=property(lambda self: dict)),
-        _with(own=OwnField()),
-        _with(own=fields.String(validate=lambda value: None)),
-        _with(own=fields.Function(deserialize=lambda value: value)),
-        _with(own=fields.String(attribute="in.side")),
-        _with(**{"in.side": fields.String()}),
-        _with(own=fields.List(OwnField())),
-        _with(own=fields.Nested(_with(own=OwnField()))),
-        _with(own=fields.Boolean(truthy={"yes"})),
-        _with(own=fields.Nested("NobodyHasMadeThisOne")),
-        _with(own=fields.Nested(_with(own=fields.Integer(load_default=lambda: 1)))),
-        _with(own=fields.String(load_default=lambda: missing)),
-        _with(own=fields.Enum(Color, by_value=OwnField())),
-        _with(own=fields.String(data_key="text", load_only=True)),
-        _with(_call_and_store=staticmethod(lambda getter_func, data, **_: getter_func(data))),
+        _flat_with(hook=pre_load(lambda self, data, **_: data)),
+        _flat_with(hook=post_load(lambda self, data, **_: data)),
+        _flat_with(hook=validates("text")(lambda self, value, data_key: None)),
+        _flat_with(hook=validates_schema(lambda self, data, **_: None)),
+        _flat_with(load=lambda self, data, **_: data),
+        _flat_with(_deserialize=lambda self, data, **_: data),
+        _flat_with(dict_class=property(lambda self: dict)),
+        _flat_with(own=OwnField()),
+        _flat_with(own=fields.String(validate=lambda value: None)),
+        _flat_with(own=fields.Function(deserialize=lambda value: value)),
+        _flat_with(own=fields.String(attribute="in.side")),
+        _flat_with(**{"in.side": fields.String()}),
+        _flat_with(own=fields.List(OwnField())),
+        _flat_with(own=fields.Nested(_flat_with(own=OwnField()))),
+        _flat_with(own=fields.Boolean(truthy={"yes"})),
+        _flat_with(own=fields.Nested("NobodyHasMadeThisOne")),
+        _flat_with(own=fields.Nested(_flat_with(own=fields.Integer(load_default=lambda: 1)))),
+        _flat_with(own=fields.String(load_default=lambda: missing)),
+        _flat_with(own=fields.Enum(Color, by_value=OwnField())),
+        _flat_with(own=fields.String(data_key="text", load_only=True)),
+        _flat_with(_call_and_store=staticmethod(lambda getter_func, data, **_: getter_func(data))),
         Flat(partial=True),
         Flat(unknown=INCLUDE),
-        Selfish(),
-        patched(),
+        SelfNested(),
+        schema_with_patched_load(),
     ],
 )  # fmt: skip
-def test_of_what_is_not_plain_marshmallow_does_the_loading(schema: Schema) -> None:
+def test_a_schema_that_is_not_plain_is_not_compiled_for_load(schema: Schema) -> None:
     assert compile_load(schema) is None
 
 
-def test_of_what_is_not_plain_marshmallow_does_the_dumping() -> None:
+def test_a_schema_that_is_not_plain_is_not_compiled_for_dump() -> None:
     for schema in (
-        _with(hook=pre_dump(lambda self, data, **_: data)),
-        _with(get_attribute=lambda self, obj, attr, default: 1),
-        _with(own=OwnField()),
-        _with(own=fields.Integer(as_string=True)),
-        _with(own=fields.Function(lambda value: 1)),
-        _with(own=fields.Nested("NobodyHasMadeThisOne")),
-        _with(own=fields.Integer(dump_default=lambda: 1)),
-        Selfish(),
+        _flat_with(hook=pre_dump(lambda self, data, **_: data)),
+        _flat_with(get_attribute=lambda self, obj, attr, default: 1),
+        _flat_with(own=OwnField()),
+        _flat_with(own=fields.Integer(as_string=True)),
+        _flat_with(own=fields.Function(lambda value: 1)),
+        _flat_with(own=fields.Nested("NobodyHasMadeThisOne")),
+        _flat_with(own=fields.Integer(dump_default=lambda: 1)),
+        SelfNested(),
     ):
         assert compile_dump(schema) is None
 
 
 @pytest.mark.parametrize(("cls", "name"), [(fields.String, "_deserialize"), (Schema, "load")])
-def test_marshmallow_as_a_tool_has_changed_it_does_all_itself(
+def test_schemas_are_not_compiled_if_a_tool_has_wrapped_marshmallow(
     cls: type, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert compile_load(Flat()) is not None
@@ -252,7 +254,7 @@ def test_marshmallow_as_a_tool_has_changed_it_does_all_itself(
     assert compile_load(Flat()) is None
 
 
-def test_functions_that_make_defaults_run_once_for_each_payload() -> None:
+def test_default_functions_run_once_for_each_payload() -> None:
     numbers = itertools.count()
     schema: Schema = Schema.from_dict(
         {"a": fields.Integer(load_default=lambda: next(numbers)), "b": fields.Integer()}
@@ -261,7 +263,7 @@ def test_functions_that_make_defaults_run_once_for_each_payload() -> None:
     assert [load({"b": "7"})["a"] for _ in range(3)] == [0, 1, 2]
 
 
-def test_plain_ones_are_not_left_to_marshmallow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_functions_do_not_call_marshmallow(monkeypatch: pytest.MonkeyPatch) -> None:
     schema = Flat()
     load, dump = compile_load(schema), compile_dump(schema)
     assert load is not None
@@ -271,5 +273,5 @@ def test_plain_ones_are_not_left_to_marshmallow(monkeypatch: pytest.MonkeyPatch)
     assert load({"text": "a"}) == dump({"text": "a"}) == {"text": "a"}
 
 
-def test_what_is_no_schema_has_none() -> None:
+def test_only_schemas_are_compiled() -> None:
     assert compile_load(None) is compile_load(len) is compile_dump(None) is None

@@ -18,17 +18,17 @@ from proxyhooks._flask.fast_path.supported import Level
 from proxyhooks._flask.fast_path.wsgi import FastPath
 from tests.support.fast_path import level_forced
 
-from .plans import Application
-from .requests import EVENTS, environ
+from .generated_apps import GeneratedApp
+from .generated_requests import EVENTS, environ
 
-CASES = int(os.environ.get("PROXYHOOKS_CASES", "6000"))
-PER_APPLICATION = 20
-VARYING = re.compile("Expires=[^;]*|(?<= at )0x[0-9a-f]+|(?<=<)Lazy(?=RequestContext )")
-"""What differs between any two runs: times of cookies, addresses in memory, and the class of the context."""
+REQUESTS = int(os.environ.get("PROXYHOOKS_CASES", "6000"))
+REQUESTS_PER_APP = 20
+DIFFERS_IN_ANY_TWO_RUNS = re.compile("Expires=[^;]*|(?<= at )0x[0-9a-f]+|(?<=<)Lazy(?=RequestContext )")
+"""Times of cookies, addresses in memory, and the class of the context."""
 
 
-class Immediately(ThreadPoolExecutor):
-    """Runs functions at once, so that what happens after the reply has the same place in every trace."""
+class ImmediateExecutor(ThreadPoolExecutor):
+    """Calls functions in ``submit``, so that ``after_reply`` functions have the same place in every trace."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         fn(*args, **kwargs)
@@ -36,13 +36,13 @@ class Immediately(ThreadPoolExecutor):
 
 
 @pytest.fixture(autouse=True)
-def nothing_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxyhooks._flask.background._executor", Immediately())
+def no_threads_and_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxyhooks._flask.background._executor", ImmediateExecutor())
     monkeypatch.setattr("itsdangerous.TimestampSigner.get_timestamp", lambda signer: 1_800_000_000)
 
 
-class Log(logging.Handler):
-    """The package's log."""
+class LogLines(logging.Handler):
+    """Collects the lines of the package's log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,22 +53,22 @@ class Log(logging.Handler):
 
 
 @pytest.mark.parametrize("level", Level)
-def test_of_generated_applications_and_requests(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
-    log, count = Log(), count_of_fast_requests(monkeypatch)
+def test_of_generated_apps_and_requests(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, count = LogLines(), count_fast_requests(monkeypatch)
     monkeypatch.setattr(logging.getLogger("proxyhooks"), "handlers", [log])
     monkeypatch.setattr(logging.getLogger("proxyhooks"), "level", logging.INFO)
     # pytest adds its own handlers only now; they would keep all records of the test.
     monkeypatch.setattr(logging.root, "handlers", [logging.NullHandler()])
     with level_forced(level):
-        for number in range(CASES // PER_APPLICATION):
-            compare(f"plan {number}", log)
-    # The middleware rejects most of the others, or their applications change what the fast path replaces.
-    assert count["dispatched"] > CASES // 2 if level is not Level.OFF else not count
-    assert (count["without a response"] > CASES // 50) == (level is not Level.OFF)
-    assert (count["without a request"] > CASES // 50) == (level is Level.FULL)
+        for number in range(REQUESTS // REQUESTS_PER_APP):
+            compare(f"app {number}", log)
+    # The middleware rejects some requests, and some apps change what the fast path replaces.
+    assert count["dispatched"] > REQUESTS // 2 if level is not Level.OFF else not count
+    assert (count["without a response"] > REQUESTS // 50) == (level is not Level.OFF)
+    assert (count["without a request"] > REQUESTS // 50) == (level is Level.FULL)
 
 
-def count_of_fast_requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def count_fast_requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count the requests that take the fast path, and those for which Flask's response and request are not created."""
     count: Counter[str] = Counter()
     dispatch = FastPath._dispatch
@@ -84,20 +84,20 @@ def count_of_fast_requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return count
 
 
-def compare(plan: str, log: Log) -> None:
-    """Compare two applications of one plan, one with the fast path and one without."""
-    applications = [Application(plan, fast=True), Application(plan, fast=False)]
-    chance = random.Random(plan)
-    usual = chance.choice([*EVENTS[:-1], "rpc"])  # not the event without a hook
-    for number in range(PER_APPLICATION):
-        request = environ(chance, usual)
+def compare(seed: str, log: LogLines) -> None:
+    """Compare two apps of one seed, one with the fast path and one without."""
+    apps = [GeneratedApp(seed, fast=True), GeneratedApp(seed, fast=False)]
+    rng = random.Random(seed)
+    usual_event = rng.choice([*EVENTS[:-1], "rpc"])  # not the event without a hook
+    for number in range(REQUESTS_PER_APP):
+        request = environ(rng, usual_event)
         outcomes: list[Any] = []
-        for application in applications:
+        for app in apps:
             log.lines.clear()
-            application.trace.clear()
-            reply = application.ask(f"{plan} {number}", request)
-            lines = [line for line in log.lines if "the whole way" not in line[1]]
-            outcomes.append((reply, application.trace, lines))
+            app.trace.clear()
+            reply = app.send(f"{seed} {number}", request)
+            lines = [line for line in log.lines if "the fast path is off" not in line[1]]
+            outcomes.append((reply, app.trace, lines))
         for fast, slow in zip(*outcomes, strict=True):
-            fast, slow = (VARYING.sub("", repr(part)) for part in (fast, slow))
-            assert fast == slow, f"{plan}, request {number}: {request}\n{fast}\n{slow}"
+            fast, slow = (DIFFERS_IN_ANY_TWO_RUNS.sub("", repr(part)) for part in (fast, slow))
+            assert fast == slow, f"{seed}, request {number}: {request}\n{fast}\n{slow}"

@@ -1,4 +1,4 @@
-"""When hooks take the fast path, at which level, and what the log has if they do not."""
+"""When hooks take the fast path, at which level, and what is logged if they do not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import proxyhooks
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult, SetupError
-from proxyhooks._flask.fast_path.source_digests import SCHEMAS
+from proxyhooks._flask.fast_path.source_digests import CONTEXTS, SCHEMAS
 from proxyhooks._flask.fast_path.supported import Level, supported_level
 from proxyhooks._flask.fast_path.wsgi import FastPath
 from tests.support.fast_path import level_forced, level_taken
@@ -37,13 +37,13 @@ REQUESTS = 3
 
 @pytest.fixture(params=[Level.FULL, Level.FLASK_CONTEXT])
 def level(request: pytest.FixtureRequest) -> Iterator[Level]:
-    """Each level that is a fast path."""
+    """Each level but ``OFF``."""
     with level_forced(request.param):
         yield request.param
 
 
 def levels_taken(app: Flask) -> list[Level]:
-    """The levels that a few requests took."""
+    """The levels that the first requests to a hook of this application take."""
     hooks = ProxyHooks(app, secrets=["s3cret"])
     taken = []
 
@@ -58,7 +58,7 @@ def levels_taken(app: Flask) -> list[Level]:
     return taken
 
 
-def first_off_then(level: Level) -> list[Level]:
+def off_then(level: Level) -> list[Level]:
     return [Level.OFF, level, level]
 
 
@@ -67,11 +67,11 @@ ALL_OFF = [Level.OFF] * REQUESTS
 
 def test_the_installed_flask_is_fully_supported() -> None:
     assert supported_level() == (Level.FULL, [])
-    assert levels_taken(Flask("app")) == first_off_then(Level.FULL)
+    assert levels_taken(Flask("app")) == off_then(Level.FULL)
 
 
 def test_the_first_request_goes_through_flask_and_the_others_take_the_fast_path(level: Level) -> None:
-    assert levels_taken(Flask("app")) == first_off_then(level)
+    assert levels_taken(Flask("app")) == off_then(level)
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,20 @@ def test_an_unknown_source_of_flask_costs_a_level_and_a_debug_line(
 ) -> None:
     caplog.set_level(logging.DEBUG, "proxyhooks")
     with level_forced(level):
-        assert levels_taken(Flask("app")) == first_off_then(level)
+        assert levels_taken(Flask("app")) == off_then(level)
     (record,) = caplog.records
     assert record.levelno == logging.DEBUG
     source = f"the source of flask {importlib.metadata.version('flask')} is not known: {function}"
     assert record.getMessage() == f"the level of the fast path is {level}, as {source}"
+
+
+def test_the_debug_line_names_each_package_of_unknown_source(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "proxyhooks")
+    unknown: dict[str, Any] = {"flask.ctx:RequestContext.push": {}, "werkzeug.wsgi:get_host": {}}
+    with mock.patch.dict(cast(dict[str, Any], CONTEXTS), unknown):
+        levels_taken(Flask("app"))
+    flask_release, werkzeug_release = (importlib.metadata.version(name) for name in ("flask", "werkzeug"))
+    assert f"the source of flask {flask_release} and werkzeug {werkzeug_release} is not known: " in caplog.text
 
 
 def test_an_unknown_source_of_marshmallow_costs_compiled_schemas_and_a_debug_line(
@@ -96,7 +105,7 @@ def test_an_unknown_source_of_marshmallow_costs_compiled_schemas_and_a_debug_lin
     caplog.set_level(logging.DEBUG, "proxyhooks")
     function, known = "marshmallow.schema:Schema._do_load", cast(dict[str, Any], SCHEMAS)
     with mock.patch.dict(known, {function: {}}):
-        assert levels_taken(Flask("app")) == first_off_then(Level.FULL)
+        assert levels_taken(Flask("app")) == off_then(Level.FULL)
     (record,) = caplog.records
     assert record.levelno == logging.DEBUG
     source = f"the source of marshmallow {importlib.metadata.version('marshmallow')} is not known: {function}"
@@ -138,26 +147,26 @@ def test_without_source_files_hooks_go_through_flask(tmp_path: Path) -> None:
     assert run.stderr == ""
 
 
-def test_a_setting_switches_it_off_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_setting_switches_it_off_and_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     app = Flask("app")
     app.config["PROXYHOOKS_FAST"] = False
     assert levels_taken(app) == ALL_OFF
     assert not caplog.records
 
 
-def test_a_wrong_setting_is_reported_at_the_start() -> None:
+def test_init_app_refuses_a_wrong_setting() -> None:
     app = Flask("app")
     app.config["PROXYHOOKS_FAST"] = "no"
     with pytest.raises(SetupError, match="PROXYHOOKS_FAST must be True or False, not 'no'"):
         ProxyHooks(app, secrets=["s3cret"])
 
 
-class Dispatches(Flask):
+class OverridesDispatchRequest(Flask):
     def dispatch_request(self) -> Any:
         return super().dispatch_request()
 
 
-class HandlesExceptions(Flask):
+class OverridesHandleException(Flask):
     def handle_exception(self, e: Exception) -> flask.Response:
         return super().handle_exception(e)
 
@@ -166,13 +175,13 @@ class OwnRequest(flask.Request):
     pass
 
 
-def with_own_requests() -> Flask:
+def app_with_own_request_class() -> Flask:
     app = Flask("app")
     app.request_class = OwnRequest
     return app
 
 
-def patched() -> Flask:
+def app_with_patched_method() -> Flask:
     app = Flask("app")
     app.finalize_request = functools.partial(Flask.finalize_request, app)  # type: ignore[method-assign]
     return app
@@ -185,23 +194,23 @@ def wrapped() -> Flask:
 
 
 @pytest.mark.parametrize(
-    ("app", "why"),
+    ("app", "reason"),
     [
-        (Dispatches("app"), "Dispatches.dispatch_request is not Flask's own"),
-        (patched(), "Flask.finalize_request is not Flask's own"),
-        (with_own_requests(), "its request_class is <class"),
+        (OverridesDispatchRequest("app"), "OverridesDispatchRequest.dispatch_request is not Flask's own"),
+        (app_with_patched_method(), "Flask.finalize_request is not Flask's own"),
+        (app_with_own_request_class(), "app.request_class is <class"),
         (wrapped(), "wrap app.wsgi_app after init_app"),
         (Flask("app", subdomain_matching=True), "matches hosts or subdomains"),
     ],
 )
-def test_it_is_off_where_flask_is_not_as_it_was(app: Flask, why: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_off_if_the_application_changes_flask(app: Flask, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     assert levels_taken(app) == ALL_OFF
     (record,) = caplog.records
-    assert why in record.getMessage()
+    assert reason in record.getMessage()
     assert "PROXYHOOKS_FAST = False" in record.getMessage()
 
 
-def test_it_is_off_where_a_tool_has_wrapped_flask(
+def test_it_is_off_if_a_tool_has_wrapped_flask(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stock = Flask.full_dispatch_request
@@ -216,8 +225,7 @@ def test_it_is_off_where_a_tool_has_wrapped_flask(
 
 
 class Wrapper:
-    """As tools that watch applications wrap methods: it looks like what it wraps, to ``isinstance`` and in every
-    attribute."""
+    """Wraps a method as monitoring tools do: ``isinstance`` and all attributes show the wrapped method."""
 
     def __init__(self, wrapped: Any) -> None:
         self.wrapped = wrapped
@@ -245,7 +253,7 @@ class Wrapper:
         (flask.sessions.SecureCookieSessionInterface, "open_session"),
     ],
 )
-def test_it_is_off_where_a_tool_has_wrapped_flask_and_hides_it(
+def test_it_is_off_if_a_tool_has_wrapped_flask_and_hides_it(
     cls: type, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stock = getattr(cls, name)
@@ -259,7 +267,7 @@ def test_it_is_off_where_a_tool_has_wrapped_flask_and_hides_it(
 def test_trusted_hosts_are_checked_for_each_host(level: Level) -> None:
     app = Flask("app")
     app.config["TRUSTED_HOSTS"] = ["localhost"]
-    assert levels_taken(app) == first_off_then(level)
+    assert levels_taken(app) == off_then(level)
     post = app.test_client().post
     for _ in range(REQUESTS):
         assert post("/centrifugo/rpc", json={}, headers={**HEADERS, "Host": "evil.example"}).status_code == 400
@@ -276,10 +284,12 @@ def test_the_log_names_a_view_that_is_wrapped(level: Level, caplog: pytest.LogCa
         reply = app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS)
         assert reply.json == {"result": {"data": "off"}}
     (record,) = caplog.records
-    assert "/centrifugo/rpc goes the whole way through Flask: the view of 'proxyhooks_rpc' is" in record.getMessage()
+    assert (
+        "the fast path is off for /centrifugo/rpc: the view of 'proxyhooks_rpc' is now <function" in record.getMessage()
+    )
 
 
-def test_a_before_request_function_can_let_the_request_fail(level: Level) -> None:
+def test_a_before_request_function_can_set_a_routing_exception(level: Level) -> None:
     app = Flask("app")
 
     @app.before_request
@@ -291,8 +301,8 @@ def test_a_before_request_function_can_let_the_request_fail(level: Level) -> Non
         assert app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS).status_code == 503
 
 
-def together(number: int, function: Callable[[], object]) -> None:
-    """Run the function in threads, each with the contexts of this one."""
+def run_in_threads(number: int, function: Callable[[], object]) -> None:
+    """Run the function in this many threads, each with a copy of the current context variables."""
     threads = [threading.Thread(target=contextvars.copy_context().run, args=(function,)) for _ in range(number)]
     for thread in threads:
         thread.start()
@@ -300,14 +310,14 @@ def together(number: int, function: Callable[[], object]) -> None:
         thread.join()
 
 
-def test_sessions_of_others_are_opened_for_every_request_and_do_not_wait_for_each_other(level: Level) -> None:
-    meeting, opened = threading.Barrier(2, timeout=10), []
+def test_a_custom_session_interface_opens_a_session_for_every_request_without_a_lock(level: Level) -> None:
+    barrier, opened = threading.Barrier(2, timeout=10), []
 
     class Store(flask.sessions.SecureCookieSessionInterface):
         def open_session(self, app: Flask, request: flask.Request) -> Any:
             opened.append(request.path)
             if request.headers.get("X-Meet"):
-                meeting.wait()
+                barrier.wait()
             return super().open_session(app, request)
 
     app = Flask("app")
@@ -319,29 +329,29 @@ def test_sessions_of_others_are_opened_for_every_request_and_do_not_wait_for_eac
     def ask() -> None:
         statuses.append(client.post("/centrifugo/rpc", json={}, headers={**HEADERS, "X-Meet": "1"}).status_code)
 
-    together(2, ask)
+    run_in_threads(2, ask)
     assert statuses == [200, 200]
     assert len(opened) == 3
 
 
 def test_threads_of_a_hook_share_what_is_created_on_first_access() -> None:
-    meeting = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=10)
 
-    class Meeting(flask.ctx._AppCtxGlobals):
+    class WaitingG(flask.ctx._AppCtxGlobals):
         def __init__(self) -> None:
-            if short:
-                meeting.wait()
+            if on_fast_path:
+                barrier.wait()
 
     app = Flask("app")
-    app.app_ctx_globals_class = Meeting
-    short, seen = False, []
+    app.app_ctx_globals_class = WaitingG
+    on_fast_path, seen = False, []
 
     def hook(req: RPCRequest) -> RPCResult:
-        nonlocal short
-        short = level_taken() is Level.FULL
-        if short:
-            together(2, lambda: seen.append((flask.g._get_current_object(), request._get_current_object())))  # type: ignore[attr-defined]  # proxies
-            short = False
+        nonlocal on_fast_path
+        on_fast_path = level_taken() is Level.FULL
+        if on_fast_path:
+            run_in_threads(2, lambda: seen.append((flask.g._get_current_object(), request._get_current_object())))  # type: ignore[attr-defined]  # proxies
+            on_fast_path = False
         return RPCResult()
 
     ProxyHooks(app, secrets=["s3cret"]).rpc(hook)
@@ -351,12 +361,12 @@ def test_threads_of_a_hook_share_what_is_created_on_first_access() -> None:
     assert all(one is other for one, other in zip(*seen, strict=True))
 
 
-def test_what_it_calls_may_be_overridden(level: Level, caplog: pytest.LogCaptureFixture) -> None:
-    assert levels_taken(HandlesExceptions("app")) == first_off_then(level)
+def test_methods_that_the_fast_path_calls_may_be_overridden(level: Level, caplog: pytest.LogCaptureFixture) -> None:
+    assert levels_taken(OverridesHandleException("app")) == off_then(level)
     assert not caplog.records
 
 
-def test_wsgi_middleware_around_proxyhooks_is_no_obstacle(level: Level) -> None:
+def test_wsgi_middleware_around_proxyhooks_leaves_it_on(level: Level) -> None:
     app = Flask("app")
     hooks = ProxyHooks(app, secrets=["s3cret"])
     app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
@@ -384,7 +394,7 @@ def test_the_number_of_remembered_hosts_has_a_limit(level: Level) -> None:
     assert len(app.extensions["proxyhooks"].middleware.hook_app._rules) == 1000
 
 
-def test_without_its_package_and_the_two_lines_that_name_it_everything_is_there(tmp_path: Path) -> None:
+def test_hooks_work_without_the_package_and_the_two_lines_that_name_it(tmp_path: Path) -> None:
     package = shutil.copytree(Path(proxyhooks.__file__).parent, tmp_path / "proxyhooks")
     shutil.rmtree(package / "_flask" / "fast_path")
     extension = package / "_flask" / "extension.py"

@@ -1,7 +1,7 @@
-"""Applications made up at random: for a comparison of two ways through Flask.
+"""Random Flask applications with hooks, to compare requests with and without the fast path.
 
-A plan is a seed. Whatever an application does when a function of it runs goes into its trace, so two applications of
-one plan that run the same functions with the same things around them in the same order have the same trace.
+The functions of an app write what they do and see into its trace. So two applications of one seed have equal
+traces if the same functions ran in the same order and saw the same context.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from proxyhooks import ProxyHooks, after_reply, current_request, errors, signals
 from .extensions import EXTENSIONS
 
 SECRET = "s3cret"
-INNER = "/page/3"
+INNER_PATH = "/page/3"
 SIGNALS = [
     flask.request_started,
     flask.request_finished,
@@ -40,14 +40,14 @@ SIGNALS = [
 ]
 
 
-class Plain(Schema):
+class PlainSchema(Schema):
     text = fields.String(required=True, validate=validate.Length(1, 20))
     room = fields.Integer(strict=True, validate=validate.Range(0, 100))
     tags = fields.List(fields.String())
     color = fields.String(load_default="red", allow_none=True, validate=validate.OneOf(["red", "green"]))
 
 
-class Hooked(Plain):
+class SchemaWithHooks(PlainSchema):
     @post_load
     def made(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {**data, "made": True}
@@ -58,21 +58,21 @@ class Hooked(Plain):
             raise ValidationError("no is no answer")
 
 
-class Meta(Schema):
+class MetaSchema(Schema):
     tenant = fields.Integer(required=True)
 
 
-class OwnG(flask.ctx._AppCtxGlobals):
+class _OwnG(flask.ctx._AppCtxGlobals):
     own = 2
 
 
-def _own_requests(application: Application, trusted: list[str] | None) -> type[flask.Request]:
+def _own_requests(generated_app: GeneratedApp, trusted: list[str] | None) -> type[flask.Request]:
     class OwnRequest(flask.Request):
         own, trusted_hosts = 1, trusted
 
         def __init__(self, environ: Any, *args: Any) -> None:
             super().__init__(environ, *args)
-            application.note("request made", flask.has_request_context())
+            generated_app.note("request made", flask.has_request_context())
 
     return OwnRequest
 
@@ -82,11 +82,11 @@ class _OwnJson(flask.json.provider.DefaultJSONProvider):
         return ["own", super().loads(s, **kwargs)]
 
 
-class _TextResponse(flask.Response):
+class _SubclassResponse(flask.Response):
     default_mimetype = "text/html"
 
 
-class _TellingResponse(flask.Response):
+class _HeaderAddingResponse(flask.Response):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.headers["X-Told"] = "by the class"
@@ -100,42 +100,45 @@ class Reply:
     raised: str
 
 
-class Application:
-    """One of a plan, with its trace."""
+class GeneratedApp:
+    """A Flask application made from a seed, and the trace of its functions.
+
+    :param fast: whether its hooks take the fast path.
+    """
 
     def __init__(self, seed: str, fast: bool) -> None:
         self.trace: list[Any] = []
-        self.chance = random.Random(seed)
-        self.curious = self.chance.choice([0, 0.1, 0.8])
-        self.app = self._flask(fast)
-        self._handlers()
-        # With nothing before and after a hook nothing makes Flask's request, which is another way for what comes then.
-        if self.chance.random() < 0.5:
-            self._around()
+        self.rng = random.Random(seed)
+        self.look_probability = self.rng.choice([0, 0.1, 0.8])
+        self.app = self._create_flask(fast)
+        self._register_error_handlers()
+        # Half of the applications run nothing around hooks, so that the fast path creates no flask.Request.
+        if self.rng.random() < 0.5:
+            self._register_request_functions()
             for extension in EXTENSIONS:
-                if self.chance.random() < 0.08:
+                if self.rng.random() < 0.08:
                     extension(self.app, self.note)
-        if self.chance.random() < 0.03:
+        if self.rng.random() < 0.03:
             self.app.wsgi_app = ProxyFix(self.app.wsgi_app)  # type: ignore[method-assign]  # as in its documentation
-        options: dict[str, Any] = {"meta_schema": Meta} if self.chance.random() < 0.2 else {}
+        options: dict[str, Any] = {"meta_schema": MetaSchema} if self.rng.random() < 0.2 else {}
         self.hooks = ProxyHooks(self.app, secrets=[SECRET], **options)
-        self._hooks()
-        self._others()
-        self.listened = [signal for signal in SIGNALS if self.chance.random() < 0.15]
+        self._register_hooks()
+        self._change_as_tools_do()
+        self.heard_signals = [signal for signal in SIGNALS if self.rng.random() < 0.15]
 
     def note(self, *what: Any) -> None:
         self.trace.append(what)
 
-    # --- the application ---
+    # The application
 
-    def _flask(self, fast: bool) -> Flask:
-        chance = self.chance
-        app = (Flask if chance.random() < 0.9 else _with_own_methods(self))("planned")
+    def _create_flask(self, fast: bool) -> Flask:
+        rng = self.rng
+        app = (Flask if rng.random() < 0.9 else _with_own_methods(self))("generated")
         app.config |= {"PROXYHOOKS_FAST": fast, "PROXYHOOKS_TIMEOUT": 1000}  # however slow the machine is
         app.logger.setLevel(logging.CRITICAL)
-        if chance.random() < 0.5:
+        if rng.random() < 0.5:
             app.secret_key = "key"
-        app.testing = chance.random() < 0.1
+        app.testing = rng.random() < 0.1
         for key, value in {
             "TRUSTED_HOSTS": ["a.example", "b.example"],
             "SERVER_NAME": "a.example",
@@ -146,50 +149,50 @@ class Application:
             "PROXYHOOKS_VALIDATION_DETAILS": True,
             "MAX_CONTENT_LENGTH": 500,
         }.items():
-            if chance.random() < 0.07:
+            if rng.random() < 0.07:
                 app.config[key] = value
-        if chance.random() < 0.03:
-            app.request_class = _own_requests(self, chance.choice([None, ["a.example", "[::1]"]]))
-        if chance.random() < 0.1:
-            app.response_class = chance.choice([_TextResponse, _TellingResponse])
-        if chance.random() < 0.1:
+        if rng.random() < 0.03:
+            app.request_class = _own_requests(self, rng.choice([None, ["a.example", "[::1]"]]))
+        if rng.random() < 0.1:
+            app.response_class = rng.choice([_SubclassResponse, _HeaderAddingResponse])
+        if rng.random() < 0.1:
             app.session_interface = _OwnSessions(self)
-        elif chance.random() < 0.05:
+        elif rng.random() < 0.05:
             app.session_interface = flask.sessions.SecureCookieSessionInterface()
             app.session_interface.session_class = _OwnSession
-        if chance.random() < 0.1:
-            app.app_ctx_globals_class = OwnG
-        if chance.random() < 0.1:
+        if rng.random() < 0.1:
+            app.app_ctx_globals_class = _OwnG
+        if rng.random() < 0.1:
             app.json = _OwnJson(app)
         return app
 
-    def _around(self) -> None:
-        """What runs before and after."""
-        app, chance = self.app, self.chance
-        for n in range(_few(chance)):
-            app.before_request(self._function(f"before{n}", 0.15))
-        for n in range(_few(chance)):
-            app.after_request(self._after(f"after{n}"))
-        for n in range(_few(chance)):
-            app.teardown_request(lambda error, n=n: self.note("teardown", n, repr(error), self._seen()))
-        if chance.random() < 0.1:
+    def _register_request_functions(self) -> None:
+        """Register functions that run before and after hooks."""
+        app, rng = self.app, self.rng
+        for n in range(_small_number(rng)):
+            app.before_request(self._before_request_function(f"before{n}", 0.15))
+        for n in range(_small_number(rng)):
+            app.after_request(self._after_request_function(f"after{n}"))
+        for n in range(_small_number(rng)):
+            app.teardown_request(lambda error, n=n: self.note("teardown", n, repr(error), self._look()))
+        if rng.random() < 0.1:
             app.url_value_preprocessor(lambda endpoint, values: self.note("values", endpoint, dict(values or {})))
-        if chance.random() < 0.1:
+        if rng.random() < 0.1:
             blueprint = flask.Blueprint("other", __name__)
-            blueprint.before_app_request(self._function("blueprint's", 0.1))
-            blueprint.before_request(self._function("not for hooks", 0))
+            blueprint.before_app_request(self._before_request_function("blueprint's", 0.1))
+            blueprint.before_request(self._before_request_function("not for hooks", 0))
             app.register_blueprint(blueprint)
 
-    def _handlers(self) -> None:
-        chance = self.chance
+    def _register_error_handlers(self) -> None:
+        rng = self.rng
         for error in (ValueError, errors.PermissionDenied, ph.Error, 403, 500, Exception):
-            if chance.random() < 0.1:
-                self.app.register_error_handler(error, self._handler(repr(error), chance.randrange(5)))
+            if rng.random() < 0.1:
+                self.app.register_error_handler(error, self._error_handler(repr(error), rng.randrange(5)))
 
-    def _others(self) -> None:
-        """What tools and extensions do."""
-        app, chance = self.app, self.chance
-        if chance.random() < 0.05:
+    def _change_as_tools_do(self) -> None:
+        """Replace views and methods, and add functions, as tools and extensions do after ``init_app``."""
+        app, rng = self.app, self.rng
+        if rng.random() < 0.05:
             view = app.view_functions["proxyhooks_rpc"]
 
             @functools.wraps(view)
@@ -198,20 +201,20 @@ class Application:
                 return view(**values)
 
             app.view_functions["proxyhooks_rpc"] = wrapped
-        if chance.random() < 0.02:
+        if rng.random() < 0.02:
             dispatch = app.dispatch_request
             app.dispatch_request = lambda: (self.note("dispatch"), dispatch())[1]  # type: ignore[method-assign]
-        for n in range(_few(chance)):
+        for n in range(_small_number(rng)):
             app.teardown_appcontext(lambda error, n=n: self.note("teardown app", n, repr(error), dict(vars(g))))
         app.add_url_rule("/page/<int:n>", "page", lambda n: str(n))
 
-    # --- functions ---
+    # What its functions do
 
-    def _seen(self) -> Any:
-        """What a function sees around it, or a part of it: to look at something makes it be there."""
-        if self.chance.random() > self.curious:
+    def _look(self) -> Any:
+        """Return one thing that a function finds in the context; None mostly, as access creates some of them."""
+        if self.rng.random() > self.look_probability:
             return None
-        looks = [
+        things = [
             lambda: (request.endpoint, request.blueprint, str(request.url_rule), request.view_args),
             lambda: (request.host, request.url, request.method, request.remote_addr, request.is_secure),
             lambda: sorted(request.headers.items()),
@@ -227,12 +230,12 @@ class Application:
             lambda: (flask.has_app_context(), flask.has_request_context(), flask.current_app.name),
             lambda: request.__class__.__name__,
         ]
-        return _outcome(self.chance.choice(looks))
+        return _result_or_error(self.rng.choice(things))
 
     def _act(self) -> None:
-        """Something that a function does."""
-        acts: list[Callable[[], Any]] = [
-            lambda: setattr(g, "value", self.chance.random()),
+        """Do something at random, and write it into the trace."""
+        actions: list[Callable[[], Any]] = [
+            lambda: setattr(g, "value", self.rng.random()),
             lambda: session.update(n=1),
             lambda: session.clear(),
             lambda: setattr(session, "permanent", True),
@@ -240,30 +243,30 @@ class Application:
             lambda: setattr(request, "url_rule", next(self.app.url_map.iter_rules("page"))),
             lambda: flask.flash("hello"),
             lambda: flask.get_flashed_messages(),
-            lambda: flask.after_this_request(self._after("this")),
+            lambda: flask.after_this_request(self._after_request_function("this")),
             lambda: after_reply(self.note, "after reply"),
             self._in_another_context,
-            lambda: flask.copy_current_request_context(lambda: self.note("copied", self._seen()))(),
+            lambda: flask.copy_current_request_context(lambda: self.note("copied", self._look()))(),
             lambda: flask.render_template_string("{{ request.path }} {{ g.value }} {{ session.get('n') }}"),
             lambda: None,
             lambda: None,
             lambda: None,
         ]
-        act = self.chance.choice(acts)
-        done = _outcome(act)
+        act = self.rng.choice(actions)
+        done = _result_or_error(act)
         self.note("act", done if isinstance(done, (str, list)) else type(done).__name__)
 
     def _in_another_context(self) -> None:
         with self.app.app_context():
             g.inner = 1
             self.note("inner", dict(vars(g)))
-        with self.app.test_request_context(INNER):
-            self.note("inner request", request.path, self._seen())
+        with self.app.test_request_context(INNER_PATH):
+            self.note("inner request", request.path, self._look())
         with flask.globals.request_ctx._get_current_object():  # type: ignore[attr-defined]
-            self.note("the same again", self._seen())
+            self.note("the same again", self._look())
 
-    def _fail(self) -> Any:
-        return self.chance.choice(
+    def _random_failure(self) -> Any:
+        return self.rng.choice(
             [
                 errors.PermissionDenied("no"),
                 errors.TooManyRequests(),
@@ -277,24 +280,24 @@ class Application:
             ]
         )
 
-    def _function(self, name: str, fails: float) -> Callable[[], Any]:
+    def _before_request_function(self, name: str, failure_probability: float) -> Callable[[], Any]:
         def function() -> Any:
-            self.note(name, self._seen())
-            if self.chance.random() < 0.3 * self.curious:
+            self.note(name, self._look())
+            if self.rng.random() < 0.3 * self.look_probability:
                 self._act()
-            if self.chance.random() < fails:
-                if self.chance.random() < 0.3:
-                    answers: list[Any] = ["page", flask.redirect("/login"), ({"a": 1}, 418), ("", 204)]
-                    return self.chance.choice(answers)
-                _throw(self._fail())
+            if self.rng.random() < failure_probability:
+                if self.rng.random() < 0.3:
+                    responses: list[Any] = ["page", flask.redirect("/login"), ({"a": 1}, 418), ("", 204)]
+                    return self.rng.choice(responses)
+                _raise(self._random_failure())
             return None
 
         return function
 
-    def _after(self, name: str) -> Callable[[flask.Response], flask.Response]:
+    def _after_request_function(self, name: str) -> Callable[[flask.Response], flask.Response]:
         def after(response: flask.Response) -> flask.Response:
-            self.note(name, response.status, sorted(response.headers.items()), type(response).__name__, self._seen())
-            what = self.chance.randrange(12)
+            self.note(name, response.status, sorted(response.headers.items()), type(response).__name__, self._look())
+            what = self.rng.randrange(12)
             if what == 0:
                 response.headers["X-Own"] = name
             elif what == 1:
@@ -313,35 +316,37 @@ class Application:
 
         return after
 
-    def _handler(self, name: str, what: int) -> Callable[[Any], Any]:
+    def _error_handler(self, name: str, what: int) -> Callable[[Any], Any]:
         def handler(error: Any) -> Any:
-            self.note("handler", name, repr(error), self._seen())
+            self.note("handler", name, repr(error), self._look())
             if what == 0:
                 raise errors.NotAvailable from error
             if what == 1:
                 raise error
-            return [({"handled": True}, 200), ("handled", 409), error][what - 2] if what < 5 else None
+            return [({"handled": True}, 200), ("handled", 409), error][what - 2]
 
         return handler
 
-    # --- hooks ---
+    # Its hooks
 
-    def _hooks(self) -> None:
-        chance = self.chance
-        if chance.random() < 0.2:
+    def _register_hooks(self) -> None:
+        rng = self.rng
+        if rng.random() < 0.2:
             self.hooks.before_hook(lambda req: (self.note("before_hook", repr(req)), None)[1])
-        payload: dict[str, Any] = {"data_schema": chance.choice([Plain, Plain, Hooked, Plain(unknown="exclude")])}
-        if chance.random() < 0.2:
+        payload: dict[str, Any] = {
+            "data_schema": rng.choice([PlainSchema, PlainSchema, SchemaWithHooks, PlainSchema(unknown="exclude")])
+        }
+        if rng.random() < 0.2:
             payload = {"data_schema": lambda data: data}
-        elif chance.random() < 0.2:
+        elif rng.random() < 0.2:
             payload = {}
-        result = {"result_schema": chance.choice([Plain, Hooked])} if chance.random() < 0.2 else {}
+        result = {"result_schema": rng.choice([PlainSchema, SchemaWithHooks])} if rng.random() < 0.2 else {}
         self.hooks.connect(self._hook(lambda req: ph.ConnectResult(user="1", meta={"tenant": 1})))
         self.hooks.refresh(self._hook(lambda req: ph.RefreshResult(expire_at=2**40)))
         self.hooks.subscribe("chat:<int:n>", **payload)(self._hook(lambda req, n: ph.SubscribeResult(data=[n])))
         self.hooks.sub_refresh(self._hook(lambda req: ph.SubRefreshResult(expired=True)))
         self.hooks.publish(self._hook(lambda req: ph.PublishResult()))
-        if chance.random() < 0.5:
+        if rng.random() < 0.5:
             self.hooks.rpc("say", **payload, **result)(self._hook(lambda req: ph.RPCResult(data=req.data)))
         else:
             self.hooks.rpc("say", **payload, **result)(self._async_hook())
@@ -349,12 +354,12 @@ class Application:
 
     def _hook(self, result: Callable[..., Any]) -> Callable[..., Any]:
         def hook(req: Any, **variables: Any) -> Any:
-            self.note("hook", repr(req), variables, self._seen())
-            for _ in range(_few(self.chance) if self.curious else 0):
+            self.note("hook", repr(req), variables, self._look())
+            for _ in range(_small_number(self.rng) if self.look_probability else 0):
                 self._act()
-            what = self.chance.random()
+            what = self.rng.random()
             if what < 0.15:
-                _throw(self._fail())
+                _raise(self._random_failure())
             if what < 0.18:
                 return None
             if what < 0.2:
@@ -368,20 +373,20 @@ class Application:
     def _async_hook(self) -> Callable[..., Any]:
         hook = self._hook(lambda req: ph.RPCResult(data=req.data))
 
-        async def asynchronous(req: Any) -> Any:
+        async def async_hook(req: Any) -> Any:
             return hook(req)
 
-        return asynchronous
+        return async_hook
 
-    # --- calls ---
+    # Requests to it
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """With receivers at some of the signals, of this application's alone."""
-        kept: list[Callable[..., Any]] = []
-        for signal in self.listened:
+    def receivers_connected(self) -> Iterator[None]:
+        """Connect receivers to some of the signals of this application."""
+        receivers: list[Callable[..., Any]] = []
+        for signal in self.heard_signals:
 
-            def heard(sender: Any, _name: str = signal.name, **given: Any) -> None:
+            def receive(sender: Any, _name: str = signal.name, **given: Any) -> None:
                 self.note(
                     "signal",
                     _name,
@@ -393,23 +398,23 @@ class Application:
                     ],
                 )
 
-            signal.connect(heard, self.app)
-            kept.append(heard)
+            signal.connect(receive, self.app)
+            receivers.append(receive)
         yield
-        for signal, heard in zip(self.listened, kept, strict=True):
-            signal.disconnect(heard, self.app)
+        for signal, receive in zip(self.heard_signals, receivers, strict=True):
+            signal.disconnect(receive, self.app)
 
-    def ask(self, seed: str, environ: dict[str, Any]) -> Reply:
-        """Its answer; what is at random in its functions begins with the seed."""
-        self.chance.seed(seed)
-        said: list[Any] = ["", [], None]
+    def send(self, seed: str, environ: dict[str, Any]) -> Reply:
+        """Send a request; its functions use random numbers of this seed."""
+        self.rng.seed(seed)
+        started: list[Any] = ["", [], None]
 
         def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
-            said[:] = [status, headers, exc_info]
+            started[:] = [status, headers, exc_info]
             return lambda chunk: None
 
         body, raised = b"", ""
-        with self.listening():
+        with self.receivers_connected():
             try:
                 chunks = self.app({**environ, "wsgi.input": io.BytesIO(environ["wsgi.input"])}, start_response)
                 body = b"".join(chunks)
@@ -418,21 +423,21 @@ class Application:
             except Exception as error:
                 raised = repr(error)
             self.note("left", flask.has_app_context(), flask.has_request_context())
-        return Reply(said[0], sorted(said[1]), body, raised)
+        return Reply(started[0], sorted(started[1]), body, raised)
 
 
-def _few(chance: random.Random) -> int:
-    return chance.choice([0, 0, 0, 1, 1, 2])
+def _small_number(rng: random.Random) -> int:
+    return rng.choice([0, 0, 0, 1, 1, 2])
 
 
-def _outcome(look: Callable[[], Any]) -> Any:
+def _result_or_error(look: Callable[[], Any]) -> Any:
     try:
         return look()
     except Exception as error:
         return repr(error)
 
 
-def _throw(what: Any) -> None:
+def _raise(what: Any) -> None:
     if isinstance(what, int):
         flask.abort(what)
     raise what
@@ -445,21 +450,21 @@ class _OwnSession(flask.sessions.SecureCookieSession):
 
 
 class _OwnSessions(flask.sessions.SecureCookieSessionInterface):
-    def __init__(self, application: Application) -> None:
-        self.application = application
+    def __init__(self, generated_app: GeneratedApp) -> None:
+        self.generated_app = generated_app
 
     def open_session(self, app: Flask, request: flask.Request) -> Any:
-        self.application.note("session opened", request.endpoint)
-        if self.application.chance.random() < 0.05:
-            self.application.note("of itself", _outcome(lambda: session.get("n")))
-        # Not for a request inside of another: its context would stay, and Flask would take it for the outer one's.
-        if request.path != INNER and self.application.chance.random() < 0.05:
+        self.generated_app.note("session opened", request.endpoint)
+        if self.generated_app.rng.random() < 0.05:
+            self.generated_app.note("of itself", _result_or_error(lambda: session.get("n")))
+        # Not for the inner request: Flask would leave its context pushed, above that of the outer request.
+        if request.path != INNER_PATH and self.generated_app.rng.random() < 0.05:
             raise OSError("no store of sessions")
         return super().open_session(app, request)
 
 
-def _with_own_methods(application: Application) -> type[Flask]:
-    """A class of applications that overrides one of Flask's methods."""
+def _with_own_methods(generated_app: GeneratedApp) -> type[Flask]:
+    """Return a subclass of Flask that overrides one of its methods."""
     names = [
         "dispatch_request",
         "preprocess_request",
@@ -467,12 +472,12 @@ def _with_own_methods(application: Application) -> type[Flask]:
         "full_dispatch_request",
         "do_teardown_request",
     ]
-    name = application.chance.choice(
+    name = generated_app.rng.choice(
         [*names, "handle_exception", "handle_user_exception", "create_url_adapter", "log_exception"]
     )
 
     def method(self: Flask, *args: Any, **kwargs: Any) -> Any:
-        application.note("own", name)
+        generated_app.note("own", name)
         return getattr(Flask, name)(self, *args, **kwargs)
 
     return type("OwnFlask", (Flask,), {name: method})
