@@ -7,7 +7,7 @@ reply of the dispatcher. A failure of the application (4xx, 5xx) leaves as it is
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +21,8 @@ from .unexpected_answers import UnexpectedAnswers
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
-_JSON: Final = "application/json"
+_JSON_TYPE: Final = ("Content-Type", "application/json")
+_TEXT_TYPE: Final = ("Content-Type", "text/plain")
 _STATUS_LINES: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 # Headers that describe the application's body, which does not leave.
 _BODY_HEADERS: Final = ("content-", "transfer-encoding", "location", "etag", "last-modified", "accept-ranges")
@@ -46,7 +47,7 @@ class GuardedResponse:
         self._started = False
         self._replacement: bytes | None = None
         """The body that leaves in place of the application's; ``None`` if the application's leaves."""
-        self._written: list[bytes] = []
+        self._written: Sequence[bytes] = ()
         """What the application passes to WSGI's ``write``."""
 
     def start_response(
@@ -59,20 +60,22 @@ class GuardedResponse:
             self._unexpected_answers.log_failure(self._state, status)
             self._replacement = None
             self._start_response(status, list(headers), exc_info)
-            return self._written.append
+            written: list[bytes] = []
+            self._written = written
+            return written.append
         if reply is None or reply.status != 200:
             self._unexpected_answers.log_replaced(self._state, status)
             reply = _FAILURE
         self._replacement = reply.body
         start_reply(self._start_response, reply, headers, exc_info)
-        return self._written.append
+        return _drop
 
     def body(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
         """The body to send.
 
         :param chunks: the body of the application.
         """
-        state, close = self._state, getattr(chunks, "close", None)
+        close = getattr(chunks, "close", None)
         first: list[bytes] = []
         if not self._started:
             chunks = iter(chunks)
@@ -83,9 +86,13 @@ class GuardedResponse:
             chunks = itertools.chain(self._written, first, chunks)
         else:
             chunks = (self._replacement,)
-            if close is None and not state.background_tasks:
+            if close is None and not self._state.background_tasks:
                 return chunks
-        return _ResponseBody(iter(chunks), close, state)
+        return _ResponseBody(iter(chunks), close, self._state)
+
+
+def _drop(written: bytes) -> None:
+    """WSGI's ``write`` for a body that does not leave."""
 
 
 class _ResponseBody:
@@ -129,7 +136,7 @@ def start_reply(
 
     :param headers: those of the application; what describes its body is left out.
     """
-    sent = [("Content-Type", _mimetype(reply)), ("Content-Length", str(len(reply.body)))]
+    sent = [_JSON_TYPE if reply.status == 200 else _TEXT_TYPE, ("Content-Length", str(len(reply.body)))]
     if headers:
         sent += [(name, value) for name, value in headers if not name.lower().startswith(_BODY_HEADERS)]
     if reply.status == 405:
@@ -142,8 +149,5 @@ def start_reply(
 
 def flask_response(app: Flask, reply: Reply) -> Response:
     """The reply as a response of Flask."""
-    return app.response_class(reply.body, reply.status, mimetype=_mimetype(reply))
-
-
-def _mimetype(reply: Reply) -> str:
-    return _JSON if reply.status == 200 else "text/plain"
+    mimetype = (_JSON_TYPE if reply.status == 200 else _TEXT_TYPE)[1]
+    return app.response_class(reply.body, reply.status, mimetype=mimetype)
