@@ -291,8 +291,8 @@ class Application:
 
         return function
 
-    def _after(self, name: str) -> Callable[[flask.Response], flask.Response]:
-        def after(response: flask.Response) -> flask.Response:
+    def _after(self, name: str) -> Callable[[flask.Response], Any]:
+        def after(response: flask.Response) -> Any:
             self.note(name, response.status, sorted(response.headers.items()), type(response).__name__, self._seen())
             what = self.chance.randrange(12)
             if what == 0:
@@ -309,6 +309,8 @@ class Application:
                 response.call_on_close(lambda: self.note("closed"))
             elif what == 6:
                 response.status_code = 503
+            elif what == 7:
+                return None  # a mistake, for which Flask raises an exception only after its error handling
             return response
 
         return after
