@@ -40,8 +40,8 @@ _FRAME: Final = struct.Struct("=II")  # checksum and length of a packed table
 
 _COPY_SIZE: Final = 1 << 20
 """Bytes; enough for 100,000 workers. Memory that is not in use is not allocated."""
-_SHUTTING_DOWN, _CURRENT_COPY, _COPIES = 0, 1, 2
-"""Offsets in the shared memory: a flag, the number (0 or 1) of the current copy, and the first copy."""
+_NO_WORKERS, _SIGTERM, _CURRENT_COPY, _COPIES = 0, 1, 2, 3
+"""Offsets in the shared memory: two flags, the number (0 or 1) of the current copy, and the first copy."""
 
 _logger = logging.getLogger("gunicorn.error")
 
@@ -130,11 +130,15 @@ class SharedState:
     @property
     def shutting_down(self) -> bool:
         """Whether the whole server stops, so that no worker takes over. A signal handler may use it: it has no lock."""
-        return self._memory[_SHUTTING_DOWN] == 1
+        return self._memory[_NO_WORKERS] == 1 or self._memory[_SIGTERM] == 1
 
-    @shutting_down.setter
-    def shutting_down(self, value: bool) -> None:
-        self._memory[_SHUTTING_DOWN] = int(value)
+    def note_number_of_workers(self, number: int) -> None:
+        """Note how many workers gunicorn is to have. With 0, the server shuts down until there are to be some again."""
+        self._memory[_NO_WORKERS] = int(number == 0)
+
+    def note_sigterm(self) -> None:
+        """Note that the server shuts down for good. A signal handler may call it."""
+        self._memory[_SIGTERM] = 1
 
     @contextmanager
     def table(self) -> Iterator[WorkerTable]:
