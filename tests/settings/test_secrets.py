@@ -45,6 +45,8 @@ def served(**config: Any) -> Flask:
         ({"PROXYHOOKS_SECRETS": ["new\nline"]}, "printable ASCII"),
         ({"PROXYHOOKS_SECRETS": [" space"]}, "printable ASCII"),
         ({"PROXYHOOKS_SECRETS": ["schlüssel"]}, "printable ASCII"),
+        ({"PROXYHOOKS_SECRETS_FILE": ["s3cret"]}, "not a value of type list"),
+        ({"PROXYHOOKS_SECRETS_FILE": ""}, "not an empty text"),
         ({"PROXYHOOKS_INSECURE": False}, "no secret is configured"),
         ({"PROXYHOOKS_INSECURE": "True"}, "PROXYHOOKS_INSECURE must be True or False"),
         ({"PROXYHOOKS_INSECURE": 1}, "PROXYHOOKS_INSECURE must be True or False"),
