@@ -36,7 +36,15 @@ class GuardedResponse:
     around this one then still finds Flask's context, as it does without hooks.
     """
 
-    __slots__ = ("_replacement", "_start_response", "_started", "_state", "_unexpected_answers", "_written")
+    __slots__ = (
+        "_body_decided",
+        "_replacement",
+        "_start_response",
+        "_started",
+        "_state",
+        "_unexpected_answers",
+        "_written",
+    )
 
     def __init__(
         self, state: RequestState, start_response: StartResponse, unexpected_answers: UnexpectedAnswers
@@ -45,6 +53,7 @@ class GuardedResponse:
         self._start_response = start_response
         self._unexpected_answers = unexpected_answers
         self._started = False
+        self._body_decided = False
         self._replacement: bytes | None = None
         """The body that leaves in place of the application's; ``None`` if the application's leaves."""
         self._written: Sequence[bytes] = ()
@@ -54,7 +63,12 @@ class GuardedResponse:
         self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
         """WSGI's ``start_response``, for the application."""
+        if self._body_decided:  # another status would not belong to the body, even if nothing has been sent yet
+            if exc_info is None:
+                raise AssertionError("start_response was called again, after the body had begun")
+            raise exc_info[1].with_traceback(exc_info[2])
         self._started = True
+        self._written = ()  # of an earlier start, which this one replaces
         reply = self._state.reply
         if status >= "4":  # a status line, such as "404 NOT FOUND"
             self._unexpected_answers.log_failure(self._state, status)
@@ -65,7 +79,7 @@ class GuardedResponse:
             return written.append
         if reply is None or reply.status != 200:
             self._unexpected_answers.log_replaced(self._state, status)
-            reply = _FAILURE
+            reply, headers = _FAILURE, ()  # the headers are those of the answer that does not leave
         self._replacement = reply.body
         start_reply(self._start_response, reply, headers, exc_info)
         return _drop
@@ -82,6 +96,7 @@ class GuardedResponse:
             first = list(itertools.islice(chunks, 1))  # a lazy application starts its response here
             if not self._started:  # it never does
                 self.start_response("", ())
+        self._body_decided = True
         if self._replacement is None:
             chunks = itertools.chain(self._written, first, chunks)
         else:

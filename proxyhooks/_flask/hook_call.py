@@ -42,6 +42,8 @@ def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
 
 def _send_hook_finished(state: RequestState, reply: Reply | None) -> None:
     """Call every receiver. The hook has run, so an exception of a receiver is logged and changes nothing."""
+    if hook_finished.is_muted:
+        return
     app, event, message = state.app, state.call.event.name, state.call.message
     for receiver in hook_finished.receivers_for(app):
         try:

@@ -64,8 +64,10 @@ def _parse_bool(value: object) -> bool:
 
 
 def _parse_path(value: Any) -> str:
-    if not isinstance(value, (str, os.PathLike)) or not str(value):
-        raise ValueError(repr(value))
+    if not isinstance(value, (str, os.PathLike)):  # most likely the list of secrets, which no error text may have
+        raise ValueError(f"a value of type {type(value).__name__}")
+    if not str(value):
+        raise ValueError("an empty text")
     return os.fspath(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import time
@@ -47,16 +48,19 @@ def _get_shared_state(cfg: Any) -> SharedState:
 
 def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:
     """In the master: note whether all workers stop, as they do after the signal WINCH."""
-    _get_shared_state(server.cfg).shutting_down = new_value == 0
+    _get_shared_state(server.cfg).note_number_of_workers(new_value)
 
 
 def when_ready(server: Any) -> None:
     """In the master: note when SIGTERM stops the server, and log which of these server hooks are overridden."""
-    shared_state = _get_shared_state(server.cfg)
+    shared_state, master = _get_shared_state(server.cfg), os.getpid()
     gunicorn_handler = signal.getsignal(signal.SIGTERM)
 
     def on_sigterm(signum: int, frame: FrameType | None) -> None:
-        shared_state.shutting_down = True
+        # gunicorn first acts on signals that came before, such as HUP, TTIN and TTOU: they must not undo this note.
+        # A worker that has just been forked still has this handler, and its signal concerns only itself.
+        if os.getpid() == master:
+            shared_state.note_sigterm()
         if callable(gunicorn_handler):
             gunicorn_handler(signum, frame)
 

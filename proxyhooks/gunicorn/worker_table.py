@@ -40,8 +40,8 @@ _PREFIX: Final = struct.Struct("=II")  # checksum and length of the packed table
 
 _COPY_SIZE: Final = 1 << 20
 """Bytes; enough for 100,000 workers. Memory that is not in use is not allocated."""
-_SHUTTING_DOWN_OFFSET, _CURRENT_COPY_OFFSET, _COPIES_OFFSET = 0, 1, 2
-"""Where the shared memory holds a flag, the number of the current copy (0 or 1), and the two copies."""
+_NO_WORKERS_OFFSET, _SIGTERM_OFFSET, _CURRENT_COPY_OFFSET, _COPIES_OFFSET = 0, 1, 2, 3
+"""Where the shared memory holds two flags, the number of the current copy (0 or 1), and the two copies."""
 
 _logger = logging.getLogger("gunicorn.error")
 
@@ -131,11 +131,15 @@ class SharedState:
     @property
     def shutting_down(self) -> bool:
         """Whether the whole server stops, so that no worker takes over. A signal handler may use it: it has no lock."""
-        return self._memory[_SHUTTING_DOWN_OFFSET] == 1
+        return self._memory[_NO_WORKERS_OFFSET] == 1 or self._memory[_SIGTERM_OFFSET] == 1
 
-    @shutting_down.setter
-    def shutting_down(self, value: bool) -> None:
-        self._memory[_SHUTTING_DOWN_OFFSET] = int(value)
+    def note_number_of_workers(self, number: int) -> None:
+        """Note how many workers gunicorn is to have. With 0, the server shuts down until there are to be some again."""
+        self._memory[_NO_WORKERS_OFFSET] = int(number == 0)
+
+    def note_sigterm(self) -> None:
+        """Note that the server shuts down for good. A signal handler may call it."""
+        self._memory[_SIGTERM_OFFSET] = 1
 
     @contextmanager
     def table(self) -> Iterator[WorkerTable]:

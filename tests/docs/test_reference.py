@@ -34,7 +34,7 @@ def test_a_generated_table_is_the_one_of_the_package(file: str, name: str) -> No
 
 def test_every_markdown_file_is_tested() -> None:
     found = {path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.md")}
-    hidden = (".venv/", "node_modules/", ".pytest_cache/", ".hypothesis/")
+    hidden = (".venv", "node_modules/", ".pytest_cache/", ".hypothesis/")
     assert {file for file in found if not any(part in file for part in hidden)} == set(FILES)
 
 

@@ -380,6 +380,21 @@ def test_a_receiver_of_the_signal_that_fails_is_logged_and_changes_nothing(
         assert sorted(map(str, called)) == ["None", "async", "fail"]
 
 
+def test_receivers_of_a_muted_signal_are_not_called(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    called: list[Any] = []
+
+    def note(sender: Flask, **_: Any) -> None:
+        called.append(sender)
+
+    with hook_finished.connected_to(note, app):
+        with hook_finished.muted():
+            assert ask("rpc").json == OK
+            assert ask("rpc", method="boom").status_code == 500
+        assert called == []
+        assert ask("rpc").json == OK
+        assert called == [app]
+
+
 class Outermost:
     """A WSGI middleware outside of the package's: what it finds when the response is started."""
 
@@ -461,6 +476,68 @@ def test_what_an_application_writes_in_the_old_way_is_its_body(app: Flask, ask: 
     app.wsgi_app = write  # type: ignore[method-assign]
     ProxyHooks(app).rpc(lambda req: RPCResult())
     assert ask("rpc").data == b"not now"
+
+
+def _exception_info() -> Any:
+    try:
+        raise RuntimeError("late")
+    except RuntimeError:
+        return sys.exc_info()
+
+
+def _ignore_start(*_: Any) -> Any:
+    """A server's ``start_response``."""
+
+
+def test_what_was_written_before_a_response_started_anew_does_not_leave(app: Flask) -> None:
+    def write(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("503 SERVICE UNAVAILABLE", [])(b"half a page")
+        start_response("500 INTERNAL SERVER ERROR", [], _exception_info())(b"a ")
+        return [b"failure"]
+
+    app.wsgi_app = write  # type: ignore[method-assign]
+    ProxyHooks(app).rpc(lambda req: RPCResult())
+    environ = create_environ("/centrifugo/rpc", method="POST", data=b"{}", headers={"X-Proxyhooks-Secret": SECRET})
+    assert b"".join(app.wsgi_app(environ, _ignore_start)) == b"a failure"
+
+
+@pytest.mark.parametrize("first", [b"", b"not "])
+@pytest.mark.parametrize(("exception", "expected"), [((), AssertionError), ((_exception_info(),), RuntimeError)])
+def test_a_failure_that_leaves_does_not_become_a_yes_in_its_middle(
+    first: bytes, exception: tuple[Any, ...], expected: type[Exception], app: Flask
+) -> None:
+    inner = app.wsgi_app
+
+    def middleware(environ: Any, start_response: Any) -> Iterable[bytes]:
+        list(inner(environ, _ignore_start))  # the hook has answered
+        start_response("503 SERVICE UNAVAILABLE", [])
+        yield first
+        start_response("200 OK", [], *exception)
+        yield b'{"result":{}}'
+
+    app.wsgi_app = middleware  # type: ignore[method-assign]
+    ProxyHooks(app).rpc(lambda req: RPCResult(data="ok"))
+    started: list[str] = []
+
+    def start(status: str, *_: Any) -> Any:
+        started.append(status)
+
+    environ = create_environ("/centrifugo/rpc", method="POST", data=b"{}", headers={"X-Proxyhooks-Secret": SECRET})
+    body = iter(app.wsgi_app(environ, start))
+    assert next(body) == first
+    with pytest.raises(expected):  # as from a server that has sent something
+        next(body)
+    assert started == ["503 SERVICE UNAVAILABLE"]
+
+
+def test_headers_of_an_answer_that_does_not_leave_stay_with_it(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    @app.before_request
+    def login() -> Response:
+        response = Response("{}")
+        response.set_cookie("login", "of nobody")
+        return response
+
+    assert sorted(name for name, _ in ask("rpc").headers) == ["Content-Length", "Content-Type"]
 
 
 @pytest.mark.parametrize("path", ["/centrifugo//rpc", "//centrifugo/rpc", "/centrifugo/rpc/", "/centrifugo/rpc//"])

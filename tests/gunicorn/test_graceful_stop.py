@@ -103,7 +103,7 @@ def test_a_worker_whose_replacement_fails_keeps_serving_and_can_be_stopped_later
 def test_when_the_server_shuts_down_no_worker_waits_for_another(stops: list[int]) -> None:
     state, worker = make_state(), make_worker()
     GracefulStop(worker, state, 1)
-    state.shutting_down = True
+    state.note_sigterm()
     os.kill(os.getpid(), signal.SIGTERM)
     wait_until(lambda: stops, "the signal to gunicorn's handler")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -171,7 +172,21 @@ def test_sigterm_says_that_all_stop_and_reaches_gunicorn(server: Server, state: 
     assert not state.shutting_down
     signal.raise_signal(signal.SIGTERM)
     assert (state.shutting_down, received) == (True, [signal.SIGTERM])
+    # gunicorn acts on a TTIN or a HUP that came before the TERM only now.
+    server_hooks.nworkers_changed(server, 2, 1)
+    assert state.shutting_down
     assert server.log.lines == []
+
+
+def test_sigterm_to_a_worker_that_was_just_forked_does_not_stop_the_others(
+    server: Server, state: SharedState, sigterm: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    server_hooks.when_ready(server)
+    with monkeypatch.context() as in_worker:
+        in_worker.setattr(os, "getpid", lambda: 1)
+        signal.raise_signal(signal.SIGTERM)
+    assert not state.shutting_down
 
 
 def test_overridden_hooks_are_logged(server: Server, sigterm: None) -> None:

@@ -100,19 +100,23 @@ def test_processes_share_a_table_and_lose_no_update() -> None:
         assert table.generation == 800
 
 
-def shut_down(state: SharedState) -> None:
-    state.shutting_down = True
+def in_a_process(function: Any, *arguments: Any) -> None:
+    process: Any = context.Process(target=function, args=arguments)
+    process.start()
+    join(process)
 
 
 def test_processes_share_that_the_server_shuts_down() -> None:
     state = SharedState()
     assert not state.shutting_down
-    process: Any = context.Process(target=shut_down, args=(state,))
-    process.start()
-    join(process)
+    in_a_process(state.note_number_of_workers, 0)
     assert state.shutting_down
-    state.shutting_down = False
+    in_a_process(state.note_number_of_workers, 2)
     assert not state.shutting_down
+    in_a_process(state.note_sigterm)
+    assert state.shutting_down
+    in_a_process(state.note_number_of_workers, 2)
+    assert state.shutting_down
 
 
 def test_an_update_that_raises_changes_nothing() -> None:

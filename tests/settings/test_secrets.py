@@ -45,6 +45,8 @@ def served(**config: Any) -> Flask:
         ({"PROXYHOOKS_SECRETS": ["new\nline"]}, "printable ASCII"),
         ({"PROXYHOOKS_SECRETS": [" space"]}, "printable ASCII"),
         ({"PROXYHOOKS_SECRETS": ["schlüssel"]}, "printable ASCII"),
+        ({"PROXYHOOKS_SECRETS_FILE": ["s3cret"]}, "not a value of type list"),
+        ({"PROXYHOOKS_SECRETS_FILE": ""}, "not an empty text"),
         ({"PROXYHOOKS_INSECURE": False}, "no secret is configured"),
         ({"PROXYHOOKS_INSECURE": "True"}, "PROXYHOOKS_INSECURE must be True or False"),
         ({"PROXYHOOKS_INSECURE": 1}, "PROXYHOOKS_INSECURE must be True or False"),
@@ -225,12 +227,12 @@ def test_the_application_never_sees_the_secret_of_a_request() -> None:
     app = Flask("app")
     app.config.update(PROXYHOOKS_SECRETS=["the-secret"])
     hooks, seen = ProxyHooks(app), list[str]()
-    app.before_request(lambda: seen.append(repr(request.headers) + repr(request.environ)))
+    app.before_request(lambda: seen.append(repr(list(request.headers)) + repr(request.environ)))
     hooks.rpc(lambda req: 1 / 0)  # type: ignore[arg-type, return-value]
     app.add_url_rule(
         "/own", view_func=lambda: str(read_request(RPCRequest) is read_request(RPCRequest)), methods=["POST"]
     )
-    app.errorhandler(500)(lambda error: (repr(request.headers) + repr(error), 500))
+    app.errorhandler(500)(lambda error: (repr(list(request.headers)) + repr(error), 500))
     headers = {"X-Proxyhooks-Secret": "the-secret", "X-Other": "kept"}
     response = app.test_client().post("/centrifugo/rpc", data=b"{}", headers=headers)
     assert (response.status_code, "the-secret" in response.text, "X-Other" in response.text) == (500, False, True)

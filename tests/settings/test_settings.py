@@ -43,7 +43,7 @@ def test_every_key_of_the_configuration_is_read() -> None:
         ("PROXYHOOKS_VALIDATION_DETAILS", "false", "must be True or False, not 'false'"),
         ("PROXYHOOKS_VALIDATION_DETAILS", 0, "must be True or False, not 0"),
         ("PROXYHOOKS_TIMEOUT", "3s", "must be a number of seconds above 0, such as 3 or 0.5, not '3s'"),
-        ("PROXYHOOKS_SECRETS_FILE", 7, "must be the path of a file, not 7"),
+        ("PROXYHOOKS_SECRETS_FILE", 7, "must be the path of a file, not a value of type int"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key_and_what_would_be_right(key: str, value: object, text: str) -> None:

@@ -24,7 +24,7 @@ from ..request_state import request_state
 from .flask_context import needs_response
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Paths and schemes are few, but whoever knows the secret can send any number of hosts.
 _MAX_RULES: Final = 1000
@@ -75,16 +75,12 @@ class FastPath:
             except BaseException as error:
                 raised = error
                 raise
-            if response is None:
-                # The middleware takes the reply from the request state and ignores this body.
-                start_response("200 OK", [])
-                return ()
             return response(environ, start_response)
         finally:
             ctx.pop(None if raised is not None and app.should_ignore_error(raised) else raised)
 
-    def _dispatch(self, ctx: RequestContext, environ: WSGIEnvironment, rule: Rule) -> Response | None:
-        """The steps of ``Flask.full_dispatch_request``; ``None`` if nothing of the application reads the response."""
+    def _dispatch(self, ctx: RequestContext, environ: WSGIEnvironment, rule: Rule) -> WSGIApplication:
+        """The steps of ``Flask.full_dispatch_request``, without a response of Flask's if nobody would see it."""
         app = self._app
         try:
             if request_started.receivers:
@@ -105,7 +101,7 @@ class FastPath:
                     or app.response_class is not Response  # its own __init__ may add headers
                     or needs_response(ctx)
                 ):
-                    return None
+                    return _unseen_response
                 returned = flask_response(app, reply)
         except Exception as error:
             returned = app.handle_user_exception(error)
@@ -131,6 +127,12 @@ class FastPath:
         self._rules[key] = rule
         if rule is not None and (view := self._app.view_functions.get(rule.endpoint)) is not self._view:
             logger.warning("the fast path is off for %s: the view of %r is now %r", key[0], rule.endpoint, view)
+
+
+def _unseen_response(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """A response whose body the middleware replaces by that of the reply in the request state."""
+    start_response("200 OK", [])
+    return ()
 
 
 def _was_rerouted(request: Request, rule: Rule) -> bool:

@@ -294,8 +294,8 @@ class GeneratedApp:
 
         return function
 
-    def _after_request_function(self, name: str) -> Callable[[flask.Response], flask.Response]:
-        def after(response: flask.Response) -> flask.Response:
+    def _after_request_function(self, name: str) -> Callable[[flask.Response], Any]:
+        def after(response: flask.Response) -> Any:
             self.note(name, response.status, sorted(response.headers.items()), type(response).__name__, self._look())
             what = self.rng.randrange(12)
             if what == 0:
@@ -312,6 +312,8 @@ class GeneratedApp:
                 response.call_on_close(lambda: self.note("closed"))
             elif what == 6:
                 response.status_code = 503
+            elif what == 7:
+                return None  # a mistake, for which Flask raises an exception only after its error handling
             return response
 
         return after

@@ -15,7 +15,7 @@ import pytest
 from flask.ctx import RequestContext
 
 from proxyhooks._flask.fast_path.supported import Level
-from proxyhooks._flask.fast_path.wsgi import FastPath
+from proxyhooks._flask.fast_path.wsgi import FastPath, _unseen_response
 from tests.support.fast_path import level_forced
 
 from .generated_apps import GeneratedApp
@@ -76,7 +76,7 @@ def count_fast_requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     def counted(self: FastPath, ctx: RequestContext, *args: Any) -> Any:
         count["dispatched"] += 1
         response = dispatch(self, ctx, *args)
-        count["without a response"] += response is None
+        count["without a response"] += response is _unseen_response
         count["without a request"] += "request" not in vars(ctx)
         return response
 
