@@ -190,7 +190,7 @@ def _check(pattern: ChannelPattern) -> None:
     for part, following in with_following(pattern):
         if isinstance(part, str):
             if "<" in part or ">" in part:
-                raise SetupError(f"{where}: {part!r} is not a variable; write <name> or <int:name>")
+                raise SetupError(f"{where}: the < or > in {part!r} is not a variable; write <name> or <int:name>")
             continue
         if part.kind not in MATCHERS:
             raise SetupError(f"{where}: there is no <{part.kind}:...>; the kinds are {', '.join(MATCHERS)}")

@@ -212,10 +212,13 @@ def load_secrets(config: Mapping[str, Any], secrets: object = None) -> Secrets:
     if insecure:
         return Secrets(None)
     unread = next((name for name in (f"FLASK_{SECRETS.key}", f"FLASK_{SECRETS_FILE.key}") if name in os.environ), None)
-    hint = "" if unread is None else f". {unread} is set, but app.config.from_prefixed_env() has not read it"
+    if unread is None:
+        hint = f"app.config.from_prefixed_env() reads it from the environment, FLASK_{SECRETS.key}='[\"...\"]'"
+    else:
+        hint = f"{unread} is set, but app.config.from_prefixed_env() has not read it"
     raise SetupError(
         "no secret is configured, so anybody who reaches the hooks can pose as any user. "
-        f"{SECRETS.key} must be {SECRETS.must_be}. If the network is private, set {INSECURE.key} = True instead{hint}"
+        f"{SECRETS.key} must be {SECRETS.must_be}; {hint}. If the network is private, set {INSECURE.key} = True instead"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -176,11 +177,11 @@ def test_a_hook_that_takes_longer_than_centrifugo_waits_is_named(caplog: pytest.
     client = connected(app)
     client.rpc("work")
     assert "test_load_shedding.py:" in caplog.text
-    assert "for rpc took 0.02" in caplog.text
+    assert re.search(r"for rpc took 0\.\d+ s", caplog.text)
     assert "Centrifugo has given up after 0.01 s (PROXYHOOKS_TIMEOUT)" in caplog.text
     caplog.clear()
     client.rpc("work", "refuse")
-    assert "for rpc took 0.02" in caplog.text
+    assert re.search(r"for rpc took 0\.\d+ s", caplog.text)
 
 
 def test_one_that_is_quick_enough_is_not(caplog: pytest.LogCaptureFixture) -> None:

@@ -36,6 +36,7 @@ def served(**config: Any) -> Flask:
     ("config", "hint"),
     [
         ({}, "no secret is configured"),
+        ({}, "from the environment, FLASK_PROXYHOOKS_SECRETS='[\"...\"]'"),
         ({"PROXYHOOKS_SECRETS": "s3cret"}, "not a str"),
         ({"PROXYHOOKS_SECRETS": []}, "empty"),
         ({"PROXYHOOKS_SECRETS": [""]}, "empty"),
