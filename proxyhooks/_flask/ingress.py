@@ -64,8 +64,8 @@ def authenticate_and_check_size(environ: WSGIEnvironment, secrets: Secrets, limi
     # Remove the secret, so that error reporters never see it.
     secret = environ.pop(_SECRET_KEY, None)
     if not secrets.accept(secret):
-        which = "a wrong" if secret else "no"
-        logger.warning("%s: %s %s from %s", environ.get("PATH_INFO"), which, SECRET_HEADER, environ.get("REMOTE_ADDR"))
+        which, peer = "a wrong" if secret else "no", environ.get("REMOTE_ADDR", "an unknown address")
+        logger.warning("%s: %s %s from %s", environ.get("PATH_INFO"), which, SECRET_HEADER, peer)
         raise early_failure(403, "forbidden")
     return length
 
