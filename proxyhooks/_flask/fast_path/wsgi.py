@@ -26,7 +26,7 @@ from .flask_context import needs_response
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Paths and schemes are few, but whoever knows the secret can send any number of hosts.
+# Paths and schemes are few, but a caller that knows the secret can send any number of hosts.
 _MAX_RULES: Final = 1000
 
 _RoutingKey: TypeAlias = tuple[str, str | None, str]
@@ -80,7 +80,7 @@ class FastPath:
             ctx.pop(None if raised is not None and app.should_ignore_error(raised) else raised)
 
     def _dispatch(self, ctx: RequestContext, environ: WSGIEnvironment, rule: Rule) -> WSGIApplication:
-        """The steps of ``Flask.full_dispatch_request``, without a response of Flask's if nobody would see it."""
+        """The steps of ``Flask.full_dispatch_request``. It makes no Flask response if no function would receive it."""
         app = self._app
         try:
             if request_started.receivers:
