@@ -23,7 +23,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http2 import negotiation
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from ..._settings.settings import read_keepalive_time
+from ..._settings.settings import read_worker_settings
 from .. import server_hooks
 from .connection import Connection
 from .event_loop import EventLoop, TimeLimits
@@ -56,7 +56,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._keepalive = cfg.keepalive
         self._pre_request = None if cfg.pre_request is server_hooks.pre_request else cfg.pre_request
         self._environ = base_environ(cfg) | {"wsgi.multithread": True, "SCRIPT_NAME": ""}
-        self._max_connection_age = read_keepalive_time()
+        settings = read_worker_settings()
+        self._max_connection_age = settings.keepalive_time or float("inf")
         self._stranger_jobs: deque[Connection] = deque()
         self._threads_for_gthread = cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2)
         self._free_for_gthread = [None] * self._threads_for_gthread
@@ -67,7 +68,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             may_block=lambda connection: connection.needs_thread,
             wake=lambda: self.method_queue.defer(_do_nothing),
         )
-        limits = TimeLimits(header=30, body=30, send=30, keepalive=cfg.keepalive)
+        limits = TimeLimits(
+            header=settings.client_header_timeout,
+            body=settings.client_body_timeout,
+            send=settings.send_timeout,
+            keepalive=cfg.keepalive,
+        )
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         capacity = max(1, min(cfg.worker_connections, int(allowed * _DESCRIPTORS)))
         reader = RequestReader(cfg, observed=_is_observed(cfg, self.log))
@@ -166,7 +172,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             if not connection.expires:
                 # Jitter, so that connections do not expire together.
                 jitter = random.uniform(0.5, 1)  # noqa: S311  # no secret
-                connection.expires = now + (self._max_connection_age * jitter or float("inf"))
+                connection.expires = now + self._max_connection_age * jitter
             elif now > connection.expires:
                 parser.mesg.force_close()
         connection.sock.begin()
@@ -195,7 +201,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 response.force_close()
             body = self._application(environ, response.start_response)
             if environ.get("proxyhooks.close_connection"):
-                response.force_close()
+                request.force_close()
             try:
                 if type(body) is tuple or type(body) is list:
                     for item in body:
@@ -235,7 +241,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             environ.update(connection.environ)
         body = self._application(environ, start_response)
         if environ.get("proxyhooks.close_connection"):
-            connection.keep = False
+            connection.parser.mesg.force_close()
         sock.streams = type(body) not in (list, tuple)
         return body
 
