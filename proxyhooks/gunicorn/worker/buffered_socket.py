@@ -27,7 +27,18 @@ class BufferedSocket:
     :param permits: has an item for each thread that may wait for a client.
     """
 
-    __slots__ = ("_collected", "_parts", "_permits", "_size", "connection", "raw", "send_timeout", "shut_down", "streams", "unsent")
+    __slots__ = (
+        "_collected",
+        "_parts",
+        "_permits",
+        "_size",
+        "connection",
+        "raw",
+        "send_timeout",
+        "shut_down",
+        "streams",
+        "unsent",
+    )
 
     def __init__(self, raw: socket.socket, connection: Any, send_timeout: float, permits: list[None]) -> None:
         self.raw = raw

@@ -27,6 +27,7 @@ class Connection:
         "buffer",
         "busy",
         "client",
+        "deferred",
         "environ",
         "expires",
         "fd",
@@ -66,6 +67,8 @@ class Connection:
         """Whether a request waits for a thread, or a thread serves it. Then nobody else may touch the connection."""
         self.missed = 0
         """The events that came while it was busy."""
+        self.deferred = 0
+        """The events that came while a reply was sent."""
         self.sock: Any = BufferedSocket(raw, self, send_timeout, permits)
         self.parser: Any = None
 
