@@ -5,6 +5,9 @@ and writes the replies. What is unusual is left to the code of gunicorn's gthrea
 chunked and large bodies, ``Expect``.
 """
 
+# Pyright brings type stubs of another version of gunicorn.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import os
@@ -35,6 +38,9 @@ _STALLED: Final = 10.0
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's gthread worker with another way of waiting, reading and scheduling."""
 
+    alive: bool
+    wsgi: Any
+
     limits_connection_age = True
     """Tells :func:`proxyhooks.gunicorn.server_hooks.pre_request` to leave that to this worker."""
 
@@ -48,7 +54,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             keepalive=cfg.keepalive,
         )
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._handler = RequestHandler(self, self.wsgi, settings.keepalive_time or float("inf"))
+        self._handler = RequestHandler(self, self.wsgi, self._release, settings.keepalive_time or float("inf"))
         self.wsgi = self._handler.call_application
         self._loop = EventLoop(
             self.sockets,
@@ -59,7 +65,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             on_request=self._handler.on_request,
             is_foreign=self._is_foreign,
         )
-        self._loop.watch_pipe(self.method_queue.fileno(), lambda: self.method_queue.run_callbacks(None))
+        wake_fd: Any = self.method_queue.fileno()
+        self._loop.watch_pipe(wake_fd, lambda: self.method_queue.run_callbacks(None))
         self._scheduler = Scheduler(
             cfg.threads,
             self._handler.ready,
@@ -81,6 +88,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         keep = self._handler.serve(connection)
         if not self.alive:
             os.write(self.PIPE[1], b"!")  # max_requests may be reached: wake the main thread
+        self._release(connection, keep)
+
+    def _release(self, connection: Connection, keep: bool) -> None:
         try:
             self._loop.connections.release(connection, keep)
         except Exception:
@@ -90,7 +100,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _is_foreign(self, client: Any) -> bool:
         """Whether gthread's code has to read from a new connection."""
         cfg = self.cfg
-        return cfg.is_ssl or cfg.protocol != "http" or negotiation.prior_knowledge_allowed(cfg, client)
+        return bool(cfg.is_ssl or cfg.protocol != "http" or negotiation.prior_knowledge_allowed(cfg, client))
 
     def _supervise(self) -> None:
         """In the main thread: report to the master, until the worker is to stop."""

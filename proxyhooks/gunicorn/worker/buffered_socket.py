@@ -32,7 +32,6 @@ class BufferedSocket:
         "_parts",
         "_permits",
         "_size",
-        "connection",
         "raw",
         "send_timeout",
         "shut_down",
@@ -40,9 +39,8 @@ class BufferedSocket:
         "unsent",
     )
 
-    def __init__(self, raw: socket.socket, connection: Any, send_timeout: float, permits: list[None]) -> None:
+    def __init__(self, raw: socket.socket, send_timeout: float, permits: list[None]) -> None:
         self.raw = raw
-        self.connection = connection
         self.send_timeout = send_timeout
         self.streams = False
         """Whether each block of the reply is to be sent at once."""
@@ -151,7 +149,7 @@ class BufferedSocket:
         while left > 0 and (block := file.read(min(left, _SEND_AT))):
             self.sendall(block)
             left -= len(block)
-        return file.tell() - offset
+        return int(file.tell()) - offset
 
     def shutdown(self, how: int) -> None:
         """Note that gunicorn ends the connection after an error; the worker does it once the reply is sent."""

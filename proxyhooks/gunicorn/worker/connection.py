@@ -69,7 +69,7 @@ class Connection:
         """The events that came while it was busy."""
         self.deferred = 0
         """The events that came while a reply was sent."""
-        self.sock: Any = BufferedSocket(raw, self, send_timeout, permits)
+        self.sock: Any = BufferedSocket(raw, send_timeout, permits)
         self.parser: Any = None
 
         self.buffer: bytes | bytearray = b""

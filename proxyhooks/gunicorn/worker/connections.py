@@ -224,4 +224,5 @@ class Connections:
                     self._epoll.unregister(connection.fd)
             with suppress(OSError):
                 connection.raw.close()
+            connection.buffer = connection.sock.unsent = b""
         return True

@@ -108,7 +108,7 @@ class EventLoop:
     def _accept(self, listener: Any, now: float) -> int:
         """Accept some connections, and return how many."""
         for count in range(_ACCEPT_BATCH):
-            if len(self.connections) >= self._capacity and not self._make_room():
+            if len(self.connections) >= self._capacity and not self._make_room(now):
                 self._pause_accepting(now)
                 return count
             try:
@@ -116,7 +116,7 @@ class EventLoop:
             except OSError as error:
                 if error.errno in _OUT_OF_DESCRIPTORS:
                     # Pause in any case: the descriptors may belong to somebody else.
-                    self._make_room()
+                    self._make_room(now)
                     self._pause_accepting(now)
                 elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR):
                     raise
@@ -128,8 +128,8 @@ class EventLoop:
             self.connections.add(connection)
         return _ACCEPT_BATCH
 
-    def _make_room(self) -> bool:
-        return make_room(self.connections, max(1, self._capacity // 16))
+    def _make_room(self, now: float) -> bool:
+        return make_room(self.connections, max(1, self._capacity // 16), now)
 
     def _pause_accepting(self, now: float) -> None:
         self._set_accepting(False)

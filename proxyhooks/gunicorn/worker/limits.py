@@ -12,6 +12,8 @@ from .connections import Connections
 
 _LINGER_TIME: Final = 2.0
 """Seconds. An idle connection of a worker that stops is kept as long, for a request that is under way."""
+_SURELY_IDLE: Final = 10.0
+"""Seconds after which an idle connection of a caller that knows a secret may be closed for a new one."""
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 """Memory for requests and replies that wait for their clients. Beyond it the slowest ones are dropped."""
 
@@ -54,21 +56,23 @@ def sweep(connections: Connections, limits: TimeLimits, now: float, *, draining:
         _drop_slowest(connections, waiting - MAX_WAITING_BYTES)
 
 
-def make_room(connections: Connections, count: int) -> bool:
+def make_room(connections: Connections, count: int, now: float) -> bool:
     """Close up to *count* connections that can best be spared; return whether there was one.
 
     Strangers go first: those that linger or are idle, then those that are slow. Where there are none, one connection
-    goes on which a hook has accepted a secret.
+    goes on which a hook has accepted a secret, if it has been idle for some time.
     """
-    spared = sorted(connections.not_busy(), key=_value)
-    strangers = [connection for connection in spared if not connection.accepted]
-    for connection in strangers[:count] or spared[:1]:
+    spared = sorted(connections.not_busy(), key=lambda connection: (_is_active(connection), connection.since))
+    closed = [connection for connection in spared if not connection.accepted][:count] or [
+        connection for connection in spared[:1] if not _is_active(connection) and now - connection.since > _SURELY_IDLE
+    ]
+    for connection in closed:
         connections.close(connection)
-    return bool(spared)
+    return bool(closed)
 
 
-def _value(connection: Connection) -> tuple[bool, bool, float]:
-    return connection.accepted, connection.state in (READING, SENDING), connection.since
+def _is_active(connection: Connection) -> bool:
+    return connection.state in (READING, SENDING)
 
 
 def _give_up(connections: Connections, connection: Connection, now: float) -> None:

@@ -3,6 +3,9 @@
 gunicorn's ``Request`` and ``wsgi.create`` would make the same environ in a multiple of the time. A test compares them.
 """
 
+# Pyright brings type stubs of another version of gunicorn.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 import io
@@ -172,6 +175,12 @@ class _Head(NamedTuple):
 
 class QuickResponse(wsgi.Response):  # type: ignore[misc]
     """gunicorn's response. What gunicorn makes of a status and headers is kept for the next reply that has the same."""
+
+    status: str | None
+    status_code: int
+    headers: list[tuple[str, str]]
+    response_length: int | None
+    headers_sent: bool
 
     _heads: ClassVar[dict[Any, _Head]] = {}
     _second = 0

@@ -1,5 +1,8 @@
 """How requests of the worker are served: gunicorn's code around the WSGI application, in a thread."""
 
+# Pyright brings type stubs of another version of gunicorn.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import errno
@@ -11,17 +14,22 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
-from gunicorn import http
+from gunicorn import util
 from gunicorn.glogging import Logger
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
 from gunicorn.http.wsgi import FileWrapper, base_environ
 from gunicorn.workers.gthread import TConn
 
 from .connection import Connection
 from .connections import ENDED
 from .quick import QuickResponse
+from .request_reader import max_head
 
 _QUEUED: Final = 0.05
 """Seconds. A request that waited for longer waited in a queue."""
+_MAX_WAITING: Final = 64
+"""Requests that may wait until gthread's code serves them. More are refused."""
 # Keys of the environ. Plain values, because the application may have another version of this package than the worker.
 _RECEIVED: Final = "proxyhooks.received"
 """When the last byte of the request was read, by time.monotonic(); -inf if the caller has given up."""
@@ -31,23 +39,50 @@ _CLOSE_CONNECTION: Final = "proxyhooks.close_connection"
 """Set by the application if no further request is wanted from the caller."""
 
 
+class GthreadConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
+    """A connection that gthread's code reads from, with a bound for the size of heads and trailers."""
+
+    def init(self) -> None:
+        super().init()
+        if isinstance(self.parser, RequestParser):
+            self.parser.mesg_class = BoundedRequest
+
+
+class BoundedRequest(Request):  # type: ignore[misc]
+    """gunicorn's request. gunicorn would read as many bytes as all fields of the largest size take, many times over."""
+
+    def parse(self, unreader: Any) -> Any:
+        self.max_buffer_headers = max_head(self.cfg)
+        return super().parse(unreader)
+
+
 class RequestHandler:
     """Serves the requests of a worker.
 
     :param worker: gunicorn's worker. Its :meth:`handle` serves what is not a usual request.
     :param application: the WSGI application.
+    :param release: takes back a connection; its second argument is whether it may be used again.
     :param max_age: seconds after which a connection ends with a reply.
     """
 
-    def __init__(self, worker: Any, application: Callable[..., Iterable[bytes]], max_age: float) -> None:
+    def __init__(
+        self,
+        worker: Any,
+        application: Callable[..., Iterable[bytes]],
+        release: Callable[[Connection, bool], None],
+        max_age: float,
+    ) -> None:
         cfg = worker.cfg
         self._worker = worker
         self._application = application
+        self._release = release
         self._max_age = max_age
         self._keepalive = cfg.keepalive
         self._pre_request = cfg.pre_request
         self._environ: dict[str, Any] = {}
         self.reopen_logs()
+        self._serving = threading.local()
+        """Has the connection that a thread serves."""
         self._gthread_jobs: deque[Connection] = deque()
         # The clients of these requests can hold a thread by sending slowly. They get half of the threads.
         self._free_for_gthread = cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2)
@@ -57,16 +92,25 @@ class RequestHandler:
 
     def reopen_logs(self) -> None:
         """Make ``wsgi.errors`` anew: it has gunicorn's log files."""
-        self._environ = base_environ(self._worker.cfg) | {"wsgi.multithread": True, "SCRIPT_NAME": ""}
+        environ: Any = base_environ(self._worker.cfg)
+        self._environ = {**environ, "wsgi.multithread": True, "SCRIPT_NAME": ""}
 
     def on_request(self, connection: Connection) -> None:
         """Have a request served. Any thread may call this."""
         if connection.needs_thread or connection.foreign:
             connection.needs_thread = True
-            self._gthread_jobs.append(connection)
-            self._start_gthread_jobs()
+            if len(self._gthread_jobs) < _MAX_WAITING or self._worker.cfg.is_ssl:
+                self._gthread_jobs.append(connection)
+                self._start_gthread_jobs()
+            else:
+                self._refuse(connection)
         else:
             self.ready.append(connection)
+
+    def _refuse(self, connection: Connection) -> None:
+        if not connection.foreign:
+            util.write_error(connection.sock, 503, "Service Unavailable", "")
+        self._release(connection, False)
 
     def _start_gthread_jobs(self) -> None:
         with self._gthread_lock:
@@ -77,6 +121,7 @@ class RequestHandler:
     def serve(self, connection: Connection) -> bool:
         """Serve a request in this thread; return whether the connection may be used again."""
         try:
+            self._serving.connection = connection
             if connection.needs_thread:
                 return self._serve_by_gthread(connection)
             now = time.monotonic()
@@ -100,15 +145,13 @@ class RequestHandler:
 
     def call_application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application, as gunicorn's code calls it."""
-        sock = environ["gunicorn.socket"]
-        connection = getattr(sock, "connection", None)
-        if connection is None:  # gthread's code reads from the socket itself
-            return self._application(environ, start_response)
-        environ["gunicorn.socket"] = connection.raw
-        environ[_RECEIVED] = connection.received
+        connection: Connection = self._serving.connection
+        if not connection.needs_thread:
+            environ["gunicorn.socket"] = connection.raw
+            environ[_RECEIVED] = connection.received
         body = self._application(environ, start_response)
+        connection.sock.streams = type(body) not in (list, tuple)
         self._look_at(environ, connection)
-        sock.streams = type(body) not in (list, tuple)
         return body
 
     def _look_at(self, environ: dict[str, Any], connection: Connection) -> None:
@@ -116,7 +159,9 @@ class RequestHandler:
         if _ACCEPTED in environ:
             connection.accepted = True
         elif _CLOSE_CONNECTION in environ:
-            connection.parser.mesg.force_close()
+            parser = connection.thread_connection.parser if connection.needs_thread else connection.parser
+            if isinstance(parser, RequestParser):  # and not HTTP/2
+                parser.mesg.force_close()
 
     def _serve_quick(self, connection: Connection, environ: dict[str, Any]) -> bool:
         """As gunicorn's ``handle``, for a request whose environ exists already."""
@@ -137,7 +182,7 @@ class RequestHandler:
                 worker.alive = False
             if not (worker.alive and self._keepalive):
                 response.force_close()
-            body = self._application(environ, response.start_response)
+            body: Any = self._application(environ, response.start_response)
             self._look_at(environ, connection)
             try:
                 sock.streams = type(body) not in (tuple, list)
@@ -166,14 +211,12 @@ class RequestHandler:
         worker = self._worker
         try:
             gthread = connection.thread_connection
-            if gthread is None:
-                gthread = TConn(worker.cfg, connection.raw, connection.client, connection.server)
+            if gthread is None or not connection.foreign:
+                gthread = GthreadConnection(worker.cfg, connection.raw, connection.client, connection.server)
                 gthread.data_ready = True
-                if connection.foreign:
-                    connection.thread_connection = gthread
-                else:
-                    gthread.initialized = True
-                    gthread.parser = http.get_parser(worker.cfg, connection.raw, connection.client)
+                connection.thread_connection = gthread
+                if not connection.foreign:
+                    gthread.init()
                     gthread.parser.req_count = connection.parser.req_count - 1
                     gthread.parser.unreader.unread(bytes(connection.buffer))
                     connection.buffer = b""
