@@ -22,10 +22,11 @@ from gunicorn.http.unreader import Unreader
 
 from .connection import Connection
 
+_h1c: Any
 try:
-    import gunicorn_h1c
+    import gunicorn_h1c as _h1c
 except ImportError:
-    gunicorn_h1c = None
+    _h1c = None
 
 MAX_BODY: Final = 1024 * 1024 + 65_536
 """Bytes of a body that the worker collects. A thread reads a larger one. Hooks accept 1 MiB unless told otherwise."""
@@ -94,8 +95,8 @@ class QuickParser:
     def supports(cfg: Any) -> bool:
         """Whether gunicorn is configured so that the environs are the same."""
         return (
-            gunicorn_h1c is not None
-            and hasattr(gunicorn_h1c, "LimitRequestLine")
+            _h1c is not None
+            and hasattr(_h1c, "LimitRequestLine")
             and cfg.http_parser in ("auto", "fast")
             and cfg.proxy_protocol == "off"
             and cfg.header_map == "drop"
@@ -110,8 +111,8 @@ class QuickParser:
         )
 
     def __init__(self, cfg: Any) -> None:
-        self._parse_to_wsgi_environ = gunicorn_h1c.parse_to_wsgi_environ
-        self._errors = gunicorn_h1c.ParseError
+        self._parse_to_wsgi_environ = _h1c.parse_to_wsgi_environ
+        self._errors = _h1c.ParseError
         self._fields = cfg.limit_request_fields
         self._field_size = cfg.limit_request_field_size
         self._line = min(cfg.limit_request_line, MAX_REQUEST_LINE)

@@ -193,8 +193,8 @@ class RequestHandler:
                         response.write(item)
                 response.close()
             finally:
-                if hasattr(body, "close"):
-                    body.close()
+                if (close := getattr(body, "close", None)) is not None:
+                    close()
             return not response.should_close()
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
