@@ -54,7 +54,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             keepalive=cfg.keepalive,
         )
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._handler = RequestHandler(self, self.wsgi, self._release, settings.keepalive_time or float("inf"))
+        self._handler = RequestHandler(
+            self,
+            self.wsgi,
+            self._release,
+            max_age=settings.keepalive_time or float("inf"),
+            body_timeout=settings.client_body_timeout,
+        )
         self.wsgi = self._handler.call_application
         self._loop = EventLoop(
             self.sockets,

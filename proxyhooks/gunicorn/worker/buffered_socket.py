@@ -42,7 +42,7 @@ class BufferedSocket:
     def __init__(self, raw: socket.socket, send_timeout: float, permits: list[None]) -> None:
         self.raw = raw
         self.send_timeout = send_timeout
-        self.streams = False
+        self.streams = True
         """Whether each block of the reply is to be sent at once."""
         self.unsent: bytes | memoryview = b""
         self.shut_down = False
@@ -133,9 +133,14 @@ class BufferedSocket:
         self.shut_down = True
         return BrokenPipeError(errno.EPIPE, "the client does not read the reply")
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a part of the reply."""
+        return self._collected > 0
+
     def begin(self) -> None:
         """Begin a new reply."""
-        self.streams = False
+        self.streams = True
         self._collected = 0
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:

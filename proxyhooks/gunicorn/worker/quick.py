@@ -22,11 +22,11 @@ from gunicorn.http.unreader import Unreader
 
 from .connection import Connection
 
-_h1c: Any
 try:
-    import gunicorn_h1c as _h1c
+    import gunicorn_h1c
 except ImportError:
-    _h1c = None
+    gunicorn_h1c = None
+_h1c: Any = gunicorn_h1c
 
 MAX_BODY: Final = 1024 * 1024 + 65_536
 """Bytes of a body that the worker collects. A thread reads a larger one. Hooks accept 1 MiB unless told otherwise."""

@@ -42,8 +42,12 @@ _CLOSE_CONNECTION: Final = "proxyhooks.close_connection"
 class GthreadConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
     """A connection that gthread's code reads from, with a bound for the size of heads and trailers."""
 
+    read_timeout: float | None = None
+    """Seconds that a thread waits for the next byte of a body; None for no limit."""
+
     def init(self) -> None:
         super().init()
+        self.sock.settimeout(self.read_timeout)
         if isinstance(self.parser, RequestParser):
             self.parser.mesg_class = BoundedRequest
 
@@ -63,6 +67,7 @@ class RequestHandler:
     :param application: the WSGI application.
     :param release: takes back a connection; its second argument is whether it may be used again.
     :param max_age: seconds after which a connection ends with a reply.
+    :param body_timeout: seconds that a thread waits for more of a body.
     """
 
     def __init__(
@@ -70,13 +75,16 @@ class RequestHandler:
         worker: Any,
         application: Callable[..., Iterable[bytes]],
         release: Callable[[Connection, bool], None],
+        *,
         max_age: float,
+        body_timeout: float,
     ) -> None:
         cfg = worker.cfg
         self._worker = worker
         self._application = application
         self._release = release
         self._max_age = max_age
+        self._body_timeout = body_timeout
         self._keepalive = cfg.keepalive
         self._pre_request = cfg.pre_request
         self._environ: dict[str, Any] = {}
@@ -140,7 +148,10 @@ class RequestHandler:
                 return bool(self._worker.handle(connection))
             return self._serve_quick(connection, connection.environ)
         except BaseException as error:  # such as SystemExit, which gunicorn's code lets through
-            self._worker.handle_error(None, connection.sock, connection.client, error)
+            if connection.needs_thread or connection.sock.has_begun:
+                self._worker.log.exception("Error handling request")
+            else:
+                self._worker.handle_error(None, connection.sock, connection.client, error)
             return False
 
     def call_application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -216,6 +227,7 @@ class RequestHandler:
                 gthread.data_ready = True
                 connection.thread_connection = gthread
                 if not connection.foreign:
+                    gthread.read_timeout = self._body_timeout
                     gthread.init()
                     gthread.parser.req_count = connection.parser.req_count - 1
                     gthread.parser.unreader.unread(bytes(connection.buffer))
