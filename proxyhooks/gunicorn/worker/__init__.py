@@ -53,11 +53,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             send=settings.send_timeout,
             keepalive=cfg.keepalive,
         )
+        # Slow clients can hold half of the threads. With TLS, gthread's code serves everything.
+        permits = [None] * (cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2))
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._handler = RequestHandler(
             self,
             self.wsgi,
             self._release,
+            permits=permits,
             max_age=settings.keepalive_time or float("inf"),
             body_timeout=settings.client_body_timeout,
         )
@@ -67,7 +70,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             RequestReader(cfg, observed=is_observed(cfg, self.log, server_hooks.pre_request)),
             limits,
             capacity=max(1, min(cfg.worker_connections, int(allowed * _DESCRIPTORS))),
-            threads=cfg.threads,
+            permits=permits,
             on_request=self._handler.on_request,
             is_foreign=self._is_foreign,
         )

@@ -26,7 +26,7 @@ class EventLoop:
     :param sockets: gunicorn's listening sockets.
     :param limits: time limits of connections.
     :param capacity: the most connections.
-    :param threads: half of them may wait for clients that read a stream slowly.
+    :param permits: has an item for each thread that may wait for a client.
     :param on_request: called with a connection that has a complete request.
     :param is_foreign: whether gunicorn's own code reads the connections of a client, as with TLS.
     """
@@ -38,7 +38,7 @@ class EventLoop:
         limits: TimeLimits,
         *,
         capacity: int,
-        threads: int,
+        permits: list[None],
         on_request: Callable[[Connection], None],
         is_foreign: Callable[[Any], bool],
     ) -> None:
@@ -51,7 +51,7 @@ class EventLoop:
         self._reader = reader
         self._limits = limits
         self._capacity = capacity
-        self._send_permits = [None] * max(1, threads // 2)
+        self._permits = permits
         self._is_foreign = is_foreign
         self._listeners = {sock.fileno(): sock for sock in sockets}
         self._accepting = False
@@ -122,7 +122,7 @@ class EventLoop:
                     raise
                 return count
             sock.setblocking(False)
-            connection = Connection(sock, client, listener.getsockname(), now, self._limits.send, self._send_permits)
+            connection = Connection(sock, client, listener.getsockname(), now, self._limits.send, self._permits)
             connection.parser = self._reader.new_parser(client)
             connection.foreign = self._is_foreign(client)
             self.connections.add(connection)

@@ -66,6 +66,7 @@ class RequestHandler:
     :param worker: gunicorn's worker. Its :meth:`handle` serves what is not a usual request.
     :param application: the WSGI application.
     :param release: takes back a connection; its second argument is whether it may be used again.
+    :param permits: has an item for each thread that may wait for a client.
     :param max_age: seconds after which a connection ends with a reply.
     :param body_timeout: seconds that a thread waits for more of a body.
     """
@@ -76,6 +77,7 @@ class RequestHandler:
         application: Callable[..., Iterable[bytes]],
         release: Callable[[Connection, bool], None],
         *,
+        permits: list[None],
         max_age: float,
         body_timeout: float,
     ) -> None:
@@ -92,8 +94,7 @@ class RequestHandler:
         self._serving = threading.local()
         """Has the connection that a thread serves."""
         self._gthread_jobs: deque[Connection] = deque()
-        # The clients of these requests can hold a thread by sending slowly. They get half of the threads.
-        self._free_for_gthread = cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2)
+        self._permits = permits
         self._gthread_lock = threading.Lock()
         self.ready: deque[Connection] = deque()
         """Connections whose requests may be served now."""
@@ -122,37 +123,46 @@ class RequestHandler:
 
     def _start_gthread_jobs(self) -> None:
         with self._gthread_lock:
-            while self._gthread_jobs and self._free_for_gthread:
-                self._free_for_gthread -= 1
+            while self._gthread_jobs and self._permits:
+                try:
+                    self._permits.pop()
+                except IndexError:
+                    return
                 self.ready.append(self._gthread_jobs.popleft())
 
     def serve(self, connection: Connection) -> bool:
         """Serve a request in this thread; return whether the connection may be used again."""
         try:
-            self._serving.connection = connection
-            if connection.needs_thread:
-                return self._serve_by_gthread(connection)
-            now = time.monotonic()
-            if connection.missed & ENDED and now - connection.received > _QUEUED:
-                # The caller has given up. Without a queue it may be one that closes its side and reads on.
-                connection.received = float("-inf")
-            parser = connection.parser
-            if parser.failure is None:
-                if not connection.expires:
-                    # Jitter, so that connections do not expire together.
-                    connection.expires = now + self._max_age * random.uniform(0.5, 1)  # noqa: S311  # no secret
-                elif now > connection.expires:
-                    parser.mesg.force_close()
-            connection.sock.begin()
-            if connection.environ is None or parser.failure is not None:
-                return bool(self._worker.handle(connection))
-            return self._serve_quick(connection, connection.environ)
+            return self._serve(connection)
         except BaseException as error:  # such as SystemExit, which gunicorn's code lets through
             if connection.needs_thread or connection.sock.has_begun:
                 self._worker.log.exception("Error handling request")
             else:
                 self._worker.handle_error(None, connection.sock, connection.client, error)
             return False
+        finally:
+            if self._gthread_jobs:
+                self._start_gthread_jobs()
+
+    def _serve(self, connection: Connection) -> bool:
+        self._serving.connection = connection
+        if connection.needs_thread:
+            return self._serve_by_gthread(connection)
+        now = time.monotonic()
+        if connection.missed & ENDED and now - connection.received > _QUEUED:
+            # The caller has given up. Without a queue it may be one that closes its side and reads on.
+            connection.received = float("-inf")
+        parser = connection.parser
+        if parser.failure is None:
+            if not connection.expires:
+                # Jitter, so that connections do not expire together.
+                connection.expires = now + self._max_age * random.uniform(0.5, 1)  # noqa: S311  # no secret
+            elif now > connection.expires:
+                parser.mesg.force_close()
+        connection.sock.begin()
+        if connection.environ is None or parser.failure is not None:
+            return bool(self._worker.handle(connection))
+        return self._serve_quick(connection, connection.environ)
 
     def call_application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application, as gunicorn's code calls it."""
@@ -244,9 +254,7 @@ class RequestHandler:
                 connection.parser.req_count = gthread.parser.req_count
             return keep
         finally:
-            with self._gthread_lock:
-                self._free_for_gthread += 1
-            self._start_gthread_jobs()
+            self._permits.append(None)
 
 
 def is_observed(cfg: Any, log: Any, own_pre_request: Any) -> bool:
