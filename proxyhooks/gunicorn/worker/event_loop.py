@@ -16,6 +16,8 @@ from .request_reader import RequestReader
 _MAX_EVENTS: Final = 64
 _ACCEPT_BATCH: Final = 8
 """Connections accepted in one go. The rest is left to other workers, and to the time after the requests at hand."""
+_FEW: Final = 64
+"""A worker with fewer connections accepts one at a time, so that the workers share them."""
 _PAUSE: Final = 0.05
 """Seconds without accepting when there is no room."""
 _OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -107,7 +109,8 @@ class EventLoop:
 
     def _accept(self, listener: Any, now: float) -> int:
         """Accept some connections, and return how many."""
-        for count in range(_ACCEPT_BATCH):
+        batch = _ACCEPT_BATCH if len(self.connections) >= _FEW else 1
+        for count in range(batch):
             if len(self.connections) >= self._capacity and not self._make_room(now):
                 self._pause_accepting(now)
                 return count
@@ -126,7 +129,7 @@ class EventLoop:
             connection.parser = self._reader.new_parser(client)
             connection.foreign = self._is_foreign(client)
             self.connections.add(connection)
-        return _ACCEPT_BATCH
+        return batch
 
     def _make_room(self, now: float) -> bool:
         return make_room(self.connections, max(1, self._capacity // 16), now)

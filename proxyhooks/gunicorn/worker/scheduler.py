@@ -29,8 +29,6 @@ _PROBE_INTERVAL: Final = 0.1
 _PROBE_WEIGHT: Final = 1 / 2
 _PAUSE: Final = 0.05
 """After an error in the event loop, which may come back at once."""
-_FRESH: Final = 0.002
-"""Events are looked for at least this often, however many jobs are ready."""
 _LONGEST: Final = 0.005
 """A request counts for no more than this in the average, so that one long request is soon forgotten."""
 
@@ -74,7 +72,8 @@ class Scheduler:
         self._average = 0.0
         """Seconds that a request takes. Only requests that the leader ran count: others wait for Python's lock, too."""
         self._next_probe = 0.0
-        self._next_look = 0.0
+        self._turns_left = 0
+        """Jobs to start before the leader looks for events again."""
         self._watch_sleeps = False
         self._wake_watch = threading.Lock()
         self._wake_watch.acquire()
@@ -138,7 +137,10 @@ class Scheduler:
         """Return the oldest job, once there is one and it may run. None if the threads are to end."""
         while not self._stopped:
             can_run = bool(self._ready and self._free)
-            if can_run and time.monotonic() < self._next_look:
+            # Those that were ready at the last look come first. Then others get their turn, before a client that sends
+            # one request after the other gets another one.
+            if can_run and self._turns_left > 0:
+                self._turns_left -= 1
                 try:
                     self._free.pop()
                 except IndexError:  # as many jobs run as may; whoever finishes one takes the next
@@ -153,7 +155,7 @@ class Scheduler:
             except Exception:
                 _logger.exception("Error in the event loop")
                 time.sleep(_PAUSE)
-            self._next_look = time.monotonic() + _FRESH
+            self._turns_left = len(self._ready)
         return None
 
     def _run_ready(self) -> None:
