@@ -90,7 +90,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_usr1(self, sig: int, frame: Any) -> None:
         super().handle_usr1(sig, frame)
-        self._handler.reopen_logs()
+        # Before run(), there is nothing that has the log files.
+        if (handler := getattr(self, "_handler", None)) is not None:
+            handler.reopen_logs()
 
     def _serve(self, connection: Connection) -> None:
         """Serve a request. Runs in a thread."""
