@@ -15,6 +15,7 @@ import resource
 import select
 import threading
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 from gunicorn.http2 import negotiation
@@ -98,7 +99,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve a request. Runs in a thread."""
         keep = self._handler.serve(connection)
         if not self.alive:
-            os.write(self.PIPE[1], b"!")  # max_requests may be reached: wake the main thread
+            with suppress(BlockingIOError):  # nobody reads it any more
+                os.write(self.PIPE[1], b"!")  # max_requests may be reached: wake the main thread
         self._release(connection, keep)
 
     def _release(self, connection: Connection, keep: bool) -> None:
