@@ -15,6 +15,7 @@ import resource
 import select
 import threading
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 from gunicorn.http2 import negotiation
@@ -90,13 +91,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_usr1(self, sig: int, frame: Any) -> None:
         super().handle_usr1(sig, frame)
-        self._handler.reopen_logs()
+        # Before run(), there is nothing that has the log files.
+        if (handler := getattr(self, "_handler", None)) is not None:
+            handler.reopen_logs()
 
     def _serve(self, connection: Connection) -> None:
         """Serve a request. Runs in a thread."""
         keep = self._handler.serve(connection)
         if not self.alive:
-            os.write(self.PIPE[1], b"!")  # max_requests may be reached: wake the main thread
+            with suppress(BlockingIOError):  # nobody reads it any more
+                os.write(self.PIPE[1], b"!")  # max_requests may be reached: wake the main thread
         self._release(connection, keep)
 
     def _release(self, connection: Connection, keep: bool) -> None:

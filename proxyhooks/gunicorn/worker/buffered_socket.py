@@ -44,7 +44,7 @@ class BufferedSocket:
         self.send_timeout = send_timeout
         self.streams = True
         """Whether each block of the reply is to be sent at once."""
-        self.unsent: bytes | memoryview = b""
+        self.unsent: bytes | memoryview | bytearray = b""
         self.shut_down = False
         """Whether gunicorn has ended the connection after an error."""
         self._parts: list[bytes] = []
@@ -85,7 +85,10 @@ class BufferedSocket:
         self._parts = []
         self._size = 0
         if self.unsent:
-            self.unsent = bytes(self.unsent) + data
+            # A bytearray: a stream may consist of many small blocks, and each would copy all that is unsent.
+            if not isinstance(self.unsent, bytearray):
+                self.unsent = bytearray(self.unsent)
+            self.unsent += data
             return
         try:
             sent = self.raw.send(data)
@@ -103,7 +106,10 @@ class BufferedSocket:
             sent = self.raw.send(self.unsent)
         except BlockingIOError:
             return False
-        self.unsent = self.unsent[sent:]
+        if isinstance(self.unsent, bytearray):
+            del self.unsent[:sent]
+        else:
+            self.unsent = self.unsent[sent:]
         return True
 
     def _wait_until_less_than(self, size: int) -> None:

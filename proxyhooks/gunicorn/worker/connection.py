@@ -106,6 +106,7 @@ class Connection:
         self.searched = self.parse_at = self.missing = 0
         self.environ = None
         self.needs_thread = False
+        self.parser.mesg = None  # has the body
 
     def init(self) -> None:
         """Do nothing: gunicorn's handle() calls it."""

@@ -49,8 +49,8 @@ class Connections:
     def add(self, connection: Connection) -> None:
         """Take a new connection."""
         with self._lock:
-            self.by_fd[connection.fd] = connection
             self._epoll.register(connection.fd, _EVENTS)
+            self.by_fd[connection.fd] = connection
 
     def not_busy(self) -> list[Connection]:
         """The connections that belong to the leader."""

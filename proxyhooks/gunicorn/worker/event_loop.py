@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import select
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ _FEW: Final = 64
 _PAUSE: Final = 0.05
 """Seconds without accepting when there is no room."""
 _OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+_logger = logging.getLogger("gunicorn.error")
 
 
 class EventLoop:
@@ -86,7 +89,12 @@ class EventLoop:
         for fd, event in events:
             connection = connections.by_fd.get(fd)
             if connection is not None:
-                connections.on_event(connection, event, now)
+                try:
+                    connections.on_event(connection, event, now)
+                except Exception:
+                    # The events of the other connections are reported only once.
+                    _logger.exception("Error in a connection, which is closed")
+                    connections.close(connection)
             elif fd in self._listeners:
                 self._accept(self._listeners[fd], now)
             elif fd == self._wake_fd:

@@ -212,7 +212,9 @@ class QuickResponse(wsgi.Response):  # type: ignore[misc]
                 self._heads.clear()
             self._heads[key] = head
         self.status = status
-        self.status_code, self.headers, self.response_length = head[:3]
+        self.status_code, self.response_length = head.status_code, head.response_length
+        # A copy: gunicorn adds the headers of an error response that replaces this one.
+        self.headers = list(head.headers)
         self._head = head
         return self.write
 

@@ -242,10 +242,12 @@ class RequestHandler:
                     gthread.parser.req_count = connection.parser.req_count - 1
                     gthread.parser.unreader.unread(bytes(connection.buffer))
                     connection.buffer = b""
-            keep = bool(worker.handle(gthread))
-            connection.raw = gthread.sock
-            with suppress(OSError):  # gunicorn may have closed it after an error
-                gthread.sock.setblocking(False)
+            try:
+                keep = bool(worker.handle(gthread))
+            finally:
+                connection.raw = gthread.sock
+                with suppress(OSError):  # gunicorn may have closed it after an error
+                    gthread.sock.setblocking(False)
             if keep and connection.foreign:
                 buffered = gthread.parser.unreader.buf.getvalue() or (worker.cfg.is_ssl and gthread.sock.pending())
                 connection.pending = bool(buffered)
