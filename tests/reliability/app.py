@@ -1,5 +1,6 @@
 """The application behind the servers of these tests; environment variables make it slow or broken."""
 
+import asyncio
 import os
 import time
 from datetime import timedelta
@@ -80,6 +81,18 @@ def refuse(req: RPCRequest) -> RPCResult:
             abort(403)
         case _:
             raise RuntimeError("boom")
+
+
+class Timeout(BaseException):
+    """As ``gevent.Timeout``."""
+
+
+NO_EXCEPTIONS = (SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError, Timeout)
+
+
+@hooks.rpc("raise")
+def raise_base_exception(req: RPCRequest) -> RPCResult:
+    raise {error.__name__: error for error in NO_EXCEPTIONS}[req.data]
 
 
 @hooks.rpc("later")
