@@ -42,7 +42,7 @@ _numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _max_connection_age = MaxConnectionAge()
 _shared_state: SharedState | None = None
 _sigterm_received = False
-"""Whether the master is to stop. It does not rely on memory that all workers can write."""
+"""Whether this process is to stop: the master, or a worker between the fork and gunicorn's own signal handler."""
 _holder_logged = False
 
 _R = TypeVar("_R")
@@ -89,11 +89,14 @@ def when_ready(server: Any) -> None:
     gunicorn_handler = signal.getsignal(signal.SIGTERM)
 
     def on_sigterm(signum: int, frame: FrameType | None) -> None:
+        global _sigterm_received
+        _sigterm_received = True
         # gunicorn first acts on signals that came before, such as HUP, TTIN and TTOU: they must not undo this note.
         # A worker that has just been forked still has this handler, and its signal concerns only itself.
         if os.getpid() == master:
             shared_state.note_sigterm()
-            _cut_reload_short(server)
+            # A reload under way does not wait for the old workers any more.
+            _make_youngest(server)
         if callable(gunicorn_handler):
             gunicorn_handler(signum, frame)
 
@@ -149,6 +152,8 @@ def post_worker_init(worker: Any) -> None:
     number = _numbers.get(worker)
     if number is None:
         raise RuntimeError("pre_fork is overridden and does not call proxyhooks.gunicorn.pre_fork: add the call")
+    if _sigterm_received:  # gunicorn puts a signal that comes so early into a queue that nobody reads
+        worker.alive = False
     _note_serving(worker, number)
     if _shared_state is not None:
         GracefulStop(worker, _shared_state, number)
@@ -202,7 +207,6 @@ def child_exit(server: Any, worker: Any) -> None:
         table.load_failed = table.load_failed or load_failed
         reload_failed = load_failed and not table.current_states()
     if reload_failed:
-        # During a reload, gunicorn waits until every worker is younger than the reload.
         _make_youngest(server)
     # Until then a worker with a replacement counts twice, however it ended. A reload has taken the second one back.
     if record is not None and record.has_replacement and server.num_workers > server.cfg.workers:
@@ -222,18 +226,10 @@ def _match_live_workers(server: Any, table: WorkerTable) -> None:
 
 
 def _make_youngest(server: Any) -> None:
-    """Renumber the workers that are left as the youngest ones."""
+    """Renumber the live workers as the youngest ones: gunicorn does not wait for their end during a reload."""
     for remaining in server.WORKERS.values():
         server.worker_age += 1
         remaining.age = server.worker_age
-
-
-def _cut_reload_short(server: Any) -> None:
-    """Have gunicorn act on SIGTERM before it acts on any HUP that came before; in a signal handler of the master."""
-    global _sigterm_received
-    _sigterm_received = True
-    # A reload under way does not wait for the old workers any more.
-    _make_youngest(server)
 
 
 def _stop_if_requested() -> None:

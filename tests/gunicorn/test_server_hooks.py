@@ -185,10 +185,14 @@ def test_sigterm_to_a_worker_that_was_just_forked_does_not_stop_the_others(
 ) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     server_hooks.when_ready(server)
+    worker = server.fork()
     with monkeypatch.context() as in_worker:
         in_worker.setattr(os, "getpid", lambda: 1)
         signal.raise_signal(signal.SIGTERM)
+        server_hooks.post_worker_init(worker)
     assert not state.shutting_down
+    assert not worker.alive
+    assert workers(state) == {1: (0, "stopping")}
 
 
 def test_overridden_hooks_are_logged(server: Server, sigterm: None) -> None:

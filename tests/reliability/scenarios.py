@@ -42,6 +42,13 @@ async def reloads(here: Path, long: bool) -> str:
 
 
 @scenario
+async def many_workers(here: Path, long: bool) -> str:
+    """HUP with 48 workers."""
+    calls, workers = (10_000, 48) if long else (300, 12)
+    return _none_lost(await reload.repeatedly(reload.reload, here, calls, 1, start=0, workers=workers))
+
+
+@scenario
 async def reloads_with_repeats(here: Path, long: bool) -> str:
     """HUP, with a client that sends Idempotency-Key."""
     if not long:
