@@ -36,6 +36,25 @@ time.time = lambda: real() + (float(seconds.read_text()) if seconds.exists() els
 """A sitecustomize module: the clock of the system can be set to another time."""
 
 
+NO_PLACE = """
+import errno
+import os
+import tempfile
+
+del os.memfd_create
+real = tempfile.mkstemp
+
+
+def mkstemp(suffix=None, prefix=None, dir=None, text=False):
+    if prefix == "proxyhooks-":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return real(suffix, prefix, dir, text)
+
+
+tempfile.mkstemp = mkstemp
+"""
+"""A sitecustomize module: the disk is full, and there are no files in memory."""
+
 SLOW_FORK = """
 import os
 import time
@@ -207,6 +226,38 @@ def test_workers_of_one_request_each(worker_class: str, tmp_path: Path) -> None:
         client = asyncio.run(under_load(server.port, events, 100, repeat=False))
         assert client.outcomes.failed == 0, client.outcomes
         assert server.stop() == 0
+
+
+def test_random_bytes_in_the_memory_of_the_workers_end_neither_master_nor_workers(
+    worker_class: str, tmp_path: Path
+) -> None:
+    with gunicorn(tmp_path, "-k", worker_class) as server:
+        asyncio.run(server.ready())
+        for signum, whom in ((signal.SIGHUP, "master"), (signal.SIGTERM, "worker"), (signal.SIGKILL, "worker")):
+            before = server.workers()
+            assert rpc(server.port, "damage", None)[0] == 200
+            server.kill(signum, None if whom == "master" else before[0])
+            wait_until(lambda old=before[0]: old not in server.workers(), "the end of the worker")  # type: ignore[misc]
+            asyncio.run(server.ready())
+        assert rpc(server.port, "damage", None)[0] == 200
+        stop_cleanly(server)
+        assert server.logged("The table of workers is damaged") >= 3
+
+
+def test_without_any_place_for_the_lock_the_server_serves(worker_class: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NO_PLACE)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    with gunicorn(tmp_path, "-k", worker_class, PYTHONPATH=path) as server:
+        asyncio.run(server.ready())
+        for signum, whom in ((signal.SIGHUP, "master"), (signal.SIGTERM, "worker"), (signal.SIGKILL, "worker")):
+            before = server.workers()
+            server.kill(signum, None if whom == "master" else before[0])
+            wait_until(lambda old=before[0]: old not in server.workers(), "the end of the worker")  # type: ignore[misc]
+            asyncio.run(server.ready())
+        assert rpc(server.port, "echo", 1)[0] == 200
+        assert server.stop() == 0
+        assert server.logged("No file can be made for the lock of the table of workers: [Errno 28]") == 1
+        assert server.logged("The table of workers cannot be used: workers may stop before others serve")
 
 
 def test_a_clock_that_jumps(worker_class: str, tmp_path: Path) -> None:
