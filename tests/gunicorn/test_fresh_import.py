@@ -40,7 +40,7 @@ def find_holder(here: Path, source: str | None) -> str:
         "from proxyhooks import ConnectResult\nresult = ConnectResult(user='42')\ndel ConnectResult",
         "import proxyhooks\nclass Mine(proxyhooks.Error):\n    code, message = 1001, 'full'\ndel proxyhooks",
         "import proxyhooks\nclass Mine(proxyhooks.Error):\n    code, message = 1001, 'full'\nerror = Mine()\ndel Mine",
-        "from proxyhooks._settings.settings import SETTINGS",
+        "from proxyhooks._settings.settings import TIMEOUT",
         "from proxyhooks import ProxyHooks",
     ],
 )
