@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -276,6 +277,35 @@ def test_a_clock_that_jumps(worker_class: str, tmp_path: Path) -> None:
         none_is_lost(server, events)
         assert not server.logged("WORKER TIMEOUT")
         assert not server.logged("overload")
+
+
+def call_by_unix_socket(path: Path, body: bytes) -> bytes:
+    """Return the status line of the reply."""
+    headers = ("Host: x", "Connection: close", f"X-Proxyhooks-Secret: {SECRET}", f"Content-Length: {len(body)}")
+    head = "\r\n".join(["POST /centrifugo/rpc HTTP/1.1", *headers, "", ""])
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(30)
+        connection.connect(str(path))
+        connection.sendall(head.encode() + body)
+        with connection.makefile("rb") as reply:
+            return reply.readline()
+
+
+def test_a_late_call_is_refused_on_a_unix_socket(tmp_path: Path) -> None:
+    """No kernel knows how long it has waited, but the worker does."""
+    path = tmp_path / "socket"
+    environ = {"WEB_CONCURRENCY": "1", "WORK_SECONDS": "1.5", "FLASK_PROXYHOOKS_TIMEOUT": "1"}
+    options = ("-k", OUR_WORKER, "--threads", "2", "-b", f"unix:{path}")
+    with gunicorn(tmp_path, *options, port=None, **environ) as server, ThreadPoolExecutor(2) as pool:
+        asyncio.run(server.ready(1))
+        assert call_by_unix_socket(path, b'{"method":"echo","data":1}').startswith(b"HTTP/1.1 200")
+        slow = [pool.submit(rpc, server.port, "work", 0) for _ in range(2)]
+        wait_until(lambda: sum(path.stat().st_size for path in tmp_path.glob("begun.*")) == 2, "two slow calls")
+        assert call_by_unix_socket(path, b'{"method":"echo","data":1}').startswith(b"HTTP/1.1 503")
+        assert {call.result()[0] for call in slow} == {200}
+        assert call_by_unix_socket(path, b'{"method":"echo","data":1}').startswith(b"HTTP/1.1 200")
+        stop_cleanly(server)
+        assert server.logged("Refused with 503: 1 that had waited for more than 0.5 s, and 0 whose caller had hung up")
 
 
 @pytest.mark.parametrize("server_name", ["gthread", OUR_WORKER, "gevent"])
