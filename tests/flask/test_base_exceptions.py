@@ -143,6 +143,44 @@ def test_a_function_around_the_hook_raises_an_exception_that_servers_answer(func
         wait_until(lambda: begun, "the function after the reply")
 
 
+@pytest.mark.parametrize("error", [*ERRORS, ValueError("no")], ids=lambda error: type(error).__name__)
+def test_a_function_after_the_reply_is_logged_and_the_next_one_runs(
+    error: BaseException, app: Flask, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    finished: list[int] = []
+
+    def fail() -> None:
+        raise error
+
+    @hooks.rpc
+    def hook(req: RPCRequest) -> RPCResult:
+        after_reply(fail)
+        after_reply(finished.append, 1)
+        return RPCResult()
+
+    assert ask("rpc", method="x").json == {"result": {}}
+    wait_until(lambda: finished, "the second function")
+    assert "fail" in caplog.text
+    assert f"{type(error).__name__}" in caplog.text
+
+
+def test_in_tests_ctrl_c_ends_a_function_after_the_reply(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
+    """There it runs in the thread of the test."""
+    app.testing = True
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    @hooks.rpc
+    def hook(req: RPCRequest) -> RPCResult:
+        after_reply(fail)
+        return RPCResult()
+
+    response = ask("rpc", method="x")
+    with pytest.raises(KeyboardInterrupt):
+        response.get_data()
+
+
 def test_a_view_of_the_application_is_left_alone(app: Flask, hooks: ProxyHooks) -> None:
     @app.get("/page")
     def page() -> str:
