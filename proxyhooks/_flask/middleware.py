@@ -17,7 +17,7 @@ from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._settings.secrets import Secrets
-from .._wire.log import logger
+from .._wire.log import rate_limited
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
 from .ingress import EarlyReply, authenticate_and_check_size, early_failure, read_body, read_call, size_limit
 from .load_shedding import LoadShedder
@@ -59,7 +59,7 @@ class Middleware:
         if hook_url is None:
             if (canonical := _SLASHES.sub("/", path).rstrip("/")) in self.hook_urls:
                 # Flask would route it to the hook, past the checks below.
-                logger.warning("%s is not the URL of a hook: %s is", path, canonical)
+                rate_limited.warning("%s is not the URL of a hook: %s is", path, canonical)
                 return _send(start_response, early_failure(404, "no hook is here").reply)
             return self.wsgi_app(environ, start_response)
         try:
