@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,20 +23,27 @@ _STANDING: Final = 1.0
 _PATIENCE_IN_STANDING_QUEUE: Final = 0.2
 # Asking the kernel costs as much as reading the message, so without a queue it is asked at most this often.
 _ASK_INTERVAL: Final = 0.005
-# struct tcp_info, linux/tcp.h: tcpi_state, and tcpi_last_data_recv in milliseconds.
+# struct tcp_info, linux/tcp.h: tcpi_state, and tcpi_last_data_recv in milliseconds. BSD numbers
+# the states in another way.
 _INFO: Final = struct.Struct("=B51xI")
 _ESTABLISHED: Final = 1
+_RECEIVED_KEY: Final = "proxyhooks.received"
+"""The environ key under which the worker of this package keeps the time of the request's last byte."""
 # The environ keys under which gunicorn's workers and Flask's own server keep the socket of a request.
 _SOCKET_KEYS: Final = ("gunicorn.socket", "werkzeug.socket")
 
 
 def waiting_time(environ: Mapping[str, Any]) -> float:
-    """Seconds since the last byte of the request arrived, by the kernel's clock. Infinite if the caller hung up.
+    """Seconds since the last byte of the request arrived. Infinite if the caller hung up.
 
-    It is 0 where that is unknown: on other systems than Linux, with Unix sockets, and with other servers.
-
-    Source: ``TCP_INFO`` of tcp(7).
+    The worker of this package knows when that was. It drops the requests of callers that have hung up. For other
+    workers the kernel knows both, on Linux with TCP: ``TCP_INFO`` of tcp(7). Elsewhere the result is 0.
     """
+    received: float | None = environ.get(_RECEIVED_KEY)
+    if received is not None:
+        return time.monotonic() - received
+    if sys.platform != "linux":
+        return 0.0
     for name in _SOCKET_KEYS:
         if (connection := environ.get(name)) is not None:
             try:
@@ -65,7 +73,7 @@ class LoadShedder:
     def should_shed(self, environ: Mapping[str, Any]) -> bool:
         """Whether the call is too late. If so, a warning says why."""
         now = time.monotonic()
-        if now < self._next_ask:
+        if now < self._next_ask and _RECEIVED_KEY not in environ:
             return False
         waited = waiting_time(environ)
         if waited < _QUEUED:

@@ -18,6 +18,7 @@ from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._settings.secrets import Secrets
 from .._wire.log import rate_limited
+from .error_handling import replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
 from .ingress import EarlyReply, authenticate_and_check_size, early_failure, read_body, read_call, size_limit
 from .load_shedding import LoadShedder
@@ -70,8 +71,9 @@ class Middleware:
         response = GuardedResponse(state, start_response, self._unexpected_answers)
         try:
             return response.body(self.hook_app(environ, response.start_response))
-        except BaseException:
+        except BaseException as error:
             start_background_tasks(state)
+            replace_base_exception(error, f"a function around the hook for {hook_url.event.name}")
             raise
 
     def _accept(self, path: str, hook_url: HookURL, environ: WSGIEnvironment) -> RequestState:
