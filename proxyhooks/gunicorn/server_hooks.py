@@ -14,7 +14,9 @@ from typing import Any, Final
 from .._settings.settings import read_keepalive_time
 from .connection_age import MaxConnectionAge
 from .graceful_stop import GracefulStop
+from .hardening import harden
 from .listener import wrap_socket
+from .log_filter import limit_lines_about_callers
 from .worker_table import SharedState, WorkerRecord, WorkerTable
 
 __all__ = [
@@ -110,6 +112,9 @@ def post_worker_init(worker: Any) -> None:
         own.state = "serving" if worker.alive else "stopping"
         if own.generation == table.generation:
             table.load_failed = False
+    limit_lines_about_callers()
+    if worker.cfg.worker_class_str in ("gthread", "gevent", "sync"):
+        harden(worker)
     GracefulStop(worker, shared_state, number)
 
 
