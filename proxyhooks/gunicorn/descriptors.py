@@ -1,4 +1,4 @@
-"""How a worker shares out its file descriptors, which ``ulimit -n`` limits.
+"""How a gthread worker shares out its file descriptors, which ``ulimit -n`` limits.
 
 Half are for the connections that gunicorn serves or keeps, three eighths for those that have sent nothing yet. The rest
 is for the application.
@@ -9,18 +9,16 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-_MAX_CONNECTIONS: Final = 1000
-"""gunicorn's own default."""
 _MAX_SILENT: Final = 4096
 
 
 def max_connections() -> int:
-    """Return how many connections gunicorn may serve or keep in one worker."""
-    return min(_MAX_CONNECTIONS, _limit() // 2)
+    """Return how many connections gunicorn may serve or keep."""
+    return _limit() // 2
 
 
 def max_silent_connections() -> int:
-    """Return how many accepted connections may wait for their first byte in one worker."""
+    """Return how many accepted connections may wait for their first byte."""
     return min(_MAX_SILENT, _limit() * 3 // 8)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .._wire.environ_keys import CLOSE_CONNECTION
+from .descriptors import max_connections
 
 _MAX_HEAD: Final = 128 * 1024
 """Bytes of all header fields together. Centrifugo may forward a field of 64 KiB, such as a cookie."""
@@ -36,6 +37,10 @@ def harden(worker: Any) -> None:
     RequestParser.mesg_class = LimitedRequest
     util.close_graceful = close_at_once
     worker.wsgi = closing_on_request(worker.wsgi)
+    if hasattr(worker, "max_keepalived"):  # gthread
+        worker.worker_connections = min(worker.worker_connections, max_connections())
+        # Of more connections, each is closed after its reply.
+        worker.max_keepalived = worker.worker_connections - worker.cfg.threads
 
 
 def close_at_once(sock: socket.socket, *_: Any, **__: Any) -> None:

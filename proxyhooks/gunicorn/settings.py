@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from .descriptors import max_connections
-
 __all__ = [
     "graceful_timeout",
     "keepalive",
@@ -15,7 +13,6 @@ __all__ = [
     "threads",
     "timeout",
     "worker_class",
-    "worker_connections",
     "workers",
 ]
 
@@ -23,7 +20,6 @@ __all__ = [
 worker_class: Final = "gthread"
 workers: int = int(os.environ.get("WEB_CONCURRENCY") or max(2, os.cpu_count() or 1))
 threads: int = 16
-worker_connections: int = max_connections()
 
 # Seconds. Centrifugo keeps idle connections and never closes them. A server that closes an idle connection may do so
 # while Centrifugo writes a request to it. The user then gets an error. So gunicorn keeps idle connections for an hour.
