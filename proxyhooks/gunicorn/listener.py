@@ -19,6 +19,7 @@ import threading
 from contextlib import suppress
 from typing import Any, Final
 
+from .._settings.settings import read_worker_settings
 from .descriptors import max_silent_connections
 
 _ACCEPT_BATCH: Final = 32
@@ -26,8 +27,6 @@ _ACCEPT_BATCH: Final = 32
 _NO_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE: Final = 0.1
 """Seconds without accepting, after the system had no resources for a connection."""
-_STALLED: Final = struct.pack("ll", 30, 0)
-"""Seconds and microseconds. If a thread waits for longer to receive or send a byte, the connection ends."""
 # struct tcp_info in linux/tcp.h: the field tcpi_unacked of a listening socket is the length of its backlog.
 _UNACKED: Final = struct.Struct("=24xI")
 
@@ -36,9 +35,11 @@ class Listener:
     """Replaces a listening socket in gunicorn's sync and gthread workers.
 
     :param max_silent: how many connections may be accepted that have sent nothing. One more closes another one.
+    :param receive_timeout: seconds that a thread waits for the next byte of a request before the connection ends.
+    :param send_timeout: seconds that it waits until the peer takes the next byte of a reply.
     """
 
-    def __init__(self, sock: Any, max_silent: int) -> None:
+    def __init__(self, sock: Any, max_silent: int, receive_timeout: float, send_timeout: float) -> None:
         self._socket = sock
         self._name = sock.getsockname()
         # gunicorn waits for fileno() of this object. That works because epoll and kqueue are themselves selectable.
@@ -47,6 +48,10 @@ class Listener:
         """The accepted connections that have sent nothing yet, by host, oldest first, with their addresses."""
         self._silent_count = 0
         self._max_silent = max_silent
+        self._timeouts = {
+            socket.SO_RCVTIMEO: _pack_timeval(receive_timeout),
+            socket.SO_SNDTIMEO: _pack_timeval(send_timeout),
+        }
         self._lock = threading.Lock()
         self._accepting = True
         self._paused = False
@@ -75,8 +80,8 @@ class Listener:
                 if key.fileobj is not self._socket:
                     connection, address = key.fileobj, self._forget(key.fileobj, key.data)
                     with suppress(OSError):  # the peer may have closed it
-                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _STALLED)
-                        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _STALLED)
+                        for option, timeout in self._timeouts.items():
+                            connection.setsockopt(socket.SOL_SOCKET, option, timeout)
                     return connection, address
         raise BlockingIOError(errno.EAGAIN, "no connection has data to read")
 
@@ -173,7 +178,13 @@ def wrap_socket(sock: Any) -> Any:
     """Return a :class:`Listener` for the socket; the socket itself if the system's selector is not selectable."""
     if not hasattr(selectors.DefaultSelector, "fileno"):
         return sock
-    return Listener(sock, max_silent_connections())
+    settings = read_worker_settings()
+    receive_timeout = max(settings.client_header_timeout, settings.client_body_timeout)
+    return Listener(sock, max_silent_connections(), receive_timeout, settings.send_timeout)
+
+
+def _pack_timeval(seconds: float) -> bytes:
+    return struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
 
 
 def _backlog_length(sock: Any) -> int:

@@ -17,9 +17,13 @@ import pytest
 from proxyhooks.gunicorn.listener import Listener
 
 
+def listen(sock: Any, max_silent: int = 100) -> Listener:
+    return Listener(sock, max_silent, receive_timeout=30.25, send_timeout=0.5)
+
+
 @contextmanager
 def create_listener(max_silent: int) -> Iterator[Listener]:
-    with closing(Listener(socket.create_server(("127.0.0.1", 0)), max_silent)) as listener:
+    with closing(listen(socket.create_server(("127.0.0.1", 0)), max_silent)) as listener:
         yield listener
 
 
@@ -123,7 +127,7 @@ def test_connections_of_a_unix_socket_are_of_one_host(tmp_path: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as sock:
         sock.bind(str(tmp_path / "socket"))
         sock.listen()
-        with closing(Listener(sock, max_silent=1)) as listener:
+        with closing(listen(sock, max_silent=1)) as listener:
             clients = [socket.socket(socket.AF_UNIX) for _ in range(3)]
             for client in clients:
                 client.settimeout(5)
@@ -154,7 +158,7 @@ class SocketWithoutResources:
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
 def test_without_resources_accepting_pauses_and_goes_on(error: int) -> None:
     sock = SocketWithoutResources(0, error)
-    with closing(Listener(sock, max_silent=100)) as listener:
+    with closing(listen(sock)) as listener:
         clients = [connect(listener) for _ in range(3)]
         assert is_readable(listener)
         assert accept(listener) is None
@@ -175,7 +179,7 @@ def test_without_resources_silent_connections_make_room() -> None:
                 self.resources = 1  # of the connection that the listener closes now
                 raise
 
-    with closing(Listener(Releasing(2), max_silent=100)) as listener:
+    with closing(listen(Releasing(2))) as listener:
         clients = [connect(listener) for _ in range(4)]
         settle(listener)
         assert [serves(listener, client) for client in clients] == [False, False, True, True]
@@ -184,17 +188,17 @@ def test_without_resources_silent_connections_make_room() -> None:
 
 
 def test_without_resources_a_stop_ends() -> None:
-    with closing(Listener(SocketWithoutResources(0), max_silent=100)) as listener, connect(listener):
+    with closing(listen(SocketWithoutResources(0))) as listener, connect(listener):
         listener.stop_accepting(drain_backlog=True)
         assert accept(listener) is None
-    with closing(Listener(SocketWithoutResources(0), max_silent=100)) as listener, connect(listener):
+    with closing(listen(SocketWithoutResources(0))) as listener, connect(listener):
         assert accept(listener) is None  # accepting has paused
         listener.stop_accepting(drain_backlog=True)
         settle(listener)
 
 
 def test_another_error_of_the_socket_is_raised() -> None:
-    listener = Listener(SocketWithoutResources(0, errno.EINVAL), max_silent=100)
+    listener = listen(SocketWithoutResources(0, errno.EINVAL))
     with closing(listener), connect(listener), pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
         listener.accept()
 
@@ -204,9 +208,17 @@ def test_a_connection_that_is_handed_out_does_not_wait_without_end(listener: Lis
         client.sendall(b"x")
         assert is_readable(listener)
         with listener.accept()[0] as connection:
-            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-                seconds, _ = struct.unpack("ll", connection.getsockopt(socket.SOL_SOCKET, option, 16))
-                assert seconds == 30
+            timeouts = [
+                struct.unpack("ll", connection.getsockopt(socket.SOL_SOCKET, option, 16))
+                for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)
+            ]
+            # The kernel counts in ticks of a few milliseconds.
+            assert [seconds + microseconds / 1e6 for seconds, microseconds in timeouts] == pytest.approx(
+                [30.25, 0.5], abs=0.02
+            )
+            connection.setblocking(True)
+            with pytest.raises(BlockingIOError):
+                connection.sendall(b"x" * 10_000_000)
 
 
 def test_a_stop_serves_the_backlog_and_refuses_later_connections(listener: Listener) -> None:
@@ -235,7 +247,7 @@ def test_one_of_several_workers_leaves_new_connections_to_the_others() -> None:
         other = sock.dup()
         other.settimeout(5)
         with socket.socket(fileno=sock.dup().detach()) as own:
-            listener = Listener(own, max_silent=100)
+            listener = listen(own)
             listener.stop_accepting(drain_backlog=False)
             with socket.create_connection(sock.getsockname(), timeout=5) as client:
                 client.sendall(b"x")
