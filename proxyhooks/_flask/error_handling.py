@@ -17,7 +17,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from .._dispatch.replies import as_rejection, refusal_reply
-from .._wire.log import logger
+from .._wire.log import rate_limited
 from ..exceptions import Rejection
 from .guarded_response import flask_response
 from .request_state import request_state
@@ -58,7 +58,7 @@ def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Except
         if flask.request.routing_exception is error:
             # Flask has no route for the request. The path is a hook's, so the host is wrong; no hook has refused.
             host = flask.request.environ.get("HTTP_HOST")
-            logger.error("%s: Flask does not serve the host %r: %s", state.path, host, error)
+            rate_limited.error("%s: Flask does not serve the host %r: %s", state.path, host, error)
             return handle(error)
         try:
             handled = handle(error)

@@ -19,7 +19,9 @@ from .._settings.settings import read_worker_settings
 from .connection_age import MaxConnectionAge
 from .fresh_import import find_holder, forget_package
 from .graceful_stop import GracefulStop
+from .hardening import harden
 from .listener import wrap_socket
+from .log_filter import limit_lines_about_callers
 from .worker_table import SharedState, WorkerRecord, WorkerTable
 
 __all__ = [
@@ -155,6 +157,9 @@ def post_worker_init(worker: Any) -> None:
     if _sigterm_received:  # gunicorn puts a signal that comes so early into a queue that nobody reads
         worker.alive = False
     _note_serving(worker, number)
+    limit_lines_about_callers()
+    if worker.cfg.worker_class_str in ("gthread", "gevent", "sync"):
+        harden(worker)
     if _shared_state is not None:
         GracefulStop(worker, _shared_state, number)
 
