@@ -2,8 +2,8 @@
 
 All but the first two validate the payload. Only the hook also checks a secret and the whole message, finds the function
 by the method, and answers an invalid payload as Centrifugo expects. So the others have less to do than the hook.
-Two more applications measure servers: one that does nothing, and one that waits. Servers load an application as an
-attribute of this module, such as ``hook_app``, which is created on access.
+Two more applications are for servers: one does nothing, and one waits. Servers load an application as an attribute of
+this module, such as ``hook_app``, which is created on access.
 """
 
 from __future__ import annotations
@@ -45,14 +45,6 @@ class MessageSchema(Schema):
     tags = fields.List(fields.String())
     urgent = fields.Boolean()
     color = fields.String(validate=validate.OneOf(["red", "green", "blue"]))
-
-
-def empty() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "2")])
-        return [b"{}"]
-
-    return answer
 
 
 def wsgi() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
@@ -121,6 +113,12 @@ def hook(**config: Any) -> Flask:
     @hooks.rpc("say", data_schema=MessageSchema)
     def say(req: RPCRequest) -> RPCResult:
         return RPCResult(data=req.data)
+
+    return app
+
+
+def empty() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    from .empty import app
 
     return app
 

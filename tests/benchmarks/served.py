@@ -125,23 +125,23 @@ def check_reply(row: Row, port: int) -> None:
     """
     with http_client.connect(port) as connection:
         for _ in range(2):
-            connection.request("POST", PATH, BODY, _headers())
+            connection.request("POST", PATH, BODY, headers())
             response = connection.getresponse()
             reply = response.status, json.loads(response.read())
             assert reply == (200, {} if row.app == "empty" else {"result": {"data": DATA}}), reply
             assert connection.sock is not None, "the server closed the connection"
 
 
-def _headers() -> dict[str, str]:
+def headers() -> dict[str, str]:
     """The headers of a call without those that every client adds itself."""
     return {name: value for name, value in HEADERS.items() if name not in ("host", "content-length")}
 
 
 @contextmanager
 def _script() -> Iterator[str]:
-    headers = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in _headers().items())
+    lines = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in headers().items())
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
-        file.write(f'wrk.method = "POST"\nwrk.body = [[{BODY.decode()}]]\n{headers}')
+        file.write(f'wrk.method = "POST"\nwrk.body = [[{BODY.decode()}]]\n{lines}')
         file.flush()
         yield file.name
 
