@@ -123,6 +123,12 @@ def empty() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
     return app
 
 
+def counting() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    from .served_instructions import counting
+
+    return counting()
+
+
 def sleeping() -> Flask:
     app = Flask("sleeping")
     app.config |= {"PROXYHOOKS_TIMEOUT": 60}
@@ -150,6 +156,7 @@ SLEEP = 0.005
 ONLY_SERVED = {
     "empty": "WSGI function that answers at once and reads nothing",
     "sleeping": "a hook that sleeps for 5 ms",
+    "counting": "WSGI function that replies with the number of instructions so far",
 }
 
 

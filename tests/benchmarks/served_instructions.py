@@ -1,69 +1,87 @@
-"""Instructions of a call through a whole server as valgrind counts them, with a WSGI function that does nothing.
+"""Instructions of a call in a gunicorn worker, from the socket to the socket, as the processor counts them.
 
-gunicorn starts a worker, which serves a few calls, and then another one, which serves many. What both do besides, such
-as starting and stopping, is not in the difference.
+They hardly depend on the load of the machine. valgrind does not count here: a worker that is 50 times slower decides
+otherwise about its threads, and valgrind does not know an instruction that gunicorn_h1c uses. The count is of user
+space only, of all threads of the worker's process. The application does nothing but read the counter.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
-import re
-import signal
-import sys
+import platform
+import struct
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.support import http_client
-from tests.support.servers import answers, free_port, server_environment, start_process, stop_process
-from tests.support.waiting import wait_until
 
 from .contestants import BODY, PATH
-from .served import COMMANDS, headers
+from .served import Row, headers, running
 
-FEW, MANY = 100, 400
-_TIMEOUT = 120.0
-"""Seconds that each step may take. Programs in valgrind are slow."""
-_COLLECTED = re.compile(r"^==(\d+)== Collected : (\d+)$", re.MULTILINE)
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+# perf_event_open(2); linux/perf_event.h: type, size, config, and flags in the 6th word of 8 bytes.
+_SYSCALLS = {"x86_64": 298, "aarch64": 241}
+_HARDWARE, _INSTRUCTIONS = 0, 1
+_INHERIT, _EXCLUDE_KERNEL, _EXCLUDE_HYPERVISOR = 1 << 1, 1 << 5, 1 << 6
+_ATTRIBUTES = struct.pack("IIQ24xQ80x", _HARDWARE, 128, _INSTRUCTIONS, _INHERIT | _EXCLUDE_KERNEL | _EXCLUDE_HYPERVISOR)
 
 
-def instructions(server: str, few: int = FEW, many: int = MANY) -> float:
+def available() -> bool:
+    """Whether this process may count instructions: many virtual machines and containers do not allow it."""
+    try:
+        os.close(_open_counter())
+    except OSError:
+        return False
+    return True
+
+
+def instructions(server: str, calls: int = 1000) -> float:
     """Instructions of one call.
 
-    :param server: one of the names in :data:`~tests.benchmarks.served.COMMANDS` that are gunicorn's.
+    :param server: a server of gunicorn's in :data:`~tests.benchmarks.served.COMMANDS`.
     """
-    port = free_port()
-    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-m"]
-    gunicorn = [argument.format(port=port) for argument in COMMANDS[server]]
-    # valgrind does not know an instruction that gunicorn_h1c uses. The master loads the application for both workers.
-    gunicorn += ["--http-parser", "python", "--preload", "tests.benchmarks.empty:app"]
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory:
-        log = Path(directory, "log")
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmarks-") as directory,
+        running(Row(server, "counting"), Path(directory, "log")) as port,
+        http_client.connect(port) as connection,
+    ):
 
-        def counts() -> dict[int, int]:
-            """Instructions by process, of processes that have ended."""
-            return {int(pid): int(count) for pid, count in _COLLECTED.findall(log.read_text())}
-
-        master = start_process([*valgrind, *gunicorn], log, env=server_environment(PYTHONHASHSEED="0"))
-        try:
-            wait_until(lambda: answers(port), f"the start of {server}", _TIMEOUT)
-            (first,) = _children(master.pid)
-            _call(port, few)
-            os.kill(first, signal.SIGTERM)  # gunicorn starts the other one, and the first one stops
-            wait_until(lambda: first not in _children(master.pid), f"the end of a worker of {server}", _TIMEOUT)
-            (second,) = _children(master.pid)
-            _call(port, many)
-        finally:
-            stop_process(master, _TIMEOUT)
-        return (counts()[second] - counts()[first]) / (many - few)
-
-
-def _children(process: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-
-
-def _call(port: int, times: int) -> None:
-    with http_client.connect(port, _TIMEOUT) as connection:
-        for _ in range(times):
+        def call() -> int:
             connection.request("POST", PATH, BODY, headers())
-            response = connection.getresponse()
-            assert (response.status, response.read()) == (200, b"{}")
+            return int(connection.getresponse().read())
+
+        for _ in range(calls // 2):
+            start = call()
+        for _ in range(calls):
+            end = call()
+    return (end - start) / calls
+
+
+def counting() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    """A WSGI application that replies with the instructions of its process so far."""
+    counter = _open_counter()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "20")])
+        return [b"%20d" % int.from_bytes(os.read(counter, 8), "little")]
+
+    return app
+
+
+def _open_counter() -> int:
+    """Count the instructions of this thread, and of threads that it starts from now on.
+
+    :raises OSError: if the system does not allow it.
+    """
+    if platform.machine() not in _SYSCALLS:
+        raise OSError(f"the number of the system call is unknown for {platform.machine()}")
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    counter: int = syscall(_SYSCALLS[platform.machine()], ctypes.create_string_buffer(_ATTRIBUTES, 128), 0, -1, -1, 0)
+    if counter < 0:
+        raise OSError(ctypes.get_errno(), "perf_event_open")
+    return counter
