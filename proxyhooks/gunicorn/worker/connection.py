@@ -27,6 +27,7 @@ class Connection:
         "buffer",
         "busy",
         "client",
+        "deferred",
         "environ",
         "expires",
         "fd",
@@ -66,7 +67,9 @@ class Connection:
         """Whether a request waits for a thread, or a thread serves it. Then nobody else may touch the connection."""
         self.missed = 0
         """The events that came while it was busy."""
-        self.sock: Any = BufferedSocket(raw, self, send_timeout, permits)
+        self.deferred = 0
+        """The events that came while a reply was sent."""
+        self.sock: Any = BufferedSocket(raw, send_timeout, permits)
         self.parser: Any = None
 
         self.buffer: bytes | bytearray = b""
@@ -103,6 +106,7 @@ class Connection:
         self.searched = self.parse_at = self.missing = 0
         self.environ = None
         self.needs_thread = False
+        self.parser.mesg = None  # has the body
 
     def init(self) -> None:
         """Do nothing: gunicorn's handle() calls it."""
