@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from . import in_process, instructions, scale, served
+from . import in_process, instructions, scale, served, served_instructions
 from .contestants import CONTESTANTS, LEVELS, ONLY_SERVED
 
 
@@ -59,6 +59,11 @@ def main(wanted: list[str]) -> None:
         print_table("instructions a call", instructions.measure())
     elif "instructions" in wanted:
         print("instructions: not measured, as they need valgrind on PATH")
+    if "instructions" in wanted and served_instructions.available():
+        print("\n| server, with a function that does nothing | instructions a call |\n|---|---:|")
+        print_rows(served_instructions.measure)
+    elif "instructions" in wanted:
+        print("instructions in servers: not measured, as the system does not let this process count them")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from . import __main__ as commands
-from . import in_process, instructions, scale, served
+from . import in_process, instructions, scale, served, served_instructions
 from .contestants import CONTESTANTS, LEVELS
 
 # Instructions of a hook divided by those of a bare Flask view, by level and version of Python. Lower a value when a
@@ -19,6 +19,8 @@ EXPECTED = {
     "hook_flask_context": {(3, 11): 0.660, (3, 12): 0.663, (3, 13): 0.717},
     "hook_off": {(3, 11): 0.947, (3, 12): 0.934, (3, 13): 0.991},
 }
+# The same for an empty function in the worker of proxyhooks, divided by those in gthread.
+EXPECTED_IN_WORKER = {(3, 11): 0.229}
 TOLERANCE = 1.1
 
 
@@ -100,6 +102,17 @@ def test_a_call_takes_no_more_instructions_than_it_did(level: str, bare_instruct
     ratio = instructions.instructions(level) / bare_instructions
     assert ratio < expected * TOLERANCE, (
         f"{ratio:.3f} of the instructions of a bare view, above {expected} by more than a tenth"
+    )
+
+
+@pytest.mark.skipif(not served_instructions.available(), reason="the system does not let tests count instructions")
+def test_a_call_in_the_worker_takes_no_more_instructions_than_it_did() -> None:
+    expected = EXPECTED_IN_WORKER.get(sys.version_info[:2])
+    if expected is None:
+        pytest.skip(f"Python {sys.version_info[0]}.{sys.version_info[1]} has no expected value for the worker")
+    worker, gthread = (served_instructions.instructions(server) for server in ("the worker of proxyhooks", "gthread"))
+    assert worker / gthread < expected * TOLERANCE, (
+        f"{worker / gthread:.3f} of the instructions of gthread, above {expected} by more than a tenth"
     )
 
 
