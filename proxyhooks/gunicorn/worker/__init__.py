@@ -144,7 +144,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _start_draining(self, drains: threading.Event) -> None:
         self._loop.stop_accepting(drain_backlog=False)
-        self._loop.draining = True
+        self._loop.draining_since = time.monotonic()
         drains.set()
 
     # Called by proxyhooks.gunicorn.graceful_stop, before gunicorn has the worker stop.

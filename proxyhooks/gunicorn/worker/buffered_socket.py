@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 import socket
 import sys
@@ -155,12 +156,12 @@ class BufferedSocket:
         :raises OSError: if the connection is broken, or the client does not take the reply.
         """
         self.streams = True
-        file.seek(offset)
-        left = sys.maxsize if count is None else count
-        while left > 0 and (block := file.read(min(left, _SEND_AT))):
+        # Not file.read: gunicorn moves the position of the descriptor, of which a buffered file must not know.
+        position, end = offset, sys.maxsize if count is None else offset + count
+        while position < end and (block := os.pread(file.fileno(), min(end - position, _SEND_AT), position)):
             self.sendall(block)
-            left -= len(block)
-        return int(file.tell()) - offset
+            position += len(block)
+        return position - offset
 
     def shutdown(self, how: int) -> None:
         """Note that gunicorn ends the connection after an error; the worker does it once the reply is sent."""

@@ -44,6 +44,7 @@ class Connection:
         "searched",
         "server",
         "since",
+        "size",
         "sock",
         "state",
         "thread_connection",
@@ -78,6 +79,8 @@ class Connection:
         """The end of the head was searched up to here."""
         self.parse_at = 0
         """The length of an unfinished head at which gunicorn's parser looks whether it can be valid at all."""
+        self.size = 0
+        """Bytes of the body."""
         self.missing = 0
         """Bytes of the body that have not arrived yet."""
 
@@ -103,7 +106,7 @@ class Connection:
     def next_request(self) -> None:
         """Forget the request that was served."""
         self.buffer = b""
-        self.searched = self.parse_at = self.missing = 0
+        self.searched = self.parse_at = self.missing = self.size = 0
         self.environ = None
         self.needs_thread = False
         self.parser.mesg = None  # has the body

@@ -117,7 +117,8 @@ class Connections:
         except OSError:
             return self.close(connection)
         connection.pending = False
-        return self._hand_over(connection, 0, now)
+        # gthread's code may leave something in the kernel, of which no event would tell again.
+        return self._hand_over(connection, select.EPOLLIN, now)
 
     def _feed(self, connection: Connection, data: bytes, now: float) -> bool:
         """Give data to the reader; return whether the request is complete."""
@@ -211,7 +212,14 @@ class Connections:
         connection.state = LINGERING
         connection.foreign = False
         connection.missing = _LINGER_BYTES
+        connection.since = now
+        connection.buffer = b""
         return self._read(connection, ENDED, now)
+
+    def close_idle(self, connection: Connection, now: float) -> None:
+        """Close an idle connection, unless its next request has come."""
+        if not self._read(connection, 0, now) and connection.state == IDLE:
+            self.close(connection)
 
     def close(self, connection: Connection) -> bool:
         """Close a connection that no thread has."""

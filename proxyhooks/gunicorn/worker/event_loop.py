@@ -49,8 +49,8 @@ class EventLoop:
     ) -> None:
         self._epoll = select.epoll()
         self.connections = Connections(self._epoll, reader, on_request)
-        self.draining = False
-        """Whether idle connections are to be closed."""
+        self.draining_since: float | None = None
+        """When the worker began to stop. Soon after it, idle connections are closed."""
         self.last_turn = time.monotonic()
         """When the leader last looked at the clock."""
         self._reader = reader
@@ -102,8 +102,8 @@ class EventLoop:
         if self._resume_at and now >= self._resume_at:
             self._set_accepting(True)
         if now >= self._next_sweep or connections.waiting_bytes > MAX_WAITING_BYTES:
-            self._next_sweep = now + (0.1 if self.draining else 1.0)
-            sweep(connections, self._limits, now, draining=self.draining)
+            self._next_sweep = now + (1.0 if self.draining_since is None else 0.1)
+            sweep(connections, self._limits, now, self.draining_since)
 
     def _set_accepting(self, accepting: bool) -> None:
         self._resume_at = 0.0
@@ -162,9 +162,10 @@ class EventLoop:
 
     def close_silent(self) -> None:
         """Close the connections that have sent nothing."""
+        now = time.monotonic()
         for connection in self.connections.not_busy():
             if connection.state == IDLE and not connection.parser.req_count:
-                self.connections.close(connection)
+                self.connections.close_idle(connection, now)
 
     def close(self) -> None:
         """Close everything."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from gunicorn import util
 
-from .connection import IDLE, READING, SENDING, Connection
+from .connection import IDLE, LINGERING, READING, SENDING, Connection
 from .connections import Connections
 
 _LINGER_TIME: Final = 2.0
@@ -32,12 +32,11 @@ class TimeLimits:
     """Between two requests of a connection."""
 
 
-def sweep(connections: Connections, limits: TimeLimits, now: float, *, draining: bool) -> None:
+def sweep(connections: Connections, limits: TimeLimits, now: float, draining_since: float | None) -> None:
     """Close the connections that have reached a limit.
 
-    :param draining: whether the worker stops.
+    :param draining_since: when the worker began to stop; ``None`` if it goes on.
     """
-    idle = min(limits.keepalive, _LINGER_TIME) if draining else limits.keepalive
     waiting = 0
     for connection in connections.not_busy():
         state, age = connection.state, now - connection.since
@@ -49,8 +48,13 @@ def sweep(connections: Connections, limits: TimeLimits, now: float, *, draining:
             waiting += len(connection.sock.unsent)
             if age > limits.send:
                 connections.close(connection)
-        elif age > (idle if state == IDLE else _LINGER_TIME):
-            connections.close(connection)
+        elif state == LINGERING:
+            if age > _LINGER_TIME:
+                connections.close(connection)
+        elif age > (limits.keepalive if connection.parser.req_count else max(limits.keepalive, limits.header)) or (
+            draining_since is not None and now - max(draining_since, connection.since) > _LINGER_TIME
+        ):
+            connections.close_idle(connection, now)
     connections.waiting_bytes = waiting
     if waiting > MAX_WAITING_BYTES:
         _drop_slowest(connections, waiting - MAX_WAITING_BYTES)
@@ -67,7 +71,10 @@ def make_room(connections: Connections, count: int, now: float) -> bool:
         connection for connection in spared[:1] if not _is_active(connection) and now - connection.since > _SURELY_IDLE
     ]
     for connection in closed:
-        connections.close(connection)
+        if connection.state == IDLE:
+            connections.close_idle(connection, now)
+        else:
+            connections.close(connection)
     return bool(closed)
 
 
@@ -89,7 +96,8 @@ def _give_up(connections: Connections, connection: Connection, now: float) -> No
 def _drop_slowest(connections: Connections, excess: int) -> None:
     """Close the connections whose requests or replies take longest, until so many bytes are free."""
     slow = [connection for connection in connections.not_busy() if connection.state in (READING, SENDING)]
-    for connection in sorted(slow, key=lambda connection: connection.since):
+    # One alone may have a reply that is larger than the bound.
+    for connection in sorted(slow, key=lambda connection: connection.since)[:-1]:
         if excess <= 0:
             return
         size = len(connection.buffer) + len(connection.sock.unsent)

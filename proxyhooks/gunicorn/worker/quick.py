@@ -151,6 +151,7 @@ class QuickParser:
         parser.mesg = request = QuickRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], size, parser.unreader)
         parser.req_count += 1
         connection.environ = environ
+        connection.size = size
         missing = size - (len(data) - head)
         if missing > 0:
             connection.missing = missing

@@ -23,11 +23,14 @@ from gunicorn.workers.gthread import TConn
 
 from .connection import Connection
 from .connections import ENDED
+from .limits import MAX_WAITING_BYTES
 from .quick import QuickResponse
 from .request_reader import max_head
 
 _QUEUED: Final = 0.05
 """Seconds. A request that waited for longer waited in a queue."""
+_LARGE: Final = 65_536
+"""Bytes of a request that count in the bound for memory."""
 _MAX_WAITING: Final = 64
 """Requests that may wait until gthread's code serves them. More are refused."""
 # Keys of the environ. Plain values, because the application may have another version of this package than the worker.
@@ -95,7 +98,9 @@ class RequestHandler:
         """Has the connection that a thread serves."""
         self._gthread_jobs: deque[Connection] = deque()
         self._permits = permits
-        self._gthread_lock = threading.Lock()
+        self._lock = threading.Lock()
+        self._waiting_bytes = 0
+        """Bytes of large requests that are complete and wait for a thread."""
         self.ready: deque[Connection] = deque()
         """Connections whose requests may be served now."""
 
@@ -113,16 +118,26 @@ class RequestHandler:
                 self._start_gthread_jobs()
             else:
                 self._refuse(connection)
-        else:
+        elif connection.size < _LARGE or self._count_waiting_bytes(connection.size):
             self.ready.append(connection)
+        else:
+            self._refuse(connection)
 
     def _refuse(self, connection: Connection) -> None:
         if not connection.foreign:
             util.write_error(connection.sock, 503, "Service Unavailable", "")
         self._release(connection, False)
 
+    def _count_waiting_bytes(self, size: int) -> bool:
+        """Count a large request that waits for a thread, or does so no more; return whether it may wait."""
+        with self._lock:
+            if size > 0 and self._waiting_bytes > MAX_WAITING_BYTES:
+                return False
+            self._waiting_bytes += size
+            return True
+
     def _start_gthread_jobs(self) -> None:
-        with self._gthread_lock:
+        with self._lock:
             while self._gthread_jobs and self._permits:
                 try:
                     self._permits.pop()
@@ -148,17 +163,13 @@ class RequestHandler:
         self._serving.connection = connection
         if connection.needs_thread:
             return self._serve_by_gthread(connection)
+        if connection.size >= _LARGE:
+            self._count_waiting_bytes(-connection.size)
         now = time.monotonic()
         if connection.missed & ENDED and now - connection.received > _QUEUED:
             # The caller has given up. Without a queue it may be one that closes its side and reads on.
             connection.received = float("-inf")
         parser = connection.parser
-        if parser.failure is None:
-            if not connection.expires:
-                # Jitter, so that connections do not expire together.
-                connection.expires = now + self._max_age * random.uniform(0.5, 1)  # noqa: S311  # no secret
-            elif now > connection.expires:
-                parser.mesg.force_close()
         connection.sock.begin()
         if connection.environ is None or parser.failure is not None:
             return bool(self._worker.handle(connection))
@@ -170,6 +181,7 @@ class RequestHandler:
         if not connection.needs_thread:
             environ["gunicorn.socket"] = connection.raw
             environ[_RECEIVED] = connection.received
+        self._limit_age(connection)
         body = self._application(environ, start_response)
         connection.sock.streams = type(body) not in (list, tuple)
         self._look_at(environ, connection)
@@ -180,9 +192,16 @@ class RequestHandler:
         if _ACCEPTED in environ:
             connection.accepted = True
         elif _CLOSE_CONNECTION in environ:
-            parser = connection.thread_connection.parser if connection.needs_thread else connection.parser
-            if isinstance(parser, RequestParser):  # and not HTTP/2
-                parser.mesg.force_close()
+            _force_close(connection)
+
+    def _limit_age(self, connection: Connection) -> None:
+        """End a connection with this reply if it has reached its maximum age."""
+        now = time.monotonic()
+        if not connection.expires:
+            # Jitter, so that connections do not expire together.
+            connection.expires = now + self._max_age * random.uniform(0.5, 1)  # noqa: S311  # no secret
+        elif now > connection.expires:
+            _force_close(connection)
 
     def _serve_quick(self, connection: Connection, environ: dict[str, Any]) -> bool:
         """As gunicorn's ``handle``, for a request whose environ exists already."""
@@ -191,6 +210,7 @@ class RequestHandler:
         response = QuickResponse(request, sock, worker.cfg)
         try:
             self._pre_request(worker, request)
+            self._limit_age(connection)
             environ.update(self._environ)
             environ["wsgi.input"] = request.body
             environ["RAW_URI"] = environ["PATH_INFO"]
@@ -257,6 +277,13 @@ class RequestHandler:
             return keep
         finally:
             self._permits.append(None)
+
+
+def _force_close(connection: Connection) -> None:
+    """Have gunicorn end the connection with this reply."""
+    parser = connection.thread_connection.parser if connection.needs_thread else connection.parser
+    if isinstance(parser, RequestParser):  # and not HTTP/2, whose connections end in another way
+        parser.mesg.force_close()
 
 
 def is_observed(cfg: Any, log: Any, own_pre_request: Any) -> bool:

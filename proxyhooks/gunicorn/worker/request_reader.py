@@ -112,6 +112,7 @@ class RequestReader:
             connection.buffer = data
             parser.unreader.feed(b"")
             return True
+        connection.size = reader.length
         body = parser.unreader.take_buffered()
         connection.missing = max(0, reader.length - len(body))
         connection.buffer = bytearray(body) if connection.missing else body
