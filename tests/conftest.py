@@ -22,6 +22,7 @@ MARKERS = {
     "tests/deploy": "server",
     "tests/docs/test_guides.py": "server",
     "tests/docs/test_readme.py": "server",
+    "tests/gunicorn/differential": "server",
     "tests/gunicorn/test_graceful_stop.py": "slow",
     "tests/gunicorn/test_gunicorn.py": "server",
     "tests/real_centrifugo": "centrifugo",

@@ -1,0 +1,66 @@
+"""Compares servers for many cases: ``python -m tests.gunicorn.differential --cases 100000``."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.gunicorn.differential.comparing import Comparison, minimized, report
+from tests.gunicorn.differential.generator import Generator
+from tests.gunicorn.differential.servers import CONFIGURATIONS, GTHREAD, WORKER, serving
+
+CLASSES = {"gthread": GTHREAD, "worker": WORKER}
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--cases", type=int, default=1000, help="of all configurations together")
+    options.add_argument("--seed", default="0")
+    options.add_argument("--configuration", action="append", choices=CONFIGURATIONS)
+    options.add_argument("--left", default="gthread", choices=CLASSES)
+    options.add_argument("--left-parser", default=None, help="the parser of both servers if left out")
+    options.add_argument("--right", default="worker", choices=CLASSES)
+    options.add_argument("--parser", default="python", choices=("python", "fast"))
+    options.add_argument("--minimize", action="store_true", help="shorten the first case of each kind of difference")
+    given = options.parse_args()
+    names = given.configuration or list(CONFIGURATIONS)
+    failed = False
+    for name in names:
+        configuration = CONFIGURATIONS[name]
+        if missing := configuration.missing():
+            print(f"== {name}: skipped, {missing} is not installed")
+            continue
+        generator = Generator(configuration.profile)
+        with ExitStack() as stack:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            parser = given.left_parser or given.parser
+            left = stack.enter_context(
+                serving(configuration, directory, worker_class=CLASSES[given.left], parser=parser)
+            )
+            right = stack.enter_context(
+                serving(configuration, directory, worker_class=CLASSES[given.right], parser=given.parser)
+            )
+            comparison = Comparison(left, right)
+            started = time.monotonic()
+            count = given.cases // len(names)
+            result = comparison.run([generator.case(f"{given.seed} {number}") for number in range(count)])
+            print(
+                f"== {name}: {left.name} / {right.name}: {result.cases} cases, {sum(result.replies.values())} replies, "
+                f"{time.monotonic() - started:.0f} s; {result.as_in_one_piece} as in one piece, "
+                f"{result.not_repeated} not repeated, intended {dict(result.intended)}",
+                flush=True,
+            )
+            for kind, differences in sorted(result.differences.items(), key=lambda item: -len(item[1])):
+                failed = True
+                difference = min(differences, key=lambda one: len(b"".join(one.case.segments)))
+                if given.minimize:
+                    difference = minimized(comparison, difference)
+                print(f"-- {len(differences)} of kind {kind}:\n{report(difference)}", flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

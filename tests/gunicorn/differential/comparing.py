@@ -1,0 +1,241 @@
+"""Sends cases to two servers, and compares what the clients got and what the servers saw."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from tests.gunicorn.differential.exchange import Received, exchange
+from tests.gunicorn.differential.generator import Case
+from tests.gunicorn.differential.servers import Server
+
+QUIET = 0.15
+"""Seconds of silence after which a server has nothing more to say."""
+LONG_QUIET = 0.6
+"""The same where a difference is examined: the server had enough time even on a busy machine."""
+
+
+_STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d\d\d)[^\r\n]*\r\n(?=Server: |Connection: |Link: |\r\n)")
+
+
+def statuses(replies: bytes) -> list[str]:
+    """Return the statuses of the replies on a connection."""
+    return [status.decode() for status in _STATUS_LINE.findall(replies)]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What one case did to a server."""
+
+    received: Received
+    seen: tuple[str, ...]
+    """What the server recorded, in order: environ, body, server hooks, lines of the logs."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A case that two servers answer in two ways."""
+
+    case: Case
+    servers: tuple[Server, Server]
+    observed: tuple[Observed, Observed]
+
+    def kind(self) -> tuple[str, ...]:
+        """Return what differs, so that differences of one cause have the same kind."""
+        left, right = self.observed
+        parts = []
+        if left.received != right.received:
+            replies = ["+".join(statuses(one.received.reply)) for one in self.observed]
+            parts.append(f"reply {replies[0]} / {replies[1]}")
+        if left.received.stays_open != right.received.stays_open:
+            parts.append(f"stays open: {left.received.stays_open} / {right.received.stays_open}")
+        if left.received.end != right.received.end:
+            parts.append(f"end: {left.received.end} / {right.received.end}")
+        if left.seen != right.seen:
+            names = [[json.loads(line)[1] for line in one.seen] for one in self.observed]
+            if names[0] != names[1]:
+                parts.append(f"seen {names[0]} / {names[1]}")
+            else:
+                differing = [name for name, a, b in zip(names[0], left.seen, right.seen, strict=True) if a != b]
+                parts.append(f"different {differing}")
+        return tuple(parts)
+
+
+@dataclass(frozen=True)
+class Intended:
+    """A difference between the servers that is intended."""
+
+    reason: str
+    applies: Callable[[Difference], bool]
+
+
+@dataclass
+class Result:
+    """What a comparison has found."""
+
+    cases: int = 0
+    replies: Counter[str] = field(default_factory=Counter)
+    """The statuses that the first server has sent, so that a test sees that the cases are varied."""
+    differences: dict[tuple[str, ...], list[Difference]] = field(default_factory=dict)
+    """By kind."""
+    intended: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    as_in_one_piece: int = 0
+    """Cases that the second server answers as the first one does if the bytes arrive in one piece."""
+    not_repeated: int = 0
+    """Cases whose difference was gone when they were repeated alone: the times of the packets decide."""
+
+
+class Comparison:
+    """Compares two servers of one configuration.
+
+    :param intended: differences that do not count.
+    """
+
+    def __init__(self, left: Server, right: Server, intended: Iterable[Intended] = ()) -> None:
+        self.servers = left, right
+        self.intended = tuple(intended)
+        self.result = Result()
+        self._pool = ThreadPoolExecutor(2 * left.configuration.at_once)
+        self._clients = 0
+
+    def run(self, cases: Sequence[Case], *, until_different: bool = False) -> Result:
+        """Compare the servers for the cases, and return the result of all cases so far.
+
+        :param until_different: whether one difference is enough.
+        """
+        size = self.servers[0].configuration.at_once
+        for start in range(0, len(cases), size):
+            self._run_batch(cases[start : start + size], until_different=until_different)
+            if until_different and self.result.differences:
+                break
+        return self.result
+
+    def _run_batch(self, cases: Sequence[Case], *, until_different: bool) -> None:
+        (left, left_rest), (right, right_rest) = self._observe(cases, QUIET)
+        self.result.cases += len(cases)
+        for case, pair in zip(cases, zip(left, right, strict=True), strict=True):
+            self.result.replies.update(statuses(pair[0].received.reply))
+            # Records without a client may be of any case of the batch.
+            if pair[0] != pair[1] or left_rest != right_rest:
+                self._examine(Difference(case, self.servers, pair))
+                if until_different and self.result.differences:
+                    return
+
+    def _examine(self, difference: Difference) -> None:
+        """File a difference if it is there when the case runs alone."""
+        known = self.result.differences.get(difference.kind(), [])
+        if self.servers[0].configuration.repeatable and len(known) < 5:
+            for _ in range(2):
+                repeated = self.difference(difference.case)
+                if repeated is None:
+                    self.result.not_repeated += 1
+                    return
+                difference = repeated
+        for intended in self.intended:
+            if intended.applies(difference):
+                self.result.intended[intended.reason] += 1
+                return
+        if len(difference.case.segments) > 1 and self.servers[0].configuration.repeatable:
+            whole = self.observe_alone(difference.case.in_one_piece())[0]
+            if whole == difference.observed[1]:
+                self.result.as_in_one_piece += 1
+                return
+        self.result.differences.setdefault(difference.kind(), []).append(difference)
+
+    def difference(self, case: Case) -> Difference | None:
+        """Return how the servers differ for one case that runs alone, or None if they do not."""
+        observed = self.observe_alone(case)
+        return None if observed[0] == observed[1] else Difference(case, self.servers, observed)
+
+    def observe_alone(self, case: Case) -> tuple[Observed, Observed]:
+        (left, _), (right, _) = self._observe([case], LONG_QUIET)
+        return left[0], right[0]
+
+    def _observe(self, cases: Sequence[Case], quiet: float) -> list[tuple[list[Observed], Counter[str]]]:
+        """Send the cases to both servers at once.
+
+        :returns: for each server, what was observed for each case, and the records that belong to no case.
+        """
+        clients = [self._client(case) for case in cases]
+        jobs = [
+            [
+                self._pool.submit(exchange, server.address, client, case, quiet, server.tls)
+                for client, case in zip(clients, cases, strict=True)
+            ]
+            for server in self.servers
+        ]
+        received = [[job.result(120) for job in of_server] for of_server in jobs]
+        if len(cases) == 1:
+            time.sleep(0.02)  # for what a server records after it has closed the connection
+        return [_assign(server, of_server, clients) for server, of_server in zip(self.servers, received, strict=True)]
+
+    def _client(self, case: Case) -> str:
+        """Return an address that no other case of the last ones has."""
+        self._clients += 1
+        number = self._clients % 60_000
+        return f"127.{1 if case.trusted else 2}.{number // 250}.{number % 250 + 1}"
+
+
+def _assign(server: Server, received: list[Received], clients: list[str]) -> tuple[list[Observed], Counter[str]]:
+    """Read and delete the records of a server, and assign them to the cases."""
+    records = server.records.read_text() if server.records.exists() else ""
+    if records:
+        with server.records.open("r+") as file:
+            file.truncate(0)
+    by_client: dict[str, list[str]] = {client: [] for client in clients}
+    rest: Counter[str] = Counter()
+    for line in records.splitlines():
+        client = json.loads(line)[0]
+        if len(clients) == 1:
+            by_client[clients[0]].append(line)
+        elif client in by_client:
+            by_client[client].append(line)
+        else:
+            rest[line] += 1
+    return [Observed(reply, tuple(by_client[client])) for reply, client in zip(received, clients, strict=True)], rest
+
+
+def minimized(comparison: Comparison, difference: Difference, *, tries: int = 400) -> Difference:
+    """Return a difference of the same kind with fewer bytes."""
+    case = difference.case
+    size = max(len(segment) for segment in case.segments)
+    while size and tries:
+        number = 0
+        while number < len(case.segments) and tries:
+            segment, at = case.segments[number], 0
+            while at < len(segment) and tries:
+                tries -= 1
+                rest = segment[:at] + segment[at + size :]
+                segments = (*case.segments[:number], rest, *case.segments[number + 1 :])
+                shorter = Case(tuple(part for part in segments if part) or (b"",), case.hold, case.trusted)
+                found = comparison.difference(shorter)
+                if found is not None and found.kind() == difference.kind():
+                    difference, case, segment = found, shorter, rest
+                    if not rest:
+                        break
+                else:
+                    at += size
+            number += 1
+        size //= 2
+    return difference
+
+
+def report(difference: Difference) -> str:
+    """Return the bytes of a case, and what differs."""
+    lines = [f"{' + '.join(repr(segment) for segment in difference.case.segments)[:3000]}"]
+    lines.append(f"  hold={difference.case.hold} trusted={difference.case.trusted}")
+    for server, one, other in zip(difference.servers, difference.observed, difference.observed[::-1], strict=True):
+        lines.append(f"  {server.name}:")
+        received = one.received
+        if received != other.received:
+            lines.append(f"    got {received.reply[:1500]!r} stays_open={received.stays_open} end={received.end}")
+        lines += [f"    saw {line[:1500]}" for line in one.seen if line not in other.seen]
+        if [*one.seen] != [*other.seen] and {*one.seen} == {*other.seen}:
+            lines.append(f"    order {[json.loads(line)[1] for line in one.seen]}")
+    return "\n".join(lines)

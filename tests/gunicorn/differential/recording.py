@@ -1,0 +1,80 @@
+"""Writes down, in the server, what the application, the server hooks and the loggers see."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from functools import cache
+from typing import Any
+
+_CLIENT = re.compile(r"from ip=([\d.]+)")
+_MEMORY_ADDRESS = re.compile("0x[0-9a-f]+")
+_TIMES = frozenset("tTDMLp")
+"""The atoms of an access log that hold a time or the process id."""
+
+
+@cache
+def _output() -> int:
+    """Return the file of the records, which the environment names.
+
+    Each record is one JSON line: the client's address, what was seen, and the details.
+    """
+    return os.open(os.environ["RECORD_TO"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def record(client: object, what: str, *details: Any) -> None:
+    """Append one record.
+
+    :param client: the client's IP address, by which a record is assigned to a connection; None if it is unknown.
+    """
+    line = json.dumps([client, what, *details], default=_describe, sort_keys=True)
+    os.write(_output(), _MEMORY_ADDRESS.sub("0x", line).encode() + b"\n")
+
+
+def _describe(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else "<object>"
+
+
+def describe_environ(environ: dict[str, Any]) -> dict[str, Any]:
+    """Return the environ without the client's port and without the server's port in SERVER_PORT."""
+    described = {key: value for key, value in environ.items() if key != "gunicorn.socket"}
+    if "PROXY_PROTOCOL" not in environ and "REMOTE_PORT" in environ:
+        described["REMOTE_PORT"] = "<port>"
+    if environ.get("SERVER_PORT") == os.environ["RECORD_PORT"]:
+        described["SERVER_PORT"] = "<port>"
+    return described
+
+
+class ErrorLog(logging.Handler):
+    """Records warnings and errors; what is below them is about processes, not about requests."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, log_record: logging.LogRecord) -> None:
+        message = log_record.getMessage()
+        client = _CLIENT.search(message)
+        exception = log_record.exc_info[1] if log_record.exc_info else None
+        error = "" if exception is None else f"{type(exception).__name__}: {exception}"
+        record(client and client[1], "error log", log_record.levelname, message, error)
+
+
+class AccessLog(logging.Handler):
+    """Records the atoms of each line of the access log, apart from times."""
+
+    def emit(self, log_record: logging.LogRecord) -> None:
+        atoms = log_record.args
+        assert isinstance(atoms, dict)
+        shown = {name: value for name, value in atoms.items() if name not in _TIMES and not name.endswith("}e")}
+        environ = describe_environ({name[1:-2].upper(): atoms[name] for name in atoms if name.endswith("}e")})
+        environ.pop("GUNICORN.SOCKET", None)
+        record(atoms["h"], "access log", shown, environ)
+
+
+def record_logs() -> None:
+    """Record both logs of gunicorn. Call it in a worker."""
+    logging.getLogger("gunicorn.error").addHandler(ErrorLog())
+    logging.getLogger("gunicorn.http.wsgi").addHandler(ErrorLog())
+    logging.getLogger("gunicorn.access").addHandler(AccessLog())
