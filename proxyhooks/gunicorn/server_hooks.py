@@ -155,7 +155,7 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def pre_request(worker: Any, req: Any) -> None:
     """In a worker: close the connection after this reply if it has exceeded its maximum age."""
-    if _max_connection_age.exceeded(req):
+    if not getattr(worker, "limits_connection_age", False) and _max_connection_age.exceeded(req):
         req.force_close()
 
 
