@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
-from tests.gunicorn.differential.comparing import Comparison, minimized, report
+from tests.gunicorn.differential.comparing import minimized, report
 from tests.gunicorn.differential.generator import Generator
-from tests.gunicorn.differential.servers import CONFIGURATIONS, GTHREAD, WORKER, serving
+from tests.gunicorn.differential.running import comparison
+from tests.gunicorn.differential.servers import CONFIGURATIONS, GTHREAD, WORKER
 
 CLASSES = {"gthread": GTHREAD, "worker": WORKER}
 
@@ -34,21 +34,20 @@ def main() -> int:
             print(f"== {name}: skipped, {missing} is not installed")
             continue
         generator = Generator(configuration.profile)
-        with ExitStack() as stack:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            parser = given.left_parser or given.parser
-            left = stack.enter_context(
-                serving(configuration, directory, worker_class=CLASSES[given.left], parser=parser)
-            )
-            right = stack.enter_context(
-                serving(configuration, directory, worker_class=CLASSES[given.right], parser=given.parser)
-            )
-            comparison = Comparison(left, right)
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            comparison(
+                configuration,
+                Path(directory),
+                {"worker_class": CLASSES[given.left], "parser": given.left_parser or given.parser},
+                {"worker_class": CLASSES[given.right], "parser": given.parser},
+            ) as compare,
+        ):
             started = time.monotonic()
             count = given.cases // len(names)
-            result = comparison.run([generator.case(f"{given.seed} {number}") for number in range(count)])
+            result = compare.run([generator.case(f"{given.seed} {name} {number}") for number in range(count)])
             print(
-                f"== {name}: {left.name} / {right.name}: {result.cases} cases, {sum(result.replies.values())} replies, "
+                f"== {name}: {' / '.join(server.name for server in compare.servers)}: {result.cases} cases, {sum(result.replies.values())} replies, "
                 f"{time.monotonic() - started:.0f} s; {result.as_in_one_piece} as in one piece, "
                 f"{result.not_repeated} not repeated, intended {dict(result.intended)}",
                 flush=True,
@@ -57,7 +56,7 @@ def main() -> int:
                 failed = True
                 difference = min(differences, key=lambda one: len(b"".join(one.case.segments)))
                 if given.minimize:
-                    difference = minimized(comparison, difference)
+                    difference = minimized(compare, difference)
                 print(f"-- {len(differences)} of kind {kind}:\n{report(difference)}", flush=True)
     return failed
 

@@ -8,7 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from tests.gunicorn.differential.exchange import Received, exchange
 from tests.gunicorn.differential.generator import Case
@@ -49,21 +50,21 @@ class Difference:
         """Return what differs, so that differences of one cause have the same kind."""
         left, right = self.observed
         parts = []
-        if left.received != right.received:
-            replies = ["+".join(statuses(one.received.reply)) for one in self.observed]
-            parts.append(f"reply {replies[0]} / {replies[1]}")
+        if left.received.reply != right.received.reply:
+            parts.append(f"reply {_first_difference(*(statuses(one.received.reply) for one in self.observed))}")
         if left.received.stays_open != right.received.stays_open:
             parts.append(f"stays open: {left.received.stays_open} / {right.received.stays_open}")
         if left.received.end != right.received.end:
             parts.append(f"end: {left.received.end} / {right.received.end}")
         if left.seen != right.seen:
-            names = [[json.loads(line)[1] for line in one.seen] for one in self.observed]
-            if names[0] != names[1]:
-                parts.append(f"seen {names[0]} / {names[1]}")
-            else:
-                differing = [name for name, a, b in zip(names[0], left.seen, right.seen, strict=True) if a != b]
-                parts.append(f"different {differing}")
+            records = _first_difference(left.seen, right.seen)
+            parts.append("seen " + " / ".join(json.loads(line)[0] if line else "nothing" for line in records))
         return tuple(parts)
+
+
+def _first_difference(left: Sequence[str], right: Sequence[str]) -> tuple[str, str]:
+    """Return the first elements that differ; empty ones if none do."""
+    return next((pair for pair in zip_longest(left, right, fillvalue="") if pair[0] != pair[1]), ("", ""))
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Result:
     intended: Counter[str] = field(default_factory=Counter)
     """By reason."""
     as_in_one_piece: int = 0
-    """Cases that the second server answers as the first one does if the bytes arrive in one piece."""
+    """Cases that the second server answers as gthread does if it receives all bytes at once."""
     not_repeated: int = 0
     """Cases whose difference was gone when they were repeated alone: the times of the packets decide."""
 
@@ -94,11 +95,22 @@ class Result:
 class Comparison:
     """Compares two servers of one configuration.
 
+    gunicorn checks some limits when more bytes arrive, so that its answer to a bad request depends on the packets. A
+    server that collects a request before it checks it may therefore answer as gthread does if it gets all at once.
+
     :param intended: differences that do not count.
+    :param at_once: starts gthread with large reads; None if the answers to all packets must be the same.
     """
 
-    def __init__(self, left: Server, right: Server, intended: Iterable[Intended] = ()) -> None:
+    def __init__(
+        self,
+        left: Server,
+        right: Server,
+        intended: Iterable[Intended] = (),
+        at_once: Callable[[], Server] | None = None,
+    ) -> None:
         self.servers = left, right
+        self._at_once = at_once
         self.intended = tuple(intended)
         self.result = Result()
         self._pool = ThreadPoolExecutor(2 * left.configuration.at_once)
@@ -141,9 +153,9 @@ class Comparison:
             if intended.applies(difference):
                 self.result.intended[intended.reason] += 1
                 return
-        if len(difference.case.segments) > 1 and self.servers[0].configuration.repeatable:
-            whole = self.observe_alone(difference.case.in_one_piece())[0]
-            if whole == difference.observed[1]:
+        if self._at_once is not None and self.servers[0].configuration.repeatable:
+            server, whole = self._at_once(), difference.case.in_one_piece()
+            if self._observe([whole], LONG_QUIET, [server])[0][0][0] == difference.observed[1]:
                 self.result.as_in_one_piece += 1
                 return
         self.result.differences.setdefault(difference.kind(), []).append(difference)
@@ -157,23 +169,26 @@ class Comparison:
         (left, _), (right, _) = self._observe([case], LONG_QUIET)
         return left[0], right[0]
 
-    def _observe(self, cases: Sequence[Case], quiet: float) -> list[tuple[list[Observed], Counter[str]]]:
-        """Send the cases to both servers at once.
+    def _observe(
+        self, cases: Sequence[Case], quiet: float, servers: Sequence[Server] = ()
+    ) -> list[tuple[list[Observed], Counter[str]]]:
+        """Send the cases to both servers at once, or to the given ones.
 
         :returns: for each server, what was observed for each case, and the records that belong to no case.
         """
+        servers = servers or self.servers
         clients = [self._client(case) for case in cases]
         jobs = [
             [
                 self._pool.submit(exchange, server.address, client, case, quiet, server.tls)
                 for client, case in zip(clients, cases, strict=True)
             ]
-            for server in self.servers
+            for server in servers
         ]
         received = [[job.result(120) for job in of_server] for of_server in jobs]
         if len(cases) == 1:
             time.sleep(0.02)  # for what a server records after it has closed the connection
-        return [_assign(server, of_server, clients) for server, of_server in zip(self.servers, received, strict=True)]
+        return [_assign(server, of_server, clients) for server, of_server in zip(servers, received, strict=True)]
 
     def _client(self, case: Case) -> str:
         """Return an address that no other case of the last ones has."""
@@ -191,18 +206,21 @@ def _assign(server: Server, received: list[Received], clients: list[str]) -> tup
     by_client: dict[str, list[str]] = {client: [] for client in clients}
     rest: Counter[str] = Counter()
     for line in records.splitlines():
-        client = json.loads(line)[0]
-        if len(clients) == 1:
-            by_client[clients[0]].append(line)
-        elif client in by_client:
-            by_client[client].append(line)
+        client, *seen = json.loads(line)
+        if len(clients) == 1:  # then the client may be unknown, as behind a Unix socket
+            client = clients[0]
+        if client in by_client:
+            by_client[client].append(json.dumps(seen).replace(client, "<client>"))
         else:
             rest[line] += 1
     return [Observed(reply, tuple(by_client[client])) for reply, client in zip(received, clients, strict=True)], rest
 
 
-def minimized(comparison: Comparison, difference: Difference, *, tries: int = 400) -> Difference:
+def minimized(comparison: Comparison, difference: Difference, *, tries: int = 200) -> Difference:
     """Return a difference of the same kind with fewer bytes."""
+    simpler = comparison.difference(replace(difference.case.in_one_piece(), hold=False))
+    if simpler is not None and simpler.kind() == difference.kind():
+        difference = simpler
     case = difference.case
     size = max(len(segment) for segment in case.segments)
     while size and tries:
@@ -226,16 +244,21 @@ def minimized(comparison: Comparison, difference: Difference, *, tries: int = 40
     return difference
 
 
+def shortened(data: bytes) -> bytes:
+    """Return the beginning and the end."""
+    return data if len(data) < 1600 else data[:1200] + b" [...] " + data[-400:]
+
+
 def report(difference: Difference) -> str:
     """Return the bytes of a case, and what differs."""
-    lines = [f"{' + '.join(repr(segment) for segment in difference.case.segments)[:3000]}"]
+    lines = [f"{' + '.join(repr(shortened(segment)) for segment in difference.case.segments)}"]
     lines.append(f"  hold={difference.case.hold} trusted={difference.case.trusted}")
     for server, one, other in zip(difference.servers, difference.observed, difference.observed[::-1], strict=True):
         lines.append(f"  {server.name}:")
         received = one.received
         if received != other.received:
-            lines.append(f"    got {received.reply[:1500]!r} stays_open={received.stays_open} end={received.end}")
-        lines += [f"    saw {line[:1500]}" for line in one.seen if line not in other.seen]
+            lines.append(f"    got {shortened(received.reply)!r} stays_open={received.stays_open} end={received.end}")
+        lines += [f"    saw {line[:700]}" for line in one.seen if line not in other.seen]
         if [*one.seen] != [*other.seen] and {*one.seen} == {*other.seen}:
-            lines.append(f"    order {[json.loads(line)[1] for line in one.seen]}")
+            lines.append(f"    order {[json.loads(line)[0] for line in one.seen]}")
     return "\n".join(lines)

@@ -1,8 +1,9 @@
 """gunicorn's configuration: the settings of one of the configurations, and server hooks that record what they see.
 
-The environment variable ``DIFFERENTIAL_SETTINGS`` has the settings as JSON. Three names are not gunicorn's:
+The environment variable ``DIFFERENTIAL_SETTINGS`` has the settings as JSON. These names are not gunicorn's:
 ``with_package`` for the settings and server hooks of the package, ``without_hooks`` for a server without hooks for
-requests, and ``raw_environ`` for environment variables.
+requests, ``raw_environ`` for environment variables, and ``received_at_once`` for the number of bytes that gunicorn's
+parser receives at once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import json
 import os
 from typing import Any
+
+from gunicorn.http.unreader import SocketUnreader
 
 from tests.gunicorn.differential.recording import describe_environ, record, record_logs
 
@@ -19,6 +22,8 @@ if _settings.pop("with_package", False):
     from proxyhooks.gunicorn import *  # noqa: F403
 
 _hooks_of_package = {name: globals()[name] for name in ("post_worker_init", "pre_request") if name in globals()}
+if "received_at_once" in _settings:
+    SocketUnreader.__init__.__defaults__ = (_settings.pop("received_at_once"),)
 _without_hooks = _settings.pop("without_hooks", False)
 os.environ.update(_settings.pop("raw_environ", {}))
 workers = 1

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import threading
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,8 @@ _CLIENT = re.compile(r"from ip=([\d.]+)")
 _MEMORY_ADDRESS = re.compile("0x[0-9a-f]+")
 _TIMES = frozenset("tTDMLp")
 """The atoms of an access log that hold a time or the process id."""
+_thread = threading.local()
+"""Has the client of the last record of the thread."""
 
 
 @cache
@@ -29,6 +32,8 @@ def record(client: object, what: str, *details: Any) -> None:
 
     :param client: the client's IP address, by which a record is assigned to a connection; None if it is unknown.
     """
+    if isinstance(client, str):
+        _thread.client = client
     line = json.dumps([client, what, *details], default=_describe, sort_keys=True)
     os.write(_output(), _MEMORY_ADDRESS.sub("0x", line).encode() + b"\n")
 
@@ -38,12 +43,13 @@ def _describe(value: object) -> str:
 
 
 def describe_environ(environ: dict[str, Any]) -> dict[str, Any]:
-    """Return the environ without the client's port and without the server's port in SERVER_PORT."""
-    described = {key: value for key, value in environ.items() if key != "gunicorn.socket"}
+    """Return the environ without ports, the socket, and what the package's worker adds."""
+    hidden = ("gunicorn.socket", "proxyhooks.received")
+    described = {key: value for key, value in environ.items() if key.lower() not in hidden}
     if "PROXY_PROTOCOL" not in environ and "REMOTE_PORT" in environ:
         described["REMOTE_PORT"] = "<port>"
-    if environ.get("SERVER_PORT") == os.environ["RECORD_PORT"]:
-        described["SERVER_PORT"] = "<port>"
+    own = os.environ["RECORD_OWN"].split()
+    described |= {key: "<own>" for key in ("SERVER_NAME", "SERVER_PORT") if environ.get(key) in own}
     return described
 
 
@@ -58,7 +64,9 @@ class ErrorLog(logging.Handler):
         client = _CLIENT.search(message)
         exception = log_record.exc_info[1] if log_record.exc_info else None
         error = "" if exception is None else f"{type(exception).__name__}: {exception}"
-        record(client and client[1], "error log", log_record.levelname, message, error)
+        # A thread writes about the request that it has just handled.
+        known = client[1] if client else getattr(_thread, "client", None)
+        record(known, "error log", log_record.levelname, message, error)
 
 
 class AccessLog(logging.Handler):
@@ -69,7 +77,6 @@ class AccessLog(logging.Handler):
         assert isinstance(atoms, dict)
         shown = {name: value for name, value in atoms.items() if name not in _TIMES and not name.endswith("}e")}
         environ = describe_environ({name[1:-2].upper(): atoms[name] for name in atoms if name.endswith("}e")})
-        environ.pop("GUNICORN.SOCKET", None)
         record(atoms["h"], "access log", shown, environ)
 
 

@@ -179,7 +179,7 @@ def serving(
     command += ["--no-control-socket", "-b", f"unix:{address}" if configuration.unix else f"127.0.0.1:{port}"]
     command += ["tests.gunicorn.differential.app:app"]
     environment = server_environment(
-        DIFFERENTIAL_SETTINGS=json.dumps(options), RECORD_TO=str(records), RECORD_PORT=port
+        DIFFERENTIAL_SETTINGS=json.dumps(options), RECORD_TO=str(records), RECORD_OWN=port or str(address)
     )
     with running_server(command, log, is_ready=lambda: accepts(address), env=environment):
         yield Server(name, configuration, address, records, log, tls)

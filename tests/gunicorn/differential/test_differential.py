@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.gunicorn.differential.comparing import Comparison, Result, report
+from tests.gunicorn.differential.comparing import Result, report
 from tests.gunicorn.differential.generator import Generator
-from tests.gunicorn.differential.intended import INTENDED
-from tests.gunicorn.differential.servers import CONFIGURATIONS, WORKER, Configuration, serving
+from tests.gunicorn.differential.running import comparison
+from tests.gunicorn.differential.servers import CONFIGURATIONS, WORKER, Configuration
 
 CASES = 96
 """For each configuration. Many more: ``python -m tests.gunicorn.differential --cases 100000``."""
@@ -30,14 +30,10 @@ def compared(
     if missing:
         pytest.skip(f"{missing} is not installed")
     generator = Generator(configuration.profile)
-    parser = right.get("parser", "python")
-    with (
-        serving(configuration, directory, parser=parser) as gthread,
-        serving(configuration, directory, **right) as other,
-    ):
-        comparison = Comparison(gthread, other, INTENDED)
+    left = {"parser": right.get("parser", "python")}
+    with comparison(configuration, directory, left, right) as compare:
         generated = [generator.case(f"{configuration.name} {number}") for number in range(cases)]
-        return comparison.run(generated, until_different=until_different)
+        return compare.run(generated, until_different=until_different)
 
 
 def reports(result: Result) -> str:
