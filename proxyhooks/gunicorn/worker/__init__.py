@@ -7,6 +7,7 @@ HTTP/2, chunked and large bodies, ``Expect``.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import resource
@@ -17,14 +18,16 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from gunicorn import http
+from gunicorn.http.wsgi import FileWrapper, base_environ
 from gunicorn.glogging import Logger
 from gunicorn.http2 import negotiation
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from ..._settings.settings import read_keepalive_time
+from ..._settings.settings import read_worker_settings
 from .. import server_hooks
 from .connection import Connection
 from .event_loop import EventLoop, TimeLimits
+from .quick import QuickResponse
 from .request_reader import RequestReader
 from .scheduler import Scheduler
 
@@ -50,7 +53,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         cfg = self.cfg
-        self._max_connection_age = read_keepalive_time()
+        self._keepalive = cfg.keepalive
+        self._pre_request = None if cfg.pre_request is server_hooks.pre_request else cfg.pre_request
+        self._environ = base_environ(cfg) | {"wsgi.multithread": True, "SCRIPT_NAME": ""}
+        settings = read_worker_settings()
+        self._max_connection_age = settings.keepalive_time or float("inf")
         self._stranger_jobs: deque[Connection] = deque()
         self._threads_for_gthread = cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2)
         self._free_for_gthread = [None] * self._threads_for_gthread
@@ -61,7 +68,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             may_block=lambda connection: connection.needs_thread,
             wake=lambda: self.method_queue.defer(_do_nothing),
         )
-        limits = TimeLimits(header=30, body=30, send=30, keepalive=cfg.keepalive)
+        limits = TimeLimits(
+            header=settings.client_header_timeout,
+            body=settings.client_body_timeout,
+            send=settings.send_timeout,
+            keepalive=cfg.keepalive,
+        )
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         capacity = max(1, min(cfg.worker_connections, int(allowed * _DESCRIPTORS)))
         reader = RequestReader(cfg, observed=_is_observed(cfg, self.log))
@@ -70,6 +82,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._scheduler.start()
         self._supervise()
         self._drain()
+
+    def handle_usr1(self, sig: int, frame: Any) -> None:
+        super().handle_usr1(sig, frame)
+        self._environ = base_environ(self.cfg) | {"wsgi.multithread": True, "SCRIPT_NAME": ""}  # has the log's files
 
     def _supervise(self) -> None:
         """In the main thread: report to the master, until the worker is to stop."""
@@ -135,8 +151,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 keep = self._serve_by_gthread(connection)
             else:
                 keep = self._serve_buffered(connection)
-        except BaseException:  # of a hook that raises SystemExit, for example
-            self.log.exception("The request ended with an exception that is no Exception")
+        except BaseException as error:  # such as SystemExit
+            self.handle_error(None, connection.sock, connection.client, error)
         try:
             self._loop.release(connection, keep)
         except Exception:
@@ -156,11 +172,62 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             if not connection.expires:
                 # Jitter, so that connections do not expire together.
                 jitter = random.uniform(0.5, 1)  # noqa: S311  # no secret
-                connection.expires = now + (self._max_connection_age * jitter or float("inf"))
+                connection.expires = now + self._max_connection_age * jitter
             elif now > connection.expires:
                 parser.mesg.force_close()
         connection.sock.begin()
-        return bool(self.handle(connection))
+        if connection.environ is None or parser.failure is not None:
+            return bool(self.handle(connection))
+        return self._serve_quick(connection, connection.environ)
+
+    def _serve_quick(self, connection: Connection, environ: dict[str, Any]) -> bool:
+        """As :meth:`handle`, for a request whose environ exists already."""
+        request, sock = connection.parser.mesg, connection.sock
+        response = QuickResponse(request, sock, self.cfg)
+        try:
+            if self._pre_request is not None:
+                self._pre_request(self, request)
+            environ.update(self._environ)
+            environ["wsgi.input"] = request.body
+            environ["RAW_URI"] = environ["PATH_INFO"]
+            environ["gunicorn.socket"] = connection.raw
+            environ["wsgi.early_hints"] = response.send_early_hints
+            environ["proxyhooks.received"] = connection.received
+            self.nr += 1
+            if self.nr >= self.max_requests and self.alive:
+                self.log.info("Autorestarting worker after current request.")
+                self.alive = False
+            if not (self.alive and self._keepalive):
+                response.force_close()
+            body = self._application(environ, response.start_response)
+            if environ.get("proxyhooks.close_connection"):
+                request.force_close()
+            try:
+                if type(body) is tuple or type(body) is list:
+                    for item in body:
+                        response.write(item)
+                    response.close()
+                else:
+                    sock.streams = True
+                    if isinstance(body, FileWrapper):
+                        response.write_file(body)
+                    else:
+                        for item in body:
+                            response.write(item)
+                    response.close()
+            finally:
+                if hasattr(body, "close"):
+                    body.close()
+            return not response.should_close() and bool(connection.parser.finish_body(float("inf")))
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
+                self.log.exception("Socket error processing request.")
+        except Exception as error:
+            if response.headers_sent:
+                self.log.exception("Error handling request")
+            else:
+                self.handle_error(request, sock, connection.client, error)
+        return False
 
     def _call_application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application, for gunicorn's code."""
@@ -174,7 +241,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             environ.update(connection.environ)
         body = self._application(environ, start_response)
         if environ.get("proxyhooks.close_connection"):
-            connection.keep = False
+            connection.parser.mesg.force_close()
         sock.streams = type(body) not in (list, tuple)
         return body
 

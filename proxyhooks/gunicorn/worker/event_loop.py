@@ -368,10 +368,13 @@ class EventLoop:
 
     def _give_up(self, connection: Connection, now: float) -> None:
         """Answer a request that has not arrived in time."""
-        with suppress(OSError):
+        try:
             util.write_error(connection.sock, 408, "Request Timeout", "The request did not arrive in time.")
-        connection.sock.flush()
-        self._end(connection, now)
+            connection.sock.flush()
+        except OSError:
+            self.close(connection)
+        else:
+            self._end(connection, now)
 
     def _drop_slowest(self, excess: int) -> None:
         """Close the connections whose unfinished requests are the oldest, until so many bytes are free."""
