@@ -46,11 +46,11 @@ def main() -> int:
             started = time.monotonic()
             count = given.cases // len(names)
             result = compare.run([generator.case(f"{given.seed} {name} {number}") for number in range(count)])
+            names_of_servers = " / ".join(server.name for server in compare.servers)
+            replies = f"{result.cases} cases, {sum(result.replies.values())} replies"
+            print(f"== {name}: {names_of_servers}: {replies}, {time.monotonic() - started:.0f} s", flush=True)
             print(
-                f"== {name}: {' / '.join(server.name for server in compare.servers)}: {result.cases} cases, {sum(result.replies.values())} replies, "
-                f"{time.monotonic() - started:.0f} s; {result.as_in_one_piece} as in one piece, "
-                f"{result.not_repeated} not repeated, intended {dict(result.intended)}",
-                flush=True,
+                f"   {result.as_in_one_piece} as at once, {result.not_repeated} not repeated, {dict(result.intended)}"
             )
             for kind, differences in sorted(result.differences.items(), key=lambda item: -len(item[1])):
                 failed = True
