@@ -23,7 +23,7 @@ def main() -> int:
     options.add_argument("--left", default="gthread", choices=CLASSES)
     options.add_argument("--left-parser", default=None, help="the parser of both servers if left out")
     options.add_argument("--right", default="worker", choices=CLASSES)
-    options.add_argument("--parser", default="python", choices=("python", "fast"))
+    options.add_argument("--parser", default="python", choices=("python", "auto"))
     options.add_argument("--minimize", action="store_true", help="shorten the first case of each kind of difference")
     given = options.parse_args()
     names = given.configuration or list(CONFIGURATIONS)

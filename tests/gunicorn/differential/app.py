@@ -1,7 +1,7 @@
 """The application: it records what it sees, and reads and answers as the query asks for.
 
-The query is ``read=READ&answer=ANSWER``, with a key of ``READS`` and one of ``ANSWERS``. A query that mutations have
-damaged gets the defaults.
+The query, or the end of the path if there is no query, is ``read=READ&answer=ANSWER``, with a key of ``READS`` and one
+of ``ANSWERS``. What mutations have damaged gets the defaults.
 """
 
 from __future__ import annotations
@@ -292,7 +292,8 @@ def app(environ: Environ, start_response: Start) -> Reply:
     """Record the environ, read, record what was read, and answer."""
     client = environ.get("REMOTE_ADDR")
     record(client, "environ", describe_environ(environ))
-    options = dict(pair.partition("=")[::2] for pair in environ["QUERY_STRING"].split("&"))
+    asked = environ["QUERY_STRING"] or environ["PATH_INFO"].rpartition("/")[2]
+    options = dict(pair.partition("=")[::2] for pair in asked.split("&"))
     read = READS.get(options.get("read", ""), READS["all"])
     try:
         record(client, "body", read(environ["wsgi.input"]))

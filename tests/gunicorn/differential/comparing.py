@@ -11,15 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from tests.gunicorn.differential.exchange import Received, exchange
+from tests.gunicorn.differential.exchange import Received, Times, exchange
 from tests.gunicorn.differential.generator import Case
 from tests.gunicorn.differential.servers import Server
 
-QUIET = 0.15
-"""Seconds of silence after which a server has nothing more to say."""
-LONG_QUIET = 0.6
-"""The same where a difference is examined: the server had enough time even on a busy machine."""
-
+SHORT_TIMES = Times(pause=0.002, quiet=0.15)
+LONG_TIMES = Times(pause=0.03, quiet=0.6)
+"""Where a difference is examined: a server has enough time even on a busy machine."""
 
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d\d\d)[^\r\n]*\r\n(?=Server: |Connection: |Link: |\r\n)")
 
@@ -67,6 +65,11 @@ def _first_difference(left: Sequence[str], right: Sequence[str]) -> tuple[str, s
     return next((pair for pair in zip_longest(left, right, fillvalue="") if pair[0] != pair[1]), ("", ""))
 
 
+def _refused_earlier(observed: Observed) -> Observed:
+    """Return what is observed if a bad head is refused before the client has closed its side."""
+    return replace(observed, received=replace(observed.received, stays_open=False))
+
+
 @dataclass(frozen=True)
 class Intended:
     """A difference between the servers that is intended."""
@@ -96,7 +99,8 @@ class Comparison:
     """Compares two servers of one configuration.
 
     gunicorn checks some limits when more bytes arrive, so that its answer to a bad request depends on the packets. A
-    server that collects a request before it checks it may therefore answer as gthread does if it gets all at once.
+    server that collects a request before it checks it may therefore answer as gthread does if it gets all at once. It
+    may also answer later: it parses an unfinished head only now and then.
 
     :param intended: differences that do not count.
     :param at_once: starts gthread with large reads; None if the answers to all packets must be the same.
@@ -129,7 +133,7 @@ class Comparison:
         return self.result
 
     def _run_batch(self, cases: Sequence[Case], *, until_different: bool) -> None:
-        (left, left_rest), (right, right_rest) = self._observe(cases, QUIET)
+        (left, left_rest), (right, right_rest) = self._observe(cases, SHORT_TIMES)
         self.result.cases += len(cases)
         for case, pair in zip(cases, zip(left, right, strict=True), strict=True):
             self.result.replies.update(statuses(pair[0].received.reply))
@@ -155,7 +159,8 @@ class Comparison:
                 return
         if self._at_once is not None and self.servers[0].configuration.repeatable:
             server, whole = self._at_once(), difference.case.in_one_piece()
-            if self._observe([whole], LONG_QUIET, [server])[0][0][0] == difference.observed[1]:
+            at_once = self._observe([whole], LONG_TIMES, [server])[0][0][0]
+            if at_once in (difference.observed[1], _refused_earlier(difference.observed[1])):
                 self.result.as_in_one_piece += 1
                 return
         self.result.differences.setdefault(difference.kind(), []).append(difference)
@@ -166,11 +171,11 @@ class Comparison:
         return None if observed[0] == observed[1] else Difference(case, self.servers, observed)
 
     def observe_alone(self, case: Case) -> tuple[Observed, Observed]:
-        (left, _), (right, _) = self._observe([case], LONG_QUIET)
+        (left, _), (right, _) = self._observe([case], LONG_TIMES)
         return left[0], right[0]
 
     def _observe(
-        self, cases: Sequence[Case], quiet: float, servers: Sequence[Server] = ()
+        self, cases: Sequence[Case], times: Times, servers: Sequence[Server] = ()
     ) -> list[tuple[list[Observed], Counter[str]]]:
         """Send the cases to both servers at once, or to the given ones.
 
@@ -180,7 +185,7 @@ class Comparison:
         clients = [self._client(case) for case in cases]
         jobs = [
             [
-                self._pool.submit(exchange, server.address, client, case, quiet, server.tls)
+                self._pool.submit(exchange, server.address, client, case, times, server.tls)
                 for client, case in zip(clients, cases, strict=True)
             ]
             for server in servers

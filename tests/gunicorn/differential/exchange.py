@@ -12,14 +12,22 @@ from typing import Literal
 
 from tests.gunicorn.differential.generator import Case
 
-PAUSE = 0.002
-"""Seconds between two segments, so that the server receives them one by one."""
 LIMIT = 12.0
 """Seconds without a byte from the server after which it counts as silent. gthread waits up to 5 s for a body."""
 
 Address = tuple[str, int] | str
 """Of a TCP socket or of a Unix socket."""
 _DATE = re.compile(rb"\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n")
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long a client waits, in seconds."""
+
+    pause: float
+    """Between two segments, so that the server receives them one by one."""
+    quiet: float
+    """Without a byte from the server, until the server has nothing more to say."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +100,19 @@ class _Connection:
             self.closed = True
 
 
-def exchange(address: Address, client: str, case: Case, quiet: float, tls: ssl.SSLContext | None = None) -> Received:
+def exchange(address: Address, client: str, case: Case, times: Times, tls: ssl.SSLContext | None = None) -> Received:
     """Send a case and return what the server sent.
 
     :param client: the client's address, 127.x.y.z; of no use for a Unix socket.
-    :param quiet: seconds of silence after which the server has nothing more to say.
     """
     connection = _Connection(address, client, tls)
     try:
         for number, segment in enumerate(case.segments):
             if number:
-                time.sleep(PAUSE)
+                time.sleep(times.pause)
             connection.send(segment)
         if case.hold:
-            connection.receive(quiet)
+            connection.receive(times.quiet)
         stays_open = not connection.closed if case.hold else None
         connection.half_close()
         connection.receive(LIMIT)

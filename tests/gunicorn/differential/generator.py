@@ -104,7 +104,9 @@ class Generator:
             return b"example.org:443"
         if method == b"OPTIONS" and rng.random() < 0.4:
             return b"*"
-        target = pick(ORIGINS) + pick(PATHS) + b"?" + _query(rng) + pick(FRAGMENTS)
+        start = b"/" if rng.random() < 0.4 else pick(ORIGINS) + pick(PATHS)
+        # Requests without a query have a way of their own through the worker.
+        target = start + (b"/" if rng.random() < 0.5 else b"?") + _query(rng) + pick(FRAGMENTS)
         if rng.random() < 0.02:
             target += b"&" + b"l" * max(0, self.profile.line + rng.randint(-30, 5) - len(target) - len(method))
         return target
@@ -137,8 +139,9 @@ def _simple_request(rng: random.Random) -> bytes:
     """Return a request as a usual client sends it, with a usual answer."""
     body = b'{"method": "rpc"}' * rng.randint(0, 9)
     answer = rng.choice(("list", "json", "without_length", "not_found", "generator"))
-    return b"POST /rpc?answer=%s HTTP/1.1\r\nHost: example.org\r\nContent-Length: %d\r\n\r\n%s" % (
-        *(answer.encode(), len(body), body),
+    start = rng.choice((b"/centrifugo/", b"/centrifugo/", b"/centrifugo/rpc?"))
+    return b"POST %sanswer=%s HTTP/1.1\r\nHost: example.org\r\nContent-Length: %d\r\n\r\n%s" % (
+        *(start, answer.encode(), len(body), body),
     )
 
 
@@ -152,7 +155,7 @@ def _query(rng: random.Random) -> bytes:
     if rng.random() < 0.06:
         query += rng.choice((b"&hook=close", b"&hook=raise", b"&hook=fail_after"))
     if rng.random() < 0.1:
-        query += rng.choice((b"&a=%20b+c", b"&\xc3=\xa4", b"?&&", b"&%zz", b"&[]", b"&a=//b?c"))
+        query += rng.choice((b"&a=%20b+c", b"&\xc3=\xa4", b"?&&", b"&%zz", b"&[]", b"&a=//b?c", b"&:@!$'()*+,;=~"))
     return query
 
 

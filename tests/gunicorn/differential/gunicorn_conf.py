@@ -51,9 +51,9 @@ def _pre_request(worker: Any, req: Any) -> None:
     )
     if "pre_request" in _hooks_of_package:
         _hooks_of_package["pre_request"](worker, req)
-    if "hook=close" in req.query:
+    if "hook=close" in req.uri:
         req.force_close()
-    if "hook=raise" in req.query:
+    if "hook=raise" in req.uri:
         raise RuntimeError("pre_request fails")
 
 
@@ -65,7 +65,7 @@ def _post_request(worker: Any, req: Any, environ: dict[str, Any], resp: Any) -> 
         *(resp.must_close, resp.upgrade),
     ]
     record(client, "post_request", req.method, req.uri, describe_environ(environ), response)
-    if "hook=fail_after" in req.query:
+    if "hook=fail_after" in req.uri:
         raise RuntimeError("post_request fails")
 
 

@@ -41,14 +41,14 @@ def reports(result: Result) -> str:
     return "\n".join(f"{kind}:\n{report(differences[0])}" for kind, differences in result.differences.items())
 
 
-@pytest.mark.parametrize("parser", ["python", "fast"])
+@pytest.mark.parametrize("parser", ["python", "auto"])
 @pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=lambda configuration: configuration.name)
 def test_the_worker_does_what_gthread_does(configuration: Configuration, parser: str, tmp_path: Path) -> None:
     result = compared(configuration, tmp_path, worker_class=WORKER, parser=parser)
     assert not result.differences, reports(result)
 
 
-@pytest.mark.parametrize("parser", ["python", "fast"])
+@pytest.mark.parametrize("parser", ["python", "auto"])
 def test_two_servers_of_the_same_kind_do_the_same(parser: str, tmp_path: Path) -> None:
     result = compared(CONFIGURATIONS["hooks and logs"], tmp_path, parser=parser)
     assert not result.differences, reports(result)
