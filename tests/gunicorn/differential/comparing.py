@@ -91,8 +91,8 @@ class Result:
     """By reason."""
     as_in_one_piece: int = 0
     """Cases that the second server answers as gthread does if it receives all bytes at once."""
-    not_repeated: int = 0
-    """Cases whose difference was gone when they were repeated alone: the times of the packets decide."""
+    not_repeated: dict[tuple[str, ...], list[Difference]] = field(default_factory=dict)
+    """Differences that were gone when the case was repeated alone: the times of the packets decide. By kind."""
 
 
 class Comparison:
@@ -150,7 +150,7 @@ class Comparison:
             for _ in range(2):
                 repeated = self.difference(difference.case)
                 if repeated is None:
-                    self.result.not_repeated += 1
+                    self.result.not_repeated.setdefault(difference.kind(), []).append(difference)
                     return
                 difference = repeated
         for intended in self.intended:
