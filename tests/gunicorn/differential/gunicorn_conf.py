@@ -28,7 +28,7 @@ _without_hooks = _settings.pop("without_hooks", False)
 os.environ.update(_settings.pop("raw_environ", {}))
 workers = 1
 # More than the connections of a batch: some cases hold a thread of gthread for a while.
-threads = 48
+threads = 128
 keepalive = 60
 globals().update(_settings)
 

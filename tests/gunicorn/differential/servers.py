@@ -35,7 +35,7 @@ class Configuration:
     unix: bool = False
     """Whether the server listens on a Unix socket."""
     tls: bool = False
-    at_once: int = 32
+    at_once: int = 96
     """Cases that run at once. Where a record does not have the client's address, they run one by one."""
     repeatable: bool = True
     """Whether a case gets the same answer when it is repeated."""
