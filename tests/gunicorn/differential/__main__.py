@@ -53,9 +53,11 @@ def main() -> int:
             names_of_servers = " / ".join(server.name for server in compare.servers)
             replies = f"{result.cases} cases, {sum(result.replies.values())} replies"
             print(f"== {name}: {names_of_servers}: {replies}, {time.monotonic() - started:.0f} s", flush=True)
-            print(
-                f"   {result.as_in_one_piece} as at once, {dict(result.intended)}"
-            )
+            print(f"   {result.as_in_one_piece} as at once, intended: {dict(result.intended)}")
+            for kind, differences in result.not_repeated.items():
+                print(f"   {len(differences)} only once: {kind}")
+                if given.all:
+                    print(report(differences[0]))
             for kind, differences in sorted(result.differences.items(), key=lambda item: -len(item[1])):
                 failed = True
                 difference = min(differences, key=lambda one: len(b"".join(one.case.segments)))
