@@ -12,7 +12,7 @@ import json
 import os
 from typing import Any
 
-from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
+from gunicorn.http.unreader import SocketUnreader
 
 from tests.gunicorn.differential.recording import describe_environ, record, record_logs
 
