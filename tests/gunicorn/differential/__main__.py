@@ -53,7 +53,7 @@ def main() -> int:
             names_of_servers = " / ".join(server.name for server in compare.servers)
             replies = f"{result.cases} cases, {sum(result.replies.values())} replies"
             print(f"== {name}: {names_of_servers}: {replies}, {time.monotonic() - started:.0f} s", flush=True)
-            print(f"   {result.as_in_one_piece} as at once, intended: {dict(result.intended)}")
+            print(f"   {result.as_in_other_packets} as in other packets, intended: {dict(result.intended)}")
             for kind, differences in result.not_repeated.items():
                 print(f"   {len(differences)} only once: {kind}")
                 if given.all:

@@ -89,8 +89,8 @@ class Result:
     """By kind."""
     intended: Counter[str] = field(default_factory=Counter)
     """By reason."""
-    as_in_one_piece: int = 0
-    """Cases that the second server answers as gthread does if it receives all bytes at once."""
+    as_in_other_packets: int = 0
+    """Cases that the second server answers as gthread does if the bytes arrive in other packets."""
     not_repeated: dict[tuple[str, ...], list[Difference]] = field(default_factory=dict)
     """Differences that were gone when the case was repeated alone: the times of the packets decide. By kind."""
 
@@ -99,8 +99,8 @@ class Comparison:
     """Compares two servers of one configuration.
 
     gunicorn checks some limits when more bytes arrive, so that its answer to a bad request depends on the packets. A
-    server that collects a request before it checks it may therefore answer as gthread does if it gets all at once. It
-    may also answer later: it parses an unfinished head only now and then.
+    server that collects a request before it checks it may therefore answer as gthread does for other packets. It may
+    also answer later: it parses an unfinished head only now and then.
 
     :param intended: differences that do not count.
     :param at_once: starts gthread with large reads; None if the answers to all packets must be the same.
@@ -157,13 +157,24 @@ class Comparison:
             if intended.applies(difference):
                 self.result.intended[intended.reason] += 1
                 return
-        if self._at_once is not None and self.servers[0].configuration.repeatable:
-            server, whole = self._at_once(), difference.case.in_one_piece()
-            at_once = self._observe([whole], LONG_TIMES, [server])[0][0][0]
-            if at_once in (difference.observed[1], _refused_earlier(difference.observed[1])):
-                self.result.as_in_one_piece += 1
-                return
+        if (
+            self._at_once is not None
+            and self.servers[0].configuration.repeatable
+            and self._depends_on_packets(difference)
+        ):
+            self.result.as_in_other_packets += 1
+            return
         self.result.differences.setdefault(difference.kind(), []).append(difference)
+
+    def _depends_on_packets(self, difference: Difference) -> bool:
+        """Return whether gthread answers as the second server does if the bytes arrive in other packets."""
+        assert self._at_once is not None
+        other = difference.observed[1]
+        for case in (difference.case.in_one_piece(), *difference.case.in_two_pieces()):
+            gthread = self._observe([case], LONG_TIMES, [self._at_once()])[0][0][0]
+            if gthread in (other, _refused_earlier(other)):
+                return True
+        return False
 
     def difference(self, case: Case) -> Difference | None:
         """Return how the servers differ for one case that runs alone, or None if they do not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -42,6 +42,11 @@ class Case:
 
     def in_one_piece(self) -> Case:
         return replace(self, segments=(b"".join(self.segments),))
+
+    def in_two_pieces(self) -> Iterator[Case]:
+        """Yield the case for each place where the client pauses, as the only one."""
+        for cut in range(1, len(self.segments)):
+            yield replace(self, segments=(b"".join(self.segments[:cut]), b"".join(self.segments[cut:])))
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,7 @@ def _body(pick: Picker, method: bytes) -> tuple[list[bytes], bytes]:
         return [], b""
     size = rng.choice((0, 0, 1, 5, 20, 100, 1000, 5000, 9000))
     if rng.random() < 0.01:
-        size = rng.choice((65_536, 70_000, 300_000))
+        size = rng.choice((65_536, 70_000, 300_000, 1_200_000))
     body = bytes(rng.choices(b'abc{}":\r\n\0\xff', k=min(size, 100))) * max(1, size // 100)
     body = body[:size].ljust(size, b"x")
     if rng.random() < 0.55:

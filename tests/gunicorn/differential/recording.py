@@ -64,7 +64,8 @@ class ErrorLog(logging.Handler):
         client = _CLIENT.search(message)
         exception = log_record.exc_info[1] if log_record.exc_info else None
         error = "" if exception is None else f"{type(exception).__name__}: {exception}"
-        error = error.replace("QuickResponse", "Response")  # the worker's subclass of gunicorn's class
+        # Of an application that has not called start_response. The worker has a subclass of gunicorn's response.
+        error = re.sub(r"'(Quick)?Response' object has no attribute '\w+'", "no start_response", error)
         # A thread writes about the request that it has just handled.
         known = client[1] if client else getattr(_thread, "client", None)
         record(known, "error log", log_record.levelname, message, error)
