@@ -14,13 +14,12 @@ from typing import Any
 
 from tests.gunicorn.differential.recording import describe_environ, record
 
-BIG = 300_000
-"""Bytes of the big replies."""
+BIG = 300_000  # bytes
 TEXT = ("Content-Type", "text/plain")
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
-Reply = Any
+Reply = Any  # also what no server accepts
 
 
 def read_in_pieces(body: Any) -> bytes:
@@ -258,9 +257,7 @@ ANSWERS: dict[str, Callable[[Environ, Start], Any]] = {
     "hop_by_hop": with_status(
         "200 OK", ("Keep-Alive", "timeout=5"), ("Transfer-Encoding", "chunked"), ("TE", "x"), ("Content-Length", "5")
     ),
-    "upgrade": with_status(
-        "101 Switching Protocols", ("Upgrade", "websocket"), ("Connection", "Upgrade"), parts=[b"raw"]
-    ),
+    "upgrade": with_status("101 Switching", ("Upgrade", "websocket"), ("Connection", "Upgrade"), parts=[b"raw"]),
     "big": with_status("200 OK", ("Content-Length", str(BIG)), parts=[b"x" * BIG]),
     "big_without_length": with_status("200 OK", parts=[b"y" * BIG]),
     "big_parts": lambda environ, start: start("200 OK", [TEXT]) and big_parts(),

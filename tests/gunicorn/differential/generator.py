@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from tests.gunicorn.differential import http2
 from tests.gunicorn.differential.app import ANSWERS, READS
 from tests.gunicorn.differential.fragments import (
     CODINGS,
@@ -59,6 +60,8 @@ class Profile:
     field_size: int = 8190
     proxy_protocol: bool = False
     """Whether streams may begin with a PROXY line."""
+    http2: bool = False
+    """Whether some streams are HTTP/2."""
     only_valid: bool = False
     """Whether all streams are valid and short: for a server whose state depends on the number of requests."""
 
@@ -81,6 +84,8 @@ class Generator:
         stream = b"".join(requests)
         if self.profile.proxy_protocol and rng.random() < 0.8:
             stream = _proxy_header(rng) + stream
+        if self.profile.http2 and rng.random() < 0.4:
+            stream = http2.connection(rng, _query)
         if rng.random() < 0.3:
             for _ in range(rng.choice((1, 1, 1, 2, 3))):
                 stream = rng.choice(MUTATIONS)(rng, stream)

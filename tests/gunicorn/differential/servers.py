@@ -107,7 +107,9 @@ CONFIGURATIONS = {
             Profile(proxy_protocol=True),
             at_once=1,
         ),
-        Configuration("h2c", TRUSTING | {"http2_cleartext": "both", "http_protocols": "h2,h1"}, needs="h2"),
+        Configuration(
+            "HTTP/2", TRUSTING | {"http2_cleartext": "both", "http_protocols": "h2,h1"}, Profile(http2=True), needs="h2"
+        ),
         Configuration("Unix socket", TRUSTING, unix=True, at_once=1),
         Configuration("TLS", TRUSTING, tls=True, needs="openssl"),
         Configuration(
