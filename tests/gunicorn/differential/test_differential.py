@@ -32,7 +32,8 @@ def compared(
     generator = Generator(configuration.profile)
     left = {"parser": right.get("parser", "python")}
     with comparison(configuration, directory, left, right) as compare:
-        generated = [generator.case(f"{configuration.name} {number}") for number in range(cases)]
+        count = cases if configuration.at_once > 1 else cases // 4
+        generated = [generator.case(f"{configuration.name} {number}") for number in range(count)]
         return compare.run(generated, until_different=until_different)
 
 
