@@ -25,6 +25,7 @@ MARKERS = {
     "tests/docs/test_guides.py": "server",
     "tests/docs/test_readme.py": "server",
     "tests/gunicorn/test_fresh_import.py": "slow",
+    "tests/gunicorn/differential": "server",
     "tests/gunicorn/test_graceful_stop.py": "slow",
     "tests/gunicorn/test_gunicorn.py": "server",
     "tests/real_centrifugo": "centrifugo",
