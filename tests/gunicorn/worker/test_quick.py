@@ -48,8 +48,10 @@ def configuration(**settings: Any) -> Config:
     return cfg
 
 
+USUAL = configuration()
+LOGGER = Logger(USUAL)
 CONFIGURATIONS = [
-    configuration(),
+    USUAL,
     configuration(limit_request_line=40, limit_request_fields=3, limit_request_field_size=40),
     configuration(forwarded_allow_ips="192.0.2.1", forwarder_headers="X_A"),
 ]
@@ -74,7 +76,7 @@ def serve(data: bytes, application: Application, cfg: Any, addresses: Any, *, qu
         return application(environ, start_response)
 
     worker: Any = object.__new__(ThreadWorker)
-    worker.cfg, worker.log, worker.alive = cfg, Logger(cfg), True
+    worker.cfg, worker.log, worker.alive = cfg, LOGGER, True
     worker.nr, worker.max_requests, worker.max_keepalived, worker.keepalived_conns = 0, sys.maxsize, 1, ()
     handler = RequestHandler(
         worker,
@@ -132,16 +134,19 @@ VALUES = [
     *("a", "", " a ", "a,b", "a:80", "0", "3", "+3", "03", "3,3", "1_0", "close", "keep-alive", "chunked", "identity"),
     *("https", "on", "100-continue", "websocket", "h2c", "application/json", "é\xff", "a\tb", "\t", "a;b", "x" * 50),
 ]
-ENDS = ["\r\n", "\r\n", "\r\n", "\n"]
-fields = st.lists(
-    st.tuples(st.sampled_from(NAMES), st.sampled_from([":", ": ", ": ", " :"]), st.sampled_from(VALUES)).map("".join),
-    max_size=5,
+ENDS = [*["\r\n"] * 15, "\n"]
+odd_fields = st.tuples(st.sampled_from(NAMES), st.sampled_from([":", ": ", " :"]), st.sampled_from(VALUES)).map("".join)
+usual_fields = st.sampled_from(
+    ["Host: a", "Content-Type: a/b", "Content-Length: 3", "X-A: b", "x-a: c", "Cookie: a=b_c"]
+)
+fields = st.tuples(st.lists(usual_fields, max_size=3), st.lists(odd_fields, max_size=1)).map(
+    lambda both: [*both[0], *both[1]]
 )
 usual_lines = st.tuples(st.sampled_from(METHODS[:7]), st.sampled_from(TARGETS[:4])).map(
     lambda parts: f"{parts[0]} {parts[1]} HTTP/1.1"
 )
 lines = st.tuples(st.sampled_from(METHODS), st.sampled_from(TARGETS), st.sampled_from(VERSIONS)).map(" ".join)
-heads = st.tuples(usual_lines | usual_lines | lines, fields, st.sampled_from(ENDS)).map(
+heads = st.tuples(st.one_of(*[usual_lines] * 4, lines), fields, st.sampled_from(ENDS)).map(
     lambda parts: (parts[2].join([parts[0], *parts[1], "", ""])).encode("latin-1")
 )
 bodies = st.sampled_from([b"", b"abc", b"abcdef", b"\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"])
@@ -171,6 +176,15 @@ def test_a_request_is_parsed_as_gunicorn_does_or_left_to_it(head: bytes, body: b
     hypothesis.event(f"quick: {assert_same(head + body, hello, cfg, addresses)}")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_field_of_any_name_is_treated_as_gunicorn_does(name: str) -> None:
+    for value in VALUES:
+        for before in ("", "Host: a\r\n", f"{name}: b\r\n"):
+            head = f"POST /a HTTP/1.1\r\n{before}{name}: {value}\r\n\r\n"
+            for cfg in (USUAL, CONFIGURATIONS[-1]):
+                assert_same(head.encode("latin-1") + b"abc", hello, cfg, ADDRESSES[0])
+
+
 @pytest.mark.parametrize("addresses", ADDRESSES)
 @pytest.mark.parametrize(
     "data",
@@ -183,7 +197,7 @@ def test_a_request_is_parsed_as_gunicorn_does_or_left_to_it(head: bytes, body: b
     ],
 )
 def test_usual_requests_take_the_quick_way(data: bytes, addresses: Any) -> None:
-    assert assert_same(data, hello, configuration(), addresses)
+    assert assert_same(data, hello, USUAL, addresses)
 
 
 @pytest.mark.parametrize(
@@ -216,12 +230,12 @@ def test_a_script_name_leaves_all_requests_to_gunicorn(monkeypatch: pytest.Monke
 )
 def test_connections_without_ports_are_left_to_gunicorn(client: Any, server: Any) -> None:
     data = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-    assert serve(data, hello, configuration(), (client, server), quick=True) is None
+    assert serve(data, hello, USUAL, (client, server), quick=True) is None
 
 
 def test_a_body_that_is_too_large_is_left_to_gunicorn() -> None:
     data = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY + 1)
-    assert serve(data, hello, configuration(), ADDRESSES[0], quick=True) is None
+    assert serve(data, hello, USUAL, ADDRESSES[0], quick=True) is None
 
 
 STATUSES = [
@@ -273,7 +287,7 @@ def test_a_reply_is_written_as_gunicorn_does(reply: Any, method: str) -> None:
         body: Iterable[bytes] = make(blocks)
         return body
 
-    assert assert_same(method.encode() + b" / HTTP/1.1\r\nHost: a\r\n\r\n", application, configuration(), ADDRESSES[0])
+    assert assert_same(method.encode() + b" / HTTP/1.1\r\nHost: a\r\n\r\n", application, USUAL, ADDRESSES[0])
 
 
 def test_the_error_reply_of_one_caller_has_no_header_of_another() -> None:
@@ -291,7 +305,7 @@ def test_the_error_reply_of_one_caller_has_no_header_of_another() -> None:
                 start_response("500 Error", [("Set-Cookie", cookie)], sys.exc_info())
             return []
 
-        served = serve(b"GET / HTTP/1.1\r\n\r\n", application, configuration(), ADDRESSES[0], quick=True)
+        served = serve(b"GET / HTTP/1.1\r\n\r\n", application, USUAL, ADDRESSES[0], quick=True)
         assert served is not None
         replies.append(served.reply)
     assert b"a=1" in replies[0]
@@ -310,5 +324,5 @@ def test_the_heads_that_are_kept_have_a_bound(monkeypatch: pytest.MonkeyPatch) -
             start_response("200 OK", [("Content-Length", "0"), ("X-A", str(number))])
             return []
 
-        assert assert_same(b"GET / HTTP/1.1\r\n\r\n", application, configuration(), ADDRESSES[0])
+        assert assert_same(b"GET / HTTP/1.1\r\n\r\n", application, USUAL, ADDRESSES[0])
         assert 0 < len(QuickResponse._heads) <= 3
