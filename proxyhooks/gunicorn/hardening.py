@@ -23,9 +23,9 @@ _MAX_DRAINED: Final = 64 * 1024
 def harden(worker: Any) -> None:
     """Limit what callers can do to this worker, which has loaded the application."""
     # Imported here: the command line imports this package without gunicorn.
-    from gunicorn import util  # type: ignore[import-untyped]
-    from gunicorn.http.message import Request  # type: ignore[import-untyped]
-    from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
+    from gunicorn import util
+    from gunicorn.http.message import Request
+    from gunicorn.http.parser import RequestParser
 
     class LimitedRequest(Request):  # type: ignore[misc]
         max_buffer_headers: int
