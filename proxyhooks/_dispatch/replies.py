@@ -88,7 +88,7 @@ def envelope(key: bytes, body: bytes) -> bytes:
 
     :param body: JSON.
     """
-    return b'{"%b":%b}' % (key, body)
+    return b'{"' + key + b'":' + body + b"}"
 
 
 _ERROR_BY_STATUS: Final[dict[int, type[Error]]] = {

@@ -31,7 +31,7 @@ def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
     :raises Exception: what the hook raises, except refusals.
     """
     try:
-        reply = state.reply = dispatcher.dispatch(state.call)
+        reply = state.reply = dispatcher.dispatch(state.event, state.message, state.has_data)
     except BaseException:
         _send_hook_finished(state, None)
         raise
@@ -44,7 +44,7 @@ def _send_hook_finished(state: RequestState, reply: Reply | None) -> None:
     """Call every receiver. The hook has run, so an exception of a receiver is logged and changes nothing."""
     if hook_finished.is_muted:
         return
-    app, event, message = state.app, state.call.event.name, state.call.message
+    app, event, message = state.app, state.event.name, state.message
     for receiver in hook_finished.receivers_for(app):
         try:
             app.ensure_sync(receiver)(app, event=event, request=message, reply=reply)
