@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import flask
@@ -47,6 +48,7 @@ def _send_hook_finished(state: RequestState, reply: Reply | None) -> None:
     app, event, message = state.app, state.event.name, state.message
     for receiver in hook_finished.receivers_for(app):
         try:
-            app.ensure_sync(receiver)(app, event=event, request=message, reply=reply)
+            # A copy, as a receiver must not change the reply.
+            app.ensure_sync(receiver)(app, event=event, request=message, reply=copy.copy(reply))
         except Exception:
             logger.exception("a receiver of hook_finished failed: %r", receiver)

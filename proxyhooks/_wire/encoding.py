@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from . import clock
 from .by_class import ByClass
@@ -44,19 +44,13 @@ def encode(message: Any) -> dict[str, Any]:
     return encoded
 
 
-class _FieldEncoder(NamedTuple):
-    name: str
-    base64_name: str | None
-    omitted: Any
-    """The value, besides None, that is left out."""
-    encode_value: _Encoder
+_FieldEncoder: TypeAlias = tuple[str, str | None, Any, _Encoder]
+"""The name of the field, its name as base64, the value besides None that is left out, and the encoder of values."""
 
 
 def _field_encoders(cls: type) -> list[_FieldEncoder]:
     return [
-        _FieldEncoder(
-            field.name, field.base64_name, False if field.kind == Bool() else None, _encoder_for_kind(field.kind)
-        )
+        (field.name, field.base64_name, False if field.kind == Bool() else None, _encoder_for_kind(field.kind))
         for field in fields_of(cls)
     ]
 
