@@ -198,7 +198,6 @@ class RequestHandler:
             self._limit_age(connection)
             environ.update(self._environ)
             environ["wsgi.input"] = request.body
-            environ["RAW_URI"] = environ["PATH_INFO"]
             environ["gunicorn.socket"] = connection.raw
             environ["wsgi.early_hints"] = response.send_early_hints
             environ[RECEIVED] = connection.received
