@@ -6,9 +6,11 @@ ratios or with a wide margin.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 from tests.reliability import overload, peers, reload, rollout, rotation, through_centrifugo
 from tests.reliability.client import Client
@@ -39,6 +41,15 @@ async def reloads(here: Path, long: bool) -> str:
     if not long:
         return _none_lost(await reload.repeatedly(reload.reload, here, 1000, 2, start=1.2))
     return _none_lost(await reload.repeatedly(reload.reload, here, CALLS, TIMES, start=1.5))
+
+
+@scenario
+async def many_workers(here: Path, long: bool) -> str:
+    """HUP with 48 workers."""
+    calls, workers = (10_000, 48) if long else (300, 12)
+    # Their start keeps a small machine busy for longer than callers usually wait. Late is not lost.
+    with mock.patch.dict(os.environ, CALLERS_TIMEOUT="10"):
+        return _none_lost(await reload.repeatedly(reload.reload, here, calls, 1, start=0, workers=workers))
 
 
 @scenario
