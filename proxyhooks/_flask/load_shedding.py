@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .._wire.environ_keys import RECEIVED
 from .._wire.log import rate_limited
 
 # All times are in seconds. A call that waited for less did not wait in a queue.
@@ -27,8 +28,6 @@ _ASK_INTERVAL: Final = 0.005
 # the states in another way.
 _INFO: Final = struct.Struct("=B51xI")
 _ESTABLISHED: Final = 1
-_RECEIVED_KEY: Final = "proxyhooks.received"
-"""The environ key under which the worker of this package keeps the time of the request's last byte."""
 # The environ keys under which gunicorn's workers and Flask's own server keep the socket of a request.
 _SOCKET_KEYS: Final = ("gunicorn.socket", "werkzeug.socket")
 
@@ -39,7 +38,7 @@ def waiting_time(environ: Mapping[str, Any]) -> float:
     The worker of this package knows when that was. It drops the requests of callers that have hung up. For other
     workers the kernel knows both, on Linux with TCP: ``TCP_INFO`` of tcp(7). Elsewhere the result is 0.
     """
-    received: float | None = environ.get(_RECEIVED_KEY)
+    received: float | None = environ.get(RECEIVED)
     if received is not None:
         return time.monotonic() - received
     if sys.platform != "linux":
@@ -73,7 +72,7 @@ class LoadShedder:
     def should_shed(self, environ: Mapping[str, Any]) -> bool:
         """Whether the call is too late. If so, a warning says why."""
         now = time.monotonic()
-        if now < self._next_ask and _RECEIVED_KEY not in environ:
+        if now < self._next_ask and RECEIVED not in environ:
             return False
         waited = waiting_time(environ)
         if waited < _QUEUED:

@@ -17,7 +17,7 @@ from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._settings.secrets import Secrets
-from .._wire.environ_keys import CLOSE_CONNECTION
+from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION
 from .._wire.log import rate_limited
 from .error_handling import replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
@@ -84,6 +84,7 @@ class Middleware:
         """
         limit = size_limit(self._app)
         length = authenticate_and_check_size(environ, hook_url.secrets, limit)
+        environ[ACCEPTED] = True
         if hook_url.load_shedder.should_shed(environ):
             raise early_failure(503, "too late")
         call = read_call(hook_url.event, read_body(environ, length, limit))

@@ -14,8 +14,6 @@ from typing import Any, Final
 from .._wire.environ_keys import CLOSE_CONNECTION
 from .descriptors import max_connections
 
-_MAX_HEAD: Final = 128 * 1024
-"""Bytes of all header fields together. Centrifugo may forward a field of 64 KiB, such as a cookie."""
 _MAX_DRAINED: Final = 64 * 1024
 """Bytes."""
 
@@ -23,16 +21,10 @@ _MAX_DRAINED: Final = 64 * 1024
 def harden(worker: Any) -> None:
     """Limit what callers can do to this worker, which has loaded the application."""
     # Imported here: the command line imports this package without gunicorn.
-    from gunicorn import util  # type: ignore[import-untyped]
-    from gunicorn.http.message import Request  # type: ignore[import-untyped]
-    from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
+    from gunicorn import util
+    from gunicorn.http.parser import RequestParser
 
-    class LimitedRequest(Request):  # type: ignore[misc]
-        max_buffer_headers: int
-
-        def parse(self, unreader: Any) -> Any:
-            self.max_buffer_headers = min(self.max_buffer_headers, _MAX_HEAD)
-            return super().parse(unreader)
+    from .limited_request import LimitedRequest
 
     RequestParser.mesg_class = LimitedRequest
     util.close_graceful = close_at_once

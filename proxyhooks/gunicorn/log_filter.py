@@ -10,7 +10,6 @@ from .._wire.log import RateLimit, describe, quote
 _ABOUT_CALLERS: Final = (
     "Invalid request from ip=",
     "Socket error processing request",
-    "Error handling request",
 )
 """How the lines begin that gunicorn's workers write about one request or connection."""
 _MAX_LINE: Final = 300

@@ -12,11 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from gunicorn import util  # type: ignore[import-untyped]
-from gunicorn.config import Config  # type: ignore[import-untyped]
-from gunicorn.http.errors import LimitRequestHeaders  # type: ignore[import-untyped]
-from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
-from gunicorn.http.wsgi import Response  # type: ignore[import-untyped]
+from gunicorn import util
+from gunicorn.config import Config
+from gunicorn.http.errors import LimitRequestHeaders
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.wsgi import Response
 
 from proxyhooks.gunicorn import descriptors, settings
 from proxyhooks.gunicorn.hardening import close_at_once, closing_on_request, harden

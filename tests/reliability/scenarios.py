@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from tests.reliability import overload, peers, reload, rollout, rotation, through_centrifugo
+from tests.reliability import endurance, overload, peers, reload, rollout, rotation, through_centrifugo
 from tests.reliability.client import Client
 
 Scenario = Callable[[Path, bool], Coroutine[Any, Any, str]]
@@ -173,6 +173,19 @@ async def flood(here: Path, long: bool) -> str:
     assert not long or flooded.recovery < 2, flooded
     answered = f"{counts['ok'] / flooded.capacity:.0%} of what the threads can do, {flooded.hooks_begun} hooks begun"
     return f"{flooded.outcomes}; answered {answered}; normal again after {flooded.recovery:.2f} s"
+
+
+@scenario
+async def endures(here: Path, long: bool) -> str:
+    """An hour of calls of all kinds with a reload every ten minutes: no process grows."""
+    if not long:
+        result = await endurance.endure(here, seconds=8, reload_every=3, sample_every=1)
+    else:
+        result = await endurance.endure(here, seconds=3600, reload_every=600, sample_every=20)
+    assert result.outcomes.failed == 0, result.outcomes
+    assert result.reloads
+    assert result.strangers > 10
+    return f"{result.outcomes}; {result.strangers} of strangers, {result.reloads} reloads; {result.growth()}"
 
 
 @scenario
