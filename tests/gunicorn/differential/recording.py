@@ -82,8 +82,12 @@ class AccessLog(logging.Handler):
         record(atoms["h"], "access log", shown, environ)
 
 
-def record_logs() -> None:
-    """Record both logs of gunicorn. Call it in a worker."""
-    logging.getLogger("gunicorn.error").addHandler(ErrorLog())
-    logging.getLogger("gunicorn.http.wsgi").addHandler(ErrorLog())
+def record_logs(*, errors: bool) -> None:
+    """Record gunicorn's access log. Call it in a worker.
+
+    :param errors: whether to record the error log too.
+    """
+    if errors:
+        logging.getLogger("gunicorn.error").addHandler(ErrorLog())
+        logging.getLogger("gunicorn.http.wsgi").addHandler(ErrorLog())
     logging.getLogger("gunicorn.access").addHandler(AccessLog())
