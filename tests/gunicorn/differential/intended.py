@@ -9,11 +9,11 @@ _MIN_HEAD_LIMIT = 128 * 1024
 
 def _head_is_too_large(difference: Difference) -> bool:
     gthread, worker = difference.observed
-    *before, last = worker.seen or ("",)
+    before = tuple(record for record in worker.seen if "the head is larger than" not in record)
     return (
         len(b"".join(difference.case.segments)) > _MIN_HEAD_LIMIT
-        and "the head is larger than" in last
-        and tuple(before) == gthread.seen[: len(before)]
+        and b"the head is larger than" in worker.received.reply
+        and before == gthread.seen[: len(before)]
     )
 
 
