@@ -21,10 +21,11 @@ from . import disconnects, errors
 from ._dispatch.events import EVENT_OF_MESSAGE, Event
 from ._dispatch.replies import Reply, refusal_reply, result_reply
 from ._flask.guarded_response import flask_response
-from ._flask.ingress import EarlyReply, authenticate_and_check_size, read_call, size_limit
-from ._flask.request_state import RequestState, request_state
+from ._flask.ingress import EarlyReply, authenticate_and_check_size, read_message, size_limit
+from ._flask.request_state import STATE_KEY, RequestState, request_state
 from ._settings.settings import load_secrets
 from ._wire.codes import DISCONNECTS, ERRORS
+from ._wire.decoding import decoder_for
 from .exceptions import Disconnect, Error, Rejection
 from .messages import Request, Result, RPCRequest
 
@@ -46,18 +47,20 @@ def read_request(message: type[RequestT]) -> RequestT:
     if event is None or event.request is not wanted:
         raise TypeError(f"read_request takes the class of a request, such as ConnectRequest, not {message!r}")
     state = request_state()
-    if state is not None and type(state.call.message) is wanted:
-        return cast(RequestT, state.call.message)  # it was read before
+    if state is not None and type(state.message) is wanted:
+        return cast(RequestT, state.message)  # it was read before
     app, request = _app(), flask.request
     limit = size_limit(app)
     try:
         authenticate_and_check_size(request.environ, load_secrets(app.config), limit)
         request.max_content_length = limit
-        call = read_call(event, request.get_data())  # a before_request may have read it already
+        read, has_data = read_message(
+            event, decoder_for(event.request), request.get_data()
+        )  # a before_request may have read it already
     except EarlyReply as early:
         flask.abort(flask_response(app, early.reply))
-    RequestState(app, request.path, call, guarded=False).store_in(request.environ)
-    return cast(RequestT, call.message)
+    request.environ[STATE_KEY] = RequestState(app, request.path, event, read, has_data, guarded=False)
+    return cast(RequestT, read)
 
 
 def result_response(result: Result) -> Response:
@@ -133,7 +136,7 @@ def _refusal_response(rejection: Rejection) -> Response:
 
 def _current_message() -> Request | None:
     state = request_state()
-    return None if state is None else state.call.message
+    return None if state is None else state.message
 
 
 def _response_for(reply: Reply) -> Response:

@@ -9,7 +9,7 @@ import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import HTTPException
@@ -31,16 +31,6 @@ _MAX_LOGGED_NAMES: Final = 1000
 """Channels or methods without a hook that are logged for each event; clients can invent as many as they like."""
 _MAX_DETAILS: Final = 500
 """Characters of validation errors that a client gets."""
-
-
-class Call(NamedTuple):
-    """A decoded request and its event."""
-
-    event: Event
-    message: m.Request
-    """The request as the hook gets it."""
-    has_data: bool
-    """Whether the request has a payload: in the message an absent payload and null are both None."""
 
 
 @dataclass(slots=True, eq=False)
@@ -105,13 +95,13 @@ class Dispatcher:
             logger.warning(text, event.name, event.proxy, _hook_template(event, ""))
         return False
 
-    def dispatch(self, call: Call) -> Reply:
+    def dispatch(self, event: Event, message: m.Request, has_data: bool) -> Reply:
         """Have the request answered by the hook that serves it; refuse it if there is none.
 
+        :param has_data: whether the request has a payload: in the message an absent payload and null are both None.
         :raises HookResultError: if the hook returns no result of its event that can be sent, or a before_hook anything.
         :raises Exception: if the hook raises one that is no refusal.
         """
-        event, message = call.event, call.message
         match = self.index.find(event, message)
         if match is None:
             return self._refuse_unmatched(event, message)
@@ -126,7 +116,7 @@ class Dispatcher:
                     _close_coroutine(returned)
                     raise HookResultError(f"before_hook {source_location(function)} must return None, not {returned!r}")
             if route.load is not None:
-                self._load_data(call, route, route.load)
+                self._load_data(event, message, has_data, route, route.load)
             returned = route.call_hook(message, **variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException) as raised:
@@ -161,15 +151,17 @@ class Dispatcher:
             rate_limited.warning(text, message.client, error.messages)
             raise disconnects.ForceReconnect from None
 
-    def _load_data(self, call: Call, route: Route, load: Callable[[Any], Any]) -> None:
+    def _load_data(
+        self, event: Event, message: m.Request, has_data: bool, route: Route, load: Callable[[Any], Any]
+    ) -> None:
         hook = route.hook
-        data: Any = getattr(call.message, "data")  # noqa: B009  # only events with a payload have a data_schema
+        data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
         details: Any
         try:
             if route.loads_json:
                 if isinstance(data, bytes):
                     data = loads(data)
-                value = load(data if call.has_data else {})
+                value = load(data if has_data else {})
             else:
                 value = load(data)
                 if inspect.isawaitable(value):
@@ -190,10 +182,10 @@ class Dispatcher:
                 raise
             details = [f"{type(error).__name__}: {error}"]  # of a parser, such as protobuf's DecodeError
         else:
-            _replace(call.message, "data", value)
+            _replace(message, "data", value)
             return
         location, text = Trusted(hook.source_location), "hook %s for %s: the payload is invalid: %s"
-        rate_limited.warning(text, location, call.event.name, details, kind=("payload", location))
+        rate_limited.warning(text, location, event.name, details, kind=("payload", location))
         if self._validation_details:
             raise errors.BadRequest(f"bad request: {_one_line(details)}"[:_MAX_DETAILS])
         raise errors.BadRequest

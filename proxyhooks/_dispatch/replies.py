@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import functools
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
 
 from werkzeug.exceptions import HTTPException
 
@@ -20,8 +21,9 @@ from .events import EVENTS, Event
 ReplyOutcome: TypeAlias = Literal["result", "error", "disconnect", "failed"]
 
 
-class Reply(NamedTuple):
-    """A reply to Centrifugo."""
+@dataclass(slots=True)
+class Reply:
+    """A reply to Centrifugo. Nothing changes it: it is not frozen only because that takes three times as long."""
 
     status: int
     """200 if the body is an envelope. With any other status the request has failed for Centrifugo."""
@@ -88,7 +90,7 @@ def envelope(key: bytes, body: bytes) -> bytes:
 
     :param body: JSON.
     """
-    return b'{"%b":%b}' % (key, body)
+    return b'{"' + key + b'":' + body + b"}"
 
 
 _ERROR_BY_STATUS: Final[dict[int, type[Error]]] = {

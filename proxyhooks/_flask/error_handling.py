@@ -71,7 +71,7 @@ def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Except
             rejection = as_rejection(error) if handled is error else None
             if rejection is None:
                 return handled
-        state.reply = refusal_reply(state.call.event, rejection, state.call.message)
+        state.reply = refusal_reply(state.event, rejection, state.message)
         return flask_response(state.app, state.reply)
 
     return handle_user_exception

@@ -90,15 +90,15 @@ class GuardedResponse:
         :param chunks: the body of the application.
         """
         close = getattr(chunks, "close", None)
-        first: list[bytes] = []
         if not self._started:
             chunks = iter(chunks)
             first = list(itertools.islice(chunks, 1))  # a lazy application starts its response here
+            chunks = itertools.chain(first, chunks)
             if not self._started:  # it never does
                 self.start_response("", ())
         self._body_decided = True
         if self._replacement is None:
-            chunks = itertools.chain(self._written, first, chunks)
+            chunks = itertools.chain(self._written, chunks)
         else:
             chunks = (self._replacement,)
             if close is None and not self._state.background_tasks:
@@ -151,15 +151,16 @@ def start_reply(
 
     :param headers: those of the application; what describes its body is left out.
     """
-    sent = [_JSON_TYPE if reply.status == 200 else _TEXT_TYPE, ("Content-Length", str(len(reply.body)))]
+    status = reply.status
+    sent = [_JSON_TYPE if status == 200 else _TEXT_TYPE, ("Content-Length", str(len(reply.body)))]
     if headers:
         sent += [(name, value) for name, value in headers if not name.lower().startswith(_BODY_HEADERS)]
-    if reply.status == 405:
+    if status == 405:
         sent.append(("Allow", "POST"))
     if exc_info is None:
-        start_response(_STATUS_LINES[reply.status], sent)
+        start_response(_STATUS_LINES[status], sent)
     else:
-        start_response(_STATUS_LINES[reply.status], sent, exc_info)
+        start_response(_STATUS_LINES[status], sent, exc_info)
 
 
 def flask_response(app: Flask, reply: Reply) -> Response:

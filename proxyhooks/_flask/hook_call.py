@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import flask
@@ -32,10 +33,10 @@ def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
     :raises Exception: what the hook raises, except refusals.
     """
     try:
-        reply = state.reply = dispatcher.dispatch(state.call)
+        reply = state.reply = dispatcher.dispatch(state.event, state.message, state.has_data)
     except BaseException as error:
         _send_hook_finished(state, None)
-        replace_base_exception(error, f"the hook for {state.call.event.name}")
+        replace_base_exception(error, f"the hook for {state.event.name}")
         raise
     if hook_finished.receivers:
         _send_hook_finished(state, reply)
@@ -46,9 +47,10 @@ def _send_hook_finished(state: RequestState, reply: Reply | None) -> None:
     """Call every receiver. The hook has run, so an exception of a receiver is logged and changes nothing."""
     if hook_finished.is_muted:
         return
-    app, event, message = state.app, state.call.event.name, state.call.message
+    app, event, message = state.app, state.event.name, state.message
     for receiver in hook_finished.receivers_for(app):
         try:
-            app.ensure_sync(receiver)(app, event=event, request=message, reply=reply)
+            # A copy, as a receiver must not change the reply.
+            app.ensure_sync(receiver)(app, event=event, request=message, reply=copy.copy(reply))
         except Exception:
             logger.exception("a receiver of hook_finished failed: %r", receiver)

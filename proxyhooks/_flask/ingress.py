@@ -11,14 +11,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from .. import errors
-from .._dispatch.dispatcher import Call
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply, refusal_reply
 from .._settings.secrets import SECRET_HEADER, Secrets
-from .._wire.decoding import decoder_for
+from .._wire.decoding import Decoder
 from .._wire.json import Malformed, TooComplex, loads
 from .._wire.log import rate_limited
-from ..messages import ConnectRequest
+from ..messages import ConnectRequest, Request
 from ..schemas import explain
 
 if TYPE_CHECKING:
@@ -86,27 +85,28 @@ def read_body(environ: WSGIEnvironment, length: int | None, limit: int) -> bytes
                 body += more
     except (OSError, HTTPException):
         raise early_failure(400, "the body ended too early") from None
-    if length is not None and len(body) < length:
-        raise early_failure(400, "the body ended too early")
     if length is None:
         if len(body) > limit:
             rate_limited.warning("%s: the body is larger than MAX_CONTENT_LENGTH, %d", environ.get("PATH_INFO"), limit)
             raise early_failure(413, "too large")
         environ["CONTENT_LENGTH"] = str(len(body))
+    elif len(body) < length:
+        raise early_failure(400, "the body ended too early")
     environ["wsgi.input"] = io.BytesIO(body)
     return body
 
 
-def read_call(event: Event, body: bytes) -> Call:
+def read_message(event: Event, decode: Decoder, body: bytes) -> tuple[Request, bool]:
     """Decode the body.
 
+    :param decode: makes a message of the event out of JSON.
+    :return: the message, and whether it has a payload.
     :raises EarlyReply: with 400. JSON built to break a parser is error 107 instead, where the event carries errors.
     """
-    request_class: Any = event.request  # Any: mypy takes the class for unhashable
-    value = None
+    value: Any = None
     try:
         value = loads(body)
-        return Call(event, decoder_for(request_class)(value), has_data="data" in value or "b64data" in value)
+        return decode(value), "data" in value or "b64data" in value
     except Malformed as error:
         reason = explain(event.request, value) if value is not None else error
         rate_limited.warning("%s: the body is not a %s: %s", event.name, event.request.__name__, reason)

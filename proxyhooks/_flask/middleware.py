@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from flask import Flask
@@ -17,13 +17,14 @@ from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._settings.secrets import Secrets
+from .._wire.decoding import Decoder, decoder_for
 from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION
 from .._wire.log import rate_limited
 from .error_handling import replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
-from .ingress import EarlyReply, authenticate_and_check_size, early_failure, read_body, read_call, size_limit
+from .ingress import EarlyReply, authenticate_and_check_size, early_failure, read_body, read_message, size_limit
 from .load_shedding import LoadShedder
-from .request_state import RequestState
+from .request_state import STATE_KEY, RequestState
 from .unexpected_answers import UnexpectedAnswers
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _SLASHES: Final = re.compile("/{2,}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HookURL:
     """A URL that serves the hooks of one event, and what its requests are checked with."""
 
@@ -41,6 +42,23 @@ class HookURL:
     load_shedder: LoadShedder
     get_dispatcher: Callable[[], Dispatcher]
     """Builds the dispatcher on the first call. From then on no hook can be registered."""
+    decode: Decoder = field(init=False)
+    dispatcher: Dispatcher | None = field(default=None, init=False)
+    """Set by the first call, if hooks serve the event."""
+
+    def __post_init__(self) -> None:
+        self.decode = decoder_for(self.event.request)
+
+    def find_dispatcher(self) -> Dispatcher:
+        """Build the dispatcher if no call has done so.
+
+        :raises EarlyReply: with 404 if no hook serves the event.
+        """
+        dispatcher = self.get_dispatcher()
+        if not dispatcher.serves(self.event):
+            raise early_failure(404, "no hook serves this event")
+        self.dispatcher = dispatcher
+        return dispatcher
 
 
 class Middleware:
@@ -68,7 +86,7 @@ class Middleware:
             state = self._accept(path, hook_url, environ)
         except EarlyReply as early:
             return _send(environ, start_response, early.reply)
-        state.store_in(environ)
+        environ[STATE_KEY] = state
         response = GuardedResponse(state, start_response, self._unexpected_answers)
         try:
             return response.body(self.hook_app(environ, response.start_response))
@@ -87,10 +105,11 @@ class Middleware:
         environ[ACCEPTED] = True
         if hook_url.load_shedder.should_shed(environ):
             raise early_failure(503, "too late")
-        call = read_call(hook_url.event, read_body(environ, length, limit))
-        if not hook_url.get_dispatcher().serves(hook_url.event):
-            raise early_failure(404, "no hook serves this event")
-        return RequestState(self._app, path, call, guarded=True)
+        event = hook_url.event
+        message, has_data = read_message(event, hook_url.decode, read_body(environ, length, limit))
+        if hook_url.dispatcher is None:
+            hook_url.find_dispatcher()
+        return RequestState(self._app, path, event, message, has_data)
 
 
 def _send(environ: WSGIEnvironment, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import flask
 from flask import Flask
 from werkzeug.local import LocalProxy
 
-from .._dispatch.dispatcher import Call
+from .. import messages as m
+from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
-_ENVIRON_KEY: Final = "proxyhooks.request_state"
+STATE_KEY: Final = "proxyhooks.request_state"
+"""The key of the state in the WSGI environ."""
 
 
 class BackgroundTask(NamedTuple):
@@ -36,8 +35,12 @@ class RequestState:
 
     app: Flask
     path: str
-    call: Call
-    guarded: bool
+    event: Event
+    message: m.Request
+    """The request as the hook gets it."""
+    has_data: bool
+    """Whether the request has a payload: in the message an absent payload and null are both None."""
+    guarded: bool = True
     """Whether the middleware decides which response may leave: the request goes to a hook."""
     reply: Reply | None = None
     """The decision so far. ``None`` before there is one, and after a failure."""
@@ -46,21 +49,12 @@ class RequestState:
     background_tasks: tuple[BackgroundTask, ...] = ()
     """What :func:`proxyhooks.after_reply` was given, in order."""
 
-    def store_in(self, environ: WSGIEnvironment) -> None:
-        """Store the state where :func:`request_state` finds it."""
-        environ[_ENVIRON_KEY] = self
 
-
-def request_state(environ: WSGIEnvironment | None = None) -> RequestState | None:
-    """The state of the request with this environ, by default of Flask's current request.
-
-    ``None`` if there is no request, or if it is not one of Centrifugo's.
-    """
-    if environ is None:
-        if not flask.has_request_context():
-            return None
-        environ = flask.request.environ
-    state: RequestState | None = environ.get(_ENVIRON_KEY)
+def request_state() -> RequestState | None:
+    """The state of Flask's current request; ``None`` if there is no request, or if it is not one of Centrifugo's."""
+    if not flask.has_request_context():
+        return None
+    state: RequestState | None = flask.request.environ.get(STATE_KEY)
     return state
 
 
@@ -79,7 +73,7 @@ def require_request_state() -> RequestState:
 
 
 # Any: the class depends on the event, which no type can express.
-current_request: Any = LocalProxy(lambda: require_request_state().call.message)
+current_request: Any = LocalProxy(lambda: require_request_state().message)
 """The request message being answered, from ``before_request`` on; in a view of your own after ``read_request``.
 
 :raises RuntimeError: if it is used elsewhere.

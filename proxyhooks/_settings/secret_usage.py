@@ -16,7 +16,6 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +31,8 @@ _PROBE: Final = "probe"
 class SecretUsage:
     """The usage of one list of secrets."""
 
-    def __init__(self, values: Sequence[bytes]) -> None:
+    def __init__(self, values: tuple[bytes, ...]) -> None:
+        self.values = values
         self._digest = hmac.new(b"\n".join(values), b"proxyhooks.uses", hashlib.sha256).hexdigest()[:32]
         self._recorded_at = [float("-inf")] * len(values)
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from .._wire.log import logger
 from ..exceptions import SetupError
-from .secret_usage import usage_of
+from .secret_usage import SecretUsage, usage_of
 
 SECRET_HEADER: Final = "X-Proxyhooks-Secret"  # noqa: S105  # a header's name, not a secret
 
@@ -25,6 +25,8 @@ class Secrets:
     def __init__(self, accepted: Callable[[], tuple[bytes, ...]] | None) -> None:
         self._accepted = accepted
         """Returns the secrets of this moment; ``None`` accepts every request."""
+        self._usage: SecretUsage | None = None
+        """The usage of the secrets that the last request was compared with."""
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -41,7 +43,10 @@ class Secrets:
                 matched = index
         if matched is None:
             return False
-        usage_of(accepted).record(matched)
+        usage = self._usage
+        if usage is None or usage.values is not accepted:
+            usage = self._usage = usage_of(accepted)
+        usage.record(matched)
         return True
 
 

@@ -16,7 +16,8 @@ from .fields import Array, Bool, Integer, Json, Kind, Nested, Object, String, fi
 from .json import Malformed
 
 _T = TypeVar("_T")
-_Decoder = Callable[[Any], Any]
+Decoder = Callable[[Any], Any]
+"""Makes a value of a JSON value; raises :class:`.json.Malformed` if that is of a wrong type."""
 
 
 def decode(cls: type[_T], value: Any) -> _T:
@@ -24,20 +25,26 @@ def decode(cls: type[_T], value: Any) -> _T:
 
     :raises Malformed: if the value is not an object, or a field has the wrong type.
     """
-    hashable: Any = cls  # mypy takes the class for unhashable
-    decoded: _T = decoder_for(hashable)(value)
+    decoded: _T = decoder_for(cls)(value)
     return decoded
 
 
-@functools.cache
-def decoder_for(cls: Any) -> _Decoder:
-    """:func:`decode` for one message class: a function whose source is generated for this class.
+def decoder_for(cls: type) -> Decoder:
+    """:func:`decode` for one message class."""
+    return _generate_decoder(cls)
 
-    ``dataclasses`` generates ``__init__`` in the same way. The function sets the slots of the frozen message directly,
-    because calling the class would take longer than all the rest.
+
+@functools.cache
+def _generate_decoder(cls: Any) -> Decoder:
+    """Generate the source of :func:`decode` for one class, as ``dataclasses`` generates ``__init__``.
+
+    Calling the class would take longer than all the rest, and the messages are frozen. So the function makes an
+    instance of a subclass that is not frozen, sets its fields, and lets it become an instance of the class itself.
     """
+    not_frozen = {"__slots__": (), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
     scope: dict[str, Any] = {
-        "new": cls.__new__,
+        "new": object.__new__,
+        "unfrozen": type(cls.__name__, (cls,), not_frozen),
         "cls": cls,
         "decode_base64_field": _decode_base64_field,
         "refuse_non_object": _refuse_non_object,
@@ -47,12 +54,11 @@ def decoder_for(cls: Any) -> _Decoder:
         "def decode(value):",
         "if type(value) is not dict: refuse_non_object()",
         "get = value.get",
-        "message = new(cls)",
+        "message = new(unfrozen)",
     ]
     for field, declared in zip(fields_of(cls), dataclasses.fields(cls), strict=True):
         name, factory, decode_field = field.name, declared.default_factory, _decoder_for_kind(field.kind)
-        scope |= {f"set_{name}": getattr(cls, name).__set__, f"default_{name}": declared.default}
-        scope |= {f"factory_{name}": factory, f"decode_{name}": decode_field}
+        scope |= {f"default_{name}": declared.default, f"factory_{name}": factory, f"decode_{name}": decode_field}
         if factory is not dataclasses.MISSING:
             lines.append(f"item = get({name!r}, absent)")
             lines.append(f"item = factory_{name}() if item is absent else decode_{name}(item)")
@@ -64,10 +70,10 @@ def decoder_for(cls: Any) -> _Decoder:
                 lines.append(f"item = decode_{name}(item)")
         if (base64_name := field.base64_name) is not None:
             lines.append(f"if {base64_name!r} in value: item = decode_base64_field(value, {name!r}, {base64_name!r})")
-        lines.append(f"set_{name}(message, item)")
-    lines.append("return message")
+        lines.append(f"message.{name} = item")
+    lines += ["message.__class__ = cls", "return message"]
     exec("\n    ".join(lines), scope)  # noqa: S102  # the source has only names of this package's own fields
-    generated: _Decoder = scope["decode"]
+    generated: Decoder = scope["decode"]
     return generated
 
 
@@ -84,7 +90,7 @@ def _decode_base64_field(value: dict[str, Any], name: str, base64_name: str) -> 
     return _decode_base64(value[base64_name])
 
 
-def _decoder_for_kind(kind: Kind) -> _Decoder:
+def _decoder_for_kind(kind: Kind) -> Decoder:
     match kind:
         case String():  # the choices are not checked: a newer Centrifugo may send others
             return functools.partial(_decode_exactly, str)
@@ -128,13 +134,13 @@ def _decode_base64(value: Any) -> bytes:
         raise Malformed from None
 
 
-def _decode_array(decode_item: _Decoder, value: Any) -> list[Any]:
+def _decode_array(decode_item: Decoder, value: Any) -> list[Any]:
     if type(value) is not list:
         raise Malformed
     return [decode_item(item) for item in value]
 
 
-def _decode_object(decode_value: _Decoder, value: Any) -> dict[str, Any]:
+def _decode_object(decode_value: Decoder, value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         raise Malformed
     return {key: decode_value(item) for key, item in value.items()}

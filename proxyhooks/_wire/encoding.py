@@ -8,10 +8,12 @@ import math
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from . import clock
-from .fields import Array, Bool, Json, Kind, Nested, Null, Object, Timestamp, check_message, fields_of
+from .by_class import ByClass
+from .fields import Array, Bool, Json, Kind, Nested, Null, Object, Timestamp, fields_of
+from .validation import check_message
 
 _JITTER: Final = 0.1
 """The part of a timedelta by which it is shortened at most."""
@@ -30,9 +32,8 @@ def encode(message: Any) -> dict[str, Any]:
     :raises TypeError, ValueError: if a list or dict in it was changed, and now has a wrong value.
     """
     check_message(message)
-    cls: Any = type(message)
     encoded: dict[str, Any] = {}
-    for name, base64_name, omitted, encode_value in _field_encoders(cls):
+    for name, base64_name, omitted, encode_value in _FIELD_ENCODERS[type(message)]:
         value = getattr(message, name)
         if value is None or value is omitted:
             continue
@@ -43,22 +44,18 @@ def encode(message: Any) -> dict[str, Any]:
     return encoded
 
 
-class _FieldEncoder(NamedTuple):
-    name: str
-    base64_name: str | None
-    omitted: Any
-    """The value, besides None, that is left out."""
-    encode_value: _Encoder
+_FieldEncoder: TypeAlias = tuple[str, str | None, Any, _Encoder]
+"""The name of the field, its name as base64, the value besides None that is left out, and the encoder of values."""
 
 
-@functools.cache
-def _field_encoders(cls: Any) -> list[_FieldEncoder]:
+def _field_encoders(cls: type) -> list[_FieldEncoder]:
     return [
-        _FieldEncoder(
-            field.name, field.base64_name, False if field.kind == Bool() else None, _encoder_for_kind(field.kind)
-        )
+        (field.name, field.base64_name, False if field.kind == Bool() else None, _encoder_for_kind(field.kind))
         for field in fields_of(cls)
     ]
+
+
+_FIELD_ENCODERS: Final = ByClass(_field_encoders)
 
 
 def _encoder_for_kind(kind: Kind) -> _Encoder:

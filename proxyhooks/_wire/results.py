@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .fields import NULL, BoxedBool, Expiry, Int64, JsonOf, Null, PayloadOf, UInt64, check_message, message_class
+from .fields import NULL, BoxedBool, Expiry, Int64, JsonOf, Null, PayloadOf, UInt64, message_class
+from .validation import check_message
 
 
 class Result:

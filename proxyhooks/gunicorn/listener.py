@@ -15,6 +15,7 @@ import errno
 import selectors
 import socket
 import struct
+import sys
 import threading
 from contextlib import suppress
 from typing import Any, Final
@@ -98,7 +99,7 @@ class Listener:
             if not self._paused:
                 self._selector.unregister(self._socket)
             # The length of the backlog is read directly before the close: a connection in between would be lost.
-            while drain_backlog and not self._paused and (self._accept_batch() or _backlog_length(self._socket)):
+            while drain_backlog and not self._paused and (self._accept_batch() or backlog_length(self._socket)):
                 pass
             self._socket.close()
 
@@ -187,8 +188,10 @@ def _pack_timeval(seconds: float) -> bytes:
     return struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
 
 
-def _backlog_length(sock: Any) -> int:
+def backlog_length(sock: Any) -> int:
     """Return how many connections wait to be accepted; 0 if the system does not tell."""
+    if sys.platform != "linux":  # others have another layout
+        return 0
     try:
         length: int = _UNACKED.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED.size))[0]
     except (AttributeError, OSError, struct.error):

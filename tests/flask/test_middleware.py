@@ -380,6 +380,18 @@ def test_a_receiver_of_the_signal_that_fails_is_logged_and_changes_nothing(
         assert sorted(map(str, called)) == ["None", "async", "fail"]
 
 
+def test_a_receiver_that_changes_the_reply_changes_its_copy(app: Flask, served: ProxyHooks, ask: Ask) -> None:
+    seen: list[Any] = []
+
+    def change(sender: Flask, reply: Any, **_: Any) -> None:
+        seen.append((reply.status, reply.body))
+        reply.status, reply.body = 200, b'{"result":{}}'
+
+    with hook_finished.connected_to(change, app):
+        assert ask("rpc", method="deny").json == DENIED
+    assert seen == [(200, json.dumps(DENIED, separators=(",", ":")).encode())]
+
+
 def test_receivers_of_a_muted_signal_are_not_called(app: Flask, served: ProxyHooks, ask: Ask) -> None:
     called: list[Any] = []
 

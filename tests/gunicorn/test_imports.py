@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from gunicorn.config import KNOWN_SETTINGS  # type: ignore[import-untyped]
+from gunicorn.config import KNOWN_SETTINGS
 
 import proxyhooks.gunicorn
 from proxyhooks.gunicorn import server_hooks, settings

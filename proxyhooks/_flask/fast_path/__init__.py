@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
-from flask.ctx import RequestContext
 from marshmallow import Schema
 
 from ..._dispatch.dispatcher import Dispatcher, Route
@@ -23,7 +22,7 @@ from ..._wire.log import logger
 from ..middleware import Middleware
 from .compiled_dump import compile_dump
 from .compiled_load import compile_load
-from .flask_context import create_flask_context
+from .flask_context import CallContext, create_flask_context
 from .source_digests import SCHEMAS, unknown_functions
 from .supported import Level, supported_level, unsupported_reason
 from .wsgi import FastPath
@@ -71,7 +70,7 @@ def _log_unknown(consequence: str, functions: list[str]) -> None:
     logger.debug("%s, as the source of %s is not known: %s", consequence, releases, ", ".join(functions))
 
 
-def _context_factory(level: Level) -> Callable[..., RequestContext]:
+def _context_factory(level: Level) -> Callable[..., CallContext]:
     if level is Level.FULL:
         with contextlib.suppress(ImportError):  # a private name may have moved
             from .lazy_context import LazyRequestContext

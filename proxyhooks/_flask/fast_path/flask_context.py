@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from flask import Flask
+from flask import Flask, Request
 from flask.ctx import RequestContext
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.routing import Rule
@@ -16,9 +16,25 @@ SESSION_ATTRIBUTE: Final = "_session" if hasattr(RequestContext, "session") else
 """The attribute that holds the session. From Flask 3.1.3 on, reading ``session`` marks the session as accessed."""
 
 
-def create_flask_context(app: Flask, environ: WSGIEnvironment, _rule: Rule) -> RequestContext:
+class CallContext(Protocol):
+    """The request context of a call on the fast path."""
+
+    app: Flask
+    untouched: bool
+    """Whether nothing has read or set an attribute of the context: it then has no effect on the response."""
+
+    @property
+    def request(self) -> Request: ...
+    def push(self) -> None: ...
+    def pop(self, exc: BaseException | None, /) -> None: ...
+
+
+def create_flask_context(app: Flask, environ: WSGIEnvironment, _rule: Rule) -> CallContext:
     """Create Flask's own request context, which matches the rule itself."""
-    return app.request_context(environ)
+    context: Any = app.request_context(environ)
+    context.untouched = False  # not known
+    own: CallContext = context
+    return own
 
 
 def starts_with_empty_session(app: Flask, environ: WSGIEnvironment) -> bool:
@@ -31,7 +47,7 @@ def starts_with_empty_session(app: Flask, environ: WSGIEnvironment) -> bool:
     )
 
 
-def needs_response(context: RequestContext) -> bool:
+def needs_response(context: CallContext) -> bool:
     """Whether the session, or a function that ``after_this_request`` registered, may change Flask's response."""
     attributes = vars(context)
     if attributes.get("_after_request_functions"):

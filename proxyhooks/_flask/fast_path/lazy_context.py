@@ -34,6 +34,7 @@ class _OnFirstAccess:
         self._name = name
 
     def __get__(self, instance: Any, owner: type) -> Any:
+        instance.untouched = False
         return vars(instance).setdefault(self._name, self._create(instance))
 
 
@@ -76,6 +77,7 @@ class LazyRequestContext(RequestContext):
     """
 
     flashes = None
+    untouched = True
     _was_pushed = False
 
     def __init__(self, app: Flask, environ: WSGIEnvironment, rule: Rule) -> None:
@@ -138,7 +140,7 @@ class LazyRequestContext(RequestContext):
             exc is _sentinel
             or None in app.teardown_request_funcs
             or request_tearing_down.receivers
-            or "request" in vars(self)
+            or not self.untouched
             or len(self._cv_tokens) != 1
             or _cv_request.get(None) is not self
         ):

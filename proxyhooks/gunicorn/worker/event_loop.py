@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..listener import backlog_length
 from .connection import IDLE, Connection
 from .connections import Connections
 from .limits import MAX_WAITING_BYTES, TimeLimits, make_room, sweep
@@ -153,8 +154,10 @@ class EventLoop:
             accepts from.
         """
         for listener in self._listeners.values():
-            while drain_backlog and self._accept(listener, time.monotonic()):
-                pass
+            # The length of the backlog is read directly before the close: a connection in between would be lost.
+            while drain_backlog and (self._accept(listener, time.monotonic()) or backlog_length(listener)):
+                if self._resume_at:  # there is no room
+                    break
         self._set_accepting(False)
         for listener in self._listeners.values():
             listener.close()

@@ -391,7 +391,7 @@ def test_the_number_of_remembered_hosts_has_a_limit(level: Level) -> None:
     client = app.test_client()
     for number in range(1100):
         assert client.post("/centrifugo/rpc", json={}, headers={**HEADERS, "Host": f"host{number}"}).status_code == 200
-    assert len(app.extensions["proxyhooks"].middleware.hook_app._rules) == 1000
+    assert len(app.extensions["proxyhooks"].middleware.hook_app._targets) == 1000
 
 
 def test_hooks_work_without_the_package_and_the_two_lines_that_name_it(tmp_path: Path) -> None:
