@@ -37,10 +37,12 @@ _GUNICORN = [
     "127.0.0.1:{port}",
 ]
 _WORKER = [*_GUNICORN, "--threads", "16", "-k", "proxyhooks.gunicorn.worker.Worker"]
+_GTHREAD = [*_GUNICORN, "--threads", "16", "-k", "gthread"]
 COMMANDS = {
-    "gthread": [*_GUNICORN, "--threads", "16", "-k", "gthread"],
+    "gthread": [*_GTHREAD, "--http-parser", "fast"],
+    "gthread without gunicorn_h1c": [*_GTHREAD, "--http-parser", "python"],
     "the worker of proxyhooks": [*_WORKER, "--http-parser", "fast"],
-    "the same without gunicorn_h1c": [*_WORKER, "--http-parser", "python"],
+    "the worker without gunicorn_h1c": [*_WORKER, "--http-parser", "python"],
     "uvicorn": ["uvicorn", "--no-access-log", "--log-level", "warning", "--port", "{port}"],
     "granian": ["granian", "--interface", "wsgi", "--blocking-threads", "1", "--no-ws", "--no-log", "--port", "{port}"],
 }
@@ -72,13 +74,14 @@ class Result:
 HOOK = Row("the worker of proxyhooks", "hook")
 SLEEPING_HOOK = Row("the worker of proxyhooks", "sleeping", connections=64)
 SATURATED = (
+    Row("gthread without gunicorn_h1c", "empty"),
     Row("gthread", "empty"),
     Row("gthread", "hook"),
     Row("the worker of proxyhooks", "empty"),
     Row("the worker of proxyhooks", "wsgi"),
     Row("the worker of proxyhooks", "bare"),
     HOOK,
-    Row("the same without gunicorn_h1c", "hook"),
+    Row("the worker without gunicorn_h1c", "hook"),
     Row("uvicorn", "fastapi"),
     Row("granian", "empty"),
     Row("granian", "hook"),

@@ -64,7 +64,7 @@ def instructions(server: str, calls: int = 1000) -> float:
 
 def measure() -> Iterator[tuple[str, str]]:
     """Name and instructions of each server of gunicorn's."""
-    for server in ("gthread", "the worker of proxyhooks", "the same without gunicorn_h1c"):
+    for server in ("gthread", "the worker of proxyhooks", "the worker without gunicorn_h1c"):
         yield server, f"{instructions(server):,.0f}"
 
 

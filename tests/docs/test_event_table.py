@@ -28,7 +28,7 @@ def rows() -> dict[str, list[str]]:
 
 def answer(event: str, *hooks: tuple[tuple[str, ...], Callable[..., Any]]) -> str:
     """What is answered, in the words of the table."""
-    app = Flask("app")
+    app = Flask("event_table")  # its logger is disabled, and stays so
     registered = ProxyHooks(app, secrets=["s"])
     for pattern, hook in hooks:
         getattr(registered, event)(*pattern)(hook)

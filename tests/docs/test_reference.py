@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from proxyhooks import signals
+from tests.benchmarks.contestants import ONLY_SERVED
+from tests.benchmarks.served import ROWS
 from tests.docs.document import PARSERS
 from tests.docs.markdown import FILES, REPOSITORY, ROOT, anchors, blocks, links, prose, read, table
 from tests.docs.package import COMMANDS, CONTESTANTS, EVENTS
@@ -97,7 +99,9 @@ def test_the_events_are_those_of_the_package() -> None:
 def test_the_benchmarks_are_those_that_are_run() -> None:
     text = read("tests/README.md")
     for contestant in CONTESTANTS.values():
-        assert text.count(f"| {contestant} | ") == 2, contestant
+        assert text.count(f"\n| {contestant} | ") == 1, contestant
+    for row in ROWS:
+        assert text.count(f"\n| {row.server} | {(CONTESTANTS | ONLY_SERVED)[row.app]} | ") == 1, row
 
 
 def test_the_configuration_has_a_proxy_for_every_hook() -> None:

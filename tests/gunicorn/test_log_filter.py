@@ -36,12 +36,12 @@ def test_lines_about_callers_are_counted(
 ) -> None:
     for number in range(1000):
         logger.warning(f"Invalid request from ip=192.0.2.1: {number}\r\n\x1b[31m{'x' * 8000}")
-        logger.error("Error handling request %s %s", "GET", f"/{number}{'x' * 8000}", exc_info=OSError("far away"))
+        logger.error("Socket error processing request. %s", f"/{number}{'x' * 8000}", exc_info=OSError("far away"))
     clock.now += 1.1
     logger.warning("Invalid request from ip=192.0.2.2: 50% too much")
     assert [message[:60] for message in caplog.messages] == [
         "Invalid request from ip=192.0.2.1: 0\\r\\n\\x1b[31mxxxxxxxxxxxx",
-        "Error handling request GET /0xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "Socket error processing request. /0xxxxxxxxxxxxxxxxxxxxxxxxx",
         "Invalid request from ip=192.0.2.2: 50% too much (999 more li",
     ]
     assert max(map(len, caplog.messages)) < 400
@@ -52,4 +52,5 @@ def test_other_lines_are_left_alone(logger: logging.Logger, caplog: pytest.LogCa
     long = "x" * 1000
     for _ in range(3):
         logger.error("Worker (pid:%s) was sent SIGKILL!\n%s", 42, long)
-    assert caplog.messages == [f"Worker (pid:42) was sent SIGKILL!\n{long}"] * 3
+        logger.error("Error handling request /%s", long)  # an error of the application
+    assert caplog.messages == [f"Worker (pid:42) was sent SIGKILL!\n{long}", f"Error handling request /{long}"] * 3

@@ -12,8 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from flask.ctx import RequestContext
 
+from proxyhooks._flask.fast_path.flask_context import CallContext
 from proxyhooks._flask.fast_path.supported import Level
 from proxyhooks._flask.fast_path.wsgi import FastPath, _unseen_response
 from tests.support.fast_path import level_forced
@@ -74,7 +74,7 @@ def count_fast_requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count: Counter[str] = Counter()
     dispatch = FastPath._dispatch
 
-    def counted(self: FastPath, ctx: RequestContext, *args: Any) -> Any:
+    def counted(self: FastPath, ctx: CallContext, *args: Any) -> Any:
         count["dispatched"] += 1
         response = dispatch(self, ctx, *args)
         count["without a response"] += response is _unseen_response
