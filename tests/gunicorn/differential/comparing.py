@@ -56,13 +56,24 @@ class Difference:
             parts.append(f"end: {left.received.end} / {right.received.end}")
         if left.seen != right.seen:
             records = _first_difference(left.seen, right.seen)
-            parts.append("seen " + " / ".join(json.loads(line)[0] if line else "nothing" for line in records))
+            parts.append("seen " + " / ".join(_kind_of(line) for line in records))
         return tuple(parts)
+
+
+def _kind_of(line: str) -> str:
+    """Return what kind of record it is."""
+    return str(json.loads(line)[0]) if line.startswith("[") else line or "nothing"
 
 
 def _first_difference(left: Sequence[str], right: Sequence[str]) -> tuple[str, str]:
     """Return the first elements that differ; empty ones if none do."""
     return next((pair for pair in zip_longest(left, right, fillvalue="") if pair[0] != pair[1]), ("", ""))
+
+
+def _without_connection_header(observed: Observed) -> Observed:
+    """Return what is observed of a worker that may be about to end: then it closes connections, sooner or later."""
+    reply = re.sub(rb"\r\nConnection: (close|keep-alive)\r\n", b"\r\n", observed.received.reply)
+    return Observed(replace(observed.received, reply=reply), tuple(json.loads(line)[0] for line in observed.seen))
 
 
 def _refused_earlier(observed: Observed) -> Observed:
@@ -203,7 +214,7 @@ class Comparison:
         ]
         received = [[job.result(120) for job in of_server] for of_server in jobs]
         if len(cases) == 1:
-            time.sleep(0.02)  # for what a server records after it has closed the connection
+            time.sleep(times.pause)  # for what a server records after it has closed the connection
         return [_assign(server, of_server, clients) for server, of_server in zip(servers, received, strict=True)]
 
     def _client(self, case: Case) -> str:
@@ -223,13 +234,17 @@ def _assign(server: Server, received: list[Received], clients: list[str]) -> tup
     rest: Counter[str] = Counter()
     for line in records.splitlines():
         client, *seen = json.loads(line)
-        if len(clients) == 1:  # then the client may be unknown, as behind a Unix socket
+        # One case alone: the client may be unknown, as behind a Unix socket, but it is none of another case.
+        if len(clients) == 1 and not str(client).startswith("127."):
             client = clients[0]
         if client in by_client:
             by_client[client].append(json.dumps(seen).replace(client, "<client>"))
         else:
             rest[line] += 1
-    return [Observed(reply, tuple(by_client[client])) for reply, client in zip(received, clients, strict=True)], rest
+    observed = [Observed(reply, tuple(by_client[client])) for reply, client in zip(received, clients, strict=True)]
+    if not server.configuration.repeatable:
+        observed = [_without_connection_header(one) for one in observed]
+    return observed, rest
 
 
 def minimized(comparison: Comparison, difference: Difference, *, tries: int = 200) -> Difference:
@@ -276,5 +291,5 @@ def report(difference: Difference) -> str:
             lines.append(f"    got {shortened(received.reply)!r} stays_open={received.stays_open} end={received.end}")
         lines += [f"    saw {line[:700]}" for line in one.seen if line not in other.seen]
         if [*one.seen] != [*other.seen] and {*one.seen} == {*other.seen}:
-            lines.append(f"    order {[json.loads(line)[0] for line in one.seen]}")
+            lines.append(f"    order {[_kind_of(line) for line in one.seen]}")
     return "\n".join(lines)

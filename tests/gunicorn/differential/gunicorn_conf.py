@@ -18,7 +18,8 @@ from tests.gunicorn.differential.recording import describe_environ, record, reco
 
 _settings: dict[str, Any] = json.loads(os.environ["DIFFERENTIAL_SETTINGS"])
 
-if _settings.pop("with_package", False):
+_with_package = _settings.pop("with_package", False)
+if _with_package:
     from proxyhooks.gunicorn import *  # noqa: F403
 
 _hooks_of_package = {name: globals()[name] for name in ("post_worker_init", "pre_request") if name in globals()}
@@ -35,7 +36,7 @@ globals().update(_settings)
 
 def post_worker_init(worker: Any) -> None:
     """Start to record the logs."""
-    record_logs()
+    record_logs(errors=not _with_package)  # the package limits their number for each second
     if "post_worker_init" in _hooks_of_package:
         _hooks_of_package["post_worker_init"](worker)
 

@@ -66,8 +66,9 @@ class ErrorLog(logging.Handler):
         error = "" if exception is None else f"{type(exception).__name__}: {exception}"
         # Of an application that has not called start_response. The worker has a subclass of gunicorn's response.
         error = re.sub(r"'(Quick)?Response' object has no attribute '\w+'", "no start_response", error)
-        # A thread writes about the request that it has just handled.
-        known = client[1] if client else getattr(_thread, "client", None)
+        # A thread writes about the request that it has just handled, if it has read one.
+        last = None if "no URI read" in message else getattr(_thread, "client", None)
+        known = client[1] if client else last
         record(known, "error log", log_record.levelname, message, error)
 
 
@@ -82,8 +83,12 @@ class AccessLog(logging.Handler):
         record(atoms["h"], "access log", shown, environ)
 
 
-def record_logs() -> None:
-    """Record both logs of gunicorn. Call it in a worker."""
-    logging.getLogger("gunicorn.error").addHandler(ErrorLog())
-    logging.getLogger("gunicorn.http.wsgi").addHandler(ErrorLog())
+def record_logs(*, errors: bool) -> None:
+    """Record gunicorn's access log. Call it in a worker.
+
+    :param errors: whether to record the error log too.
+    """
+    if errors:
+        logging.getLogger("gunicorn.error").addHandler(ErrorLog())
+        logging.getLogger("gunicorn.http.wsgi").addHandler(ErrorLog())
     logging.getLogger("gunicorn.access").addHandler(AccessLog())

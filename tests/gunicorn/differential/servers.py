@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,69 +53,80 @@ ALL_ATOMS = " ".join(f"%({atom})s" for atom in [*"hlutrsmUqHbBfaTDMLp", "{host}i
 TRUSTING = {"forwarded_allow_ips": "127.1.0.0/16", "accesslog": os.devnull, "access_log_format": ALL_ATOMS}
 """For clients with the addresses of trusted cases."""
 
-CONFIGURATIONS = {
+_OBSERVED = (
+    Configuration("bare", {"without_hooks": True}),
+    Configuration("hooks and logs", TRUSTING),
+    Configuration("package", {"with_package": True, "accesslog": os.devnull}, Profile(fields=200, field_size=65_536)),
+    Configuration(
+        "small limits",
+        TRUSTING | {"limit_request_line": 200, "limit_request_fields": 8, "limit_request_field_size": 100},
+        Profile(line=200, fields=8, field_size=100),
+    ),
+    Configuration(
+        "no limits",
+        TRUSTING | {"limit_request_line": 0, "limit_request_fields": 0, "limit_request_field_size": 0},
+        Profile(line=9000, fields=300),
+    ),
+    Configuration(
+        "forwarder headers",
+        TRUSTING
+        | {
+            "forwarder_headers": "SCRIPT_NAME,PATH_INFO,REMOTE_USER,X_UNDERSCORE",
+            "secure_scheme_headers": {"X-FORWARDED-PROTO": "https", "X-FORWARDED-SSL": "on"},
+        },
+    ),
+    Configuration("all trusted", TRUSTING | {"forwarded_allow_ips": "*", "forwarder_headers": "*"}),
+    Configuration("headers refused", TRUSTING | {"header_map": "refuse"}),
+    Configuration("headers dangerous", TRUSTING | {"header_map": "dangerous"}),
+    Configuration(
+        "permissive",
+        TRUSTING
+        | {
+            "permit_unconventional_http_method": True,
+            "permit_unconventional_http_version": True,
+            "casefold_http_method": True,
+        },
+    ),
+    Configuration("spaces and folding", TRUSTING | {"permit_obsolete_folding": True, "strip_header_spaces": True}),
+    Configuration("script name", TRUSTING | {"raw_environ": {"SCRIPT_NAME": "/centrifugo"}}),
+    Configuration("no keep-alive", TRUSTING | {"keepalive": 0}),
+    Configuration("no sendfile", TRUSTING | {"sendfile": False}),
+    Configuration(
+        "proxy v1",
+        TRUSTING | {"proxy_protocol": "v1", "proxy_allow_ips": "127.1.0.0/16"},
+        Profile(proxy_protocol=True),
+        at_once=1,
+    ),
+    Configuration(
+        "proxy auto",
+        TRUSTING | {"proxy_protocol": "auto", "proxy_allow_ips": "127.1.0.0/16"},
+        Profile(proxy_protocol=True),
+        at_once=1,
+    ),
+    Configuration(
+        "HTTP/2", TRUSTING | {"http2_cleartext": "both", "http_protocols": "h2,h1"}, Profile(http2=True), needs="h2"
+    ),
+    Configuration("Unix socket", TRUSTING, unix=True, at_once=1),
+    Configuration("TLS", TRUSTING, tls=True, needs="openssl"),
+    Configuration(
+        "max requests", TRUSTING | {"max_requests": 20}, Profile(only_valid=True), at_once=1, repeatable=False
+    ),
+)
+
+
+def _unobserved(configuration: Configuration) -> Configuration:
+    """Return the configuration without server hooks for requests and without an access log.
+
+    Then the package's worker parses usual requests in its own way.
+    """
+    settings = configuration.settings | {"accesslog": None, "without_hooks": True}
+    return replace(configuration, name=f"{configuration.name}, unobserved", settings=settings)
+
+
+_ALSO_UNOBSERVED = ("package", "small limits", "forwarder headers", "all trusted", "no keep-alive", "max requests")
+CONFIGURATIONS = {configuration.name: configuration for configuration in _OBSERVED} | {
     configuration.name: configuration
-    for configuration in (
-        Configuration("bare", {"without_hooks": True}),
-        Configuration("hooks and logs", TRUSTING),
-        Configuration(
-            "package", {"with_package": True, "accesslog": os.devnull}, Profile(fields=200, field_size=65_536)
-        ),
-        Configuration(
-            "small limits",
-            TRUSTING | {"limit_request_line": 200, "limit_request_fields": 8, "limit_request_field_size": 100},
-            Profile(line=200, fields=8, field_size=100),
-        ),
-        Configuration(
-            "no limits",
-            TRUSTING | {"limit_request_line": 0, "limit_request_fields": 0, "limit_request_field_size": 0},
-            Profile(line=9000, fields=300),
-        ),
-        Configuration(
-            "forwarder headers",
-            TRUSTING
-            | {
-                "forwarder_headers": "SCRIPT_NAME,PATH_INFO,REMOTE_USER,X_UNDERSCORE",
-                "secure_scheme_headers": {"X-FORWARDED-PROTO": "https", "X-FORWARDED-SSL": "on"},
-            },
-        ),
-        Configuration("all trusted", TRUSTING | {"forwarded_allow_ips": "*", "forwarder_headers": "*"}),
-        Configuration("headers refused", TRUSTING | {"header_map": "refuse"}),
-        Configuration("headers dangerous", TRUSTING | {"header_map": "dangerous"}),
-        Configuration(
-            "permissive",
-            TRUSTING
-            | {
-                "permit_unconventional_http_method": True,
-                "permit_unconventional_http_version": True,
-                "casefold_http_method": True,
-            },
-        ),
-        Configuration("spaces and folding", TRUSTING | {"permit_obsolete_folding": True, "strip_header_spaces": True}),
-        Configuration("script name", TRUSTING | {"raw_environ": {"SCRIPT_NAME": "/centrifugo"}}),
-        Configuration("no keep-alive", TRUSTING | {"keepalive": 0}),
-        Configuration("no sendfile", TRUSTING | {"sendfile": False}),
-        Configuration(
-            "proxy v1",
-            TRUSTING | {"proxy_protocol": "v1", "proxy_allow_ips": "127.1.0.0/16"},
-            Profile(proxy_protocol=True),
-            at_once=1,
-        ),
-        Configuration(
-            "proxy auto",
-            TRUSTING | {"proxy_protocol": "auto", "proxy_allow_ips": "127.1.0.0/16"},
-            Profile(proxy_protocol=True),
-            at_once=1,
-        ),
-        Configuration(
-            "HTTP/2", TRUSTING | {"http2_cleartext": "both", "http_protocols": "h2,h1"}, Profile(http2=True), needs="h2"
-        ),
-        Configuration("Unix socket", TRUSTING, unix=True, at_once=1),
-        Configuration("TLS", TRUSTING, tls=True, needs="openssl"),
-        Configuration(
-            "max requests", TRUSTING | {"max_requests": 20}, Profile(only_valid=True), at_once=1, repeatable=False
-        ),
-    )
+    for configuration in (_unobserved(one) for one in _OBSERVED if one.name in _ALSO_UNOBSERVED)
 }
 
 
