@@ -1,7 +1,8 @@
 """The connections of a worker: reading requests and sending replies, without a thread for each.
 
 A connection that is not busy belongs to the leader. A busy one belongs to the thread that serves its request, until
-:meth:`Connections.release` gives it back.
+:meth:`Connections.release` gives it back. The methods that return a bool return True if the connection does not belong
+to the leader any more: it has been closed, or has another complete request.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ _LINGER_BYTES: Final = 65_536
 class Connections:
     """The open connections, by file descriptor.
 
-    :param epoll: reports their events. With ``EPOLLET``, each event is reported once.
-    :param reader: makes requests of their bytes.
+    :param epoll: reports their events, each of them once (``EPOLLET``).
+    :param reader: makes requests of the bytes that are read.
     :param on_request: called with a connection that has a complete request.
     """
 
     def __init__(self, epoll: select.epoll, reader: RequestReader, on_request: Callable[[Connection], None]) -> None:
         self.by_fd: dict[int, Connection] = {}
         self.waiting_bytes = 0
-        """An upper estimate of the memory that requests and replies take which wait for their clients."""
+        """An estimate of the bytes of unfinished requests and unsent replies. Each sweep of the limits corrects it."""
         self._epoll = epoll
         self._reader = reader
         self._on_request = on_request
@@ -61,28 +62,28 @@ class Connections:
         if connection.busy:
             with self._lock:
                 if connection.busy:
-                    connection.missed |= event
+                    connection.missed_events |= event
                     return
         self._act(connection, event, now)
 
     def _act(self, connection: Connection, event: int, now: float) -> bool:
-        """Read or send; return whether the connection has been closed, or has another request."""
+        """Read or send."""
         if connection.state == SENDING:
-            # The next request is not read before the client has the reply.
-            connection.deferred |= event & ~select.EPOLLOUT
+            # The next request is not read before the reply is sent.
+            connection.deferred_events |= event & ~select.EPOLLOUT
             if self._send(connection, now):
                 return True
             if connection.state == SENDING:
                 return False
-            event, connection.deferred = connection.deferred, 0
+            event, connection.deferred_events = connection.deferred_events, 0
         if event & ~select.EPOLLOUT:
             return self._read(connection, event & ENDED, now)
         return False
 
     def _read(self, connection: Connection, ended: int, now: float) -> bool:
-        """Read until a request is complete or the kernel has no more data.
+        """Read until a request is complete, or the kernel has no more data, which is then reported by a new event.
 
-        :param ended: the event that says that the client has closed its side, or 0.
+        :param ended: events that say that the client has closed its side, or that the connection is broken; or 0.
         """
         if connection.foreign:
             return self._read_foreign(connection, now)
@@ -97,10 +98,10 @@ class Connections:
                 if connection.state == READING and self._reader.end(connection):
                     return self._hand_over(connection, select.EPOLLRDHUP, now)
                 return self.close(connection)
-            drained = len(data) < _READ_SIZE
+            drained = len(data) < _READ_SIZE  # the kernel has no more data
             if connection.state == LINGERING:
-                connection.missing -= len(data)
-                if connection.missing < 0:
+                connection.linger_bytes -= len(data)
+                if connection.linger_bytes < 0:
                     return self.close(connection)
             elif self._feed(connection, data, now):
                 return self._hand_over(connection, ended if drained else ended | select.EPOLLIN, now)
@@ -108,7 +109,7 @@ class Connections:
                 return False
 
     def _read_foreign(self, connection: Connection, now: float) -> bool:
-        """Have gthread's code read, if there is something to read."""
+        """Have gthread's code read, if there is something to read. Otherwise it would block a thread."""
         try:
             if not (connection.pending or socket.socket.recv(connection.raw, 1, socket.MSG_PEEK)):
                 return self.close(connection)
@@ -125,26 +126,26 @@ class Connections:
         if connection.state == IDLE:
             connection.state = READING
             connection.since = now
-        elif connection.missing:
+        elif connection.missing_bytes:
             self.waiting_bytes += len(data)
             return self._reader.feed(connection, data)
         if self._reader.feed(connection, data):
             return True
-        if connection.missing:
+        if connection.missing_bytes:
             connection.since = now  # the time limit of the body begins
         self.waiting_bytes += len(data)
         return False
 
-    def _hand_over(self, connection: Connection, missed: int, now: float) -> bool:
+    def _hand_over(self, connection: Connection, missed_events: int, now: float) -> bool:
         """Have the request served.
 
-        :param missed: events that are still to be acted on.
+        :param missed_events: events that are still to be acted on.
         """
         connection.received = now
         with self._lock:
             connection.busy = True
-            connection.missed |= missed | connection.deferred
-            connection.deferred = 0
+            connection.missed_events |= missed_events | connection.deferred_events
+            connection.deferred_events = 0
         self._on_request(connection)
         return True
 
@@ -169,11 +170,11 @@ class Connections:
             return
         while True:
             with self._lock:
-                event = connection.missed
+                event = connection.missed_events
                 if not event:
                     connection.busy = False
                     return
-                connection.missed = 0
+                connection.missed_events = 0
             if self._act(connection, event, now):
                 return
 
@@ -204,14 +205,14 @@ class Connections:
         return False
 
     def end(self, connection: Connection, now: float) -> bool:
-        """End this side. What the client still sends is read for a while, or the kernel drops the end of the reply."""
+        """End this side, and read on for a while: otherwise the kernel may drop the end of the reply."""
         try:
             connection.raw.shutdown(socket.SHUT_WR)
         except OSError:
             return self.close(connection)
         connection.state = LINGERING
         connection.foreign = False
-        connection.missing = _LINGER_BYTES
+        connection.linger_bytes = _LINGER_BYTES
         connection.since = now
         connection.buffer = b""
         return self._read(connection, ENDED, now)

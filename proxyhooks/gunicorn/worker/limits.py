@@ -42,7 +42,7 @@ def sweep(connections: Connections, limits: TimeLimits, now: float, draining_sin
         state, age = connection.state, now - connection.since
         if state == READING:
             waiting += len(connection.buffer)
-            if age > (limits.body if connection.missing else limits.header):
+            if age > (limits.body if connection.missing_bytes else limits.header):
                 _give_up(connections, connection, now)
         elif state == SENDING:
             waiting += len(connection.sock.unsent)

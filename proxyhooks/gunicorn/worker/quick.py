@@ -164,11 +164,11 @@ class QuickParser:
         connection.size = size
         missing = size - (len(data) - end)
         if missing > 0:
-            connection.missing = missing
+            connection.missing_bytes = missing
             connection.buffer = bytearray(data[end:])
         else:
             request.body = io.BytesIO(data[end : end + size])
-            connection.missing = 0
+            connection.missing_bytes = 0
             connection.buffer = data[end + size :]
         return True
 

@@ -151,7 +151,7 @@ class RequestHandler:
         if connection.size >= _LARGE:
             self._count_waiting_bytes(-connection.size)
         now = time.monotonic()
-        if connection.missed & ENDED and now - connection.received > _QUEUED:
+        if connection.missed_events & ENDED and now - connection.received > _QUEUED:
             # The caller has given up. Without a queue it may be one that closes its side and reads on.
             connection.received = float("-inf")
         parser = connection.parser

@@ -42,11 +42,11 @@ class RequestReader:
 
     def feed(self, connection: Connection, data: bytes) -> bool:
         """Take data that was received; return whether the request is complete, or known to be bad."""
-        if connection.missing:
+        if connection.missing_bytes:
             buffer = connection.buffer
             buffer += data
-            connection.missing -= len(data)
-            return connection.missing <= 0 and self._complete(connection)
+            connection.missing_bytes -= len(data)
+            return connection.missing_bytes <= 0 and self._complete(connection)
         if connection.buffer:
             if isinstance(connection.buffer, bytes):
                 connection.buffer = bytearray(connection.buffer)
@@ -72,8 +72,8 @@ class RequestReader:
 
     def end(self, connection: Connection) -> bool:
         """The client sends no more: return whether there is something to answer."""
-        if connection.missing:
-            connection.missing = 0
+        if connection.missing_bytes:
+            connection.missing_bytes = 0
             return self._complete(connection)
         return bool(connection.buffer) and self._parse(connection, bytes(connection.buffer), None)
 
@@ -83,7 +83,7 @@ class RequestReader:
         :param head: the length of the head, ``None`` if its end was not found.
         """
         if head is not None and self._quick is not None and self._quick.parse(connection, data, head):
-            return not connection.missing
+            return not connection.missing_bytes
         parser = connection.parser
         try:
             parser.parse(data)
@@ -109,20 +109,20 @@ class RequestReader:
             return True
         connection.size = reader.length
         body = parser.unreader.take_buffered()
-        connection.missing = max(0, reader.length - len(body))
-        connection.buffer = bytearray(body) if connection.missing else body
-        return not connection.missing and self._complete(connection)
+        connection.missing_bytes = max(0, reader.length - len(body))
+        connection.buffer = bytearray(body) if connection.missing_bytes else body
+        return not connection.missing_bytes and self._complete(connection)
 
     def _complete(self, connection: Connection) -> bool:
         """Give the body to the request."""
         data = bytes(connection.buffer)
         request = connection.parser.mesg
         if isinstance(request, QuickRequest):
-            connection.missing = 0
+            connection.missing_bytes = 0
             request.body = io.BytesIO(data[: request.size])
             connection.buffer = data[request.size :]
         else:
-            connection.missing = 0
+            connection.missing_bytes = 0
             connection.parser.unreader.feed(data)
             connection.buffer = b""
         return True
