@@ -21,11 +21,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from .._settings.settings import read_worker_settings
-from .descriptors import max_silent_connections
+from .descriptors import OUT_OF_RESOURCES, max_silent_connections
 
 _ACCEPT_BATCH: Final = 32
 """Connections to accept in one go."""
-_NO_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE: Final = 0.1
 """Seconds without accepting, after the system had no resources for a connection."""
 # struct tcp_info in linux/tcp.h: the field tcpi_unacked of a listening socket is the length of its backlog.
@@ -124,7 +123,7 @@ class Listener:
             except (BlockingIOError, ConnectionAbortedError):
                 return count
             except OSError as error:
-                if error.errno not in _NO_RESOURCES:
+                if error.errno not in OUT_OF_RESOURCES:
                     raise
                 if self._silent:
                     self._close_one()
@@ -184,10 +183,6 @@ def wrap_socket(sock: Any) -> Any:
     return Listener(sock, max_silent_connections(), receive_timeout, settings.send_timeout)
 
 
-def _pack_timeval(seconds: float) -> bytes:
-    return struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
-
-
 def backlog_length(sock: Any) -> int:
     """Return how many connections wait to be accepted; 0 if the system does not tell."""
     if sys.platform != "linux":  # others have another layout
@@ -197,3 +192,8 @@ def backlog_length(sock: Any) -> int:
     except (AttributeError, OSError, struct.error):
         return 0
     return length
+
+
+def _pack_timeval(seconds: float) -> bytes:
+    """Return the value of a socket option that takes a ``struct timeval``."""
+    return struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))

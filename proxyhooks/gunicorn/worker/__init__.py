@@ -11,7 +11,6 @@ chunked and large bodies, ``Expect``.
 from __future__ import annotations
 
 import os
-import resource
 import select
 import threading
 import time
@@ -23,6 +22,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from ..._settings.settings import read_worker_settings
 from .. import server_hooks
+from ..descriptors import max_worker_connections
 from .connection import Connection
 from .event_loop import EventLoop
 from .limits import TimeLimits
@@ -30,10 +30,11 @@ from .request_handler import RequestHandler, is_observed
 from .request_reader import RequestReader
 from .scheduler import Scheduler
 
-_DESCRIPTORS: Final = 0.75
-"""The share of the allowed file descriptors that connections may take; the rest is the application's."""
 _STALLED: Final = 10.0
-"""Seconds without a turn of the event loop after which the worker does not report to gunicorn's master any more."""
+"""Seconds without a turn of the event loop after which the worker stops reporting to the master, which then kills it.
+
+Half of gunicorn's ``timeout``, if that is longer.
+"""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -43,7 +44,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     wsgi: Any
 
     limits_connection_age = True
-    """Tells :func:`proxyhooks.gunicorn.server_hooks.pre_request` to leave that to this worker."""
+    """Tells :func:`proxyhooks.gunicorn.server_hooks.pre_request` not to limit the age of connections."""
 
     def run(self) -> None:
         cfg = self.cfg
@@ -54,9 +55,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             send=settings.send_timeout,
             keepalive=cfg.keepalive,
         )
-        # Slow clients can hold half of the threads. With TLS, gthread's code serves everything.
+        # One for each thread that may wait for a client. With TLS, gthread's code serves everything.
         permits = [None] * (cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2))
-        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._handler = RequestHandler(
             self,
             self.wsgi,
@@ -65,12 +65,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             max_age=settings.keepalive_time or float("inf"),
             body_timeout=settings.client_body_timeout,
         )
-        self.wsgi = self._handler.call_application
+        self.wsgi = self._handler.call_application  # for gunicorn's code
         self._loop = EventLoop(
             self.sockets,
             RequestReader(cfg, observed=is_observed(cfg, self.log, server_hooks.pre_request)),
             limits,
-            capacity=max(1, min(cfg.worker_connections, int(allowed * _DESCRIPTORS))),
+            capacity=max(1, min(cfg.worker_connections, max_worker_connections())),
             permits=permits,
             on_request=self._handler.on_request,
             is_foreign=self._is_foreign,
@@ -91,7 +91,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_usr1(self, sig: int, frame: Any) -> None:
         super().handle_usr1(sig, frame)
-        # Before run(), there is nothing that has the log files.
+        # Before run() there is no handler, which would have the old log files.
         if (handler := getattr(self, "_handler", None)) is not None:
             handler.reopen_logs()
 
@@ -99,11 +99,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve a request. Runs in a thread."""
         keep = self._handler.serve(connection)
         if not self.alive:
-            with suppress(BlockingIOError):  # nobody reads it any more
-                os.write(self.PIPE[1], b"!")  # max_requests may be reached: wake the main thread
+            # The request may be the last one of max_requests: wake the main thread.
+            with suppress(BlockingIOError):  # the pipe is full, since the main thread reads it no more
+                os.write(self.PIPE[1], b"!")
         self._release(connection, keep)
 
     def _release(self, connection: Connection, keep: bool) -> None:
+        """Give a connection back to the event loop, whatever happens."""
         try:
             self._loop.connections.release(connection, keep)
         except Exception:
@@ -128,11 +130,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.alive = False
 
     def _drain(self) -> None:
-        """Serve the connections that there are, for at most gunicorn's ``graceful_timeout``."""
+        """Serve the open connections until they end, or until gunicorn's ``graceful_timeout`` is over."""
         deadline = time.monotonic() + self.cfg.graceful_timeout
-        drains = threading.Event()
-        self.method_queue.defer(self._start_draining, drains)
-        drains.wait(self.cfg.graceful_timeout)
+        draining = threading.Event()
+        self.method_queue.defer(self._start_draining, draining)
+        draining.wait(self.cfg.graceful_timeout)
         while len(self._loop.connections) and time.monotonic() < deadline:
             self.notify()
             time.sleep(0.05)
@@ -142,10 +144,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self.poller.close()
         self.method_queue.close()
 
-    def _start_draining(self, drains: threading.Event) -> None:
+    def _start_draining(self, draining: threading.Event) -> None:
         self._loop.stop_accepting(drain_backlog=False)
         self._loop.draining_since = time.monotonic()
-        drains.set()
+        draining.set()
 
     # Called by proxyhooks.gunicorn.graceful_stop, before gunicorn has the worker stop.
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..descriptors import OUT_OF_RESOURCES
 from ..listener import backlog_length
 from .connection import IDLE, Connection
 from .connections import Connections
@@ -19,17 +20,18 @@ _MAX_EVENTS: Final = 64
 _ACCEPT_BATCH: Final = 8
 """Connections accepted in one go. The rest is left to other workers, and to the time after the requests at hand."""
 _FEW: Final = 64
-"""A worker with fewer connections accepts one at a time, so that the workers share them."""
+"""A worker with fewer connections accepts one at a time, so that the workers get about as many each."""
 _PAUSE: Final = 0.05
 """Seconds without accepting when there is no room."""
-_OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _logger = logging.getLogger("gunicorn.error")
 
 
 class EventLoop:
-    """
+    """Waits for events, accepts connections, and closes those that have reached a limit.
+
     :param sockets: gunicorn's listening sockets.
+    :param reader: makes requests of the bytes that are read.
     :param limits: time limits of connections.
     :param capacity: the most connections.
     :param permits: has an item for each thread that may wait for a client.
@@ -51,9 +53,9 @@ class EventLoop:
         self._epoll = select.epoll()
         self.connections = Connections(self._epoll, reader, on_request)
         self.draining_since: float | None = None
-        """When the worker began to stop. Soon after it, idle connections are closed."""
+        """When the worker began to drain; None before."""
         self.last_turn = time.monotonic()
-        """When the leader last looked at the clock."""
+        """When the leader last asked for events."""
         self._reader = reader
         self._limits = limits
         self._capacity = capacity
@@ -76,9 +78,9 @@ class EventLoop:
         self._epoll.register(fd, select.EPOLLIN)
 
     def wait(self, block: bool) -> None:
-        """Act on events.
+        """Act on the events that there are, and on the limits once a second.
 
-        :param block: whether to wait until there is one.
+        :param block: whether to wait until there is an event or a limit has to be looked at.
         """
         timeout = 0.0
         if block:
@@ -93,7 +95,7 @@ class EventLoop:
                 try:
                     connections.on_event(connection, event, now)
                 except Exception:
-                    # The events of the other connections are reported only once.
+                    # The loop goes on: the events of the other connections are not reported again.
                     _logger.exception("Error in a connection, which is closed")
                     connections.close(connection)
             elif fd in self._listeners:
@@ -126,8 +128,8 @@ class EventLoop:
             try:
                 sock, client = listener.accept()
             except OSError as error:
-                if error.errno in _OUT_OF_DESCRIPTORS:
-                    # Pause in any case: the descriptors may belong to somebody else.
+                if error.errno in OUT_OF_RESOURCES:
+                    # Pause in any case: the descriptor that becomes free may go to the application or another process.
                     self._make_room(now)
                     self._pause_accepting(now)
                 elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR):
@@ -141,6 +143,7 @@ class EventLoop:
         return batch
 
     def _make_room(self, now: float) -> bool:
+        # Several at once, since make_room sorts all connections.
         return make_room(self.connections, max(1, self._capacity // 16), now)
 
     def _pause_accepting(self, now: float) -> None:
