@@ -16,10 +16,9 @@ from .._settings.settings import KEEPALIVE_TIME
 
 
 class MaxConnectionAge:
-    """Decides with which request a connection ends.
+    """Decides with which request a connection of a worker of gunicorn's own ends.
 
-    :param seconds: the maximum age, 0 for no limit. Each connection gets a limit of its own, between half of this and
-        all of it.
+    :param seconds: the maximum age, 0 for no limit.
     """
 
     def __init__(self, seconds: float = KEEPALIVE_TIME.default) -> None:
@@ -38,8 +37,16 @@ class MaxConnectionAge:
             return False
         expiry = self._expiry.get(unreader)
         if expiry is None:
-            # Jitter, so that connections do not expire together.
-            jitter = random.uniform(0.5, 1)  # noqa: S311  # no secret
-            self._expiry[unreader] = time.monotonic() + self.seconds * jitter
+            self._expiry[unreader] = expiry_from_now(self.seconds)
             return False
         return time.monotonic() > expiry
+
+
+def expiry_from_now(max_age: float) -> float:
+    """Return when a connection that begins now ends: after between half of *max_age* and all of it.
+
+    :param max_age: seconds.
+    :return: a time of ``time.monotonic``.
+    """
+    # Jitter, so that connections do not expire together.
+    return time.monotonic() + max_age * random.uniform(0.5, 1)  # noqa: S311  # no secret

@@ -1,4 +1,4 @@
-"""How requests of the worker are served: gunicorn's code around the WSGI application, in a thread."""
+"""Serves the requests of the worker: gunicorn's code around the WSGI application, in a thread."""
 
 # Pyright brings type stubs of another version of gunicorn.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import random
 import threading
 import time
 from collections import deque
@@ -21,6 +20,7 @@ from gunicorn.http.wsgi import FileWrapper, base_environ
 from gunicorn.workers.gthread import TConn
 
 from ..._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RECEIVED
+from ..connection_age import expiry_from_now
 from ..limited_request import LimitedRequest
 from .connection import Connection
 from .connections import ENDED
@@ -30,18 +30,19 @@ from .quick import QuickResponse
 _QUEUED: Final = 0.05
 """Seconds. A request that waited for longer waited in a queue."""
 _LARGE: Final = 65_536
-"""Bytes of a request that count in the bound for memory."""
-_MAX_WAITING: Final = 64
+"""Bytes of a body from which on it counts in the bound for memory."""
+_MAX_GTHREAD_JOBS: Final = 64
 """Requests that may wait until gthread's code serves them. More are refused."""
 
 
 class GthreadConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """A connection that gthread's code reads from, with a bound for the size of heads and trailers."""
+    """A connection that gthread's code reads from, with :class:`LimitedRequest` for its requests."""
 
     read_timeout: float | None = None
     """Seconds that a thread waits for the next byte of a body; None for no limit."""
 
     def init(self) -> None:
+        """gunicorn calls this for each request, after it has made the socket blocking."""
         super().init()
         self.sock.settimeout(self.read_timeout)
         if isinstance(self.parser, RequestParser):
@@ -53,7 +54,7 @@ class RequestHandler:
 
     :param worker: gunicorn's worker. Its :meth:`handle` serves what is not a usual request.
     :param application: the WSGI application.
-    :param release: takes back a connection; its second argument is whether it may be used again.
+    :param release: takes back a connection; its second argument is whether the connection stays open.
     :param permits: has an item for each thread that may wait for a client.
     :param max_age: seconds after which a connection ends with a reply.
     :param body_timeout: seconds that a thread waits for more of a body.
@@ -78,27 +79,32 @@ class RequestHandler:
         self._keepalive = cfg.keepalive
         self._pre_request = cfg.pre_request
         self._environ: dict[str, Any] = {}
+        """What the environs of all requests share."""
         self.reopen_logs()
         self._serving = threading.local()
-        """Has the connection that a thread serves."""
+        """Its attribute ``connection`` is the one that the current thread serves."""
         self._gthread_jobs: deque[Connection] = deque()
+        """Connections whose requests wait for a permit, and are then served by gthread's code."""
         self._permits = permits
         self._lock = threading.Lock()
         self._waiting_bytes = 0
-        """Bytes of large requests that are complete and wait for a thread."""
+        """Bytes of large bodies that are complete and wait for a thread."""
         self.ready: deque[Connection] = deque()
         """Connections whose requests may be served now."""
 
     def reopen_logs(self) -> None:
-        """Make ``wsgi.errors`` anew: it has gunicorn's log files."""
+        """Make anew what the environs of all requests share: ``wsgi.errors`` writes to gunicorn's log files."""
         environ: Any = base_environ(self._worker.cfg)
         self._environ = {**environ, "wsgi.multithread": True, "SCRIPT_NAME": ""}
 
     def on_request(self, connection: Connection) -> None:
-        """Have a request served. Any thread may call this."""
+        """Have a request served. Any thread may call this.
+
+        It makes the request ready, or keeps it until a permit is free, or refuses it with 503.
+        """
         if connection.needs_thread or connection.foreign:
             connection.needs_thread = True
-            if len(self._gthread_jobs) < _MAX_WAITING or self._worker.cfg.is_ssl:
+            if len(self._gthread_jobs) < _MAX_GTHREAD_JOBS or self._worker.cfg.is_ssl:
                 self._gthread_jobs.append(connection)
                 self._start_gthread_jobs()
             else:
@@ -109,12 +115,16 @@ class RequestHandler:
             self._refuse(connection)
 
     def _refuse(self, connection: Connection) -> None:
+        """Refuse a request with 503. Nothing is written to a foreign connection: it may be one of TLS."""
         if not connection.foreign:
             util.write_error(connection.sock, 503, "Service Unavailable", "")
         self._release(connection, False)
 
     def _count_waiting_bytes(self, size: int) -> bool:
-        """Count a large request that waits for a thread, or does so no more; return whether it may wait."""
+        """Count a large body that waits for a thread; return whether it may wait.
+
+        :param size: bytes; negative for a body that has waited.
+        """
         with self._lock:
             if size > 0 and self._waiting_bytes > MAX_WAITING_BYTES:
                 return False
@@ -122,6 +132,7 @@ class RequestHandler:
             return True
 
     def _start_gthread_jobs(self) -> None:
+        """Make as many requests ready as there are permits."""
         with self._lock:
             while self._gthread_jobs and self._permits:
                 try:
@@ -131,7 +142,7 @@ class RequestHandler:
                 self.ready.append(self._gthread_jobs.popleft())
 
     def serve(self, connection: Connection) -> bool:
-        """Serve a request in this thread; return whether the connection may be used again."""
+        """Serve a request in this thread; return whether the connection stays open."""
         try:
             return self._serve(connection)
         except BaseException as error:  # such as SystemExit, which gunicorn's code lets through
@@ -152,7 +163,7 @@ class RequestHandler:
             self._count_waiting_bytes(-connection.size)
         now = time.monotonic()
         if connection.missed_events & ENDED and now - connection.received > _QUEUED:
-            # The caller has given up. Without a queue it may be one that closes its side and reads on.
+            # The caller has given up. A caller whose request did not wait may have closed its side only, and read on.
             connection.received = float("-inf")
         parser = connection.parser
         connection.sock.begin()
@@ -162,55 +173,46 @@ class RequestHandler:
 
     def call_application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application, as gunicorn's code calls it."""
-        connection: Connection = self._serving.connection
-        if not connection.needs_thread:
-            environ["gunicorn.socket"] = connection.raw
-            environ[RECEIVED] = connection.received
-        self._limit_age(connection)
-        body = self._application(environ, start_response)
-        connection.sock.streams = type(body) not in (list, tuple)
-        self._look_at(environ, connection)
-        return body
+        return self._call_application(self._serving.connection, environ, start_response)
 
-    def _look_at(self, environ: dict[str, Any], connection: Connection) -> None:
-        """Take what the application says about the caller."""
+    def _call_application(
+        self, connection: Connection, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Call the application, and act on what it has put into the environ about the caller."""
+        if not connection.needs_thread:
+            environ["gunicorn.socket"] = connection.raw  # in place of the BufferedSocket
+            environ[RECEIVED] = connection.received
+        if not connection.expires:
+            connection.expires = expiry_from_now(self._max_age)
+        elif time.monotonic() > connection.expires:
+            _force_close(connection)
+        body = self._application(environ, start_response)
         if ACCEPTED in environ:
             connection.accepted = True
         elif CLOSE_CONNECTION in environ:
             _force_close(connection)
-
-    def _limit_age(self, connection: Connection) -> None:
-        """End a connection with this reply if it has reached its maximum age."""
-        now = time.monotonic()
-        if not connection.expires:
-            # Jitter, so that connections do not expire together.
-            connection.expires = now + self._max_age * random.uniform(0.5, 1)  # noqa: S311  # no secret
-        elif now > connection.expires:
-            _force_close(connection)
+        # A list or a tuple is complete: it is sent with the head in one system call.
+        connection.sock.streams = type(body) not in (list, tuple)
+        return body
 
     def _serve_quick(self, connection: Connection, environ: dict[str, Any]) -> bool:
-        """As gunicorn's ``handle``, for a request whose environ exists already."""
+        """Do what gunicorn's ``handle`` does, for a request whose environ exists already."""
         worker = self._worker
         request, sock = connection.parser.mesg, connection.sock
         response = QuickResponse(request, sock, worker.cfg)
         try:
             self._pre_request(worker, request)
-            self._limit_age(connection)
             environ.update(self._environ)
             environ["wsgi.input"] = request.body
-            environ["gunicorn.socket"] = connection.raw
             environ["wsgi.early_hints"] = response.send_early_hints
-            environ[RECEIVED] = connection.received
             worker.nr += 1
             if worker.nr >= worker.max_requests and worker.alive:
                 worker.log.info("Autorestarting worker after current request.")
                 worker.alive = False
             if not (worker.alive and self._keepalive):
                 response.force_close()
-            body: Any = self._application(environ, response.start_response)
-            self._look_at(environ, connection)
+            body: Any = self._call_application(connection, environ, response.start_response)
             try:
-                sock.streams = type(body) not in (tuple, list)
                 if isinstance(body, FileWrapper):
                     response.write_file(body)
                 else:
@@ -236,6 +238,7 @@ class RequestHandler:
         worker = self._worker
         try:
             gthread = connection.thread_connection
+            # A foreign connection has one for all of its requests, since that may have read more than one of them.
             if gthread is None or not connection.foreign:
                 gthread = GthreadConnection(worker.cfg, connection.raw, connection.client, connection.server)
                 gthread.data_ready = True
@@ -273,7 +276,7 @@ def _force_close(connection: Connection) -> None:
 def is_observed(cfg: Any, log: Any, own_pre_request: Any) -> bool:
     """Whether something looks at gunicorn's request objects, which the quick parser does not make.
 
-    :param own_pre_request: the server hook ``pre_request`` that does not.
+    :param own_pre_request: the server hook ``pre_request`` of this package, which does not.
     """
     defaults = {name: cfg.settings[name].default for name in ("pre_request", "post_request")}
     return bool(
