@@ -1,6 +1,6 @@
-"""The usual request, parsed by gunicorn_h1c straight into a WSGI environ, and its response.
+"""The quick path: the usual request, parsed by gunicorn_h1c straight into a WSGI environ, and its response.
 
-gunicorn's ``Request`` and ``wsgi.create`` would make the same environ in a multiple of the time. A test compares them.
+gunicorn's ``Request`` and ``wsgi.create`` make the same environ, but take several times as long. A test compares them.
 """
 
 # Pyright brings type stubs of another version of gunicorn.
@@ -30,13 +30,13 @@ _h1c: Any = gunicorn_h1c
 
 MAX_BODY: Final = 1024 * 1024 + 65_536
 """Bytes of a body that the worker collects. A thread reads a larger one. Hooks accept 1 MiB unless told otherwise."""
-_MAX_KNOWN: Final = 256
-"""Heads of requests that are kept."""
-_MAX_KNOWN_HEAD: Final = 2048
-"""Bytes of a head that is kept."""
-_MAX_HEADS: Final = 1024
-"""Heads of replies that are kept. Content-Length makes most of the differences."""
-# Everything else is for gunicorn's Request to judge: a query, a quoted character, a fragment, an absolute URI, CONNECT.
+_MAX_REQUEST_HEADS: Final = 256
+"""Number of request heads whose environs are kept."""
+_MAX_KEPT_REQUEST_HEAD: Final = 2048
+"""Bytes. The environs of larger request heads are not kept."""
+_MAX_REPLY_HEADS: Final = 1024
+"""Number of reply heads that are kept. Most of them differ in Content-Length only."""
+# gunicorn's Request parses what this does not match: a query, a quoted character, a fragment, an absolute URI, CONNECT.
 _USUAL_LINE: Final = re.compile(
     rb"(?:POST|GET|PUT|PATCH|DELETE|HEAD|OPTIONS) /(?!/)[A-Za-z0-9._~!$&'()*+,;=:@/-]* HTTP/1\.1\r\n"
 )
@@ -47,6 +47,7 @@ class BufferedUnreader(Unreader):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's source of bytes, for bytes that have been read already."""
 
     def chunk(self, size_hint: int | None = None) -> bytes:
+        """Return nothing: no more bytes follow."""
         return b""
 
     def feed(self, data: bytes) -> None:
@@ -56,9 +57,9 @@ class BufferedUnreader(Unreader):  # type: ignore[misc]  # gunicorn has no types
 
 
 class QuickRequest:
-    """What gunicorn's response and WSGI code need to know of a request whose environ exists already."""
+    """Stands in for gunicorn's ``Request``: what gunicorn's response needs to know of a request."""
 
-    __slots__ = ("body", "method", "must_close", "path", "size", "unreader")
+    __slots__ = ("body", "method", "must_close", "path", "unreader")
 
     version: Final = (1, 1)
     headers: Final = ()
@@ -69,14 +70,13 @@ class QuickRequest:
     proxy_protocol_info: Final = None
     _expected_100_continue: Final = False
 
-    def __init__(self, method: str, path: str, size: int, unreader: BufferedUnreader) -> None:
+    def __init__(self, method: str, path: str, unreader: BufferedUnreader) -> None:
         self.method = method
         self.path = path
-        self.size = size
-        """Bytes of the body."""
         self.unreader = unreader
         self.must_close = False
         self.body: Any = None
+        """A file with the body, once it has arrived."""
 
     @property
     def uri(self) -> str:
@@ -90,23 +90,23 @@ class QuickRequest:
 
 
 class _RequestHead(NamedTuple):
-    """What the head of a request says."""
+    """A parsed head of a request."""
 
     environ: dict[str, Any]
-    """Without what depends on the connection."""
+    """Without the keys that depend on the connection or the worker."""
     size: int
     """Bytes of the body."""
 
 
 class QuickParser:
-    """Parses the usual request with gunicorn_h1c, straight into a WSGI environ.
+    """Parses the head of a usual request with gunicorn_h1c, straight into a WSGI environ.
 
-    Where gunicorn's ``Request`` might do anything else, it is left to do it: see :meth:`parse`.
+    A request is usual if gunicorn's ``Request`` would surely make the same environ of it. It parses all others.
     """
 
     @staticmethod
     def supports(cfg: Any) -> bool:
-        """Whether gunicorn is configured so that the environs are the same."""
+        """Whether gunicorn_h1c is there, and gunicorn configured so that the environs are the same."""
         return (
             _h1c is not None
             and hasattr(_h1c, "LimitRequestLine")
@@ -124,69 +124,63 @@ class QuickParser:
         )
 
     def __init__(self, cfg: Any) -> None:
-        self._known: dict[bytes, _RequestHead] = {}
+        self._request_heads: dict[bytes, _RequestHead] = {}
+        """Parsed heads by their bytes, which decide alone what a head means."""
         self._parse_to_wsgi_environ = _h1c.parse_to_wsgi_environ
-        self._errors = _h1c.ParseError
-        self._fields = cfg.limit_request_fields
-        self._field_size = cfg.limit_request_field_size
-        self._line = min(cfg.limit_request_line, MAX_REQUEST_LINE)
+        self._parse_error = _h1c.ParseError
+        self._max_fields = cfg.limit_request_fields
+        self._max_field_size = cfg.limit_request_field_size
+        self._max_line = min(cfg.limit_request_line, MAX_REQUEST_LINE)
         schemes = ("HTTP_" + name.upper().replace("-", "_") for name in cfg.secure_scheme_headers)
-        self._special = frozenset(
+        self._unusual_keys = frozenset(
             ("HTTP_CONNECTION", "HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE", *schemes)
         )
+        """Keys of the environ that a usual request does not have."""
 
-    def parse(self, connection: Connection, data: bytes, end: int) -> bool:
-        """Parse the request, if it is a usual one; return whether it is.
+    def parse(self, connection: Connection, head: bytes) -> int | None:
+        """Parse the head, if it is a usual one, and give the connection its environ.
 
-        :param end: where the head ends.
+        :return: bytes of the body; None if the request is not a usual one.
         """
-        head = data[:end]
-        # Heads repeat: those of one hook mostly differ in Content-Length. What a head says depends on its bytes alone.
-        known = self._known.get(head)
+        server, client = connection.server, connection.client
+        if type(server) is not tuple or type(client) is not tuple:  # a Unix socket
+            return None
+        # Heads repeat: those of one hook mostly differ in Content-Length.
+        known = self._request_heads.get(head)
         if known is None:
             known = self._parse_head(head)
             if known is None:
-                return False
-            if end <= _MAX_KNOWN_HEAD:
-                if len(self._known) >= _MAX_KNOWN:
-                    self._known.clear()
-                self._known[head] = known
-        server, client = connection.server, connection.client
-        if type(server) is not tuple or type(client) is not tuple:
-            return False
+                return None
+            if len(head) <= _MAX_KEPT_REQUEST_HEAD:
+                if len(self._request_heads) >= _MAX_REQUEST_HEADS:
+                    self._request_heads.clear()
+                self._request_heads[head] = known
         environ = known.environ.copy()
         environ["SERVER_NAME"], environ["SERVER_PORT"] = server[0], str(server[1])
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = client[0], str(client[1])
-        parser, size = connection.parser, known.size
-        parser.mesg = request = QuickRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], size, parser.unreader)
+        parser = connection.parser
+        parser.mesg = QuickRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], parser.unreader)
         parser.req_count += 1
         connection.environ = environ
-        connection.size = size
-        missing = size - (len(data) - end)
-        if missing > 0:
-            connection.missing_bytes = missing
-            connection.buffer = bytearray(data[end:])
-        else:
-            request.body = io.BytesIO(data[end : end + size])
-            connection.missing_bytes = 0
-            connection.buffer = data[end + size :]
-        return True
+        return known.size
 
     def _parse_head(self, head: bytes) -> _RequestHead | None:
-        """Parse a head, if it is a usual one."""
+        """Return the parsed head; None if it is not a usual one."""
         if _USUAL_LINE.match(head) is None:
             return None
         try:
-            environ = self._parse_to_wsgi_environ(head, None, None, "http", self._line, self._fields, self._field_size)
-        except self._errors:
+            environ = self._parse_to_wsgi_environ(
+                head, None, None, "http", self._max_line, self._max_fields, self._max_field_size
+            )
+        except self._parse_error:
             return None
         length = environ.get("CONTENT_LENGTH", "0")
         if (
             environ.pop("_consumed") != len(head)
-            or not self._special.isdisjoint(environ)
+            or not self._unusual_keys.isdisjoint(environ)
             or not (length.isdecimal() and len(length) < 8)
             or (size := int(length)) > MAX_BODY
-            # Two fields of the same name are joined.
+            # gunicorn_h1c joins two fields of the same name.
             or "," in environ.get("HTTP_HOST", "")
             or "," in environ.get("CONTENT_TYPE", "")
             or (b"_" in head and _UNDERSCORE_IN_NAME.search(head))
@@ -197,7 +191,7 @@ class QuickParser:
 
 
 class _ReplyHead(NamedTuple):
-    """What a response makes of its status and headers."""
+    """What gunicorn's response makes of a status and headers."""
 
     status_code: int
     headers: list[tuple[str, str]]
@@ -205,11 +199,11 @@ class _ReplyHead(NamedTuple):
     start: bytes
     """The status line."""
     end: bytes
-    """The headers of the application."""
+    """The headers of the application, and the empty line."""
 
 
 class QuickResponse(wsgi.Response):  # type: ignore[misc]
-    """gunicorn's response. What gunicorn makes of a status and headers is kept for the next reply that has the same."""
+    """gunicorn's response, which keeps what it makes of a status and headers for the next reply that has the same."""
 
     status: str | None
     status_code: int
@@ -218,8 +212,11 @@ class QuickResponse(wsgi.Response):  # type: ignore[misc]
     headers_sent: bool
 
     _heads: ClassVar[dict[Any, _ReplyHead]] = {}
-    _second = 0
+    """By status and headers."""
     _server_and_date = b""
+    """The first headers of all replies of one second."""
+    _second = 0
+    """The second of :attr:`_server_and_date`, in Unix time."""
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self._head: _ReplyHead | None = None
@@ -242,7 +239,7 @@ class QuickResponse(wsgi.Response):  # type: ignore[misc]
                 f"HTTP/1.1 {status}\r\n".encode("latin-1"),
                 f"{lines}\r\n".encode("latin-1"),
             )
-            if len(self._heads) >= _MAX_HEADS:
+            if len(self._heads) >= _MAX_REPLY_HEADS:
                 self._heads.clear()
             self._heads[key] = head
         self.status = status

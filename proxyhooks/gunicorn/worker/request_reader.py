@@ -1,4 +1,4 @@
-"""Collects the bytes of a request until it is complete. gunicorn's own code parses them."""
+"""Collects the bytes of a request until it is complete. gunicorn's own parsers parse them."""
 
 # Pyright brings type stubs of another version of gunicorn.
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
@@ -23,16 +23,15 @@ _END_OF_HEAD: Final = b"\r\n\r\n"
 class RequestReader:
     """Makes requests of the bytes that a connection receives.
 
-    The usual request is parsed into a WSGI environ in one step, by gunicorn_h1c. gunicorn's ``Request`` parses all
-    others, and all of them without gunicorn_h1c.
+    :class:`.quick.QuickParser` parses the usual request. gunicorn's ``Request`` parses all others, and all of them
+    without gunicorn_h1c.
 
     :param cfg: gunicorn's configuration.
+    :param observed: whether something looks at gunicorn's request objects, such as an access log: the quick parser
+        makes none.
     """
 
     def __init__(self, cfg: Any, *, observed: bool) -> None:
-        """
-        :param observed: whether something looks at gunicorn's request object, such as an access log.
-        """
         self._cfg = cfg
         self._max_head = max_head(cfg)
         self._quick = None if observed or not QuickParser.supports(cfg) else QuickParser(cfg)
@@ -71,19 +70,21 @@ class RequestReader:
         return False
 
     def end(self, connection: Connection) -> bool:
-        """The client sends no more: return whether there is something to answer."""
+        """Note that the client sends no more; return whether there is something to answer."""
         if connection.missing_bytes:
             connection.missing_bytes = 0
             return self._complete(connection)
         return bool(connection.buffer) and self._parse(connection, bytes(connection.buffer), None)
 
-    def _parse(self, connection: Connection, data: bytes, head: int | None) -> bool:
-        """Parse the head, and find out how much of the body is missing.
+    def _parse(self, connection: Connection, data: bytes, end: int | None) -> bool:
+        """Parse the head; return whether the request is complete, or known to be bad.
 
-        :param head: the length of the head, ``None`` if its end was not found.
+        :param end: where the head ends; None if its end was not found.
         """
-        if head is not None and self._quick is not None and self._quick.parse(connection, data, head):
-            return not connection.missing_bytes
+        if self._quick is not None and end is not None:
+            size = self._quick.parse(connection, data[:end])
+            if size is not None:
+                return self._take_body(connection, size, data[end:])
         parser = connection.parser
         try:
             parser.parse(data)
@@ -103,26 +104,33 @@ class RequestReader:
                 and any(name == "UPGRADE" for name, _ in request.headers)
             )
         ):
+            # gthread's code parses the head again.
             connection.needs_thread = True
             connection.buffer = data
             parser.unreader.feed(b"")
             return True
-        connection.size = reader.length
-        body = parser.unreader.take_buffered()
-        connection.missing_bytes = max(0, reader.length - len(body))
-        connection.buffer = bytearray(body) if connection.missing_bytes else body
+        return self._take_body(connection, reader.length, parser.unreader.take_buffered())
+
+    def _take_body(self, connection: Connection, size: int, data: bytes) -> bool:
+        """Take what has arrived of the body; return whether it is complete.
+
+        :param size: bytes of the body.
+        :param data: what follows the head.
+        """
+        connection.size = size
+        connection.missing_bytes = max(0, size - len(data))
+        connection.buffer = bytearray(data) if connection.missing_bytes else data
         return not connection.missing_bytes and self._complete(connection)
 
     def _complete(self, connection: Connection) -> bool:
         """Give the body to the request."""
+        connection.missing_bytes = 0
         data = bytes(connection.buffer)
         request = connection.parser.mesg
         if isinstance(request, QuickRequest):
-            connection.missing_bytes = 0
-            request.body = io.BytesIO(data[: request.size])
-            connection.buffer = data[request.size :]
+            request.body = io.BytesIO(data[: connection.size])
+            connection.buffer = data[connection.size :]
         else:
-            connection.missing_bytes = 0
             connection.parser.unreader.feed(data)
             connection.buffer = b""
         return True

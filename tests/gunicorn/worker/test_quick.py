@@ -314,7 +314,7 @@ def test_the_error_reply_of_one_caller_has_no_header_of_another() -> None:
 
 
 def test_the_heads_that_are_kept_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxyhooks.gunicorn.worker.quick._MAX_HEADS", 3)
+    monkeypatch.setattr("proxyhooks.gunicorn.worker.quick._MAX_REPLY_HEADS", 3)
     QuickResponse._heads.clear()
     for number in range(10):
 
