@@ -11,11 +11,11 @@ import time
 from typing import Any, Final
 
 _SEND_AT: Final = 65_536
-"""Bytes of a reply that are collected before they are sent."""
+"""Bytes. More of a reply is sent before the reply is complete."""
 _MAX_UNSENT: Final = 1024 * 1024
-"""Bytes of a stream that the client has not taken yet. With more of them, the stream waits for the client."""
+"""Unsent bytes of a stream. With more of them, the thread that writes the stream waits for the client."""
 _MAX_UNSENT_WITHOUT_WAITING: Final = 16 * 1024 * 1024
-"""The same for a stream that may not wait, because too many threads wait for clients already. It ends with more."""
+"""The same if the thread may not wait, since too many threads wait for clients already. With more, the stream ends."""
 
 
 class BufferedSocket:
@@ -24,12 +24,12 @@ class BufferedSocket:
     gunicorn writes the head and each block of a reply on its own. Here they are collected. What the client does not
     take at once stays in :attr:`unsent`, so that no thread has to wait for a client that does not read.
 
-    :param send_timeout: seconds in which a client must take a good part of what is unsent while a stream waits for it.
+    :param send_timeout: seconds in which the client must take half of what is unsent while a stream waits for it.
     :param permits: has an item for each thread that may wait for a client.
     """
 
     __slots__ = (
-        "_collected",
+        "_part_count",
         "_parts",
         "_permits",
         "_size",
@@ -46,30 +46,34 @@ class BufferedSocket:
         self.streams = True
         """Whether each block of the reply is to be sent at once."""
         self.unsent: bytes | memoryview | bytearray = b""
+        """What the client has not taken yet."""
         self.shut_down = False
         """Whether gunicorn has ended the connection after an error."""
-        self._parts: list[bytes] = []
         self._permits = permits
+        self._parts: list[bytes] = []
+        """What is collected."""
         self._size = 0
-        self._collected = 0
+        """Bytes in the parts."""
+        self._part_count = 0
+        """Number of parts that this reply has had so far."""
 
     def sendall(self, data: bytes) -> None:
-        """Collect data, and send it once it is time.
+        """Collect data, and send what is collected if it is much or the reply is a stream.
 
         :raises OSError: if the connection is broken, or the client does not take the reply.
         """
         parts = self._parts
         parts.append(data)
         self._size += len(data)
-        self._collected += 1
+        self._part_count += 1
         # The first part of a reply is its head. It goes out with the first block of the body.
-        if self._size > _SEND_AT or (self.streams and self._collected > 1):
+        if self._size > _SEND_AT or (self.streams and self._part_count > 1):
             self.flush()
             if self.streams and len(self.unsent) > _MAX_UNSENT:
-                self._wait_until_less_than(_MAX_UNSENT // 2)
+                self._wait_until_unsent_below(_MAX_UNSENT // 2)
 
     def send(self, data: bytes) -> int:
-        """Send data at once."""
+        """Send data at once; return how many bytes the caller need not send again: all."""
         self.sendall(data)
         self.flush()
         return len(data)
@@ -113,10 +117,10 @@ class BufferedSocket:
             self.unsent = self.unsent[sent:]
         return True
 
-    def _wait_until_less_than(self, size: int) -> None:
-        """Wait until the client has taken most of a stream.
+    def _wait_until_unsent_below(self, size: int) -> None:
+        """Wait until fewer than *size* bytes are unsent; return at once if no more threads may wait.
 
-        :raises BrokenPipeError: if it does not do so in time.
+        :raises BrokenPipeError: if the client is too slow.
         """
         try:
             self._permits.pop()
@@ -136,19 +140,20 @@ class BufferedSocket:
             self._permits.append(None)
 
     def _too_slow(self) -> BrokenPipeError:
+        """Drop what is unsent, and return the error to raise."""
         self.unsent = b""
         self.shut_down = True
         return BrokenPipeError(errno.EPIPE, "the client does not read the reply")
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is a part of the reply."""
-        return self._collected > 0
+        """Whether something of the reply has been written."""
+        return self._part_count > 0
 
     def begin(self) -> None:
-        """Begin a new reply."""
+        """Begin a reply."""
         self.streams = True
-        self._collected = 0
+        self._part_count = 0
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send a part of a file.
@@ -168,9 +173,11 @@ class BufferedSocket:
         self.shut_down = True
 
     def recv(self, size: int) -> bytes:
+        """Return nothing. gunicorn would wait here until the client closes a connection that it ends."""
         return b""
 
     def close(self) -> None:
+        """Note that gunicorn ends the connection."""
         self.shut_down = True
 
     def setblocking(self, flag: bool) -> None:

@@ -1,4 +1,4 @@
-"""What makes connections end: time limits, a bound for their memory, and room for new ones."""
+"""Closes connections: those that have reached a time limit, the slowest ones for memory, spare ones for new ones."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from .connection import IDLE, LINGERING, READING, SENDING, Connection
 from .connections import Connections
 
 _LINGER_TIME: Final = 2.0
-"""Seconds. An idle connection of a worker that stops is kept as long, for a request that is under way."""
-_SURELY_IDLE: Final = 10.0
-"""Seconds after which an idle connection of a caller that knows a secret may be closed for a new one."""
+"""Seconds until the client must have read its last reply and closed the connection.
+
+An idle connection of a draining worker stays open for as long, since its next request may be under way.
+"""
+_IDLE_LONG: Final = 10.0
+"""Seconds after which an idle connection of a caller that knows a secret may be closed for a new connection."""
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
-"""Memory for requests and replies that wait for their clients. Beyond it the slowest ones are dropped."""
+"""Bytes of unfinished requests and unsent replies. Beyond it, the slowest connections are closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """All in seconds."""
+    """How long a connection may wait for its client, in seconds."""
 
     header: float
     """From the first byte of a request to the end of its head."""
     body: float
     """From the end of the head to the end of the body."""
     send: float
-    """Without the client taking any of a reply."""
+    """Until the client takes more of a reply."""
     keepalive: float
     """Between two requests of a connection."""
 
@@ -35,7 +38,7 @@ class TimeLimits:
 def sweep(connections: Connections, limits: TimeLimits, now: float, draining_since: float | None) -> None:
     """Close the connections that have reached a limit.
 
-    :param draining_since: when the worker began to stop; ``None`` if it goes on.
+    :param draining_since: when the worker began to drain; None if it does not.
     """
     waiting = 0
     for connection in connections.not_busy():
@@ -51,10 +54,14 @@ def sweep(connections: Connections, limits: TimeLimits, now: float, draining_sin
         elif state == LINGERING:
             if age > _LINGER_TIME:
                 connections.close(connection)
-        elif age > (limits.keepalive if connection.parser.req_count else max(limits.keepalive, limits.header)) or (
-            draining_since is not None and now - max(draining_since, connection.since) > _LINGER_TIME
-        ):
-            connections.close_idle(connection, now)
+        else:
+            limit = limits.keepalive
+            if not connection.parser.req_count:  # keepalive may be 0, and its first request has to be awaited
+                limit = max(limit, limits.header)
+            if age > limit or (
+                draining_since is not None and now - max(draining_since, connection.since) > _LINGER_TIME
+            ):
+                connections.close_idle(connection, now)
     connections.waiting_bytes = waiting
     if waiting > MAX_WAITING_BYTES:
         _drop_slowest(connections, waiting - MAX_WAITING_BYTES)
@@ -63,12 +70,14 @@ def sweep(connections: Connections, limits: TimeLimits, now: float, draining_sin
 def make_room(connections: Connections, count: int, now: float) -> bool:
     """Close up to *count* connections that can best be spared; return whether there was one.
 
-    Strangers go first: those that linger or are idle, then those that are slow. Where there are none, one connection
-    goes on which a hook has accepted a secret, if it has been idle for some time.
+    First, those of callers that have sent no accepted secret: the idle and lingering ones, then the active ones, each
+    time those first that have waited longest. If there are none, one other connection, if it has been idle for long.
     """
-    spared = sorted(connections.not_busy(), key=lambda connection: (_is_active(connection), connection.since))
-    closed = [connection for connection in spared if not connection.accepted][:count] or [
-        connection for connection in spared[:1] if not _is_active(connection) and now - connection.since > _SURELY_IDLE
+    candidates = sorted(connections.not_busy(), key=lambda connection: (_is_active(connection), connection.since))
+    closed = [connection for connection in candidates if not connection.accepted][:count] or [
+        connection
+        for connection in candidates[:1]
+        if not _is_active(connection) and now - connection.since > _IDLE_LONG
     ]
     for connection in closed:
         if connection.state == IDLE:
@@ -79,6 +88,7 @@ def make_room(connections: Connections, count: int, now: float) -> bool:
 
 
 def _is_active(connection: Connection) -> bool:
+    """Whether a request is being read or a reply sent."""
     return connection.state in (READING, SENDING)
 
 
@@ -94,9 +104,12 @@ def _give_up(connections: Connections, connection: Connection, now: float) -> No
 
 
 def _drop_slowest(connections: Connections, excess: int) -> None:
-    """Close the connections whose requests or replies take longest, until so many bytes are free."""
-    slow = [connection for connection in connections.not_busy() if connection.state in (READING, SENDING)]
-    # One alone may have a reply that is larger than the bound.
+    """Close the connections whose requests or replies take longest.
+
+    :param excess: bytes to free.
+    """
+    slow = [connection for connection in connections.not_busy() if _is_active(connection)]
+    # All but the last one: a single reply may be larger than the bound.
     for connection in sorted(slow, key=lambda connection: connection.since)[:-1]:
         if excess <= 0:
             return
