@@ -1,8 +1,7 @@
 """What gunicorn's own workers lack against callers that have no secret.
 
-gunicorn limits each field of a head, but hardly the head. It reads a head in small pieces, and copies and searches all
-of it after each. And the one thread of a worker that accepts and hands out connections also closes them, after it has
-waited for up to two seconds until the peer does so, too.
+They get a bound for the head of a request, see :mod:`.limited_request`, and for the connections that they keep. Their
+one thread that accepts connections also closes them: here, without waiting up to two seconds for the peer.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from .._wire.environ_keys import CLOSE_CONNECTION
 from .descriptors import max_connections
 
 _MAX_DRAINED: Final = 64 * 1024
-"""Bytes."""
+"""Bytes that are read from a connection before it is closed."""
 
 
 def harden(worker: Any) -> None:
@@ -31,7 +30,7 @@ def harden(worker: Any) -> None:
     worker.wsgi = closing_on_request(worker.wsgi)
     if hasattr(worker, "max_keepalived"):  # gthread
         worker.worker_connections = min(worker.worker_connections, max_connections())
-        # Of more connections, each is closed after its reply.
+        # With more connections, each is closed after its reply.
         worker.max_keepalived = worker.worker_connections - worker.cfg.threads
 
 
@@ -53,12 +52,13 @@ def close_at_once(sock: socket.socket, *_: Any, **__: Any) -> None:
 
 
 def closing_on_request(wsgi: Callable[..., Any]) -> Callable[..., Any]:
-    """The WSGI application, with replies that announce the close of the connection where it asks for that."""
+    """Return the WSGI application, with replies that announce the close of the connection if it asks for that."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         def start(status: str, headers: Any, exc_info: Any = None) -> Any:
             if environ.get(CLOSE_CONNECTION):
-                start_response.__self__.force_close()  # gunicorn's response; it drops a header "Connection"
+                # A method of gunicorn's response, which drops a header "Connection" of the application.
+                start_response.__self__.force_close()
             return start_response(status, headers, exc_info)
 
         return wsgi(environ, start)

@@ -17,7 +17,7 @@ _MAX_LINE: Final = 300
 
 
 class RateLimitFilter(logging.Filter):
-    """Lets one line of each kind about callers pass a second, with the number of those since the last one."""
+    """Passes one line of each kind about callers a second, with the number of those left out since the last one."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Which thread waits for requests, and which one runs them.
+"""Which thread waits for events, and which one runs jobs. A job is a connection with a request to serve.
 
-One thread at a time leads: it waits for requests and reads them. It runs a request itself, and no other thread is
-woken for that. If requests have lately taken long, another thread leads before the request runs. If a request turns out
-to take long, the watch lets another thread lead.
+One thread at a time leads: it waits for events, which make jobs. It runs a job itself, so that no other thread has to
+wake up, and then goes on leading. If jobs have lately taken long, another thread leads before the job runs. If a job
+turns out to take long, the watch lets another thread lead.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from typing import Any, Final
 
 # All times are in seconds.
 _SLOW: Final = 0.0005
-"""Where requests take longer than this on average, another thread leads before a request runs."""
+"""If jobs take longer than this on average, another thread leads before a job runs."""
 _WATCH_INTERVAL: Final = 0.002
-"""A request that takes longer than one to two of these loses the lead."""
+"""A leader whose job takes longer than one or two of these loses the lead."""
 _WATCH_PAUSES_AFTER: Final = 50
-"""Intervals without a request after which the watch sleeps until the next one."""
+"""Number of intervals without a job after which the watch sleeps until the next job."""
 _WEIGHT: Final = 1 / 8
-"""Weight of the last request in the average."""
+"""Weight of the last job in the average."""
 _PROBE_INTERVAL: Final = 0.1
-"""Where requests are slow, the leader runs one itself this often, to see whether they still are."""
+"""While jobs are slow, the leader runs one itself this often, to see whether they still are."""
 _PROBE_WEIGHT: Final = 1 / 2
+"""Weight of such a job in the average."""
 _PAUSE: Final = 0.05
-"""After an error in the event loop, which may come back at once."""
+"""Pause after an error in the event loop, which may come back at once."""
 _LONGEST: Final = 0.005
-"""A request counts for no more than this in the average, so that one long request is soon forgotten."""
+"""A job counts for no more than this in the average, so that one long job is soon forgotten."""
 
 _logger = logging.getLogger("gunicorn.error")
 
@@ -40,8 +41,8 @@ class Scheduler:
 
     :param threads: the number of jobs that may run at once.
     :param ready: the jobs that wait for a thread, oldest first. Any thread may add some.
-    :param wait: looks for events, which may add jobs. Its argument is whether to wait until there is an
-        event. Only the leader calls it.
+    :param wait: acts on events, which may add jobs. Its argument is whether to wait until there is an event. Only the
+        leader calls it.
     :param run: runs a job. It must not raise an exception.
     :param wake: ends the waiting of the leader. Any thread may call it.
     :param may_block: whether a job is expected to block, so that another thread leads in any case.
@@ -67,18 +68,21 @@ class Scheduler:
         self._lead = threading.Lock()
         """Held by the leader. The watch may release it."""
         self._claim: list[None] = []
-        """Has an item while the leader runs a job. Who takes the item away decides who leads."""
+        """Has an item while the leader runs a job. The leader takes it away to go on leading, the watch to let another lead."""
         self._turns = 0
+        """Number of jobs that leaders have run."""
         self._average = 0.0
-        """Seconds that a request takes. Only requests that the leader ran count: others wait for Python's lock, too."""
+        """Seconds that a job takes. Only jobs of the leader count: the others also wait for Python's global lock."""
         self._next_probe = 0.0
+        """When the leader next runs a job itself although jobs are slow."""
         self._turns_left = 0
         """Jobs to start before the leader looks for events again."""
         self._watch_sleeps = False
         self._wake_watch = threading.Lock()
+        """Released to wake the watch up."""
         self._wake_watch.acquire()
         self._stopped = False
-        # One more than jobs, so that somebody leads while all jobs block.
+        # One more than the jobs that run at once, so that a thread leads even if all of them block.
         self._threads = [
             threading.Thread(target=self._work, name=f"proxyhooks-worker-{number}", daemon=True)
             for number in range(threads + 1)
@@ -107,7 +111,7 @@ class Scheduler:
             self._lead_until_replaced()
 
     def _lead_until_replaced(self) -> None:
-        """Lead. When this returns, this thread does not lead any more."""
+        """Lead, until another thread may lead or the threads are to end."""
         while (job := self._next()) is not None:
             start = time.monotonic()
             is_slow = self._average > _SLOW
@@ -137,13 +141,13 @@ class Scheduler:
         """Return the oldest job, once there is one and it may run. None if the threads are to end."""
         while not self._stopped:
             can_run = bool(self._ready and self._free)
-            # Those that were ready at the last look come first. Then others get their turn, before a client that sends
-            # one request after the other gets another one.
+            # Jobs that were ready at the last look for events come first. A client that sends one request after another
+            # gets its next turn only after the next look, which may find requests of others.
             if can_run and self._turns_left > 0:
                 self._turns_left -= 1
                 try:
                     self._free.pop()
-                except IndexError:  # as many jobs run as may; whoever finishes one takes the next
+                except IndexError:  # as many jobs run as may: a thread that finishes one takes the next
                     continue
                 try:
                     return self._ready.popleft()
@@ -159,7 +163,7 @@ class Scheduler:
         return None
 
     def _run_ready(self) -> None:
-        """After a job and without leading: run the jobs that are ready, until there is none."""
+        """Run the jobs that are ready, until there is none. The thread has just run a job, and does not lead."""
         while True:
             try:
                 job = self._ready.popleft()
@@ -174,7 +178,7 @@ class Scheduler:
                     return
                 continue
             if self._ready and self._free:
-                self._wake()
+                self._wake()  # the leader may be waiting for events: it takes the next job
             self._run(job)
 
     def _watch(self) -> None:
@@ -200,6 +204,7 @@ class Scheduler:
                 self._lead.release()
 
     def _rouse_watch(self) -> None:
+        """Wake the watch up."""
         if self._wake_watch.locked():
             with suppress(RuntimeError):  # another thread was faster
                 self._wake_watch.release()
