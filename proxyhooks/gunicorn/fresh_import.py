@@ -14,8 +14,8 @@ from types import FunctionType, ModuleType
 from typing import Any, Final
 
 _PACKAGE: Final = __name__.partition(".")[0]
-_OWN: Final = __name__.rpartition(".")[0]
-"""The part of the package that gunicorn runs, whatever the workers import."""
+_GUNICORN_PART: Final = __name__.rpartition(".")[0]
+"""The part of the package that gunicorn runs. Its classes and functions in the master stay in use in the workers."""
 _CONFIGURATION: Final = "__config__"
 """The name under which gunicorn imports a configuration file. Its functions are server hooks and answer no calls."""
 
@@ -31,12 +31,12 @@ def find_holder() -> str | None:
         # Other classes of modules may import something when their attributes are read.
         if type(module) is ModuleType and any(_is_of_package(value) for value in list(vars(module).values())):
             return name
-    # The server hooks need nothing of Flask. A function has imported this, and its module does not show that.
+    # The server hooks do not import proxyhooks._flask. So a function has, and no variable of a module shows that.
     return "a function that has run" if f"{_PACKAGE}._flask" in sys.modules else None
 
 
 def forget_package() -> None:
-    """Remove the package from the modules that are imported. Its code that runs now goes on running."""
+    """Remove the package from the imported modules, so that the next import loads it from disk."""
     for name in [name for name in sys.modules if _is_inside(name, _PACKAGE)]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -58,4 +58,4 @@ def _is_of_package(value: object) -> bool:
     else:
         derived: Any = value if issubclass(kind, type) else kind
         names = [vars(base).get("__module__") for base in derived.__mro__]
-    return any(_is_inside(name, _PACKAGE) and not _is_inside(name, _OWN) for name in names)
+    return any(_is_inside(name, _PACKAGE) and not _is_inside(name, _GUNICORN_PART) for name in names)

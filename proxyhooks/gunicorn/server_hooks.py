@@ -50,21 +50,21 @@ _holder_logged = False
 _R = TypeVar("_R")
 
 
-def _survives(function: Callable[..., _R]) -> Callable[..., _R | None]:
-    """Log an exception of the function, and return None. An exception of a server hook ends the process.
+def _log_table_errors(function: Callable[..., _R]) -> Callable[..., _R | None]:
+    """Have an exception of the function logged, and None returned. In a server hook it would end the process.
 
     :param function: its first argument is gunicorn's master or worker.
     """
 
     @functools.wraps(function)
-    def surviving(process: Any, *args: Any) -> _R | None:
+    def logging_errors(process: Any, *args: Any) -> _R | None:
         try:
             return function(process, *args)
         except Exception:
             process.log.exception("The table of workers cannot be used: workers may stop before others serve")
             return None
 
-    return surviving
+    return logging_errors
 
 
 def _get_shared_state(cfg: Any) -> SharedState:
@@ -75,17 +75,17 @@ def _get_shared_state(cfg: Any) -> SharedState:
     return _shared_state
 
 
-@_survives
+@_log_table_errors
 def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:
     """In the master: note whether all workers stop, as they do after the signal WINCH."""
     _get_shared_state(server.cfg).note_number_of_workers(new_value)
 
 
-@_survives
+@_log_table_errors
 def when_ready(server: Any) -> None:
-    """In the master: note when SIGTERM stops the server, and log what the operator should know about the configuration.
+    """In the master: handle SIGTERM, and log what may surprise the operator.
 
-    These are server hooks that are overridden, and a module that keeps a reload from loading an upgrade.
+    That is: overridden server hooks, and a module because of which a reload does not load an upgrade of this package.
     """
     shared_state, master = _get_shared_state(server.cfg), os.getpid()
     gunicorn_handler = signal.getsignal(signal.SIGTERM)
@@ -94,7 +94,7 @@ def when_ready(server: Any) -> None:
         global _sigterm_received
         _sigterm_received = True
         # gunicorn first acts on signals that came before, such as HUP, TTIN and TTOU: they must not undo this note.
-        # A worker that has just been forked still has this handler, and its signal concerns only itself.
+        # A worker that has just been forked still has this handler, but its signal concerns only this worker.
         if os.getpid() == master:
             shared_state.note_sigterm()
             # A reload under way does not wait for the old workers any more.
@@ -116,7 +116,7 @@ def on_reload(server: Any) -> None:
     _start_generation(server)
 
 
-@_survives
+@_log_table_errors
 def _start_generation(server: Any) -> None:
     with _get_shared_state(server.cfg).table() as table:
         _match_live_workers(server, table)
@@ -131,7 +131,7 @@ def pre_fork(server: Any, worker: Any) -> None:
     _add_to_table(server, worker)
 
 
-@_survives
+@_log_table_errors
 def _add_to_table(server: Any, worker: Any) -> None:
     with _get_shared_state(server.cfg).table() as table:
         _match_live_workers(server, table)
@@ -164,7 +164,7 @@ def post_worker_init(worker: Any) -> None:
         GracefulStop(worker, _shared_state, number)
 
 
-@_survives
+@_log_table_errors
 def _note_serving(worker: Any, number: int) -> None:
     with _get_shared_state(worker.cfg).table() as table:
         own = table.workers.setdefault(number, WorkerRecord(table.generation))
@@ -180,6 +180,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     load_errors = (server.WORKER_BOOT_ERROR, server.APP_LOAD_ERROR)
     if not isinstance(exception, SystemExit) or exception.code not in load_errors:
         return
+    # None if the table cannot be used: assume that others serve.
     if _note_failed_load(server, worker) is not False:
         worker.log.error("This worker could not load the application: the other workers keep serving")
         time.sleep(_RETRY_DELAY)
@@ -187,7 +188,7 @@ def worker_exit(server: Any, worker: Any) -> None:
         raise SystemExit(1) from None
 
 
-@_survives
+@_log_table_errors
 def _note_failed_load(server: Any, worker: Any) -> bool:
     """Return whether other workers serve, or may serve."""
     number = _numbers.get(worker, 0)
@@ -203,9 +204,9 @@ def _note_failed_load(server: Any, worker: Any) -> bool:
     return others_serve or record_lost
 
 
-@_survives
+@_log_table_errors
 def child_exit(server: Any, worker: Any) -> None:
-    """In the master: remove the worker from the table. If a reload has failed, keep the workers that are left."""
+    """In the master: remove the worker from the table. If a reload has failed, keep the old workers."""
     with _get_shared_state(server.cfg).table() as table:
         record = table.workers.pop(_numbers.get(worker, 0), None)
         load_failed = record is not None and record.state == "starting" and record.generation == table.generation
@@ -213,13 +214,13 @@ def child_exit(server: Any, worker: Any) -> None:
         reload_failed = load_failed and not table.current_states()
     if reload_failed:
         _make_youngest(server)
-    # Until then a worker with a replacement counts twice, however it ended. A reload has taken the second one back.
+    # A worker that had a replacement started has raised the number of workers by one. A reload has reset the number.
     if record is not None and record.has_replacement and server.num_workers > server.cfg.workers:
         server.num_workers -= 1
 
 
 def pre_request(worker: Any, req: Any) -> None:
-    """In a worker: close the connection after this reply if it has exceeded its maximum age."""
+    """In a worker of gunicorn's own: close the connection after this reply if it has exceeded its maximum age."""
     if not getattr(worker, "limits_connection_age", False) and _max_connection_age.exceeded(req):
         req.force_close()
 

@@ -68,7 +68,7 @@ class Scheduler:
         self._lead = threading.Lock()
         """Held by the leader. The watch may release it."""
         self._claim: list[None] = []
-        """Has an item while the leader runs a job. The leader takes it away to go on leading, the watch to let another lead."""
+        """Has an item while the leader runs a job. The leader takes it to lead on, the watch to let another lead."""
         self._turns = 0
         """Number of jobs that leaders have run."""
         self._average = 0.0
