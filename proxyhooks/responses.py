@@ -54,9 +54,8 @@ def read_request(message: type[RequestT]) -> RequestT:
     try:
         authenticate_and_check_size(request.environ, load_secrets(app.config), limit)
         request.max_content_length = limit
-        read, has_data = read_message(
-            event, decoder_for(event.request), request.get_data()
-        )  # a before_request may have read it already
+        body = request.get_data()  # also if a before_request has read it already
+        read, has_data = read_message(event, decoder_for(event.request), body)
     except EarlyReply as early:
         flask.abort(flask_response(app, early.reply))
     request.environ[STATE_KEY] = RequestState(app, request.path, event, read, has_data, guarded=False)

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from .. import disconnects, errors
 from .. import messages as m
 from .._wire.json import Malformed, TooComplex, dumps, loads
-from .._wire.log import Trusted, describe, logger, rate_limited
+from .._wire.log import Trusted, left_out_suffix, logger, rate_limited
 from ..exceptions import HookResultError, Rejection, SetupError
 from .events import EVENTS, Event
 from .index import Hook, Index, Registration
@@ -243,7 +243,7 @@ class Dispatcher:
             return
         similar = "".join(f"; {text!r} does not match it" for text in self.index.similar_patterns(event, name))
         text = "no hook for %s of %r%s%s. To serve it:\n\n%s\n"
-        logger.warning(text, event.name, shown, similar, describe(left_out), _hook_template(event, name))
+        logger.warning(text, event.name, shown, similar, left_out_suffix(left_out), _hook_template(event, name))
 
 
 def _replace(message: m.Request, field: str, value: Any) -> None:

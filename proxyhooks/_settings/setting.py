@@ -63,23 +63,26 @@ def parse_path(value: Any) -> str:
 
 
 def parse_timeout(value: Any) -> float:
+    """Return a number of seconds from Flask's configuration, more than 0."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
         raise ValueError(repr(value))
     return float(value)
 
 
-def parse_time_limit(value: Any) -> float:
-    seconds = parse_keepalive_time(value)
-    if not seconds:
-        raise ValueError(repr(value))
-    return seconds
-
-
-def parse_keepalive_time(value: Any) -> float:
+def parse_seconds(value: Any) -> float:
+    """Return a number of seconds from the environment, 0 or more."""
     try:
         seconds = float(value)
     except ValueError:
         seconds = -1
     if not 0 <= seconds < float("inf"):
+        raise ValueError(repr(value))
+    return seconds
+
+
+def parse_positive_seconds(value: Any) -> float:
+    """Return a number of seconds from the environment, more than 0."""
+    seconds = parse_seconds(value)
+    if not seconds:
         raise ValueError(repr(value))
     return seconds

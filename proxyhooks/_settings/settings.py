@@ -13,12 +13,13 @@ from typing import Any, Final
 
 from ..exceptions import SetupError
 from .secrets import SECRET_HEADER, Secrets, parse_secrets, secrets_from_file
-from .setting import Setting, parse_bool, parse_keepalive_time, parse_path, parse_time_limit, parse_timeout
+from .setting import Setting, parse_bool, parse_path, parse_positive_seconds, parse_seconds, parse_timeout
 
 DEFAULT_URL_PREFIX: Final = "/centrifugo"
 """The default of the argument ``ProxyHooks(url_prefix=...)``."""
 
 _PREFIX: Final = "PROXYHOOKS_"
+
 SECRETS: Final[Setting[tuple[bytes, ...] | None]] = Setting(
     key="PROXYHOOKS_SECRETS",
     source="app.config",
@@ -89,7 +90,7 @@ KEEPALIVE_TIME: Final[Setting[float]] = Setting(
     default=30.0,
     meaning="The maximum age of a connection to a gunicorn worker, shortened at random by up to a half; 0 is no limit.",
     must_be="a number of seconds such as 30, or 0 for no limit",
-    parse=parse_keepalive_time,
+    parse=parse_seconds,
 )
 CLIENT_HEADER_TIMEOUT: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_CLIENT_HEADER_TIMEOUT",
@@ -98,7 +99,7 @@ CLIENT_HEADER_TIMEOUT: Final[Setting[float]] = Setting(
     default=30.0,
     meaning="How long a client may take to send the head of a request.",
     must_be="a number of seconds above 0, such as 30",
-    parse=parse_time_limit,
+    parse=parse_positive_seconds,
 )
 CLIENT_BODY_TIMEOUT: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_CLIENT_BODY_TIMEOUT",
@@ -107,7 +108,7 @@ CLIENT_BODY_TIMEOUT: Final[Setting[float]] = Setting(
     default=30.0,
     meaning="How long a client may take to send a body of up to 1 MiB.",
     must_be="a number of seconds above 0, such as 30",
-    parse=parse_time_limit,
+    parse=parse_positive_seconds,
 )
 SEND_TIMEOUT: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_SEND_TIMEOUT",
@@ -116,7 +117,7 @@ SEND_TIMEOUT: Final[Setting[float]] = Setting(
     default=30.0,
     meaning="How long a client may take none of its reply.",
     must_be="a number of seconds above 0, such as 30",
-    parse=parse_time_limit,
+    parse=parse_positive_seconds,
 )
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     SECRETS,
@@ -196,7 +197,7 @@ class WorkerSettings:
 
 
 def read_worker_settings() -> WorkerSettings:
-    """Read the environment.
+    """Read the settings of gunicorn's workers from the environment.
 
     :raises SetupError: if a value is wrong.
     """

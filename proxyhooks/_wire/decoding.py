@@ -12,12 +12,13 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from .by_class import ByClass
 from .fields import Array, Bool, Integer, Json, Kind, Nested, Object, String, fields_of
 from .json import Malformed
 
 _T = TypeVar("_T")
 Decoder = Callable[[Any], Any]
-"""Makes a value of a JSON value; raises :class:`.json.Malformed` if that is of a wrong type."""
+"""Returns the value that a JSON value stands for; raises :class:`.json.Malformed` if its type is wrong."""
 
 
 def decode(cls: type[_T], value: Any) -> _T:
@@ -30,12 +31,11 @@ def decode(cls: type[_T], value: Any) -> _T:
 
 
 def decoder_for(cls: type) -> Decoder:
-    """:func:`decode` for one message class."""
-    return _generate_decoder(cls)
+    """Return :func:`decode` for one message class."""
+    return _DECODERS[cls]
 
 
-@functools.cache
-def _generate_decoder(cls: Any) -> Decoder:
+def _generate_decoder(cls: type) -> Decoder:
     """Generate the source of :func:`decode` for one class, as ``dataclasses`` generates ``__init__``.
 
     Calling the class would take longer than all the rest, and the messages are frozen. So the function makes an
@@ -75,6 +75,9 @@ def _generate_decoder(cls: Any) -> Decoder:
     exec("\n    ".join(lines), scope)  # noqa: S102  # the source has only names of this package's own fields
     generated: Decoder = scope["decode"]
     return generated
+
+
+_DECODERS: Final = ByClass(_generate_decoder)
 
 
 _ABSENT: Final = object()

@@ -1,4 +1,4 @@
-"""The one logger of the package, and lines that callers can cause, which are limited in number and length."""
+"""The one logger of the package, and limits for the log lines that callers can cause."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RateLimit:
 
 
 class Trusted(str):
-    """Text that no caller chooses: a line has all of it as it is."""
+    """Text that no caller chooses. A log line quotes it unchanged and uncut."""
 
     __slots__ = ()
 
@@ -83,7 +83,7 @@ class RateLimitedLogger:
         if left_out is None:
             return False
         quoted = [value if isinstance(value, int | float | Trusted) else quote(value) for value in values]
-        self._target.log(level, f"{text}%s", *quoted, describe(left_out), stacklevel=3)  # the line of the caller
+        self._target.log(level, f"{text}%s", *quoted, left_out_suffix(left_out), stacklevel=3)  # the line of the caller
         return True
 
 
@@ -99,8 +99,8 @@ def quote(value: object, limit: int = _MAX_QUOTED) -> str:
     return shown if len(text) <= limit else f"{shown}..."
 
 
-def describe(left_out: int) -> str:
-    """Return the end of a log line, after some lines of the same kind were left out."""
+def left_out_suffix(left_out: int) -> str:
+    """Return the end of a log line: how many lines of the same kind were left out before it; empty for none."""
     return f" ({left_out} more like this since the last such line)" if left_out else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from .._wire.log import RateLimit, describe, quote
+from .._wire.log import RateLimit, left_out_suffix, quote
 
 _ABOUT_CALLERS: Final = (
     "Invalid request from ip=",
@@ -29,7 +29,7 @@ class RateLimitFilter(logging.Filter):
             return True
         if (left_out := self.limit.count(kind)) is None:
             return False
-        record.msg, record.args = quote(record.getMessage(), _MAX_LINE) + describe(left_out), None
+        record.msg, record.args = quote(record.getMessage(), _MAX_LINE) + left_out_suffix(left_out), None
         return True
 
 

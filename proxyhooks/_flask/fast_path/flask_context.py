@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from flask import Flask, Request
 from flask.ctx import RequestContext
@@ -21,7 +21,7 @@ class CallContext(Protocol):
 
     app: Flask
     untouched: bool
-    """Whether nothing has read or set an attribute of the context: it then has no effect on the response."""
+    """Whether no attribute of the context has been read or set. Then the context has no effect on the response."""
 
     @property
     def request(self) -> Request: ...
@@ -32,9 +32,8 @@ class CallContext(Protocol):
 def create_flask_context(app: Flask, environ: WSGIEnvironment, _rule: Rule) -> CallContext:
     """Create Flask's own request context, which matches the rule itself."""
     context: Any = app.request_context(environ)
-    context.untouched = False  # not known
-    own: CallContext = context
-    return own
+    context.untouched = False  # this is not known
+    return cast(CallContext, context)
 
 
 def starts_with_empty_session(app: Flask, environ: WSGIEnvironment) -> bool:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Paths and schemes are few, but a caller that knows the secret can send any number of hosts.
-_MAX_RULES: Final = 1000
+_MAX_TARGETS: Final = 1000
 
 _RoutingKey: TypeAlias = tuple[str, str | None, str]
 """Path, host and scheme, which decide the rule."""
@@ -36,7 +36,7 @@ _RoutingKey: TypeAlias = tuple[str, str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where Flask and the middleware send the calls with one routing key."""
+    """What serves the calls with one routing key."""
 
     rule: Rule
     dispatcher: Dispatcher
@@ -121,8 +121,8 @@ class FastPath:
         return app.finalize_request(returned)
 
     def _remember_target(self, key: _RoutingKey, environ: WSGIEnvironment) -> None:
-        """Remember which rule Flask matches for this key, if any."""
-        if key[1] is None or "HTTP_UPGRADE" in environ or len(self._targets) >= _MAX_RULES:
+        """Remember which rule Flask matches for this key, if any, and the dispatcher of its hooks."""
+        if key[1] is None or "HTTP_UPGRADE" in environ or len(self._targets) >= _MAX_TARGETS:
             return
         try:
             adapter = self._app.create_url_adapter(Request(dict(environ)))
