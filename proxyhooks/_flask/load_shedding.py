@@ -24,8 +24,8 @@ _STANDING: Final = 1.0
 _PATIENCE_IN_STANDING_QUEUE: Final = 0.2
 # Asking the kernel costs as much as reading the message, so without a queue it is asked at most this often.
 _ASK_INTERVAL: Final = 0.005
-# struct tcp_info, linux/tcp.h: tcpi_state, and tcpi_last_data_recv in milliseconds. BSD numbers
-# the states in another way.
+# struct tcp_info, linux/tcp.h: tcpi_state, and tcpi_last_data_recv in milliseconds. BSD numbers the states in another
+# way.
 _INFO: Final = struct.Struct("=B51xI")
 _ESTABLISHED: Final = 1
 # The environ keys under which gunicorn's workers and Flask's own server keep the socket of a request.
@@ -35,8 +35,8 @@ _SOCKET_KEYS: Final = ("gunicorn.socket", "werkzeug.socket")
 def waiting_time(environ: Mapping[str, Any]) -> float:
     """Seconds since the last byte of the request arrived. Infinite if the caller hung up.
 
-    The worker of this package knows when that was. It drops the requests of callers that have hung up. For other
-    workers the kernel knows both, on Linux with TCP: ``TCP_INFO`` of tcp(7). Elsewhere the result is 0.
+    The worker of this package puts the time into the environ. With other servers the kernel knows it, on Linux with
+    TCP: ``TCP_INFO`` of tcp(7). Elsewhere the result is 0.
     """
     received: float | None = environ.get(RECEIVED)
     if received is not None:
