@@ -236,8 +236,9 @@ def test_a_byte_now_and_then_does_not_extend_the_time_limit(loop: Loop) -> None:
     client = loop.connect()
     client.sendall(b"GET / HTTP/1.1\r\nX: ")
     connection = next(iter(loop.loop.connections.by_fd.values()))
-    for number in range(int(LIMITS.header)):
-        loop.until(lambda number=number: len(connection.buffer) == 19 + number)
+    for sent in range(int(LIMITS.header)):
+        size = len("GET / HTTP/1.1\r\nX: ") + sent
+        loop.until(lambda: len(connection.buffer) == size)  # noqa: B023
         loop.turn(1)
         assert is_open(client)
         client.sendall(b"a")
