@@ -190,6 +190,18 @@ def test_a_request_that_comes_before_the_reply_is_read_is_not_lost(loop: Loop, w
     assert paths(loop.ready) == ["/1"]
 
 
+def test_what_comes_while_a_request_is_served_is_read_after_the_reply(loop: Loop) -> None:
+    client, closing = loop.connect(), loop.connect()
+    connection, other = loop.request(client), loop.request(closing)
+    client.sendall(GET % 1)
+    closing.close()
+    loop.until(lambda: connection.missed and other.missed)
+    loop.reply(other)
+    loop.reply(connection)
+    assert paths(loop.ready) == ["/1"]
+    assert len(loop.loop.connections) == 1
+
+
 def test_a_client_that_closes_its_side_gets_its_reply(loop: Loop) -> None:
     client = loop.connect()
     client.sendall(GET % 0)
