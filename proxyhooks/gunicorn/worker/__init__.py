@@ -99,6 +99,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve a request. Runs in a thread."""
         keep = self._handler.serve(connection)
         if not self.alive:
+            self.stop_accepting(drain_backlog=False)  # at once: the main thread may take a while to wake up
             with suppress(BlockingIOError):  # nobody reads it any more
                 os.write(self.PIPE[1], b"!")  # max_requests may be reached: wake the main thread
         self._release(connection, keep)
