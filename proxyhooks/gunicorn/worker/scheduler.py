@@ -42,7 +42,7 @@ class Scheduler:
     :param ready: the jobs that wait for a thread, oldest first. Any thread may add some.
     :param wait: looks for events, which may add jobs. Its argument is whether to wait until there is an
         event. Only the leader calls it.
-    :param run: runs a job. It must not raise an exception.
+    :param run: runs a job. What it raises is logged.
     :param wake: ends the waiting of the leader. Any thread may call it.
     :param may_block: whether a job is expected to block, so that another thread leads in any case.
     """
@@ -113,7 +113,7 @@ class Scheduler:
             is_slow = self._average > _SLOW
             if self._may_block(job) or (is_slow and start < self._next_probe):
                 self._lead.release()
-                self._run(job)
+                self._run_safely(job)
                 self._run_ready()
                 return
             if is_slow:
@@ -122,7 +122,7 @@ class Scheduler:
             self._turns += 1
             if self._watch_sleeps:
                 self._rouse_watch()
-            self._run(job)
+            self._run_safely(job)
             took = min(time.monotonic() - start, _LONGEST)
             self._average += (took - self._average) * (_PROBE_WEIGHT if is_slow else _WEIGHT)
             try:
@@ -175,7 +175,13 @@ class Scheduler:
                 continue
             if self._ready and self._free:
                 self._wake()
+            self._run_safely(job)
+
+    def _run_safely(self, job: Any) -> None:
+        try:
             self._run(job)
+        except BaseException:  # the thread must go on, or it would be missing
+            _logger.exception("Error in a thread of the worker")
 
     def _watch(self) -> None:
         """Let another thread lead when the leader's job takes long."""
