@@ -1,0 +1,63 @@
+"""Attacks with the bodies of requests: that are slow, large, or never sent."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.reliability.attacks.attack import Peer, attack
+
+FIRST_LINES = b"POST /centrifugo/rpc HTTP/1.1\r\nHost: backend\r\nContent-Type: application/json\r\n"
+
+
+async def _drip(peer: Peer, fields: bytes, piece: bytes) -> None:
+    """Send a piece of the body each second, until the server ends the connection."""
+    await peer.connect()
+    await peer.send(FIRST_LINES + fields)
+    while True:
+        await peer.send(piece)
+        await asyncio.sleep(1)
+
+
+@attack(at_least={"connections": 50, "bytes": 5000})
+async def dripped_bodies(peer: Peer) -> None:
+    """50 peers that send a body at a byte a second."""
+    await _drip(peer, b"Content-Length: 1000\r\n\r\n", b"x")
+
+
+@attack(at_least={"connections": 50, "bytes": 5000})
+async def dripped_chunks(peer: Peer) -> None:
+    """50 peers that send a chunked body at a byte a second."""
+    await _drip(peer, b"Transfer-Encoding: chunked\r\n\r\n1000\r\n", b"x")
+
+
+@attack(at_least={"connections": 50, "bytes": 5000})
+async def dripped_large_bodies(peer: Peer) -> None:
+    """50 peers that send a body of 2 MiB at a byte a second."""
+    await _drip(peer, b"Content-Length: 2097152\r\n\r\n", b"x")
+
+
+@attack(at_least={"connections": 50, "bytes": 50 * 900_000})
+async def dripped_after_much(peer: Peer) -> None:
+    """50 peers that send 1 MB of a body at once, and the rest at a byte a second."""
+    await peer.connect()
+    await peer.send(FIRST_LINES + b"Content-Length: 1048576\r\n\r\n")
+    await peer.send(b"x" * 1_000_000)
+    while True:
+        await peer.send(b"x")
+        await asyncio.sleep(1)
+
+
+@attack(at_least={"connections": 50, "bytes": 5000})
+async def unsent_bodies(peer: Peer) -> None:
+    """50 peers that are refused with 403 and never send the body that they announce."""
+    await peer.connect()
+    await peer.request(FIRST_LINES + b"Content-Length: 1000000\r\n\r\n")
+    await peer.stay()
+
+
+@attack(at_least={"connections": 50, "bytes": 5000})
+async def unsent_bodies_announced(peer: Peer) -> None:
+    """The same with `Expect: 100-continue`."""
+    await peer.connect()
+    await peer.request(FIRST_LINES + b"Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n")
+    await peer.stay()

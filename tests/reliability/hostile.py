@@ -1,0 +1,138 @@
+"""Attacks by peers who know no secret, and what the calls of others become meanwhile.
+
+``python -m tests.reliability.hostile WORKER_CLASS [ATTACK ...]`` prints the rows of the table in tests/README.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.reliability.attacks.all_attacks import ATTACKS
+from tests.reliability.honest import Honest
+from tests.reliability.server import WAIT_LIMIT, gunicorn
+from tests.support.paths import ROOT
+
+WARM_UP = 1.5
+"""Seconds from the start of the attack until the calls of others count."""
+LOG_LINES, LOG_BYTES = 200, 64 * 1024
+"""The most that is logged during an attack of a few seconds."""
+
+
+@dataclass
+class Attacked:
+    """What was seen in rounds without and with an attack, in turn."""
+
+    quiet: Honest = field(default_factory=Honest)
+    noisy: Honest = field(default_factory=Honest)
+    counts: Counter[str] = field(default_factory=Counter)
+    """What the peers did in all rounds."""
+    logged: bytes = b""
+    """What was logged while they did."""
+    same_workers: bool = True
+    memory: int = 0
+    """MiB that the largest worker has had."""
+
+    @property
+    def rates(self) -> float:
+        return self.noisy.rate / self.quiet.rate
+
+    @property
+    def latencies(self) -> float:
+        """The latency at the 99th percentile with the attack, divided by the one without."""
+        return self.noisy.p99 / self.quiet.p99
+
+    def __str__(self) -> str:
+        lines = self.logged.count(b"\n")
+        return (
+            f"{self.quiet.rate:.0f} → {self.noisy.rate:.0f} answers a second; {self.noisy.outcomes}; "
+            f"p99 {self.quiet.p99 * 1000:.1f} → {self.noisy.p99 * 1000:.1f} ms, {self.latencies:.1f} times; "
+            f"{self.noisy.told_to_close} told to close (quiet {self.quiet.told_to_close}); log {lines} lines, "
+            f"{len(self.logged)} bytes; {self.memory} MiB; {'same' if self.same_workers else 'OTHER'} workers; "
+            f"the peers: {dict(self.counts)}"
+        )
+
+
+async def attack(here: Path, name: str, *options: str, rounds: int, full: float, paced: float) -> Attacked:
+    """Measure the calls of others without and with the attack.
+
+    :param options: of gunicorn's command line.
+    :param full: seconds in each round at full speed.
+    :param paced: seconds in each round at a fixed rate.
+    """
+    attack, seen = ATTACKS[name], Attacked()
+    with gunicorn(here, *options, port=None, **attack.environ) as server:
+        await server.ready()
+        workers = server.workers()
+        for _ in range(rounds):
+            await seen.quiet.call_for(server.port, full, paced)
+            log_start = server.log.stat().st_size
+            async with _attacking(name, server.port, seen.counts):
+                await asyncio.sleep(WARM_UP + attack.over)
+                await seen.noisy.call_for(server.port, full, paced)
+            seen.logged += server.log.read_bytes()[log_start:]
+        seen.same_workers = server.process.poll() is None and server.workers() == workers
+        if seen.same_workers:
+            seen.memory = max(_most_memory(pid) for pid in workers)
+    return seen
+
+
+@asynccontextmanager
+async def _attacking(name: str, port: int, counts: Counter[str]) -> AsyncIterator[None]:
+    """The attack in a process of its own; what it did is added to the counts."""
+    command = [sys.executable, "-m", "tests.reliability.attacks", name, str(port)]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=ROOT)
+    try:
+        yield
+        async with asyncio.timeout(WAIT_LIMIT):
+            output, _ = await process.communicate(b"")  # also ends its input
+        counts.update(json.loads(output))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _most_memory(pid: int) -> int:
+    """MiB that the process has had at most."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["VmHWM"].split()[0]) // 1024
+
+
+async def check(name: str, here: Path, long: bool) -> str:
+    """The scenario of an attack: the calls of others succeed, and in the long form they are not much slower."""
+    if long:
+        seen = await attack(here, name, rounds=3, full=3, paced=5)
+    else:
+        seen = await attack(here, name, rounds=1, full=0.3, paced=0.7)
+    for event, least in ATTACKS[name].at_least.items():
+        assert seen.counts[event] >= least, f"no attack: {seen}"
+    assert seen.noisy.outcomes.failed == 0, seen
+    assert seen.same_workers, seen
+    assert seen.logged.count(b"\n") < LOG_LINES, seen
+    assert len(seen.logged) < LOG_BYTES, seen
+    assert b"Traceback" not in seen.logged, seen
+    if name == "refused_and_kept":
+        assert seen.noisy.told_to_close == 0, seen
+    assert not long or seen.rates >= 0.5, seen
+    assert not long or seen.latencies <= 2, seen
+    return str(seen)
+
+
+async def main(worker_class: str, names: list[str]) -> None:
+    for name in names or ATTACKS:
+        here = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+        seen = await attack(here, name, "-k", worker_class, rounds=1, full=2, paced=3)
+        print(f"{worker_class} {name}: {seen}", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2:]))
