@@ -77,6 +77,13 @@ def _parse_timeout(value: Any) -> float:
     return float(value)
 
 
+def _parse_time_limit(value: Any) -> float:
+    seconds = _parse_keepalive_time(value)
+    if not seconds:
+        raise ValueError(repr(value))
+    return seconds
+
+
 def _parse_keepalive_time(value: Any) -> float:
     try:
         seconds = float(value)
@@ -159,6 +166,33 @@ KEEPALIVE_TIME: Final[Setting[float]] = Setting(
     must_be="a number of seconds such as 30, or 0 for no limit",
     parse=_parse_keepalive_time,
 )
+CLIENT_HEADER_TIMEOUT: Final[Setting[float]] = Setting(
+    key="PROXYHOOKS_CLIENT_HEADER_TIMEOUT",
+    source="environment",
+    type="seconds",
+    default=30.0,
+    meaning="How long a client may take to send the head of a request.",
+    must_be="a number of seconds above 0, such as 30",
+    parse=_parse_time_limit,
+)
+CLIENT_BODY_TIMEOUT: Final[Setting[float]] = Setting(
+    key="PROXYHOOKS_CLIENT_BODY_TIMEOUT",
+    source="environment",
+    type="seconds",
+    default=30.0,
+    meaning="How long a client may take to send a body of up to 1 MiB.",
+    must_be="a number of seconds above 0, such as 30",
+    parse=_parse_time_limit,
+)
+SEND_TIMEOUT: Final[Setting[float]] = Setting(
+    key="PROXYHOOKS_SEND_TIMEOUT",
+    source="environment",
+    type="seconds",
+    default=30.0,
+    meaning="How long a client may take none of its reply.",
+    must_be="a number of seconds above 0, such as 30",
+    parse=_parse_time_limit,
+)
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     SECRETS,
     SECRETS_FILE,
@@ -167,6 +201,9 @@ SETTINGS: Final[tuple[Setting[Any], ...]] = (
     VALIDATION_DETAILS,
     FAST,
     KEEPALIVE_TIME,
+    CLIENT_HEADER_TIMEOUT,
+    CLIENT_BODY_TIMEOUT,
+    SEND_TIMEOUT,
 )
 
 
@@ -222,13 +259,30 @@ def load_secrets(config: Mapping[str, Any], secrets: object = None) -> Secrets:
     )
 
 
-def read_keepalive_time() -> float:
-    """The maximum age of a connection in seconds, from the environment; 0 is no limit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """The checked values of the environment of a gunicorn worker, all in seconds."""
 
-    :raises SetupError: if the value is wrong.
+    keepalive_time: float
+    """The maximum age of a connection; 0 is no limit."""
+    client_header_timeout: float
+    client_body_timeout: float
+    send_timeout: float
+
+
+def read_worker_settings() -> WorkerSettings:
+    """Read the environment.
+
+    :raises SetupError: if a value is wrong.
     """
     # An empty variable is an unset one.
-    return KEEPALIVE_TIME.read({key: value for key, value in os.environ.items() if value})
+    environment = {key: value for key, value in os.environ.items() if value}
+    return WorkerSettings(
+        keepalive_time=KEEPALIVE_TIME.read(environment),
+        client_header_timeout=CLIENT_HEADER_TIMEOUT.read(environment),
+        client_body_timeout=CLIENT_BODY_TIMEOUT.read(environment),
+        send_timeout=SEND_TIMEOUT.read(environment),
+    )
 
 
 def settings_table() -> str:

@@ -98,7 +98,10 @@ class GracefulStop:
 
     def _drain(self) -> None:
         """Stop accepting, serve the connections that are accepted already, and have gunicorn stop the worker."""
-        listeners = [listener for listener in self._worker.sockets if isinstance(listener, Listener)]
+        if hasattr(self._worker, "stop_accepting"):
+            listeners = [self._worker]
+        else:
+            listeners = [listener for listener in self._worker.sockets if isinstance(listener, Listener)]
         for listener in listeners:
             # With reuse_port, each worker has a listening socket of its own.
             listener.stop_accepting(drain_backlog=self._shared_state.shutting_down or self._worker.cfg.reuse_port)

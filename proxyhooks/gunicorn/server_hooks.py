@@ -11,7 +11,7 @@ import weakref
 from types import FrameType
 from typing import Any, Final
 
-from .._settings.settings import read_keepalive_time
+from .._settings.settings import read_worker_settings
 from .connection_age import MaxConnectionAge
 from .graceful_stop import GracefulStop
 from .listener import wrap_socket
@@ -100,7 +100,7 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """In a worker that has loaded the application: note that it serves."""
-    _max_connection_age.seconds = read_keepalive_time()
+    _max_connection_age.seconds = read_worker_settings().keepalive_time
     number = _numbers.get(worker)
     if number is None:
         raise RuntimeError("pre_fork is overridden and does not call proxyhooks.gunicorn.pre_fork: add the call")
@@ -155,7 +155,7 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def pre_request(worker: Any, req: Any) -> None:
     """In a worker: close the connection after this reply if it has exceeded its maximum age."""
-    if _max_connection_age.exceeded(req):
+    if not getattr(worker, "limits_connection_age", False) and _max_connection_age.exceeded(req):
         req.force_close()
 
 

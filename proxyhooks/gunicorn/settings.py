@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from typing import Final
 
 __all__ = [
@@ -16,8 +17,8 @@ __all__ = [
     "workers",
 ]
 
-# The sync worker has no keep-alive: Centrifugo would open a connection for every event.
-worker_class: Final = "gthread"
+# The worker of this package needs epoll, which only Linux has.
+worker_class: Final = "proxyhooks.gunicorn.worker.Worker" if hasattr(select, "epoll") else "gthread"
 workers: int = int(os.environ.get("WEB_CONCURRENCY") or max(2, os.cpu_count() or 1))
 threads: int = 16
 

@@ -1,0 +1,149 @@
+"""Collects the bytes of a request until it is complete. gunicorn's own code parses them."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final
+
+from gunicorn.http.body import LengthReader
+from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
+from gunicorn.http.parser import RequestParser
+from gunicorn.http2 import negotiation
+
+from .connection import Connection
+from .quick import MAX_BODY, BufferedUnreader, QuickParser, QuickRequest
+
+_MIN_MAX_HEAD: Final = 128 * 1024
+_END_OF_HEAD: Final = b"\r\n\r\n"
+
+
+class RequestReader:
+    """Makes requests of the bytes that a connection receives.
+
+    The usual request is parsed into a WSGI environ in one step, by gunicorn_h1c. gunicorn's ``Request`` parses all
+    others, and all of them without gunicorn_h1c.
+
+    :param cfg: gunicorn's configuration.
+    """
+
+    def __init__(self, cfg: Any, *, observed: bool) -> None:
+        """
+        :param observed: whether something looks at gunicorn's request object, such as an access log.
+        """
+        self._cfg = cfg
+        self._max_head = max(_MIN_MAX_HEAD, cfg.limit_request_line + 2 * cfg.limit_request_field_size)
+        self._quick = None if observed or not QuickParser.supports(cfg) else QuickParser(cfg)
+
+    def new_parser(self, client: Any) -> BufferedParser:
+        return BufferedParser(self._cfg, client)
+
+    def feed(self, connection: Connection, data: bytes) -> bool:
+        """Take data that was received; return whether the request is complete, or known to be bad."""
+        if connection.missing:
+            buffer = connection.buffer
+            buffer += data  # type: ignore[operator]  # a bytearray once a body is missing
+            connection.missing -= len(data)
+            return connection.missing <= 0 and self._complete(connection)
+        if connection.buffer:
+            if isinstance(connection.buffer, bytes):
+                connection.buffer = bytearray(connection.buffer)
+            connection.buffer += data
+        else:
+            connection.buffer = data
+        buffer = connection.buffer
+        end = buffer.find(_END_OF_HEAD, connection.searched)
+        size = len(buffer)
+        if (end if end >= 0 else size) > self._max_head:
+            connection.parser.failure = LimitRequestHeaders(f"the head is larger than {self._max_head} bytes")
+            return True
+        if end >= 0:
+            connection.searched = end + 1
+            return self._parse(connection, bytes(buffer), end + len(_END_OF_HEAD))
+        connection.searched = max(0, size - len(_END_OF_HEAD) + 1)
+        if size >= connection.parse_at:
+            # A head that can no longer be valid is refused at once. It is parsed each time that it has doubled, so that
+            # the work for each byte has a bound.
+            connection.parse_at = 2 * size
+            return self._parse(connection, bytes(buffer), None)
+        return False
+
+    def end(self, connection: Connection) -> bool:
+        """The client sends no more: return whether there is something to answer."""
+        if connection.missing:
+            connection.missing = 0
+            return self._complete(connection)
+        return bool(connection.buffer) and self._parse(connection, bytes(connection.buffer), None)
+
+    def _parse(self, connection: Connection, data: bytes, head: int | None) -> bool:
+        """Parse the head, and find out how much of the body is missing.
+
+        :param head: the length of the head, ``None`` if its end was not found.
+        """
+        if head is not None and self._quick is not None and self._quick.parse(connection, data, head):
+            return not connection.missing
+        parser = connection.parser
+        try:
+            parser.parse(data)
+        except (NoMoreData, StopIteration):
+            return False
+        except Exception as error:
+            parser.failure = error
+            return True
+        request = parser.mesg
+        reader = request.body.reader
+        if (
+            not isinstance(reader, LengthReader)
+            or reader.length > MAX_BODY
+            or any(name == "EXPECT" for name, _ in request.headers)
+            or (
+                negotiation.upgrade_allowed(self._cfg, connection.client)
+                and any(name == "UPGRADE" for name, _ in request.headers)
+            )
+        ):
+            connection.needs_thread = True
+            connection.buffer = data
+            return True
+        body = parser.unreader.take_buffered()
+        connection.missing = max(0, reader.length - len(body))
+        connection.buffer = bytearray(body) if connection.missing else body
+        return not connection.missing and self._complete(connection)
+
+    def _complete(self, connection: Connection) -> bool:
+        """Give the body to the request."""
+        data = bytes(connection.buffer)
+        request = connection.parser.mesg
+        if isinstance(request, QuickRequest):
+            connection.missing = 0
+            request.body = io.BytesIO(data[: request.size])
+            connection.buffer = data[request.size :]
+        else:
+            connection.missing = 0
+            connection.parser.unreader.feed(data)
+            connection.buffer = b""
+        return True
+
+
+class BufferedParser(RequestParser):  # type: ignore[misc]
+    """gunicorn's parser of a connection, for requests that have been read already."""
+
+    def __init__(self, cfg: Any, client: Any) -> None:
+        super().__init__(cfg, (), client)
+        self.unreader = BufferedUnreader()
+        self.failure: Exception | None = None
+        """Why the request is refused."""
+
+    def parse(self, data: bytes) -> None:
+        """Parse the head of a request.
+
+        :raises NoMoreData: if it is incomplete.
+        :raises Exception: an exception of gunicorn's, if it is bad.
+        """
+        self.unreader.feed(data)
+        self.mesg = self.mesg_class(self.cfg, self.unreader, self.source_addr, self.req_count + 1)
+        self.req_count += 1
+
+    def __next__(self) -> Any:
+        """Return the request that was parsed."""
+        if self.failure is not None:
+            raise self.failure
+        return self.mesg

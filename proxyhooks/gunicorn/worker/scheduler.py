@@ -1,0 +1,182 @@
+"""Which thread waits for requests, and which one runs them.
+
+One thread at a time leads: it waits for requests and reads them. It runs a request itself, and no other thread is
+woken for that. If requests have lately taken long, another thread leads before the request runs. If a request turns out
+to take long, the watch lets another thread lead.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+# All times are in seconds.
+_SLOW: Final = 0.0005
+"""Where requests take longer than this on average, another thread leads before a request runs."""
+_WATCH_INTERVAL: Final = 0.002
+"""A request that takes longer than one to two of these loses the lead."""
+_WATCH_PAUSES_AFTER: Final = 50
+"""Intervals without a request after which the watch sleeps until the next one."""
+_WEIGHT: Final = 1 / 8
+"""Weight of the last request in the average."""
+_LONGEST: Final = 0.005
+"""A request counts for no more than this in the average, so that one long request is soon forgotten."""
+
+
+class Scheduler:
+    """Runs jobs in threads.
+
+    :param threads: the number of jobs that may run at once.
+    :param wait: waits for events and adds jobs to :attr:`ready`. Only the leader calls it.
+    :param run: runs a job. It must not raise an exception.
+    :param wake: ends the waiting of the leader. Any thread may call it.
+    :param may_block: whether a job is expected to block, so that another thread leads in any case.
+    """
+
+    def __init__(
+        self,
+        threads: int,
+        *,
+        wait: Callable[[], None],
+        run: Callable[[Any], None],
+        may_block: Callable[[Any], bool],
+        wake: Callable[[], None],
+    ) -> None:
+        self.ready: deque[Any] = deque()
+        """Jobs that wait for a thread, oldest first."""
+        self._wait = wait
+        self._run = run
+        self._wake = wake
+        self._may_block = may_block
+        self._free = [None] * threads
+        """An item for each job that may start now. ``list.pop`` and ``list.append`` are atomic."""
+        self._lead = threading.Lock()
+        """Held by the leader. The watch may release it."""
+        self._claim: list[None] = []
+        """Has an item while the leader runs a job. Who takes the item away decides who leads."""
+        self._turns = 0
+        self._average = 0.0
+        self._watch_sleeps = False
+        self._wake_watch = threading.Lock()
+        self._wake_watch.acquire()
+        self._stopped = False
+        # One more than jobs, so that somebody leads while all jobs block.
+        self._threads = [
+            threading.Thread(target=self._work, name=f"proxyhooks-worker-{number}", daemon=True)
+            for number in range(threads + 1)
+        ]
+        self._threads.append(threading.Thread(target=self._watch, name="proxyhooks-watch", daemon=True))
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """End the threads that run no job, and wait for them.
+
+        :param timeout: seconds.
+        """
+        self._stopped = True
+        self._rouse_watch()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        while not self._stopped:
+            self._lead.acquire()
+            self._lead_until_replaced()
+
+    def _lead_until_replaced(self) -> None:
+        """Lead. When this returns, this thread does not lead any more."""
+        while (job := self._next()) is not None:
+            if self._average > _SLOW or self._may_block(job):
+                self._lead.release()
+                self._run_and_measure(job)
+                self._run_ready()
+                return
+            claim = self._claim = [None]
+            self._turns += 1
+            if self._watch_sleeps:
+                self._rouse_watch()
+            self._run_and_measure(job)
+            try:
+                claim.pop()
+            except IndexError:  # the watch was faster: another thread leads
+                self._run_ready()
+                return
+            self._free.append(None)
+        self._lead.release()
+
+    def _next(self) -> Any | None:
+        """Return the oldest job, once there is one and it may run. None if the threads are to end."""
+        while not self._stopped:
+            if self.ready:
+                try:
+                    self._free.pop()
+                except IndexError:
+                    pass  # as many jobs run as may; whoever finishes one takes the next
+                else:
+                    try:
+                        return self.ready.popleft()
+                    except IndexError:
+                        self._free.append(None)
+            self._wait()
+        return None
+
+    def _run_ready(self) -> None:
+        """After a job and without leading: run the jobs that are ready, until there is none."""
+        while True:
+            try:
+                job = self.ready.popleft()
+            except IndexError:
+                self._free.append(None)
+                # The leader may have added a job and found nobody free in between.
+                if not self.ready:
+                    return
+                try:
+                    self._free.pop()
+                except IndexError:
+                    return
+                continue
+            if self.ready and self._free:
+                self._wake()
+            self._run_and_measure(job)
+
+    def _run_and_measure(self, job: Any) -> None:
+        start = time.monotonic()
+        self._run(job)
+        took = min(time.monotonic() - start, _LONGEST)
+        self._average += (took - self._average) * _WEIGHT
+
+    def _watch(self) -> None:
+        """Let another thread lead when the leader's job takes long."""
+        seen, idle = -1, 0
+        while not self._stopped:
+            time.sleep(_WATCH_INTERVAL)
+            turn = self._turns
+            if turn != seen:
+                seen, idle = turn, 0
+                continue
+            idle += 1
+            claim = self._claim
+            try:
+                claim.pop()
+            except IndexError:  # the leader runs no job
+                if idle > _WATCH_PAUSES_AFTER:
+                    self._watch_sleeps = True
+                    if turn == self._turns:
+                        self._wake_watch.acquire()
+                    self._watch_sleeps = False
+            else:
+                self._lead.release()
+
+    def _rouse_watch(self) -> None:
+        if self._wake_watch.locked():
+            try:
+                self._wake_watch.release()
+            except RuntimeError:  # another thread was faster
+                pass
