@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import statistics
 import sys
 import tempfile
 from collections import Counter
@@ -21,7 +23,7 @@ from tests.reliability.server import WAIT_LIMIT, gunicorn
 from tests.support.paths import ROOT
 
 WARM_UP = 1.5
-"""Seconds from the start of the attack until the calls of others count."""
+"""Seconds of the attack until the calls of others count."""
 LOG_LINES, LOG_BYTES = 200, 64 * 1024
 """The most that is logged during an attack of a few seconds."""
 
@@ -36,6 +38,8 @@ class Attacked:
     """What the peers did in all rounds."""
     logged: bytes = b""
     """What was logged while they did."""
+    cpu: list[float] = field(default_factory=list)
+    """Seconds of CPU that the workers take in a second of the attack alone, of each round."""
     same_workers: bool = True
     memory: int = 0
     """MiB that the largest worker has had."""
@@ -50,13 +54,13 @@ class Attacked:
         return self.noisy.p99 / self.quiet.p99
 
     def __str__(self) -> str:
-        lines = self.logged.count(b"\n")
+        lines, cpu = self.logged.count(b"\n"), statistics.median(self.cpu)
         return (
             f"{self.quiet.rate:.0f} → {self.noisy.rate:.0f} answers a second; {self.noisy.outcomes}; "
             f"p99 {self.quiet.p99 * 1000:.1f} → {self.noisy.p99 * 1000:.1f} ms, {self.latencies:.1f} times; "
-            f"{self.noisy.told_to_close} told to close (quiet {self.quiet.told_to_close}); log {lines} lines, "
-            f"{len(self.logged)} bytes; {self.memory} MiB; {'same' if self.same_workers else 'OTHER'} workers; "
-            f"the peers: {dict(self.counts)}"
+            f"{self.noisy.told_to_close} told to close (quiet {self.quiet.told_to_close}); "
+            f"log {lines} lines, {len(self.logged)} bytes; CPU of the attack alone {cpu:.2f}; {self.memory} MiB; "
+            f"{'same' if self.same_workers else 'OTHER'} workers; the peers: {dict(self.counts)}"
         )
 
 
@@ -75,7 +79,10 @@ async def attack(here: Path, name: str, *options: str, rounds: int, full: float,
             await seen.quiet.call_for(server.port, full, paced)
             log_start = server.log.stat().st_size
             async with _attacking(name, server.port, seen.counts):
-                await asyncio.sleep(WARM_UP + attack.over)
+                await asyncio.sleep(attack.over)
+                before = sum(map(_cpu_seconds, workers))
+                await asyncio.sleep(WARM_UP)
+                seen.cpu.append((sum(map(_cpu_seconds, workers)) - before) / WARM_UP)
                 await seen.noisy.call_for(server.port, full, paced)
             seen.logged += server.log.read_bytes()[log_start:]
         seen.same_workers = server.process.poll() is None and server.workers() == workers
@@ -99,6 +106,15 @@ async def _attacking(name: str, port: int, counts: Counter[str]) -> AsyncIterato
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def _cpu_seconds(pid: int) -> float:
+    """What the process has taken; 0 if there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _most_memory(pid: int) -> int:
