@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxyhooks import SetupError
-from proxyhooks._settings.settings import read_keepalive_time
+from proxyhooks._settings.settings import read_worker_settings
 from proxyhooks.gunicorn.connection_age import MaxConnectionAge
 
 
@@ -45,7 +45,7 @@ def test_connections_expire_at_random_in_the_second_half_of_the_time(clock: list
 
 def test_the_environment_sets_the_time(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", "0.5")
-    max_age, unreader = MaxConnectionAge(read_keepalive_time()), Unreader()
+    max_age, unreader = MaxConnectionAge(read_worker_settings().keepalive_time), Unreader()
     assert not max_age.exceeded(Request(unreader))
     clock[0] = 0.6
     assert max_age.exceeded(Request(unreader))
@@ -56,12 +56,12 @@ def test_the_default_is_30_seconds(text: str | None, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("PROXYHOOKS_KEEPALIVE_TIME", raising=False)
     if text is not None:
         monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", text)
-    assert read_keepalive_time() == MaxConnectionAge().seconds == 30
+    assert read_worker_settings().keepalive_time == MaxConnectionAge().seconds == 30
 
 
 def test_zero_means_no_limit(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", "0")
-    max_age, unreader = MaxConnectionAge(read_keepalive_time()), Unreader()
+    max_age, unreader = MaxConnectionAge(read_worker_settings().keepalive_time), Unreader()
     for clock[0] in (0, 1e9):
         assert not max_age.exceeded(Request(unreader))
 
@@ -72,7 +72,7 @@ def test_a_value_that_is_no_time_is_an_error(text: str, monkeypatch: pytest.Monk
     with pytest.raises(
         SetupError, match=f"PROXYHOOKS_KEEPALIVE_TIME must be a number of seconds such as 30, .* not '{text}'"
     ):
-        read_keepalive_time()
+        read_worker_settings().keepalive_time
 
 
 def test_a_request_without_an_unreader_exceeds_no_age() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import proxyhooks
 from proxyhooks import SetupError
-from proxyhooks._settings.settings import SETTINGS, read_keepalive_time, read_settings, settings_table
+from proxyhooks._settings.settings import SETTINGS, read_settings, read_worker_settings, settings_table
 
 KEYS = {setting.key: setting for setting in SETTINGS}
 
@@ -83,7 +83,7 @@ def test_the_keepalive_time_comes_from_the_environment(
         monkeypatch.delenv("PROXYHOOKS_KEEPALIVE_TIME", raising=False)
     else:
         monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", text)
-    assert read_keepalive_time() == seconds
+    assert read_worker_settings().keepalive_time == seconds
 
 
 @pytest.mark.parametrize("text", ["30s", "-1", "nan", "inf", "x"])
@@ -91,7 +91,7 @@ def test_a_keepalive_time_that_is_no_number_of_seconds(text: str, monkeypatch: p
     monkeypatch.setenv("PROXYHOOKS_KEEPALIVE_TIME", text)
     expected = "PROXYHOOKS_KEEPALIVE_TIME must be a number of seconds such as 30, or 0 for no limit, not "
     with pytest.raises(SetupError, match=f"^{expected}'{text}'$"):
-        read_keepalive_time()
+        read_worker_settings().keepalive_time
 
 
 def test_the_table_has_a_row_for_every_setting() -> None:
