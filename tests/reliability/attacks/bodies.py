@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.reliability.attacks.attack import Peer, attack
+from tests.reliability.attacks.heads import FIELDS, LARGE_FIELD
 
 FIRST_LINES = b"POST /centrifugo/rpc HTTP/1.1\r\nHost: backend\r\nContent-Type: application/json\r\n"
 
@@ -36,9 +37,9 @@ async def dripped_large_bodies(peer: Peer) -> None:
     await _drip(peer, b"Content-Length: 2097152\r\n\r\n", b"x")
 
 
-@attack(at_least={"connections": 50, "bytes": 50 * 900_000})
+@attack(peers=200, over=1, at_least={"connections": 200, "bytes": 200 * 900_000})
 async def dripped_after_much(peer: Peer) -> None:
-    """50 peers that send 1 MB of a body at once, and the rest at a byte a second."""
+    """200 peers that send 1 MB of a body at once, and the rest at a byte a second."""
     await peer.connect()
     await peer.send(FIRST_LINES + b"Content-Length: 1048576\r\n\r\n")
     await peer.send(b"x" * 1_000_000)
@@ -60,4 +61,23 @@ async def unsent_bodies_announced(peer: Peer) -> None:
     """The same with `Expect: 100-continue`."""
     await peer.connect()
     await peer.request(FIRST_LINES + b"Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n")
+    await peer.stay()
+
+
+@attack(peers=16, pause=0.25, at_least={"connections": 16, "bytes": 16 * 64 * 1024})
+async def large_trailers(peer: Peer) -> None:
+    """16 peers with 12 MB of fields after a chunked body."""
+    await peer.connect()
+    await peer.send(FIRST_LINES + b"Transfer-Encoding: chunked\r\n\r\n0\r\n")
+    for _ in range(FIELDS):
+        await peer.send(LARGE_FIELD)
+    await peer.request(b"\r\n")
+    await peer.stay()
+
+
+@attack(peers=2400, pause=1, over=1, at_least={"connections": 2400})
+async def many_chunked(peer: Peer) -> None:
+    """2,400 peers that begin a chunked body and send no more."""
+    await peer.connect()
+    await peer.send(FIRST_LINES + b"Transfer-Encoding: chunked\r\n\r\n1000\r\n")
     await peer.stay()
