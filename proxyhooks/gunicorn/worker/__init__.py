@@ -12,9 +12,11 @@ import os
 import random
 import resource
 import select
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 from gunicorn import http
@@ -53,17 +55,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         cfg = self.cfg
+        self._drains = threading.Event()
         self._keepalive = cfg.keepalive
         self._pre_request = None if cfg.pre_request is server_hooks.pre_request else cfg.pre_request
         self._environ = base_environ(cfg) | {"wsgi.multithread": True, "SCRIPT_NAME": ""}
         settings = read_worker_settings()
         self._max_connection_age = settings.keepalive_time or float("inf")
-        self._stranger_jobs: deque[Connection] = deque()
-        self._threads_for_gthread = cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2)
-        self._free_for_gthread = [None] * self._threads_for_gthread
+        self._gthread_jobs: deque[Connection] = deque()
+        # The clients of these requests can hold a thread by sending slowly. They get half of the threads.
+        self._free_for_gthread = cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2)
+        self._gthread_lock = threading.Lock()
         self._scheduler = Scheduler(
             cfg.threads,
-            wait=lambda: self._loop.wait(),
+            wait=lambda block: self._loop.wait(block),
             run=self._serve,
             may_block=lambda connection: connection.needs_thread,
             wake=lambda: self.method_queue.defer(_do_nothing),
@@ -77,7 +81,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         capacity = max(1, min(cfg.worker_connections, int(allowed * _DESCRIPTORS)))
         reader = RequestReader(cfg, observed=_is_observed(cfg, self.log))
-        self._loop = EventLoop(self.sockets, reader, limits, capacity, self._on_request, self._is_foreign)
+        self._loop = EventLoop(self.sockets, reader, limits, capacity, self._on_request, self._is_foreign, cfg.threads)
         self._loop.watch_pipe(self.method_queue.fileno(), lambda: self.method_queue.run_callbacks(None))
         self._scheduler.start()
         self._supervise()
@@ -103,8 +107,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve the connections that there are, for at most gunicorn's ``graceful_timeout``."""
         deadline = time.monotonic() + self.cfg.graceful_timeout
         self.method_queue.defer(self._start_draining)
-        # At least one turn, for the connections in the backlog.
-        time.sleep(0.05)
+        self._drains.wait(self.cfg.graceful_timeout)
         while self._loop.connections and time.monotonic() < deadline:
             self.notify()
             time.sleep(0.05)
@@ -119,6 +122,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _start_draining(self) -> None:
         self._loop.stop_accepting(drain_backlog=False)
         self._loop.draining = True
+        self._drains.set()
 
     def stop_accepting(self, *, drain_backlog: bool) -> None:
         """Accept no more connections.
@@ -136,12 +140,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _on_request(self, connection: Connection) -> None:
         if connection.needs_thread or connection.foreign:
             connection.needs_thread = True
-            try:
-                self._free_for_gthread.pop()
-            except IndexError:
-                self._stranger_jobs.append(connection)
-                return
-        self._scheduler.ready.append(connection)
+            self._gthread_jobs.append(connection)
+            self._start_gthread_jobs()
+        else:
+            self._scheduler.ready.append(connection)
 
     def _serve(self, connection: Connection) -> None:
         """Serve a request. Runs in a thread."""
@@ -153,6 +155,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 keep = self._serve_buffered(connection)
         except BaseException as error:  # such as SystemExit
             self.handle_error(None, connection.sock, connection.client, error)
+        if not self.alive:
+            os.write(self.PIPE[1], b"!")  # max_requests is reached: wake the main thread
         try:
             self._loop.release(connection, keep)
         except Exception:
@@ -218,7 +222,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             finally:
                 if hasattr(body, "close"):
                     body.close()
-            return not response.should_close() and bool(connection.parser.finish_body(float("inf")))
+            return not response.should_close()
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
                 self.log.exception("Socket error processing request.")
@@ -269,21 +273,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                     connection.buffer = b""
             keep = bool(self.handle(gthread))
             connection.raw = gthread.sock
+            with suppress(OSError):  # gunicorn may have closed it after an error
+                gthread.sock.setblocking(False)
             if keep and connection.foreign:
-                if gthread.parser.unreader.buf.getvalue() or (self.cfg.is_ssl and gthread.sock.pending()):
-                    connection.pending = True
+                buffered = gthread.parser.unreader.buf.getvalue() or (self.cfg.is_ssl and gthread.sock.pending())
+                connection.pending = bool(buffered)
             elif keep:
                 connection.buffer = gthread.parser.unreader.take_buffered()
                 connection.parser.req_count = gthread.parser.req_count
-            gthread.sock.setblocking(False)
             return keep
         finally:
-            try:
-                waiting = self._stranger_jobs.popleft()
-            except IndexError:
-                self._free_for_gthread.append(None)
-            else:
-                self._scheduler.ready.append(waiting)
+            with self._gthread_lock:
+                self._free_for_gthread += 1
+            self._start_gthread_jobs()
+
+    def _start_gthread_jobs(self) -> None:
+        with self._gthread_lock:
+            while self._gthread_jobs and self._free_for_gthread:
+                self._free_for_gthread -= 1
+                self._scheduler.ready.append(self._gthread_jobs.popleft())
 
 
 def _do_nothing() -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import select
 import socket
+import sys
+import time
 from typing import Any, Final
 
 _SEND_AT: Final = 65_536
 """Bytes of a reply that are collected before they are sent."""
 _MAX_UNSENT: Final = 1024 * 1024
-"""Bytes that the client has not taken yet. With more of them, the thread that writes the reply waits for the client."""
+"""Bytes of a stream that the client has not taken yet. With more of them, the stream waits for the client."""
+_MAX_UNSENT_WITHOUT_WAITING: Final = 16 * 1024 * 1024
+"""The same for a stream that may not wait, because too many threads wait for clients already. It ends with more."""
 
 
 class BufferedSocket:
@@ -19,12 +23,13 @@ class BufferedSocket:
     gunicorn writes the head and each block of a reply on its own. Here they are collected. What the client does not
     take at once stays in :attr:`unsent`, so that no thread has to wait for a client that does not read.
 
-    :param send_timeout: seconds that a thread waits until the client takes some of a large reply.
+    :param send_timeout: seconds in which a client must take a good part of what is unsent while a stream waits for it.
+    :param permits: has an item for each thread that may wait for a client.
     """
 
-    __slots__ = ("_collected", "_parts", "_size", "connection", "raw", "send_timeout", "shut_down", "streams", "unsent")
+    __slots__ = ("_collected", "_parts", "_permits", "_size", "connection", "raw", "send_timeout", "shut_down", "streams", "unsent")
 
-    def __init__(self, raw: socket.socket, connection: Any, send_timeout: float) -> None:
+    def __init__(self, raw: socket.socket, connection: Any, send_timeout: float, permits: list[None]) -> None:
         self.raw = raw
         self.connection = connection
         self.send_timeout = send_timeout
@@ -34,6 +39,7 @@ class BufferedSocket:
         self.shut_down = False
         """Whether gunicorn has ended the connection after an error."""
         self._parts: list[bytes] = []
+        self._permits = permits
         self._size = 0
         self._collected = 0
 
@@ -49,8 +55,8 @@ class BufferedSocket:
         # The first part of a reply is its head. It goes out with the first block of the body.
         if self._size > _SEND_AT or (self.streams and self._collected > 1):
             self.flush()
-            if len(self.unsent) > _MAX_UNSENT:
-                self._wait_until_sent()
+            if self.streams and len(self.unsent) > _MAX_UNSENT:
+                self._wait_until_less_than(_MAX_UNSENT // 2)
 
     def send(self, data: bytes) -> int:
         """Send data at once."""
@@ -91,13 +97,32 @@ class BufferedSocket:
         self.unsent = self.unsent[sent:]
         return True
 
-    def _wait_until_sent(self) -> None:
-        poll = select.poll()
-        poll.register(self.raw, select.POLLOUT)
-        while self.unsent:
-            if not poll.poll(self.send_timeout * 1000):
-                raise BrokenPipeError(errno.EPIPE, "the client does not read the reply")
-            self.send_unsent()
+    def _wait_until_less_than(self, size: int) -> None:
+        """Wait until the client has taken most of a stream.
+
+        :raises BrokenPipeError: if it does not do so in time.
+        """
+        try:
+            self._permits.pop()
+        except IndexError:
+            if len(self.unsent) > _MAX_UNSENT_WITHOUT_WAITING:
+                raise self._too_slow() from None
+            return
+        try:
+            poll = select.poll()
+            poll.register(self.raw, select.POLLOUT)
+            deadline = time.monotonic() + self.send_timeout
+            while len(self.unsent) >= size:
+                if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                    raise self._too_slow()
+                self.send_unsent()
+        finally:
+            self._permits.append(None)
+
+    def _too_slow(self) -> BrokenPipeError:
+        self.unsent = b""
+        self.shut_down = True
+        return BrokenPipeError(errno.EPIPE, "the client does not read the reply")
 
     def begin(self) -> None:
         """Begin a new reply."""
@@ -105,17 +130,17 @@ class BufferedSocket:
         self._collected = 0
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send a file as :meth:`socket.socket.sendfile` does.
+        """Send a part of a file.
 
         :raises OSError: if the connection is broken, or the client does not take the reply.
         """
-        self.flush()
-        self._wait_until_sent()
-        self.raw.settimeout(self.send_timeout)
-        try:
-            return self.raw.sendfile(file, offset, count)
-        finally:
-            self.raw.setblocking(False)
+        self.streams = True
+        file.seek(offset)
+        left = sys.maxsize if count is None else count
+        while left > 0 and (block := file.read(min(left, _SEND_AT))):
+            self.sendall(block)
+            left -= len(block)
+        return file.tell() - offset
 
     def shutdown(self, how: int) -> None:
         """Note that gunicorn ends the connection after an error; the worker does it once the reply is sent."""

@@ -52,7 +52,9 @@ class Connection:
     initialized: Final = True
     is_http2: Final = False
 
-    def __init__(self, raw: socket.socket, client: Any, server: Any, now: float, send_timeout: float) -> None:
+    def __init__(
+        self, raw: socket.socket, client: Any, server: Any, now: float, send_timeout: float, permits: list[None]
+    ) -> None:
         self.raw = raw
         self.fd = raw.fileno()
         self.client = client
@@ -64,7 +66,7 @@ class Connection:
         """Whether a request waits for a thread, or a thread serves it. Then nobody else may touch the connection."""
         self.missed = 0
         """The events that came while it was busy."""
-        self.sock: Any = BufferedSocket(raw, self, send_timeout)
+        self.sock: Any = BufferedSocket(raw, self, send_timeout, permits)
         self.parser: Any = None
 
         self.buffer: bytes | bytearray = b""

@@ -29,7 +29,7 @@ _PAUSE: Final = 0.05
 _LINGER_TIME: Final = 2.0
 _LINGER_BYTES: Final = 65_536
 _MAX_UNFINISHED_BYTES: Final = 64 * 1024 * 1024
-"""Memory for requests that are not complete. Beyond it the slowest ones are dropped."""
+"""Memory for requests and replies that wait for their clients. Beyond it the slowest ones are dropped."""
 _OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -54,6 +54,7 @@ class EventLoop:
     :param capacity: the most connections.
     :param on_request: called with a connection that has a complete request.
     :param is_foreign: whether gunicorn's own code reads the connections of a client, as with TLS.
+    :param threads: half of them may wait for clients that read slowly.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class EventLoop:
         capacity: int,
         on_request: Callable[[Connection], None],
         is_foreign: Callable[[Any], bool],
+        threads: int,
     ) -> None:
         self.connections: dict[int, Connection] = {}
         """By file descriptor."""
@@ -72,7 +74,8 @@ class EventLoop:
         self.last_turn = time.monotonic()
         """When the leader last looked at the clock."""
         self.unfinished_bytes = 0
-        """An upper estimate of the memory that unfinished requests take."""
+        """An upper estimate of the memory that requests and replies take which wait for their clients."""
+        self._send_permits = [None] * max(1, threads // 2)
         self._reader = reader
         self._limits = limits
         self._capacity = capacity
@@ -98,16 +101,16 @@ class EventLoop:
         self._wake_fd, self._on_wake = fd, on_wake
         self._epoll.register(fd, select.EPOLLIN)
 
-    def wait(self) -> None:
-        """Wait for events, and act on them."""
-        now = time.monotonic()
-        timeout = self._next_sweep - now
-        if not self._accepting and self._resume_at:
-            timeout = min(timeout, self._resume_at - now)
-        try:
-            events = self._epoll.poll(max(0.0, timeout), _MAX_EVENTS)
-        except InterruptedError:
-            events = []
+    def wait(self, block: bool) -> None:
+        """Act on events.
+
+        :param block: whether to wait until there is one.
+        """
+        timeout = 0.0
+        if block:
+            until = min(self._next_sweep, self._resume_at) if self._resume_at else self._next_sweep
+            timeout = max(0.0, until - time.monotonic())
+        events = self._epoll.poll(timeout, _MAX_EVENTS)
         self.last_turn = now = time.monotonic()
         connections = self.connections
         for fd, event in events:
@@ -118,7 +121,7 @@ class EventLoop:
                 self._accept(self._listeners[fd], now)
             elif fd == self._wake_fd:
                 self._on_wake()
-        if not self._accepting and self._resume_at and now >= self._resume_at:
+        if self._resume_at and now >= self._resume_at:
             self._accept_from_listeners(True)
         if now >= self._next_sweep or self.unfinished_bytes > _MAX_UNFINISHED_BYTES:
             self._next_sweep = now + (_SWEEP_INTERVAL if not self.draining else 0.1)
@@ -165,11 +168,12 @@ class EventLoop:
                     raise
                 return count
             sock.setblocking(False)
-            connection = Connection(sock, client, listener.getsockname(), now, self._limits.send)
+            connection = Connection(sock, client, listener.getsockname(), now, self._limits.send, self._send_permits)
             connection.parser = self._reader.new_parser(client)
             connection.foreign = self._is_foreign(client)
-            self.connections[sock.fileno()] = connection
-            self._epoll.register(sock.fileno(), _EVENTS)
+            with self._lock:
+                self.connections[connection.fd] = connection
+                self._epoll.register(connection.fd, _EVENTS)
         return _ACCEPT_BATCH
 
     def stop_accepting(self, *, drain_backlog: bool) -> None:
@@ -285,6 +289,7 @@ class EventLoop:
         connection.since = now
         if sock.unsent:
             connection.state = SENDING
+            self.unfinished_bytes += len(sock.unsent)
         elif self._after_reply(connection, now):
             return
         while True:
@@ -338,9 +343,11 @@ class EventLoop:
         """Close a connection that no thread has."""
         if connection.state != CLOSED:
             connection.state = CLOSED
-            self.connections.pop(connection.fd, None)
-            with suppress(OSError, ValueError):
-                self._epoll.unregister(connection.fd)
+            with self._lock, suppress(OSError, ValueError):
+                # gunicorn's code may have closed the socket. Then its descriptor may be that of another connection.
+                if self.connections.get(connection.fd) is connection:
+                    del self.connections[connection.fd]
+                    self._epoll.unregister(connection.fd)
             with suppress(OSError):
                 connection.raw.close()
         return True
@@ -360,7 +367,11 @@ class EventLoop:
                 unfinished += len(connection.buffer)
                 if age > (limits.body if connection.missing else limits.header):
                     self._give_up(connection, now)
-            elif age > {IDLE: idle, SENDING: limits.send, LINGERING: _LINGER_TIME}[state]:
+            elif state == SENDING:
+                unfinished += len(connection.sock.unsent)
+                if age > limits.send:
+                    self.close(connection)
+            elif age > (idle if state == IDLE else _LINGER_TIME):
                 self.close(connection)
         self.unfinished_bytes = unfinished
         if unfinished > _MAX_UNFINISHED_BYTES:
@@ -377,13 +388,14 @@ class EventLoop:
             self._end(connection, now)
 
     def _drop_slowest(self, excess: int) -> None:
-        """Close the connections whose unfinished requests are the oldest, until so many bytes are free."""
-        reading = [c for c in list(self.connections.values()) if c.state == READING and not c.busy]
-        for connection in sorted(reading, key=lambda connection: connection.since):
+        """Close the connections whose requests or replies take longest, until so many bytes are free."""
+        slow = [c for c in list(self.connections.values()) if c.state in (READING, SENDING) and not c.busy]
+        for connection in sorted(slow, key=lambda connection: connection.since):
             if excess <= 0:
                 return
-            excess -= len(connection.buffer)
-            self.unfinished_bytes -= len(connection.buffer)
+            size = len(connection.buffer) + len(connection.sock.unsent)
+            excess -= size
+            self.unfinished_bytes -= size
             self.close(connection)
 
     def _make_room(self, now: float) -> bool:

@@ -102,6 +102,7 @@ class RequestReader:
         ):
             connection.needs_thread = True
             connection.buffer = data
+            parser.unreader.feed(b"")
             return True
         body = parser.unreader.take_buffered()
         connection.missing = max(0, reader.length - len(body))

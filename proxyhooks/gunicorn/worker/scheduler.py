@@ -22,6 +22,11 @@ _WATCH_PAUSES_AFTER: Final = 50
 """Intervals without a request after which the watch sleeps until the next one."""
 _WEIGHT: Final = 1 / 8
 """Weight of the last request in the average."""
+_PROBE_INTERVAL: Final = 0.1
+"""Where requests are slow, the leader runs one itself this often, to see whether they still are."""
+_PROBE_WEIGHT: Final = 1 / 2
+_FRESH: Final = 0.002
+"""Events are looked for at least this often, however many jobs are ready."""
 _LONGEST: Final = 0.005
 """A request counts for no more than this in the average, so that one long request is soon forgotten."""
 
@@ -30,7 +35,8 @@ class Scheduler:
     """Runs jobs in threads.
 
     :param threads: the number of jobs that may run at once.
-    :param wait: waits for events and adds jobs to :attr:`ready`. Only the leader calls it.
+    :param wait: looks for events and adds jobs to :attr:`ready`. Its argument is whether to wait until there is an
+        event. Only the leader calls it.
     :param run: runs a job. It must not raise an exception.
     :param wake: ends the waiting of the leader. Any thread may call it.
     :param may_block: whether a job is expected to block, so that another thread leads in any case.
@@ -40,7 +46,7 @@ class Scheduler:
         self,
         threads: int,
         *,
-        wait: Callable[[], None],
+        wait: Callable[[bool], None],
         run: Callable[[Any], None],
         may_block: Callable[[Any], bool],
         wake: Callable[[], None],
@@ -59,6 +65,9 @@ class Scheduler:
         """Has an item while the leader runs a job. Who takes the item away decides who leads."""
         self._turns = 0
         self._average = 0.0
+        """Seconds that a request takes. Only requests that the leader ran count: others wait for Python's lock, too."""
+        self._next_probe = 0.0
+        self._next_look = 0.0
         self._watch_sleeps = False
         self._wake_watch = threading.Lock()
         self._wake_watch.acquire()
@@ -93,16 +102,22 @@ class Scheduler:
     def _lead_until_replaced(self) -> None:
         """Lead. When this returns, this thread does not lead any more."""
         while (job := self._next()) is not None:
-            if self._average > _SLOW or self._may_block(job):
+            start = time.monotonic()
+            is_slow = self._average > _SLOW
+            if self._may_block(job) or (is_slow and start < self._next_probe):
                 self._lead.release()
-                self._run_and_measure(job)
+                self._run(job)
                 self._run_ready()
                 return
+            if is_slow:
+                self._next_probe = start + _PROBE_INTERVAL
             claim = self._claim = [None]
             self._turns += 1
             if self._watch_sleeps:
                 self._rouse_watch()
-            self._run_and_measure(job)
+            self._run(job)
+            took = min(time.monotonic() - start, _LONGEST)
+            self._average += (took - self._average) * (_PROBE_WEIGHT if is_slow else _WEIGHT)
             try:
                 claim.pop()
             except IndexError:  # the watch was faster: another thread leads
@@ -114,17 +129,19 @@ class Scheduler:
     def _next(self) -> Any | None:
         """Return the oldest job, once there is one and it may run. None if the threads are to end."""
         while not self._stopped:
-            if self.ready:
+            can_run = bool(self.ready and self._free)
+            if can_run and time.monotonic() < self._next_look:
                 try:
                     self._free.pop()
+                except IndexError:  # as many jobs run as may; whoever finishes one takes the next
+                    continue
+                try:
+                    return self.ready.popleft()
                 except IndexError:
-                    pass  # as many jobs run as may; whoever finishes one takes the next
-                else:
-                    try:
-                        return self.ready.popleft()
-                    except IndexError:
-                        self._free.append(None)
-            self._wait()
+                    self._free.append(None)
+                    continue
+            self._wait(not can_run)
+            self._next_look = time.monotonic() + _FRESH
         return None
 
     def _run_ready(self) -> None:
@@ -144,13 +161,7 @@ class Scheduler:
                 continue
             if self.ready and self._free:
                 self._wake()
-            self._run_and_measure(job)
-
-    def _run_and_measure(self, job: Any) -> None:
-        start = time.monotonic()
-        self._run(job)
-        took = min(time.monotonic() - start, _LONGEST)
-        self._average += (took - self._average) * _WEIGHT
+            self._run(job)
 
     def _watch(self) -> None:
         """Let another thread lead when the leader's job takes long."""
