@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from dataclasses import dataclass, field
 
@@ -27,19 +28,18 @@ class Honest:
     """All calls."""
     rates: list[float] = field(default_factory=list)
     """Answers a second at full speed, of each round."""
-    latencies: list[float] = field(default_factory=list)
-    """Seconds of each answered call at the fixed rate."""
+    p99s: list[float] = field(default_factory=list)
+    """Seconds: the latency at the 99th percentile at the fixed rate, of each round."""
     told_to_close: int = 0
     """How often a reply had ``Connection: close``."""
 
     @property
     def rate(self) -> float:
-        return sum(self.rates) / len(self.rates)
+        return statistics.median(self.rates)
 
     @property
     def p99(self) -> float:
-        """Seconds; a call that failed counts as one without end."""
-        return Outcomes(latencies=self.latencies).percentile(99) if self.latencies else float("inf")
+        return statistics.median(self.p99s)
 
     async def call_for(self, port: int, full: float, paced: float) -> None:
         """Add a round: some seconds at full speed, and some at the fixed rate with fresh connections.
@@ -53,7 +53,9 @@ class Honest:
         self.rates.append(fast.outcomes.counts["ok"] / full)
         steady, fresh = Client(port, timeout=callers_timeout()), Outcomes()
         await asyncio.gather(steady.flood(RATE, paced, "echo"), _call_freshly(port, paced, fresh))
-        self.latencies += steady.outcomes.latencies + [float("inf")] * steady.outcomes.failed
+        # A call that failed counts as one without end.
+        steady.outcomes.latencies += [float("inf")] * steady.outcomes.failed
+        self.p99s.append(steady.outcomes.percentile(99))
         for client in (fast, steady):
             client.pool.close()
             self.outcomes.counts.update(client.outcomes.counts)

@@ -1,12 +1,14 @@
 """Attacks by peers who know no secret, and what the calls of others become meanwhile.
 
-``python -m tests.reliability.hostile WORKER_CLASS [ATTACK ...]`` prints the rows of the table in tests/README.md.
+``python -m tests.reliability.hostile WORKER_CLASS ...`` prints the table of tests/README.md, and the details as errors.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
+import math
 import os
 import statistics
 import sys
@@ -126,7 +128,7 @@ def _most_memory(pid: int) -> int:
 async def check(name: str, here: Path, long: bool) -> str:
     """The scenario of an attack: the calls of others succeed, and in the long form they are not much slower."""
     if long:
-        seen = await attack(here, name, rounds=3, full=3, paced=5)
+        seen = await attack(here, name, rounds=5, full=1, paced=3)
     else:
         seen = await attack(here, name, rounds=1, full=0.3, paced=0.7)
     for event, least in ATTACKS[name].at_least.items():
@@ -143,12 +145,27 @@ async def check(name: str, here: Path, long: bool) -> str:
     return str(seen)
 
 
-async def main(worker_class: str, names: list[str]) -> None:
-    for name in names or ATTACKS:
-        here = Path(tempfile.mkdtemp(prefix=f"{name}-"))
-        seen = await attack(here, name, "-k", worker_class, rounds=1, full=2, paced=3)
-        print(f"{worker_class} {name}: {seen}", flush=True)
+def _cell(seen: Attacked) -> str:
+    times = f"{seen.latencies:.1f}" if math.isfinite(seen.latencies) else "–"
+    ended = "" if seen.same_workers else ", and a worker"
+    return f"{seen.quiet.rate:,.0f} → {seen.noisy.rate:,.0f} | {seen.noisy.outcomes.failed:,}{ended} | {times}"
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.reliability.hostile")
+    parser.add_argument("workers", nargs="+", metavar="WORKER_CLASS", help="as gunicorn's --worker-class")
+    parser.add_argument("--attack", action="append", choices=ATTACKS, help="only this one")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    for name in arguments.attack or ATTACKS:
+        cells = [ATTACKS[name].meaning]
+        for worker in arguments.workers:
+            here = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+            seen = await attack(here, name, "-k", worker, rounds=arguments.rounds, full=1, paced=2)
+            print(f"{name}, {worker}: {seen}", file=sys.stderr, flush=True)
+            cells.append(_cell(seen))
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2:]))
+    asyncio.run(main())

@@ -20,6 +20,14 @@ async def unread_replies(peer: Peer) -> None:
     await asyncio.sleep(60)
 
 
+@attack(peers=600, over=2, at_least={"connections": 600})
+async def many_unread_replies(peer: Peer) -> None:
+    """600 peers that ask for a reply of 4 MB, and do not read it."""
+    await peer.connect(receive_buffer=SMALL_BUFFER)
+    await peer.send(LARGE_REQUEST)
+    await asyncio.sleep(60)
+
+
 @attack(at_least={"connections": 50, "bytes": 50 * 20 * len(REFUSED_REQUEST)})
 async def unread_refusals(peer: Peer) -> None:
     """50 peers that send 20 requests without a secret each second, and read no reply."""
