@@ -15,12 +15,14 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.reliability.attacks.all_attacks import ATTACKS
+from tests.reliability.client import Client
 from tests.reliability.honest import Honest
+from tests.reliability.reload import reload, under_load
 from tests.reliability.server import WAIT_LIMIT, gunicorn
 from tests.support.paths import ROOT
 
@@ -143,6 +145,26 @@ async def check(name: str, here: Path, long: bool) -> str:
     assert not long or seen.rates >= 0.5, seen
     assert not long or seen.latencies <= 2, seen
     return str(seen)
+
+
+async def reload_under_attack(here: Path, times: int) -> Client:
+    """Reload the server so often while peers send and read slowly, and then stop it."""
+    slow = ("silent", "dripped_heads", "dripped_bodies", "dripped_chunks", "unread_replies", "slowly_read_stream")
+    with gunicorn(here, "--graceful-timeout", "5") as server:
+        await server.ready()
+
+        async def reloads(client: Client) -> None:
+            for _ in range(times):
+                await reload(server)
+
+        async with AsyncExitStack() as attacks:
+            for name in slow:
+                await attacks.enter_async_context(_attacking(name, server.port, Counter()))
+            await asyncio.sleep(WARM_UP)
+            client = await under_load(server.port, reloads, 300, repeat=False)
+            assert server.stop() == 0
+        assert "Traceback" not in server.log.read_text()
+    return client
 
 
 def _cell(seen: Attacked) -> str:

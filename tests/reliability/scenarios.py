@@ -128,6 +128,12 @@ async def scale_out(here: Path, long: bool) -> str:
 
 
 @scenario
+async def reloads_under_attack(here: Path, long: bool) -> str:
+    """HUP, and at last SIGTERM, while peers send nothing, send slowly, read slowly, or do not read."""
+    return _none_lost(await hostile.reload_under_attack(here, 5 if long else 1))
+
+
+@scenario
 async def flood(here: Path, long: bool) -> str:
     """Ten times as many calls as the threads can answer."""
     flooded = await overload.flood(here, 60 if long else 3)

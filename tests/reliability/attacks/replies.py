@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.reliability.attacks.attack import REFUSED_REQUEST, Peer, attack
+from tests.reliability.attacks.bodies import CHUNKED_HEAD
 
 LARGE_REQUEST = b"GET /large HTTP/1.1\r\nHost: backend\r\n\r\n"
 STREAM_REQUEST = LARGE_REQUEST.replace(b"large", b"streamed")
@@ -55,3 +56,15 @@ async def slowly_read(peer: Peer) -> None:
 async def slowly_read_stream(peer: Peer) -> None:
     """50 peers that read a streamed reply of 4 MB at 100 bytes a second."""
     await _read_slowly(peer, STREAM_REQUEST)
+
+
+@attack(at_least={"connections": 100})
+async def slow_both_ways(peer: Peer) -> None:
+    """50 peers that read a stream slowly on one connection and send a body slowly on another."""
+    other = peer.another()
+    try:
+        await other.connect()
+        await other.send(CHUNKED_HEAD + b"1000\r\n")
+        await _read_slowly(peer, STREAM_REQUEST)
+    finally:
+        other.close()
