@@ -54,7 +54,7 @@ async def unsent_bodies(peer: Peer) -> None:
 
 @attack(at_least={"connections": 50, "bytes": 5000})
 async def unsent_bodies_announced(peer: Peer) -> None:
-    """The same with `Expect: 100-continue`."""
+    """50 peers that do the same with `Expect: 100-continue`."""
     await peer.connect()
     await peer.request(FIRST_LINES + b"Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n")
     await peer.stay()
@@ -71,7 +71,7 @@ async def large_trailers(peer: Peer) -> None:
     await peer.stay()
 
 
-@attack(peers=2400, pause=1, over=1, at_least={"connections": 2400})
+@attack(peers=2400, pause=5, over=1, at_least={"connections": 2400})
 async def many_chunked(peer: Peer) -> None:
     """2,400 peers that begin a chunked body and send no more."""
     await peer.connect()

@@ -42,7 +42,7 @@ async def slow_to_close(peer: Peer) -> None:
         await asyncio.sleep(0.2)
 
 
-@attack(peers=200, pause=1, at_least={"connections": 200})
+@attack(peers=200, pause=5, at_least={"connections": 200})
 async def silent(peer: Peer) -> None:
     """200 silent connections."""
     await peer.connect()
@@ -68,7 +68,7 @@ async def silent_flood(peer: Peer) -> None:
         await asyncio.sleep(max(0, next_time - loop.time()))
 
 
-@attack(peers=2000, pause=2, over=1, at_least={"connections": 2000, "requests": 2000})
+@attack(peers=2000, pause=5, over=1, at_least={"connections": 2000, "requests": 2000})
 async def kept_idle(peer: Peer) -> None:
     """2,000 connections that are kept after a request."""
     await peer.connect()
