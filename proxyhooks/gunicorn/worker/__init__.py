@@ -1,41 +1,35 @@
 """gunicorn's worker for hooks: ``worker_class = "proxyhooks.gunicorn.worker.Worker"``.
 
-The worker reads requests whole, without a thread, and then runs them at once. gunicorn's own code parses the requests,
-makes the environs, and writes the replies. What is unusual is left to gunicorn's gthread worker, in a thread: TLS,
-HTTP/2, chunked and large bodies, ``Expect``.
+The worker reads requests whole, without a thread, and then runs them at once. gunicorn's own code parses the requests
+and writes the replies. What is unusual is left to the code of gunicorn's gthread worker, in a thread: TLS, HTTP/2,
+chunked and large bodies, ``Expect``.
 """
+
+# Pyright brings type stubs of another version of gunicorn.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 
 from __future__ import annotations
 
-import errno
 import os
-import random
 import resource
 import select
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
-from gunicorn import http
-from gunicorn.http.wsgi import FileWrapper, base_environ
-from gunicorn.glogging import Logger
 from gunicorn.http2 import negotiation
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 from ..._settings.settings import read_worker_settings
 from .. import server_hooks
 from .connection import Connection
-from .event_loop import EventLoop, TimeLimits
-from .quick import QuickResponse
+from .event_loop import EventLoop
+from .limits import TimeLimits
+from .request_handler import RequestHandler, is_observed
 from .request_reader import RequestReader
 from .scheduler import Scheduler
 
-_HANG_UP: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-_QUEUED: Final = 0.05
-"""Seconds. A request that waited for longer waited in a queue."""
 _DESCRIPTORS: Final = 0.75
 """The share of the allowed file descriptors that connections may take; the rest is the application's."""
 _STALLED: Final = 10.0
@@ -43,53 +37,83 @@ _STALLED: Final = 10.0
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """See the module."""
+    """gunicorn's gthread worker with another way of waiting, reading and scheduling."""
+
+    alive: bool
+    wsgi: Any
 
     limits_connection_age = True
     """Tells :func:`proxyhooks.gunicorn.server_hooks.pre_request` to leave that to this worker."""
 
-    def load_wsgi(self) -> None:
-        super().load_wsgi()
-        self._application = self.wsgi
-        self.wsgi = self._call_application
-
     def run(self) -> None:
         cfg = self.cfg
-        self._drains = threading.Event()
-        self._keepalive = cfg.keepalive
-        self._pre_request = None if cfg.pre_request is server_hooks.pre_request else cfg.pre_request
-        self._environ = base_environ(cfg) | {"wsgi.multithread": True, "SCRIPT_NAME": ""}
         settings = read_worker_settings()
-        self._max_connection_age = settings.keepalive_time or float("inf")
-        self._gthread_jobs: deque[Connection] = deque()
-        # The clients of these requests can hold a thread by sending slowly. They get half of the threads.
-        self._free_for_gthread = cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2)
-        self._gthread_lock = threading.Lock()
-        self._scheduler = Scheduler(
-            cfg.threads,
-            wait=lambda block: self._loop.wait(block),
-            run=self._serve,
-            may_block=lambda connection: connection.needs_thread,
-            wake=lambda: self.method_queue.defer(_do_nothing),
-        )
         limits = TimeLimits(
             header=settings.client_header_timeout,
             body=settings.client_body_timeout,
             send=settings.send_timeout,
             keepalive=cfg.keepalive,
         )
+        # Slow clients can hold half of the threads. With TLS, gthread's code serves everything.
+        permits = [None] * (cfg.threads if cfg.is_ssl else max(1, cfg.threads // 2))
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        capacity = max(1, min(cfg.worker_connections, int(allowed * _DESCRIPTORS)))
-        reader = RequestReader(cfg, observed=_is_observed(cfg, self.log))
-        self._loop = EventLoop(self.sockets, reader, limits, capacity, self._on_request, self._is_foreign, cfg.threads)
-        self._loop.watch_pipe(self.method_queue.fileno(), lambda: self.method_queue.run_callbacks(None))
+        self._handler = RequestHandler(
+            self,
+            self.wsgi,
+            self._release,
+            permits=permits,
+            max_age=settings.keepalive_time or float("inf"),
+            body_timeout=settings.client_body_timeout,
+        )
+        self.wsgi = self._handler.call_application
+        self._loop = EventLoop(
+            self.sockets,
+            RequestReader(cfg, observed=is_observed(cfg, self.log, server_hooks.pre_request)),
+            limits,
+            capacity=max(1, min(cfg.worker_connections, int(allowed * _DESCRIPTORS))),
+            permits=permits,
+            on_request=self._handler.on_request,
+            is_foreign=self._is_foreign,
+        )
+        wake_fd: Any = self.method_queue.fileno()
+        self._loop.watch_pipe(wake_fd, lambda: self.method_queue.run_callbacks(None))
+        self._scheduler = Scheduler(
+            cfg.threads,
+            self._handler.ready,
+            wait=self._loop.wait,
+            run=self._serve,
+            may_block=lambda connection: connection.needs_thread,
+            wake=lambda: self.method_queue.defer(_do_nothing),
+        )
         self._scheduler.start()
         self._supervise()
         self._drain()
 
     def handle_usr1(self, sig: int, frame: Any) -> None:
         super().handle_usr1(sig, frame)
-        self._environ = base_environ(self.cfg) | {"wsgi.multithread": True, "SCRIPT_NAME": ""}  # has the log's files
+        # Before run(), there is nothing that has the log files.
+        if (handler := getattr(self, "_handler", None)) is not None:
+            handler.reopen_logs()
+
+    def _serve(self, connection: Connection) -> None:
+        """Serve a request. Runs in a thread."""
+        keep = self._handler.serve(connection)
+        if not self.alive:
+            with suppress(BlockingIOError):  # nobody reads it any more
+                os.write(self.PIPE[1], b"!")  # max_requests may be reached: wake the main thread
+        self._release(connection, keep)
+
+    def _release(self, connection: Connection, keep: bool) -> None:
+        try:
+            self._loop.connections.release(connection, keep)
+        except Exception:
+            self.log.exception("Error while a connection was taken back")
+            self._loop.connections.close(connection)
+
+    def _is_foreign(self, client: Any) -> bool:
+        """Whether gthread's code has to read from a new connection."""
+        cfg = self.cfg
+        return bool(cfg.is_ssl or cfg.protocol != "http" or negotiation.prior_knowledge_allowed(cfg, client))
 
     def _supervise(self) -> None:
         """In the main thread: report to the master, until the worker is to stop."""
@@ -106,28 +130,30 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _drain(self) -> None:
         """Serve the connections that there are, for at most gunicorn's ``graceful_timeout``."""
         deadline = time.monotonic() + self.cfg.graceful_timeout
-        self.method_queue.defer(self._start_draining)
-        self._drains.wait(self.cfg.graceful_timeout)
-        while self._loop.connections and time.monotonic() < deadline:
+        drains = threading.Event()
+        self.method_queue.defer(self._start_draining, drains)
+        drains.wait(self.cfg.graceful_timeout)
+        while len(self._loop.connections) and time.monotonic() < deadline:
             self.notify()
             time.sleep(0.05)
-        self._scheduler.stop(0)
-        self.method_queue.defer(_do_nothing)
-        self._scheduler.stop(1)
-        self._loop.close_all()
+        self._scheduler.stop(timeout=1)
+        self._loop.close()
         self.tpool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
 
-    def _start_draining(self) -> None:
+    def _start_draining(self, drains: threading.Event) -> None:
         self._loop.stop_accepting(drain_backlog=False)
-        self._loop.draining = True
-        self._drains.set()
+        self._loop.draining_since = time.monotonic()
+        drains.set()
+
+    # Called by proxyhooks.gunicorn.graceful_stop, before gunicorn has the worker stop.
 
     def stop_accepting(self, *, drain_backlog: bool) -> None:
         """Accept no more connections.
 
-        :param drain_backlog: first accept those in the kernel's backlog; for sockets that no other process accepts from.
+        :param drain_backlog: first accept those in the kernel's backlog; for sockets that no other process
+            accepts from.
         """
         self.method_queue.defer(lambda: self._loop.stop_accepting(drain_backlog=drain_backlog))
 
@@ -135,175 +161,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Close the connections that have sent nothing."""
         self.method_queue.defer(self._loop.close_silent)
 
-    # Requests
-
-    def _on_request(self, connection: Connection) -> None:
-        if connection.needs_thread or connection.foreign:
-            connection.needs_thread = True
-            self._gthread_jobs.append(connection)
-            self._start_gthread_jobs()
-        else:
-            self._scheduler.ready.append(connection)
-
-    def _serve(self, connection: Connection) -> None:
-        """Serve a request. Runs in a thread."""
-        keep = False
-        try:
-            if connection.needs_thread:
-                keep = self._serve_by_gthread(connection)
-            else:
-                keep = self._serve_buffered(connection)
-        except BaseException as error:  # such as SystemExit
-            self.handle_error(None, connection.sock, connection.client, error)
-        if not self.alive:
-            os.write(self.PIPE[1], b"!")  # max_requests is reached: wake the main thread
-        try:
-            self._loop.release(connection, keep)
-        except Exception:
-            self.log.exception("Error while a connection was taken back")
-            self._loop.close(connection)
-
-    def _serve_buffered(self, connection: Connection) -> bool:
-        """Serve a request that was read; return whether the connection may be used again."""
-        now = time.monotonic()
-        waited = now - connection.received
-        missed = connection.missed & _HANG_UP
-        if missed and waited > _QUEUED:
-            # The caller has given up. (A request without a queue may come from somebody who only closes his side.)
-            connection.received = float("-inf")
-        parser = connection.parser
-        if parser.failure is None:
-            if not connection.expires:
-                # Jitter, so that connections do not expire together.
-                jitter = random.uniform(0.5, 1)  # noqa: S311  # no secret
-                connection.expires = now + self._max_connection_age * jitter
-            elif now > connection.expires:
-                parser.mesg.force_close()
-        connection.sock.begin()
-        if connection.environ is None or parser.failure is not None:
-            return bool(self.handle(connection))
-        return self._serve_quick(connection, connection.environ)
-
-    def _serve_quick(self, connection: Connection, environ: dict[str, Any]) -> bool:
-        """As :meth:`handle`, for a request whose environ exists already."""
-        request, sock = connection.parser.mesg, connection.sock
-        response = QuickResponse(request, sock, self.cfg)
-        try:
-            if self._pre_request is not None:
-                self._pre_request(self, request)
-            environ.update(self._environ)
-            environ["wsgi.input"] = request.body
-            environ["RAW_URI"] = environ["PATH_INFO"]
-            environ["gunicorn.socket"] = connection.raw
-            environ["wsgi.early_hints"] = response.send_early_hints
-            environ["proxyhooks.received"] = connection.received
-            self.nr += 1
-            if self.nr >= self.max_requests and self.alive:
-                self.log.info("Autorestarting worker after current request.")
-                self.alive = False
-            if not (self.alive and self._keepalive):
-                response.force_close()
-            body = self._application(environ, response.start_response)
-            if environ.get("proxyhooks.close_connection"):
-                request.force_close()
-            try:
-                if type(body) is tuple or type(body) is list:
-                    for item in body:
-                        response.write(item)
-                    response.close()
-                else:
-                    sock.streams = True
-                    if isinstance(body, FileWrapper):
-                        response.write_file(body)
-                    else:
-                        for item in body:
-                            response.write(item)
-                    response.close()
-            finally:
-                if hasattr(body, "close"):
-                    body.close()
-            return not response.should_close()
-        except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
-                self.log.exception("Socket error processing request.")
-        except Exception as error:
-            if response.headers_sent:
-                self.log.exception("Error handling request")
-            else:
-                self.handle_error(request, sock, connection.client, error)
-        return False
-
-    def _call_application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """The WSGI application, for gunicorn's code."""
-        sock = environ["gunicorn.socket"]
-        connection = getattr(sock, "connection", None)
-        if connection is None:  # gthread's code reads from the socket itself
-            return self._application(environ, start_response)
-        environ["gunicorn.socket"] = connection.raw
-        environ["proxyhooks.received"] = connection.received
-        if connection.environ is not None:
-            environ.update(connection.environ)
-        body = self._application(environ, start_response)
-        if environ.get("proxyhooks.close_connection"):
-            connection.parser.mesg.force_close()
-        sock.streams = type(body) not in (list, tuple)
-        return body
-
-    # What gthread does
-
-    def _is_foreign(self, client: Any) -> bool:
-        """Whether gthread's code has to read from a new connection."""
-        cfg = self.cfg
-        return cfg.is_ssl or cfg.protocol != "http" or negotiation.prior_knowledge_allowed(cfg, client)
-
-    def _serve_by_gthread(self, connection: Connection) -> bool:
-        """Let gthread's code read and serve a request in this thread."""
-        try:
-            gthread = connection.thread_connection
-            if gthread is None:
-                gthread = TConn(self.cfg, connection.raw, connection.client, connection.server)
-                gthread.data_ready = True
-                if connection.foreign:
-                    connection.thread_connection = gthread
-                else:
-                    gthread.initialized = True
-                    gthread.parser = http.get_parser(self.cfg, connection.raw, connection.client)
-                    gthread.parser.req_count = connection.parser.req_count - 1
-                    gthread.parser.unreader.unread(bytes(connection.buffer))
-                    connection.buffer = b""
-            keep = bool(self.handle(gthread))
-            connection.raw = gthread.sock
-            with suppress(OSError):  # gunicorn may have closed it after an error
-                gthread.sock.setblocking(False)
-            if keep and connection.foreign:
-                buffered = gthread.parser.unreader.buf.getvalue() or (self.cfg.is_ssl and gthread.sock.pending())
-                connection.pending = bool(buffered)
-            elif keep:
-                connection.buffer = gthread.parser.unreader.take_buffered()
-                connection.parser.req_count = gthread.parser.req_count
-            return keep
-        finally:
-            with self._gthread_lock:
-                self._free_for_gthread += 1
-            self._start_gthread_jobs()
-
-    def _start_gthread_jobs(self) -> None:
-        with self._gthread_lock:
-            while self._gthread_jobs and self._free_for_gthread:
-                self._free_for_gthread -= 1
-                self._scheduler.ready.append(self._gthread_jobs.popleft())
-
 
 def _do_nothing() -> None:
     """Wakes the event loop."""
-
-
-def _is_observed(cfg: Any, log: Any) -> bool:
-    """Whether something looks at gunicorn's request objects, which the quick parser does not make."""
-    defaults = {name: cfg.settings[name].default for name in ("pre_request", "post_request")}
-    return (
-        cfg.pre_request not in (defaults["pre_request"], server_hooks.pre_request)
-        or cfg.post_request is not defaults["post_request"]
-        or type(log).access is not Logger.access
-        or log.access_log_enabled
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 import socket
 import sys
@@ -27,15 +28,24 @@ class BufferedSocket:
     :param permits: has an item for each thread that may wait for a client.
     """
 
-    __slots__ = ("_collected", "_parts", "_permits", "_size", "connection", "raw", "send_timeout", "shut_down", "streams", "unsent")
+    __slots__ = (
+        "_collected",
+        "_parts",
+        "_permits",
+        "_size",
+        "raw",
+        "send_timeout",
+        "shut_down",
+        "streams",
+        "unsent",
+    )
 
-    def __init__(self, raw: socket.socket, connection: Any, send_timeout: float, permits: list[None]) -> None:
+    def __init__(self, raw: socket.socket, send_timeout: float, permits: list[None]) -> None:
         self.raw = raw
-        self.connection = connection
         self.send_timeout = send_timeout
-        self.streams = False
+        self.streams = True
         """Whether each block of the reply is to be sent at once."""
-        self.unsent: bytes | memoryview = b""
+        self.unsent: bytes | memoryview | bytearray = b""
         self.shut_down = False
         """Whether gunicorn has ended the connection after an error."""
         self._parts: list[bytes] = []
@@ -76,7 +86,10 @@ class BufferedSocket:
         self._parts = []
         self._size = 0
         if self.unsent:
-            self.unsent = bytes(self.unsent) + data
+            # A bytearray: a stream may consist of many small blocks, and each would copy all that is unsent.
+            if not isinstance(self.unsent, bytearray):
+                self.unsent = bytearray(self.unsent)
+            self.unsent += data
             return
         try:
             sent = self.raw.send(data)
@@ -94,7 +107,10 @@ class BufferedSocket:
             sent = self.raw.send(self.unsent)
         except BlockingIOError:
             return False
-        self.unsent = self.unsent[sent:]
+        if isinstance(self.unsent, bytearray):
+            del self.unsent[:sent]
+        else:
+            self.unsent = self.unsent[sent:]
         return True
 
     def _wait_until_less_than(self, size: int) -> None:
@@ -124,9 +140,14 @@ class BufferedSocket:
         self.shut_down = True
         return BrokenPipeError(errno.EPIPE, "the client does not read the reply")
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a part of the reply."""
+        return self._collected > 0
+
     def begin(self) -> None:
         """Begin a new reply."""
-        self.streams = False
+        self.streams = True
         self._collected = 0
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
@@ -135,12 +156,12 @@ class BufferedSocket:
         :raises OSError: if the connection is broken, or the client does not take the reply.
         """
         self.streams = True
-        file.seek(offset)
-        left = sys.maxsize if count is None else count
-        while left > 0 and (block := file.read(min(left, _SEND_AT))):
+        # Not file.read: gunicorn moves the position of the descriptor, of which a buffered file must not know.
+        position, end = offset, sys.maxsize if count is None else offset + count
+        while position < end and (block := os.pread(file.fileno(), min(end - position, _SEND_AT), position)):
             self.sendall(block)
-            left -= len(block)
-        return file.tell() - offset
+            position += len(block)
+        return position - offset
 
     def shutdown(self, how: int) -> None:
         """Note that gunicorn ends the connection after an error; the worker does it once the reply is sent."""

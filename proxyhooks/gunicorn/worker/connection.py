@@ -27,6 +27,7 @@ class Connection:
         "buffer",
         "busy",
         "client",
+        "deferred",
         "environ",
         "expires",
         "fd",
@@ -43,6 +44,7 @@ class Connection:
         "searched",
         "server",
         "since",
+        "size",
         "sock",
         "state",
         "thread_connection",
@@ -66,7 +68,9 @@ class Connection:
         """Whether a request waits for a thread, or a thread serves it. Then nobody else may touch the connection."""
         self.missed = 0
         """The events that came while it was busy."""
-        self.sock: Any = BufferedSocket(raw, self, send_timeout, permits)
+        self.deferred = 0
+        """The events that came while a reply was sent."""
+        self.sock: Any = BufferedSocket(raw, send_timeout, permits)
         self.parser: Any = None
 
         self.buffer: bytes | bytearray = b""
@@ -75,6 +79,8 @@ class Connection:
         """The end of the head was searched up to here."""
         self.parse_at = 0
         """The length of an unfinished head at which gunicorn's parser looks whether it can be valid at all."""
+        self.size = 0
+        """Bytes of the body."""
         self.missing = 0
         """Bytes of the body that have not arrived yet."""
 
@@ -100,9 +106,10 @@ class Connection:
     def next_request(self) -> None:
         """Forget the request that was served."""
         self.buffer = b""
-        self.searched = self.parse_at = self.missing = 0
+        self.searched = self.parse_at = self.missing = self.size = 0
         self.environ = None
         self.needs_thread = False
+        self.parser.mesg = None  # has the body
 
     def init(self) -> None:
         """Do nothing: gunicorn's handle() calls it."""

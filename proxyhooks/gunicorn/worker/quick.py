@@ -3,6 +3,9 @@
 gunicorn's ``Request`` and ``wsgi.create`` would make the same environ in a multiple of the time. A test compares them.
 """
 
+# Pyright brings type stubs of another version of gunicorn.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
+
 from __future__ import annotations
 
 import io
@@ -10,7 +13,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from gunicorn import util
 from gunicorn.http import wsgi
@@ -23,9 +26,16 @@ try:
     import gunicorn_h1c
 except ImportError:
     gunicorn_h1c = None
+_h1c: Any = gunicorn_h1c
 
 MAX_BODY: Final = 1024 * 1024 + 65_536
 """Bytes of a body that the worker collects. A thread reads a larger one. Hooks accept 1 MiB unless told otherwise."""
+_MAX_HEADS: Final = 1024
+"""Heads of replies that are kept. Content-Length makes most of the differences."""
+# Everything else is for gunicorn's Request to judge: a query, a quoted character, a fragment, an absolute URI, CONNECT.
+_USUAL_LINE: Final = re.compile(
+    rb"(?:POST|GET|PUT|PATCH|DELETE|HEAD|OPTIONS) /(?!/)[A-Za-z0-9._~!$&'()*+,;=:@/-]* HTTP/1\.1\r\n"
+)
 _UNDERSCORE_IN_NAME: Final = re.compile(rb"\n[^:\r\n]*_")
 
 
@@ -85,8 +95,8 @@ class QuickParser:
     def supports(cfg: Any) -> bool:
         """Whether gunicorn is configured so that the environs are the same."""
         return (
-            gunicorn_h1c is not None
-            and hasattr(gunicorn_h1c, "LimitRequestLine")
+            _h1c is not None
+            and hasattr(_h1c, "LimitRequestLine")
             and cfg.http_parser in ("auto", "fast")
             and cfg.proxy_protocol == "off"
             and cfg.header_map == "drop"
@@ -101,13 +111,15 @@ class QuickParser:
         )
 
     def __init__(self, cfg: Any) -> None:
-        self._parse_to_wsgi_environ = gunicorn_h1c.parse_to_wsgi_environ
-        self._errors = gunicorn_h1c.ParseError
+        self._parse_to_wsgi_environ = _h1c.parse_to_wsgi_environ
+        self._errors = _h1c.ParseError
         self._fields = cfg.limit_request_fields
         self._field_size = cfg.limit_request_field_size
         self._line = min(cfg.limit_request_line, MAX_REQUEST_LINE)
         schemes = ("HTTP_" + name.upper().replace("-", "_") for name in cfg.secure_scheme_headers)
-        self._special = frozenset(("HTTP_CONNECTION", "HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE", *schemes))
+        self._special = frozenset(
+            ("HTTP_CONNECTION", "HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE", *schemes)
+        )
 
     def parse(self, connection: Connection, data: bytes, head: int) -> bool:
         """Parse the request, if it is a usual one; return whether it is.
@@ -115,7 +127,7 @@ class QuickParser:
         :param head: the length of the head.
         """
         server = connection.server
-        if type(server) is not tuple:
+        if _USUAL_LINE.match(data) is None or type(server) is not tuple:
             return False
         try:
             environ = self._parse_to_wsgi_environ(
@@ -123,22 +135,11 @@ class QuickParser:
             )
         except self._errors:
             return False
-        method = environ["REQUEST_METHOD"]
-        path = environ["PATH_INFO"]
         length = environ.get("CONTENT_LENGTH", "0")
         if (
             environ.pop("_consumed") != head
-            or environ["SERVER_PROTOCOL"] != "HTTP/1.1"
-            # No query, no question mark, and no empty line before the request line.
-            or data.find(b"\r\n") != len(method) + len(path) + 10
-            or path[0] != "/"
-            or path[:2] == "//"
-            or "%" in path
-            or "#" in path
-            or not (path.isascii() and path.isprintable())
-            or method == "CONNECT"
             or not self._special.isdisjoint(environ)
-            or not (length.isascii() and length.isdecimal() and len(length) < 8)
+            or not (length.isdecimal() and len(length) < 8)
             or (size := int(length)) > MAX_BODY
             # Two fields of the same name are joined.
             or "," in environ.get("HTTP_HOST", "")
@@ -147,9 +148,10 @@ class QuickParser:
         ):
             return False
         parser = connection.parser
-        parser.mesg = request = QuickRequest(method, path, size, parser.unreader)
+        parser.mesg = request = QuickRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], size, parser.unreader)
         parser.req_count += 1
         connection.environ = environ
+        connection.size = size
         missing = size - (len(data) - head)
         if missing > 0:
             connection.missing = missing
@@ -161,24 +163,75 @@ class QuickParser:
         return True
 
 
+class _Head(NamedTuple):
+    """What a response makes of its status and headers."""
+
+    status_code: int
+    headers: list[tuple[str, str]]
+    response_length: int
+    start: bytes
+    """The status line."""
+    end: bytes
+    """The headers of the application."""
+
+
 class QuickResponse(wsgi.Response):  # type: ignore[misc]
-    """gunicorn's response, which formats the date once a second."""
+    """gunicorn's response. What gunicorn makes of a status and headers is kept for the next reply that has the same."""
 
+    status: str | None
+    status_code: int
+    headers: list[tuple[str, str]]
+    response_length: int | None
+    headers_sent: bool
+
+    _heads: ClassVar[dict[Any, _Head]] = {}
     _second = 0
-    _server_and_date = ""
+    _server_and_date = b""
 
-    def default_headers(self) -> list[str]:
-        if self.upgrade or self.chunked:
-            return list(super().default_headers())
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        self._head: _Head | None = None
+        if exc_info is not None or self.status is not None or self.req.method == "HEAD":
+            return super().start_response(status, headers, exc_info)
+        try:
+            key = (status, *headers)
+            head = self._heads.get(key)
+        except TypeError:  # a header that is a list
+            return super().start_response(status, headers)
+        if head is None:
+            super().start_response(status, headers)
+            if self.response_length is None or self.upgrade or self.status_code in (204, 304):
+                return self.write
+            lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
+            head = _Head(
+                self.status_code,
+                self.headers,
+                self.response_length,
+                f"HTTP/1.1 {status}\r\n".encode("latin-1"),
+                f"{lines}\r\n".encode("latin-1"),
+            )
+            if len(self._heads) >= _MAX_HEADS:
+                self._heads.clear()
+            self._heads[key] = head
+        self.status = status
+        self.status_code, self.response_length = head.status_code, head.response_length
+        # A copy: gunicorn adds the headers of an error response that replaces this one.
+        self.headers = list(head.headers)
+        self._head = head
+        return self.write
+
+    def send_headers(self) -> None:
+        head = self._head
+        if head is None or self.headers_sent:
+            super().send_headers()
+            return
         now = int(time.time())
         if now != QuickResponse._second:
-            QuickResponse._server_and_date = f"Server: {self.version}\r\nDate: {util.http_date(now)}\r\nConnection: "
+            server_and_date = f"Server: {self.version}\r\nDate: {util.http_date(now)}\r\nConnection: "
+            QuickResponse._server_and_date = server_and_date.encode("latin-1")
             QuickResponse._second = now
-        return [
-            f"HTTP/1.1 {self.status}\r\n",
-            QuickResponse._server_and_date,
-            "close\r\n" if self.should_close() else "keep-alive\r\n",
-        ]
+        connection = b"close\r\n" if self.should_close() else b"keep-alive\r\n"
+        self.sock.sendall(b"".join((head.start, self._server_and_date, connection, head.end)))
+        self.headers_sent = True
 
     def send_early_hints(self, headers: list[tuple[str, str]]) -> None:
         """The environ's ``wsgi.early_hints``."""

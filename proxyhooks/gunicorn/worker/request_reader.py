@@ -1,5 +1,8 @@
 """Collects the bytes of a request until it is complete. gunicorn's own code parses them."""
 
+# Pyright brings type stubs of another version of gunicorn.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import io
@@ -17,6 +20,11 @@ _MIN_MAX_HEAD: Final = 128 * 1024
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
+def max_head(cfg: Any) -> int:
+    """The most bytes of a request's head. gunicorn has a limit for each field only."""
+    return max(_MIN_MAX_HEAD, int(cfg.limit_request_line) + 2 * int(cfg.limit_request_field_size))
+
+
 class RequestReader:
     """Makes requests of the bytes that a connection receives.
 
@@ -31,7 +39,7 @@ class RequestReader:
         :param observed: whether something looks at gunicorn's request object, such as an access log.
         """
         self._cfg = cfg
-        self._max_head = max(_MIN_MAX_HEAD, cfg.limit_request_line + 2 * cfg.limit_request_field_size)
+        self._max_head = max_head(cfg)
         self._quick = None if observed or not QuickParser.supports(cfg) else QuickParser(cfg)
 
     def new_parser(self, client: Any) -> BufferedParser:
@@ -41,7 +49,7 @@ class RequestReader:
         """Take data that was received; return whether the request is complete, or known to be bad."""
         if connection.missing:
             buffer = connection.buffer
-            buffer += data  # type: ignore[operator]  # a bytearray once a body is missing
+            buffer += data
             connection.missing -= len(data)
             return connection.missing <= 0 and self._complete(connection)
         if connection.buffer:
@@ -104,6 +112,7 @@ class RequestReader:
             connection.buffer = data
             parser.unreader.feed(b"")
             return True
+        connection.size = reader.length
         body = parser.unreader.take_buffered()
         connection.missing = max(0, reader.length - len(body))
         connection.buffer = bytearray(body) if connection.missing else body

@@ -7,10 +7,12 @@ to take long, the watch lets another thread lead.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 # All times are in seconds.
@@ -25,17 +27,20 @@ _WEIGHT: Final = 1 / 8
 _PROBE_INTERVAL: Final = 0.1
 """Where requests are slow, the leader runs one itself this often, to see whether they still are."""
 _PROBE_WEIGHT: Final = 1 / 2
-_FRESH: Final = 0.002
-"""Events are looked for at least this often, however many jobs are ready."""
+_PAUSE: Final = 0.05
+"""After an error in the event loop, which may come back at once."""
 _LONGEST: Final = 0.005
 """A request counts for no more than this in the average, so that one long request is soon forgotten."""
+
+_logger = logging.getLogger("gunicorn.error")
 
 
 class Scheduler:
     """Runs jobs in threads.
 
     :param threads: the number of jobs that may run at once.
-    :param wait: looks for events and adds jobs to :attr:`ready`. Its argument is whether to wait until there is an
+    :param ready: the jobs that wait for a thread, oldest first. Any thread may add some.
+    :param wait: looks for events, which may add jobs. Its argument is whether to wait until there is an
         event. Only the leader calls it.
     :param run: runs a job. It must not raise an exception.
     :param wake: ends the waiting of the leader. Any thread may call it.
@@ -45,14 +50,14 @@ class Scheduler:
     def __init__(
         self,
         threads: int,
+        ready: deque[Any],
         *,
         wait: Callable[[bool], None],
         run: Callable[[Any], None],
         may_block: Callable[[Any], bool],
         wake: Callable[[], None],
     ) -> None:
-        self.ready: deque[Any] = deque()
-        """Jobs that wait for a thread, oldest first."""
+        self._ready = ready
         self._wait = wait
         self._run = run
         self._wake = wake
@@ -67,7 +72,8 @@ class Scheduler:
         self._average = 0.0
         """Seconds that a request takes. Only requests that the leader ran count: others wait for Python's lock, too."""
         self._next_probe = 0.0
-        self._next_look = 0.0
+        self._turns_left = 0
+        """Jobs to start before the leader looks for events again."""
         self._watch_sleeps = False
         self._wake_watch = threading.Lock()
         self._wake_watch.acquire()
@@ -90,6 +96,7 @@ class Scheduler:
         """
         self._stopped = True
         self._rouse_watch()
+        self._wake()
         deadline = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -129,37 +136,44 @@ class Scheduler:
     def _next(self) -> Any | None:
         """Return the oldest job, once there is one and it may run. None if the threads are to end."""
         while not self._stopped:
-            can_run = bool(self.ready and self._free)
-            if can_run and time.monotonic() < self._next_look:
+            can_run = bool(self._ready and self._free)
+            # Those that were ready at the last look come first. Then others get their turn, before a client that sends
+            # one request after the other gets another one.
+            if can_run and self._turns_left > 0:
+                self._turns_left -= 1
                 try:
                     self._free.pop()
                 except IndexError:  # as many jobs run as may; whoever finishes one takes the next
                     continue
                 try:
-                    return self.ready.popleft()
+                    return self._ready.popleft()
                 except IndexError:
                     self._free.append(None)
                     continue
-            self._wait(not can_run)
-            self._next_look = time.monotonic() + _FRESH
+            try:
+                self._wait(not can_run)
+            except Exception:
+                _logger.exception("Error in the event loop")
+                time.sleep(_PAUSE)
+            self._turns_left = len(self._ready)
         return None
 
     def _run_ready(self) -> None:
         """After a job and without leading: run the jobs that are ready, until there is none."""
         while True:
             try:
-                job = self.ready.popleft()
+                job = self._ready.popleft()
             except IndexError:
                 self._free.append(None)
                 # The leader may have added a job and found nobody free in between.
-                if not self.ready:
+                if not self._ready:
                     return
                 try:
                     self._free.pop()
                 except IndexError:
                     return
                 continue
-            if self.ready and self._free:
+            if self._ready and self._free:
                 self._wake()
             self._run(job)
 
@@ -187,7 +201,5 @@ class Scheduler:
 
     def _rouse_watch(self) -> None:
         if self._wake_watch.locked():
-            try:
+            with suppress(RuntimeError):  # another thread was faster
                 self._wake_watch.release()
-            except RuntimeError:  # another thread was faster
-                pass

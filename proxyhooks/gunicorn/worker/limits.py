@@ -1,0 +1,106 @@
+"""What makes connections end: time limits, a bound for their memory, and room for new ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from gunicorn import util
+
+from .connection import IDLE, LINGERING, READING, SENDING, Connection
+from .connections import Connections
+
+_LINGER_TIME: Final = 2.0
+"""Seconds. An idle connection of a worker that stops is kept as long, for a request that is under way."""
+_SURELY_IDLE: Final = 10.0
+"""Seconds after which an idle connection of a caller that knows a secret may be closed for a new one."""
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+"""Memory for requests and replies that wait for their clients. Beyond it the slowest ones are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """All in seconds."""
+
+    header: float
+    """From the first byte of a request to the end of its head."""
+    body: float
+    """From the end of the head to the end of the body."""
+    send: float
+    """Without the client taking any of a reply."""
+    keepalive: float
+    """Between two requests of a connection."""
+
+
+def sweep(connections: Connections, limits: TimeLimits, now: float, draining_since: float | None) -> None:
+    """Close the connections that have reached a limit.
+
+    :param draining_since: when the worker began to stop; ``None`` if it goes on.
+    """
+    waiting = 0
+    for connection in connections.not_busy():
+        state, age = connection.state, now - connection.since
+        if state == READING:
+            waiting += len(connection.buffer)
+            if age > (limits.body if connection.missing else limits.header):
+                _give_up(connections, connection, now)
+        elif state == SENDING:
+            waiting += len(connection.sock.unsent)
+            if age > limits.send:
+                connections.close(connection)
+        elif state == LINGERING:
+            if age > _LINGER_TIME:
+                connections.close(connection)
+        elif age > (limits.keepalive if connection.parser.req_count else max(limits.keepalive, limits.header)) or (
+            draining_since is not None and now - max(draining_since, connection.since) > _LINGER_TIME
+        ):
+            connections.close_idle(connection, now)
+    connections.waiting_bytes = waiting
+    if waiting > MAX_WAITING_BYTES:
+        _drop_slowest(connections, waiting - MAX_WAITING_BYTES)
+
+
+def make_room(connections: Connections, count: int, now: float) -> bool:
+    """Close up to *count* connections that can best be spared; return whether there was one.
+
+    Strangers go first: those that linger or are idle, then those that are slow. Where there are none, one connection
+    goes on which a hook has accepted a secret, if it has been idle for some time.
+    """
+    spared = sorted(connections.not_busy(), key=lambda connection: (_is_active(connection), connection.since))
+    closed = [connection for connection in spared if not connection.accepted][:count] or [
+        connection for connection in spared[:1] if not _is_active(connection) and now - connection.since > _SURELY_IDLE
+    ]
+    for connection in closed:
+        if connection.state == IDLE:
+            connections.close_idle(connection, now)
+        else:
+            connections.close(connection)
+    return bool(closed)
+
+
+def _is_active(connection: Connection) -> bool:
+    return connection.state in (READING, SENDING)
+
+
+def _give_up(connections: Connections, connection: Connection, now: float) -> None:
+    """Answer a request that has not arrived in time."""
+    try:
+        util.write_error(connection.sock, 408, "Request Timeout", "The request did not arrive in time.")
+        connection.sock.flush()
+    except OSError:
+        connections.close(connection)
+    else:
+        connections.end(connection, now)
+
+
+def _drop_slowest(connections: Connections, excess: int) -> None:
+    """Close the connections whose requests or replies take longest, until so many bytes are free."""
+    slow = [connection for connection in connections.not_busy() if connection.state in (READING, SENDING)]
+    # One alone may have a reply that is larger than the bound.
+    for connection in sorted(slow, key=lambda connection: connection.since)[:-1]:
+        if excess <= 0:
+            return
+        size = len(connection.buffer) + len(connection.sock.unsent)
+        excess -= size
+        connections.waiting_bytes -= size
+        connections.close(connection)

@@ -1,0 +1,300 @@
+"""How requests of the worker are served: gunicorn's code around the WSGI application, in a thread."""
+
+# Pyright brings type stubs of another version of gunicorn.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
+from __future__ import annotations
+
+import errno
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final
+
+from gunicorn import util
+from gunicorn.glogging import Logger
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.wsgi import FileWrapper, base_environ
+from gunicorn.workers.gthread import TConn
+
+from .connection import Connection
+from .connections import ENDED
+from .limits import MAX_WAITING_BYTES
+from .quick import QuickResponse
+from .request_reader import max_head
+
+_QUEUED: Final = 0.05
+"""Seconds. A request that waited for longer waited in a queue."""
+_LARGE: Final = 65_536
+"""Bytes of a request that count in the bound for memory."""
+_MAX_WAITING: Final = 64
+"""Requests that may wait until gthread's code serves them. More are refused."""
+# Keys of the environ. Plain values, because the application may have another version of this package than the worker.
+_RECEIVED: Final = "proxyhooks.received"
+"""When the last byte of the request was read, by time.monotonic(); -inf if the caller has given up."""
+_ACCEPTED: Final = "proxyhooks.accepted"
+"""Set by the application if the caller knows a secret."""
+_CLOSE_CONNECTION: Final = "proxyhooks.close_connection"
+"""Set by the application if no further request is wanted from the caller."""
+
+
+class GthreadConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
+    """A connection that gthread's code reads from, with a bound for the size of heads and trailers."""
+
+    read_timeout: float | None = None
+    """Seconds that a thread waits for the next byte of a body; None for no limit."""
+
+    def init(self) -> None:
+        super().init()
+        self.sock.settimeout(self.read_timeout)
+        if isinstance(self.parser, RequestParser):
+            self.parser.mesg_class = BoundedRequest
+
+
+class BoundedRequest(Request):  # type: ignore[misc]
+    """gunicorn's request. gunicorn would read as many bytes as all fields of the largest size take, many times over."""
+
+    def parse(self, unreader: Any) -> Any:
+        self.max_buffer_headers = max_head(self.cfg)
+        return super().parse(unreader)
+
+
+class RequestHandler:
+    """Serves the requests of a worker.
+
+    :param worker: gunicorn's worker. Its :meth:`handle` serves what is not a usual request.
+    :param application: the WSGI application.
+    :param release: takes back a connection; its second argument is whether it may be used again.
+    :param permits: has an item for each thread that may wait for a client.
+    :param max_age: seconds after which a connection ends with a reply.
+    :param body_timeout: seconds that a thread waits for more of a body.
+    """
+
+    def __init__(
+        self,
+        worker: Any,
+        application: Callable[..., Iterable[bytes]],
+        release: Callable[[Connection, bool], None],
+        *,
+        permits: list[None],
+        max_age: float,
+        body_timeout: float,
+    ) -> None:
+        cfg = worker.cfg
+        self._worker = worker
+        self._application = application
+        self._release = release
+        self._max_age = max_age
+        self._body_timeout = body_timeout
+        self._keepalive = cfg.keepalive
+        self._pre_request = cfg.pre_request
+        self._environ: dict[str, Any] = {}
+        self.reopen_logs()
+        self._serving = threading.local()
+        """Has the connection that a thread serves."""
+        self._gthread_jobs: deque[Connection] = deque()
+        self._permits = permits
+        self._lock = threading.Lock()
+        self._waiting_bytes = 0
+        """Bytes of large requests that are complete and wait for a thread."""
+        self.ready: deque[Connection] = deque()
+        """Connections whose requests may be served now."""
+
+    def reopen_logs(self) -> None:
+        """Make ``wsgi.errors`` anew: it has gunicorn's log files."""
+        environ: Any = base_environ(self._worker.cfg)
+        self._environ = {**environ, "wsgi.multithread": True, "SCRIPT_NAME": ""}
+
+    def on_request(self, connection: Connection) -> None:
+        """Have a request served. Any thread may call this."""
+        if connection.needs_thread or connection.foreign:
+            connection.needs_thread = True
+            if len(self._gthread_jobs) < _MAX_WAITING or self._worker.cfg.is_ssl:
+                self._gthread_jobs.append(connection)
+                self._start_gthread_jobs()
+            else:
+                self._refuse(connection)
+        elif connection.size < _LARGE or self._count_waiting_bytes(connection.size):
+            self.ready.append(connection)
+        else:
+            self._refuse(connection)
+
+    def _refuse(self, connection: Connection) -> None:
+        if not connection.foreign:
+            util.write_error(connection.sock, 503, "Service Unavailable", "")
+        self._release(connection, False)
+
+    def _count_waiting_bytes(self, size: int) -> bool:
+        """Count a large request that waits for a thread, or does so no more; return whether it may wait."""
+        with self._lock:
+            if size > 0 and self._waiting_bytes > MAX_WAITING_BYTES:
+                return False
+            self._waiting_bytes += size
+            return True
+
+    def _start_gthread_jobs(self) -> None:
+        with self._lock:
+            while self._gthread_jobs and self._permits:
+                try:
+                    self._permits.pop()
+                except IndexError:
+                    return
+                self.ready.append(self._gthread_jobs.popleft())
+
+    def serve(self, connection: Connection) -> bool:
+        """Serve a request in this thread; return whether the connection may be used again."""
+        try:
+            return self._serve(connection)
+        except BaseException as error:  # such as SystemExit, which gunicorn's code lets through
+            if connection.needs_thread or connection.sock.has_begun:
+                self._worker.log.exception("Error handling request")
+            else:
+                self._worker.handle_error(None, connection.sock, connection.client, error)
+            return False
+        finally:
+            if self._gthread_jobs:
+                self._start_gthread_jobs()
+
+    def _serve(self, connection: Connection) -> bool:
+        self._serving.connection = connection
+        if connection.needs_thread:
+            return self._serve_by_gthread(connection)
+        if connection.size >= _LARGE:
+            self._count_waiting_bytes(-connection.size)
+        now = time.monotonic()
+        if connection.missed & ENDED and now - connection.received > _QUEUED:
+            # The caller has given up. Without a queue it may be one that closes its side and reads on.
+            connection.received = float("-inf")
+        parser = connection.parser
+        connection.sock.begin()
+        if connection.environ is None or parser.failure is not None:
+            return bool(self._worker.handle(connection))
+        return self._serve_quick(connection, connection.environ)
+
+    def call_application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """The WSGI application, as gunicorn's code calls it."""
+        connection: Connection = self._serving.connection
+        if not connection.needs_thread:
+            environ["gunicorn.socket"] = connection.raw
+            environ[_RECEIVED] = connection.received
+        self._limit_age(connection)
+        body = self._application(environ, start_response)
+        connection.sock.streams = type(body) not in (list, tuple)
+        self._look_at(environ, connection)
+        return body
+
+    def _look_at(self, environ: dict[str, Any], connection: Connection) -> None:
+        """Take what the application says about the caller."""
+        if _ACCEPTED in environ:
+            connection.accepted = True
+        elif _CLOSE_CONNECTION in environ:
+            _force_close(connection)
+
+    def _limit_age(self, connection: Connection) -> None:
+        """End a connection with this reply if it has reached its maximum age."""
+        now = time.monotonic()
+        if not connection.expires:
+            # Jitter, so that connections do not expire together.
+            connection.expires = now + self._max_age * random.uniform(0.5, 1)  # noqa: S311  # no secret
+        elif now > connection.expires:
+            _force_close(connection)
+
+    def _serve_quick(self, connection: Connection, environ: dict[str, Any]) -> bool:
+        """As gunicorn's ``handle``, for a request whose environ exists already."""
+        worker = self._worker
+        request, sock = connection.parser.mesg, connection.sock
+        response = QuickResponse(request, sock, worker.cfg)
+        try:
+            self._pre_request(worker, request)
+            self._limit_age(connection)
+            environ.update(self._environ)
+            environ["wsgi.input"] = request.body
+            environ["RAW_URI"] = environ["PATH_INFO"]
+            environ["gunicorn.socket"] = connection.raw
+            environ["wsgi.early_hints"] = response.send_early_hints
+            environ[_RECEIVED] = connection.received
+            worker.nr += 1
+            if worker.nr >= worker.max_requests and worker.alive:
+                worker.log.info("Autorestarting worker after current request.")
+                worker.alive = False
+            if not (worker.alive and self._keepalive):
+                response.force_close()
+            body: Any = self._application(environ, response.start_response)
+            self._look_at(environ, connection)
+            try:
+                sock.streams = type(body) not in (tuple, list)
+                if isinstance(body, FileWrapper):
+                    response.write_file(body)
+                else:
+                    for item in body:
+                        response.write(item)
+                response.close()
+            finally:
+                if (close := getattr(body, "close", None)) is not None:
+                    close()
+            return not response.should_close()
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
+                worker.log.exception("Socket error processing request.")
+        except Exception as error:
+            if response.headers_sent:
+                worker.log.exception("Error handling request")
+            else:
+                worker.handle_error(request, sock, connection.client, error)
+        return False
+
+    def _serve_by_gthread(self, connection: Connection) -> bool:
+        """Let gthread's code read and serve a request in this thread."""
+        worker = self._worker
+        try:
+            gthread = connection.thread_connection
+            if gthread is None or not connection.foreign:
+                gthread = GthreadConnection(worker.cfg, connection.raw, connection.client, connection.server)
+                gthread.data_ready = True
+                connection.thread_connection = gthread
+                if not connection.foreign:
+                    gthread.read_timeout = self._body_timeout
+                    gthread.init()
+                    gthread.parser.req_count = connection.parser.req_count - 1
+                    gthread.parser.unreader.unread(bytes(connection.buffer))
+                    connection.buffer = b""
+            try:
+                keep = bool(worker.handle(gthread))
+            finally:
+                connection.raw = gthread.sock
+                with suppress(OSError):  # gunicorn may have closed it after an error
+                    gthread.sock.setblocking(False)
+            if keep and connection.foreign:
+                buffered = gthread.parser.unreader.buf.getvalue() or (worker.cfg.is_ssl and gthread.sock.pending())
+                connection.pending = bool(buffered)
+            elif keep:
+                connection.buffer = gthread.parser.unreader.take_buffered()
+                connection.parser.req_count = gthread.parser.req_count
+            return keep
+        finally:
+            self._permits.append(None)
+
+
+def _force_close(connection: Connection) -> None:
+    """Have gunicorn end the connection with this reply."""
+    parser = connection.thread_connection.parser if connection.needs_thread else connection.parser
+    if isinstance(parser, RequestParser):  # and not HTTP/2, whose connections end in another way
+        parser.mesg.force_close()
+
+
+def is_observed(cfg: Any, log: Any, own_pre_request: Any) -> bool:
+    """Whether something looks at gunicorn's request objects, which the quick parser does not make.
+
+    :param own_pre_request: the server hook ``pre_request`` that does not.
+    """
+    defaults = {name: cfg.settings[name].default for name in ("pre_request", "post_request")}
+    return bool(
+        cfg.pre_request not in (defaults["pre_request"], own_pre_request)
+        or cfg.post_request is not defaults["post_request"]
+        or type(log).access is not Logger.access
+        or log.access_log_enabled
+    )
