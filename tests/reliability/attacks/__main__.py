@@ -1,4 +1,7 @@
-"""``python -m tests.reliability.attacks NAME PORT``: attack until the standard input ends, then print the counts."""
+"""``python -m tests.reliability.attacks NAME PORT``: attack until the standard input ends, then print the counts.
+
+Before that, it prints a line when the peers have done what the attack needs at least.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,17 @@ from tests.reliability.attacks.all_attacks import ATTACKS
 
 
 async def main(name: str, port: int) -> Counter[str]:
-    counts = Counter[str]()
-    attack = asyncio.create_task(ATTACKS[name].carry_out(port, counts))
+    attack, counts = ATTACKS[name], Counter[str]()
+    attacking = asyncio.create_task(attack.carry_out(port, counts))
     end = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
-    await asyncio.wait([attack, end], return_when=asyncio.FIRST_COMPLETED)
-    if attack.done():
-        attack.result()
+    begun = False
+    while not (attacking.done() or end.done()):
+        await asyncio.wait([attacking, end], timeout=0.05, return_when=asyncio.FIRST_COMPLETED)
+        if not begun and attack.has_happened(counts):
+            begun = True
+            print("begun", flush=True)
+    if attacking.done():
+        attacking.result()
     return counts
 
 

@@ -125,7 +125,7 @@ class Attack:
     over: float
     """Seconds over which the beginnings of the peers are spread."""
     at_least: Mapping[str, int]
-    """What the peers must have done in some seconds, or it was no attack."""
+    """What the peers must have done, or it was no attack."""
     environ: Mapping[str, str] = field(default_factory=dict)
     """Of the server."""
 
@@ -133,6 +133,9 @@ class Attack:
     def meaning(self) -> str:
         """What the peers do, for tables."""
         return (self.behaviour.__doc__ or "").split("\n")[0].rstrip(".")
+
+    def has_happened(self, counts: Counter[str]) -> bool:
+        return all(counts[event] >= least for event, least in self.at_least.items())
 
     async def carry_out(self, port: int, counts: Counter[str]) -> None:
         """Attack until this task is cancelled."""
