@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from proxyhooks import ProxyHooks
+from proxyhooks._wire.log import rate_limited
 from tests.support import centrifugo
 from tests.support.asking import Ask
 from tests.support.paths import ROOT, SECRET
@@ -22,6 +24,8 @@ MARKERS = {
     "tests/deploy": "server",
     "tests/docs/test_guides.py": "server",
     "tests/docs/test_readme.py": "server",
+    "tests/gunicorn/test_fresh_import.py": "slow",
+    "tests/gunicorn/differential": "server",
     "tests/gunicorn/test_graceful_stop.py": "slow",
     "tests/gunicorn/test_gunicorn.py": "server",
     "tests/real_centrifugo": "centrifugo",
@@ -55,6 +59,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if centrifugo.MISSING is not None and item.get_closest_marker("centrifugo"):
         (pytest.fail if centrifugo.MISSING_BUT_NAMED else pytest.skip)(centrifugo.MISSING)
+
+
+@pytest.fixture(autouse=True)
+def log_forgets_other_tests() -> None:
+    rate_limited.limit.reset()
+
+
+@pytest.fixture
+def log_without_rate_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two seconds pass between the lines that callers can cause."""
+    monkeypatch.setattr(rate_limited.limit, "clock", itertools.count(step=2.0).__next__)
 
 
 @pytest.fixture

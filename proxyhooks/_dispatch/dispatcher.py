@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from .. import disconnects, errors
 from .. import messages as m
 from .._wire.json import Malformed, TooComplex, dumps, loads
-from .._wire.log import logger
+from .._wire.log import Trusted, describe, logger, rate_limited
 from ..exceptions import HookResultError, Rejection, SetupError
 from .events import EVENTS, Event
 from .index import Hook, Index, Registration
@@ -99,7 +99,8 @@ class Dispatcher:
         """Whether the event has hooks. If not, the log says so once."""
         if self.index.serves(event):
             return True
-        if self._should_log(event, ""):
+        if "" not in self._logged_names[event.name]:
+            self._logged_names[event.name].add("")
             text = "Centrifugo sends %s requests (%s), but no hook serves them. To serve them:\n\n%s\n"
             logger.warning(text, event.name, event.proxy, _hook_template(event, ""))
         return False
@@ -138,12 +139,14 @@ class Dispatcher:
                     raise _hook_error(route.hook, problem) from None
                 raise
             for note in getattr(rejection, "__notes__", ()):  # such as the expire_at that has passed
-                logger.warning("hook %s for %s refuses: %s", route.hook.source_location, event.name, note)
+                location = Trusted(route.hook.source_location)
+                rate_limited.warning("hook %s for %s refuses: %s", location, event.name, note, kind=("note", location))
             return refusal_reply(event, rejection, message, route.hook.name)
         finally:
             if (seconds := time.monotonic() - started) > self._timeout:
                 text = "hook %s for %s took %.3g s: Centrifugo has given up after %g s (PROXYHOOKS_TIMEOUT)"
-                logger.warning(text, route.hook.source_location, event.name, seconds, self._timeout)
+                location = Trusted(route.hook.source_location)
+                rate_limited.warning(text, location, event.name, seconds, self._timeout, kind=("slow", location))
 
     def _load_meta(self, event: Event, message: m.UserRequest[Any], load: Callable[[Any], Any]) -> None:
         if message.meta is None:
@@ -154,7 +157,8 @@ class Dispatcher:
         try:
             _replace(message, "meta", load(message.meta))
         except ValidationError as error:
-            logger.warning("the meta of client %r does not fit the meta_schema: %s", message.client, error.messages)
+            text = "the meta of client %r does not fit the meta_schema: %s"
+            rate_limited.warning(text, message.client, error.messages)
             raise disconnects.ForceReconnect from None
 
     def _load_data(self, call: Call, route: Route, load: Callable[[Any], Any]) -> None:
@@ -188,7 +192,8 @@ class Dispatcher:
         else:
             _replace(call.message, "data", value)
             return
-        logger.warning("hook %s for %s: the payload is invalid: %s", hook.source_location, call.event.name, details)
+        location, text = Trusted(hook.source_location), "hook %s for %s: the payload is invalid: %s"
+        rate_limited.warning(text, location, call.event.name, details, kind=("payload", location))
         if self._validation_details:
             raise errors.BadRequest(f"bad request: {_one_line(details)}"[:_MAX_DETAILS])
         raise errors.BadRequest
@@ -228,23 +233,25 @@ class Dispatcher:
         assert event.unmatched_error is not None
         assert event.routed_on is not None
         name = getattr(message, event.routed_on)
-        if self._should_log(event, name):
-            similar = "".join(f"; {text!r} does not match it" for text in self.index.similar_patterns(event, name))
-            text = "no hook for %s of %r%s. To serve it:\n\n%s\n"
-            logger.warning(text, event.name, name[:255], similar, _hook_template(event, name))
+        self._log_unmatched(event, name)
         return refusal_reply(event, event.unmatched_error(), message)
 
-    def _should_log(self, event: Event, name: str) -> bool:
-        """Whether a channel or method without a hook goes to the log: once, until the log has too many."""
-        logged, name = self._logged_names[event.name], name[:255]
-        if name in logged or len(logged) > _MAX_LOGGED_NAMES:
-            return False
-        logged.add(name)
-        if len(logged) <= _MAX_LOGGED_NAMES:
-            return True
-        text = "%s: more than %d names have no hook; further ones are not logged"
-        logger.warning(text, event.name, _MAX_LOGGED_NAMES)
-        return False
+    def _log_unmatched(self, event: Event, name: str) -> None:
+        """Log a channel or method without a hook: once, until the log has too many."""
+        logged, shown = self._logged_names[event.name], name[:255]
+        if shown in logged or len(logged) > _MAX_LOGGED_NAMES:
+            return
+        # A name that is left out now is logged when it comes again.
+        if (left_out := rate_limited.limit.count(("unmatched", event.name))) is None:
+            return
+        logged.add(shown)
+        if len(logged) > _MAX_LOGGED_NAMES:
+            text = "%s: more than %d names have no hook; further ones are not logged"
+            logger.warning(text, event.name, _MAX_LOGGED_NAMES)
+            return
+        similar = "".join(f"; {text!r} does not match it" for text in self.index.similar_patterns(event, name))
+        text = "no hook for %s of %r%s%s. To serve it:\n\n%s\n"
+        logger.warning(text, event.name, shown, similar, describe(left_out), _hook_template(event, name))
 
 
 def _replace(message: m.Request, field: str, value: Any) -> None:

@@ -62,5 +62,7 @@ def _run(app: Flask, tasks: Sequence[BackgroundTask]) -> None:
         try:
             with app.app_context():
                 task.run()
-        except Exception:
+        except BaseException as error:  # an executor would keep it, and tell nobody
             logger.exception("%s, passed to after_reply, failed", task.name)
+            if app.testing and not isinstance(error, Exception):  # such as Ctrl-C
+                raise

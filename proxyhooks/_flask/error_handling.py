@@ -8,6 +8,7 @@ are wrapped with which Flask calls error handlers.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +17,27 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from .._dispatch.replies import as_rejection, refusal_reply
-from .._wire.log import logger
+from .._wire.log import rate_limited
 from ..exceptions import Rejection
 from .guarded_response import flask_response
 from .request_state import request_state
+
+
+def replace_base_exception(error: BaseException, source: str) -> None:
+    """Raise an Exception in place of an error that is none, such as ``gevent.Timeout``; return if there is no need.
+
+    Flask handles Exceptions only. On any other error a server may drop the connection without a reply, or may end while
+    it answers other calls.
+
+    :param source: what raised the error, for the text.
+    :raises RuntimeError: in place of the error.
+    """
+    if isinstance(error, Exception):
+        return
+    # In the main thread, a signal handler may have raised it: Ctrl-C, or the end of gunicorn's sync worker.
+    if isinstance(error, (SystemExit, KeyboardInterrupt)) and threading.current_thread() is threading.main_thread():
+        return
+    raise RuntimeError(f"{source} raised {error!r}, which is not an Exception") from error
 
 
 def wrap_error_handling(app: Flask) -> None:
@@ -40,7 +58,7 @@ def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Except
         if flask.request.routing_exception is error:
             # Flask has no route for the request. The path is a hook's, so the host is wrong; no hook has refused.
             host = flask.request.environ.get("HTTP_HOST")
-            logger.error("%s: Flask does not serve the host %r: %s", state.path, host, error)
+            rate_limited.error("%s: Flask does not serve the host %r: %s", state.path, host, error)
             return handle(error)
         try:
             handled = handle(error)

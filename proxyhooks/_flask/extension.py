@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import re
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from .._dispatch.decorators import SchemaLike
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import EVENTS
 from .._dispatch.registry import Hooks
-from .._dispatch.signatures import is_async, source_location
+from .._dispatch.signatures import is_async
 from .._settings.secrets import SECRET_HEADER
 from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
 from ..exceptions import SetupError
@@ -110,7 +109,7 @@ class ProxyHooks(Hooks):
             csrf.exempt(f"{hook_view.__module__}.{hook_view.__name__}")
 
         def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
-            return _to_sync(app, function) if is_async(function) else function
+            return app.async_to_sync(function) if is_async(function) else function
 
         return Dispatcher(self.index, ensure_sync, self._meta_schema, settings.validation_details, settings.timeout)
 
@@ -133,20 +132,6 @@ def hooks_of(app: Flask, name: str | None = None) -> ProxyHooks:
     if name is not None and name not in hooks:
         raise LookupError(f"the application has no ProxyHooks named {name!r}: it has {names}")
     return next(iter(hooks.values())) if name is None else hooks[name]
-
-
-def _to_sync(app: Flask, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A plain function that runs the async one."""
-    run = app.async_to_sync(function)
-
-    @functools.wraps(function)
-    def call(*args: Any, **variables: Any) -> Any:
-        try:
-            return run(*args, **variables)
-        except asyncio.CancelledError as error:  # a BaseException, which would end the worker
-            raise RuntimeError(f"{source_location(function)} was cancelled") from error
-
-    return call
 
 
 def _check_paths_are_free(app: Flask, url_prefix: str) -> None:

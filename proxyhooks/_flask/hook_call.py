@@ -11,6 +11,7 @@ from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.replies import Reply
 from .._wire.log import logger
 from ..signals import hook_finished
+from .error_handling import replace_base_exception
 from .guarded_response import flask_response
 from .installation import installation_of
 from .request_state import RequestState, request_state
@@ -32,8 +33,9 @@ def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
     """
     try:
         reply = state.reply = dispatcher.dispatch(state.call)
-    except BaseException:
+    except BaseException as error:
         _send_hook_finished(state, None)
+        replace_base_exception(error, f"the hook for {state.call.event.name}")
         raise
     if hook_finished.receivers:
         _send_hook_finished(state, reply)

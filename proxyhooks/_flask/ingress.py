@@ -17,7 +17,7 @@ from .._dispatch.replies import Reply, refusal_reply
 from .._settings.secrets import SECRET_HEADER, Secrets
 from .._wire.decoding import decoder_for
 from .._wire.json import Malformed, TooComplex, loads
-from .._wire.log import logger
+from .._wire.log import rate_limited
 from ..messages import ConnectRequest
 from ..schemas import explain
 
@@ -59,13 +59,13 @@ def authenticate_and_check_size(environ: WSGIEnvironment, secrets: Secrets, limi
     length = int(header) if is_usual else get_content_length(environ)
     if length is not None and length > limit:
         path = environ.get("PATH_INFO")
-        logger.warning("%s: a body of %d bytes is larger than MAX_CONTENT_LENGTH, %d", path, length, limit)
+        rate_limited.warning("%s: a body of %d bytes is larger than MAX_CONTENT_LENGTH, %d", path, length, limit)
         raise early_failure(413, "too large")
     # Remove the secret, so that error reporters never see it.
     secret = environ.pop(_SECRET_KEY, None)
     if not secrets.accept(secret):
         which, peer = "a wrong" if secret else "no", environ.get("REMOTE_ADDR", "an unknown address")
-        logger.warning("%s: %s %s from %s", environ.get("PATH_INFO"), which, SECRET_HEADER, peer)
+        rate_limited.warning(f"%s: {which} %s from %s", environ.get("PATH_INFO"), SECRET_HEADER, peer)
         raise early_failure(403, "forbidden")
     return length
 
@@ -90,7 +90,7 @@ def read_body(environ: WSGIEnvironment, length: int | None, limit: int) -> bytes
         raise early_failure(400, "the body ended too early")
     if length is None:
         if len(body) > limit:
-            logger.warning("%s: the body is larger than MAX_CONTENT_LENGTH, %d", environ.get("PATH_INFO"), limit)
+            rate_limited.warning("%s: the body is larger than MAX_CONTENT_LENGTH, %d", environ.get("PATH_INFO"), limit)
             raise early_failure(413, "too large")
         environ["CONTENT_LENGTH"] = str(len(body))
     environ["wsgi.input"] = io.BytesIO(body)
@@ -109,10 +109,10 @@ def read_call(event: Event, body: bytes) -> Call:
         return Call(event, decoder_for(request_class)(value), has_data="data" in value or "b64data" in value)
     except Malformed as error:
         reason = explain(event.request, value) if value is not None else error
-        logger.warning("%s: the body is not a %s: %s", event.name, event.request.__name__, reason)
+        rate_limited.warning("%s: the body is not a %s: %s", event.name, event.request.__name__, reason)
         raise early_failure(400, "not a message of Centrifugo's proxy protocol") from None
     except TooComplex as error:
-        logger.warning("%s: the body is refused: %s", event.name, error)
+        rate_limited.warning("%s: the body is refused: %s", event.name, error)
         if not event.carries_error:
             raise early_failure(400, "refused") from None
         transport = _TRANSPORT.match(body) if event.request is ConnectRequest else None

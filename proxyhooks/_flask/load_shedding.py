@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .._wire.log import logger
+from .._wire.environ_keys import RECEIVED
+from .._wire.log import rate_limited
 
 # All times are in seconds. A call that waited for less did not wait in a queue.
 _QUEUED: Final = 0.05
@@ -23,8 +24,8 @@ _STANDING: Final = 1.0
 _PATIENCE_IN_STANDING_QUEUE: Final = 0.2
 # Asking the kernel costs as much as reading the message, so without a queue it is asked at most this often.
 _ASK_INTERVAL: Final = 0.005
-_LOG_INTERVAL: Final = 1.0
-# struct tcp_info, linux/tcp.h: tcpi_state, and tcpi_last_data_recv in milliseconds.
+# struct tcp_info, linux/tcp.h: tcpi_state, and tcpi_last_data_recv in milliseconds. BSD numbers
+# the states in another way.
 _INFO: Final = struct.Struct("=B51xI")
 _ESTABLISHED: Final = 1
 # The environ keys under which gunicorn's workers and Flask's own server keep the socket of a request.
@@ -32,12 +33,16 @@ _SOCKET_KEYS: Final = ("gunicorn.socket", "werkzeug.socket")
 
 
 def waiting_time(environ: Mapping[str, Any]) -> float:
-    """Seconds since the last byte of the request arrived, by the kernel's clock. Infinite if the caller hung up.
+    """Seconds since the last byte of the request arrived. Infinite if the caller hung up.
 
-    It is 0 where that is unknown: on other systems than Linux, with Unix sockets, and with other servers.
-
-    Source: ``TCP_INFO`` of tcp(7).
+    The worker of this package knows when that was. It drops the requests of callers that have hung up. For other
+    workers the kernel knows both, on Linux with TCP: ``TCP_INFO`` of tcp(7). Elsewhere the result is 0.
     """
+    received: float | None = environ.get(RECEIVED)
+    if received is not None:
+        return time.monotonic() - received
+    if sys.platform != "linux":
+        return 0.0
     for name in _SOCKET_KEYS:
         if (connection := environ.get(name)) is not None:
             try:
@@ -60,16 +65,14 @@ class LoadShedder:
 
     def __init__(self, timeout: float) -> None:
         self._patience = timeout / 2
-        self._lock = threading.Lock()
         # Times of time.monotonic: the last call that was measured, and the last one that found no queue.
         self._last_call = self._last_without_queue = 0.0
-        self._late = self._hung_up = 0
-        self._next_log = self._next_ask = 0.0
+        self._next_ask = 0.0
 
     def should_shed(self, environ: Mapping[str, Any]) -> bool:
-        """Whether the call is too late. The log counts these calls, in at most one line a second."""
+        """Whether the call is too late. If so, a warning says why."""
         now = time.monotonic()
-        if now < self._next_ask:
+        if now < self._next_ask and RECEIVED not in environ:
             return False
         waited = waiting_time(environ)
         if waited < _QUEUED:
@@ -82,23 +85,13 @@ class LoadShedder:
             patience = min(patience, _PATIENCE_IN_STANDING_QUEUE)
         if waited <= patience:
             return False
-        self._count(waited, patience, now)
+        if waited == float("inf"):
+            rate_limited.warning("overload: refused with 503: a call whose caller had hung up")
+        else:
+            rate_limited.warning(
+                "overload: more calls than the threads can serve. Refused with 503: a call that had waited for %.3g s, "
+                "which is more than %g s",
+                waited,
+                patience,
+            )
         return True
-
-    def _count(self, waited: float, patience: float, now: float) -> None:
-        with self._lock:
-            if waited == float("inf"):
-                self._hung_up += 1
-            else:
-                self._late += 1
-            if now < self._next_log:
-                return
-            self._next_log = now + _LOG_INTERVAL
-            late, hung_up, self._late, self._hung_up = self._late, self._hung_up, 0, 0
-        logger.warning(
-            "overload: more calls than the threads can serve. Refused with 503: %d that had waited for more than %g s, "
-            "and %d whose caller had hung up",
-            late,
-            patience,
-            hung_up,
-        )

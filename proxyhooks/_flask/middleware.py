@@ -17,7 +17,9 @@ from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._settings.secrets import Secrets
-from .._wire.log import logger
+from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION
+from .._wire.log import rate_limited
+from .error_handling import replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
 from .ingress import EarlyReply, authenticate_and_check_size, early_failure, read_body, read_call, size_limit
 from .load_shedding import LoadShedder
@@ -59,19 +61,20 @@ class Middleware:
         if hook_url is None:
             if (canonical := _SLASHES.sub("/", path).rstrip("/")) in self.hook_urls:
                 # Flask would route it to the hook, past the checks below.
-                logger.warning("%s is not the URL of a hook: %s is", path, canonical)
-                return _send(start_response, early_failure(404, "no hook is here").reply)
+                rate_limited.warning("%s is not the URL of a hook: %s is", path, canonical)
+                return _send(environ, start_response, early_failure(404, "no hook is here").reply)
             return self.wsgi_app(environ, start_response)
         try:
             state = self._accept(path, hook_url, environ)
         except EarlyReply as early:
-            return _send(start_response, early.reply)
+            return _send(environ, start_response, early.reply)
         state.store_in(environ)
         response = GuardedResponse(state, start_response, self._unexpected_answers)
         try:
             return response.body(self.hook_app(environ, response.start_response))
-        except BaseException:
+        except BaseException as error:
             start_background_tasks(state)
+            replace_base_exception(error, f"a function around the hook for {hook_url.event.name}")
             raise
 
     def _accept(self, path: str, hook_url: HookURL, environ: WSGIEnvironment) -> RequestState:
@@ -81,6 +84,7 @@ class Middleware:
         """
         limit = size_limit(self._app)
         length = authenticate_and_check_size(environ, hook_url.secrets, limit)
+        environ[ACCEPTED] = True
         if hook_url.load_shedder.should_shed(environ):
             raise early_failure(503, "too late")
         call = read_call(hook_url.event, read_body(environ, length, limit))
@@ -89,6 +93,9 @@ class Middleware:
         return RequestState(self._app, path, call, guarded=True)
 
 
-def _send(start_response: StartResponse, reply: Reply) -> tuple[bytes]:
+def _send(environ: WSGIEnvironment, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:
+    if reply.status == 403:
+        environ[CLOSE_CONNECTION] = True
     start_reply(start_response, reply)
-    return (reply.body,)
+    # gunicorn warns of a body in a reply to HEAD.
+    return (reply.body,) if environ["REQUEST_METHOD"] != "HEAD" else ()

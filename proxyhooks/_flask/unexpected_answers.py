@@ -7,7 +7,7 @@ import itertools
 from flask import Flask
 
 from .._dispatch.signatures import source_location
-from .._wire.log import logger
+from .._wire.log import Trusted, logger, quote, rate_limited
 from .request_state import RequestState
 
 
@@ -41,19 +41,20 @@ class UnexpectedAnswers:
         :param status: empty if the application has started no response.
         """
         if state.error is not None:
-            cause = f"an error handler of the application made it out of {state.error!r}"
+            cause = f"an error handler of the application made it out of {quote(repr(state.error))}"
         elif state.reply is not None:
             cause = "a function of the application replaced a failure"
         else:
             functions = self._before_request_functions() or "one of an extension"
             cause = f"a before_request function answered in place of a hook: {functions}"
-        logger.error(
+        rate_limited.error(
             "%s: the application answered %s, which Centrifugo would take for consent or follow; 500 is sent instead. "
             "Most likely %s. Let it %s",
             state.path,
             status or "nothing",
-            cause,
-            _exemption(state.path),
+            Trusted(cause),
+            Trusted(_exemption(state.path)),
+            kind=("replaced", state.path),
         )
 
     def _before_request_functions(self) -> str:

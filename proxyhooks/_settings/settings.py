@@ -7,93 +7,18 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final
 
 from ..exceptions import SetupError
 from .secrets import SECRET_HEADER, Secrets, parse_secrets, secrets_from_file
+from .setting import Setting, parse_bool, parse_keepalive_time, parse_path, parse_time_limit, parse_timeout
 
 DEFAULT_URL_PREFIX: Final = "/centrifugo"
 """The default of the argument ``ProxyHooks(url_prefix=...)``."""
 
-_T = TypeVar("_T")
 _PREFIX: Final = "PROXYHOOKS_"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting(Generic[_T]):
-    """One key: where it is read, what its value must be, and what it means."""
-
-    key: str
-    source: Literal["app.config", "environment"]
-    """Flask's configuration, or the environment of the process."""
-    type: str
-    """Words for the documentation."""
-    default: _T
-    meaning: str
-    """One sentence, for the documentation."""
-    must_be: str
-    """Completes the error text "<key> must be ..."."""
-    parse: Callable[[Any], _T]
-    """Returns the value to use; raises a ValueError whose text completes "<key> must be ..., not ..."."""
-
-    def read(self, values: Mapping[str, Any]) -> _T:
-        """The value of the key in a configuration or an environment, or the default.
-
-        :raises SetupError: if the value is wrong.
-        """
-        value = values.get(self.key, self.default)
-        return self.default if value is None and self.default is None else self.convert(value, self.key)
-
-    def convert(self, value: object, name: str) -> _T:
-        """The value to use; *name* is what an error text calls it.
-
-        :raises SetupError: if the value is wrong.
-        """
-        try:
-            return self.parse(value)
-        except ValueError as error:
-            raise SetupError(f"{name} must be {self.must_be}, not {error}") from None
-
-
-def _parse_bool(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(repr(value))
-    return value
-
-
-def _parse_path(value: Any) -> str:
-    if not isinstance(value, (str, os.PathLike)):  # most likely the list of secrets, which no error text may have
-        raise ValueError(f"a value of type {type(value).__name__}")
-    if not str(value):
-        raise ValueError("an empty text")
-    return os.fspath(value)
-
-
-def _parse_timeout(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ValueError(repr(value))
-    return float(value)
-
-
-def _parse_time_limit(value: Any) -> float:
-    seconds = _parse_keepalive_time(value)
-    if not seconds:
-        raise ValueError(repr(value))
-    return seconds
-
-
-def _parse_keepalive_time(value: Any) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(repr(value))
-    return seconds
-
-
 SECRETS: Final[Setting[tuple[bytes, ...] | None]] = Setting(
     key="PROXYHOOKS_SECRETS",
     source="app.config",
@@ -116,7 +41,7 @@ SECRETS_FILE: Final[Setting[str | None]] = Setting(
     default=None,
     meaning=f"A file with one accepted secret a line, read again when it changes; it wins over `{SECRETS.key}`.",
     must_be="the path of a file",
-    parse=_parse_path,
+    parse=parse_path,
 )
 INSECURE: Final[Setting[bool]] = Setting(
     key="PROXYHOOKS_INSECURE",
@@ -125,7 +50,7 @@ INSECURE: Final[Setting[bool]] = Setting(
     default=False,
     meaning="`True` accepts every request if no secret is configured; use it only in a private network.",
     must_be="True or False",
-    parse=_parse_bool,
+    parse=parse_bool,
 )
 TIMEOUT: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_TIMEOUT",
@@ -137,7 +62,7 @@ TIMEOUT: Final[Setting[float]] = Setting(
         "it, calls that come too late are refused, and hooks that take longer are logged."
     ),
     must_be="a number of seconds above 0, such as 3 or 0.5",
-    parse=_parse_timeout,
+    parse=parse_timeout,
 )
 VALIDATION_DETAILS: Final[Setting[bool]] = Setting(
     key="PROXYHOOKS_VALIDATION_DETAILS",
@@ -146,7 +71,7 @@ VALIDATION_DETAILS: Final[Setting[bool]] = Setting(
     default=False,
     meaning='`True` tells the client the field errors of an invalid payload in the message of error 107 "bad request".',
     must_be="True or False",
-    parse=_parse_bool,
+    parse=parse_bool,
 )
 FAST: Final[Setting[bool]] = Setting(
     key="PROXYHOOKS_FAST",
@@ -155,7 +80,7 @@ FAST: Final[Setting[bool]] = Setting(
     default=True,
     meaning="`False` switches the fast path off, so that Flask and marshmallow handle hooks as they handle views.",
     must_be="True or False",
-    parse=_parse_bool,
+    parse=parse_bool,
 )
 KEEPALIVE_TIME: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_KEEPALIVE_TIME",
@@ -164,7 +89,7 @@ KEEPALIVE_TIME: Final[Setting[float]] = Setting(
     default=30.0,
     meaning="The maximum age of a connection to a gunicorn worker, shortened at random by up to a half; 0 is no limit.",
     must_be="a number of seconds such as 30, or 0 for no limit",
-    parse=_parse_keepalive_time,
+    parse=parse_keepalive_time,
 )
 CLIENT_HEADER_TIMEOUT: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_CLIENT_HEADER_TIMEOUT",
@@ -173,7 +98,7 @@ CLIENT_HEADER_TIMEOUT: Final[Setting[float]] = Setting(
     default=30.0,
     meaning="How long a client may take to send the head of a request.",
     must_be="a number of seconds above 0, such as 30",
-    parse=_parse_time_limit,
+    parse=parse_time_limit,
 )
 CLIENT_BODY_TIMEOUT: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_CLIENT_BODY_TIMEOUT",
@@ -182,7 +107,7 @@ CLIENT_BODY_TIMEOUT: Final[Setting[float]] = Setting(
     default=30.0,
     meaning="How long a client may take to send a body of up to 1 MiB.",
     must_be="a number of seconds above 0, such as 30",
-    parse=_parse_time_limit,
+    parse=parse_time_limit,
 )
 SEND_TIMEOUT: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_SEND_TIMEOUT",
@@ -191,7 +116,7 @@ SEND_TIMEOUT: Final[Setting[float]] = Setting(
     default=30.0,
     meaning="How long a client may take none of its reply.",
     must_be="a number of seconds above 0, such as 30",
-    parse=_parse_time_limit,
+    parse=parse_time_limit,
 )
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     SECRETS,

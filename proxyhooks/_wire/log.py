@@ -1,8 +1,107 @@
-"""The one logger of the package."""
+"""The one logger of the package, and lines that callers can cause, which are limited in number and length."""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
+from collections.abc import Callable, Hashable
 from typing import Final
 
 logger: Final = logging.getLogger("proxyhooks")
+
+_INTERVAL: Final = 1.0
+"""Seconds between two lines of one kind."""
+_MAX_QUOTED: Final = 200
+"""Characters of a value in a line."""
+
+
+class RateLimit:
+    """Allows one log line of each kind a second, and counts those in between.
+
+    The next line of the kind has the count. Lines that are left out after the last one are not mentioned.
+
+    :param clock: a monotonic time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._kinds: dict[Hashable, tuple[float, int]] = {}
+        """For each kind: when the next line is allowed, and how many were left out since the last one."""
+
+    def count(self, kind: Hashable) -> int | None:
+        """Return how many lines of the kind were left out since the last one; None if this one is left out, too.
+
+        :param kind: one of a limited number of values, since each is remembered.
+        """
+        with self._lock:
+            now = self.clock()
+            next_line, left_out = self._kinds.get(kind, (now, 0))
+            if now < next_line:
+                self._kinds[kind] = next_line, left_out + 1
+                return None
+            self._kinds[kind] = now + _INTERVAL, 0
+            return left_out
+
+    def reset(self) -> None:
+        """Allow a line of every kind at once, and forget the counts."""
+        with self._lock:
+            self._kinds.clear()
+
+
+class Trusted(str):
+    """Text that no caller chooses: a line has all of it as it is."""
+
+    __slots__ = ()
+
+
+class RateLimitedLogger:
+    """Logs lines that callers can cause: at most one of each kind a second, with the values cut.
+
+    Every value except numbers and :class:`Trusted` text is passed through :func:`quote`.
+    """
+
+    def __init__(self, target: logging.Logger) -> None:
+        self.limit = RateLimit()
+        self._target = target
+
+    def warning(self, text: str, *values: object, kind: Hashable = None) -> bool:
+        """Log a warning, or count it. Return whether it was logged.
+
+        :param text: a format in the style of ``%``.
+        :param kind: what is limited to one line a second; by default the text.
+        """
+        return self._log(logging.WARNING, text, values, kind)
+
+    def error(self, text: str, *values: object, kind: Hashable = None) -> bool:
+        """As :meth:`warning`, with the level ERROR."""
+        return self._log(logging.ERROR, text, values, kind)
+
+    def _log(self, level: int, text: str, values: tuple[object, ...], kind: Hashable) -> bool:
+        left_out = self.limit.count(text if kind is None else kind)
+        if left_out is None:
+            return False
+        quoted = [value if isinstance(value, int | float | Trusted) else quote(value) for value in values]
+        self._target.log(level, f"{text}%s", *quoted, describe(left_out), stacklevel=3)  # the line of the caller
+        return True
+
+
+def quote(value: object, limit: int = _MAX_QUOTED) -> str:
+    """Return the value as text without control characters.
+
+    :param limit: the most characters of the value; the rest is cut.
+    """
+    text = str(value)
+    shown = text[:limit]
+    if not shown.isprintable():
+        shown = repr(shown)[1:-1]
+    return shown if len(text) <= limit else f"{shown}..."
+
+
+def describe(left_out: int) -> str:
+    """Return the end of a log line, after some lines of the same kind were left out."""
+    return f" ({left_out} more like this since the last such line)" if left_out else ""
+
+
+rate_limited: Final = RateLimitedLogger(logger)

@@ -82,7 +82,6 @@ class GracefulStop:
         return decision
 
     def _carry_out(self, decision: Decision) -> None:
-        master = self._worker.ppid
         if decision == "cancel":
             self._stop_requested = False
             # A worker that has reached max_requests makes its next stop request at once, and would log this each time.
@@ -90,10 +89,9 @@ class GracefulStop:
                 self._worker.log.error("The application could not be reloaded: this worker keeps serving")
         elif decision == "start_replacement" and not self._replacement_started:
             self._replacement_started = True
-            os.kill(master, signal.SIGTTIN)
+            # When this worker ends, the server hook child_exit reduces the number of workers again.
+            os.kill(self._worker.ppid, signal.SIGTTIN)
         elif decision == "stop":
-            if self._replacement_started:
-                os.kill(master, signal.SIGTTOU)
             self._drain()
 
     def _drain(self) -> None:

@@ -1,20 +1,27 @@
-"""gunicorn's server hooks: they keep the worker table up to date, and no call is lost when a worker stops."""
+"""gunicorn's server hooks: they keep the worker table up to date, and no call is lost when a worker stops.
+
+An error of the table never ends the server: without the table, workers stop as gunicorn tells them to.
+"""
 
 from __future__ import annotations
 
-import importlib
+import functools
 import os
 import signal
 import sys
 import time
 import weakref
+from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from .._settings.settings import read_worker_settings
 from .connection_age import MaxConnectionAge
+from .fresh_import import find_holder, forget_package
 from .graceful_stop import GracefulStop
+from .hardening import harden
 from .listener import wrap_socket
+from .log_filter import limit_lines_about_callers
 from .worker_table import SharedState, WorkerRecord, WorkerTable
 
 __all__ = [
@@ -36,6 +43,28 @@ _numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 """The number of each worker in the table: its ``age`` at the fork. :func:`child_exit` may change the age later."""
 _max_connection_age = MaxConnectionAge()
 _shared_state: SharedState | None = None
+_sigterm_received = False
+"""Whether this process is to stop: the master, or a worker between the fork and gunicorn's own signal handler."""
+_holder_logged = False
+
+_R = TypeVar("_R")
+
+
+def _survives(function: Callable[..., _R]) -> Callable[..., _R | None]:
+    """Log an exception of the function, and return None. An exception of a server hook ends the process.
+
+    :param function: its first argument is gunicorn's master or worker.
+    """
+
+    @functools.wraps(function)
+    def surviving(process: Any, *args: Any) -> _R | None:
+        try:
+            return function(process, *args)
+        except Exception:
+            process.log.exception("The table of workers cannot be used: workers may stop before others serve")
+            return None
+
+    return surviving
 
 
 def _get_shared_state(cfg: Any) -> SharedState:
@@ -46,21 +75,30 @@ def _get_shared_state(cfg: Any) -> SharedState:
     return _shared_state
 
 
+@_survives
 def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:
     """In the master: note whether all workers stop, as they do after the signal WINCH."""
     _get_shared_state(server.cfg).note_number_of_workers(new_value)
 
 
+@_survives
 def when_ready(server: Any) -> None:
-    """In the master: note when SIGTERM stops the server, and log which of these server hooks are overridden."""
+    """In the master: note when SIGTERM stops the server, and log what the operator should know about the configuration.
+
+    These are server hooks that are overridden, and a module that keeps a reload from loading an upgrade.
+    """
     shared_state, master = _get_shared_state(server.cfg), os.getpid()
     gunicorn_handler = signal.getsignal(signal.SIGTERM)
 
     def on_sigterm(signum: int, frame: FrameType | None) -> None:
+        global _sigterm_received
+        _sigterm_received = True
         # gunicorn first acts on signals that came before, such as HUP, TTIN and TTOU: they must not undo this note.
         # A worker that has just been forked still has this handler, and its signal concerns only itself.
         if os.getpid() == master:
             shared_state.note_sigterm()
+            # A reload under way does not wait for the old workers any more.
+            _make_youngest(server)
         if callable(gunicorn_handler):
             gunicorn_handler(signum, frame)
 
@@ -68,10 +106,18 @@ def when_ready(server: Any) -> None:
     for name in __all__:
         if getattr(server.cfg, name) is not globals()[name]:
             server.log.info("%s is overridden: it has to call proxyhooks.gunicorn.%s, or calls may be lost", name, name)
+    _log_holder(server)
 
 
 def on_reload(server: Any) -> None:
     """In the master: start a new generation of workers; it replaces the current one."""
+    _stop_if_requested()
+    _log_holder(server)
+    _start_generation(server)
+
+
+@_survives
+def _start_generation(server: Any) -> None:
     with _get_shared_state(server.cfg).table() as table:
         _match_live_workers(server, table)
         table.generation += 1
@@ -80,7 +126,13 @@ def on_reload(server: Any) -> None:
 
 def pre_fork(server: Any, worker: Any) -> None:
     """In the master: add the worker to the table."""
+    _stop_if_requested()
     _numbers[worker] = worker.age
+    _add_to_table(server, worker)
+
+
+@_survives
+def _add_to_table(server: Any, worker: Any) -> None:
     with _get_shared_state(server.cfg).table() as table:
         _match_live_workers(server, table)
         table.workers[worker.age] = WorkerRecord(table.generation)
@@ -90,10 +142,8 @@ def post_fork(server: Any, worker: Any) -> None:
     """In a worker: prepare it to import this package anew, and wrap its listening sockets."""
     # The application may need a newer version of the package than the master has imported. gunicorn goes on calling the
     # master's server hooks.
-    if not server.cfg.preload_app:
-        for name in [name for name in sys.modules if name.split(".")[0] == "proxyhooks"]:
-            del sys.modules[name]
-        importlib.invalidate_caches()
+    if not server.cfg.preload_app and find_holder() is None:
+        forget_package()
     if server.cfg.worker_class_str in ("gthread", "sync"):
         worker.sockets = [wrap_socket(sock) for sock in worker.sockets]
 
@@ -104,13 +154,23 @@ def post_worker_init(worker: Any) -> None:
     number = _numbers.get(worker)
     if number is None:
         raise RuntimeError("pre_fork is overridden and does not call proxyhooks.gunicorn.pre_fork: add the call")
-    shared_state = _get_shared_state(worker.cfg)
-    with shared_state.table() as table:
+    if _sigterm_received:  # gunicorn puts a signal that comes so early into a queue that nobody reads
+        worker.alive = False
+    _note_serving(worker, number)
+    limit_lines_about_callers()
+    if worker.cfg.worker_class_str in ("gthread", "gevent", "sync"):
+        harden(worker)
+    if _shared_state is not None:
+        GracefulStop(worker, _shared_state, number)
+
+
+@_survives
+def _note_serving(worker: Any, number: int) -> None:
+    with _get_shared_state(worker.cfg).table() as table:
         own = table.workers.setdefault(number, WorkerRecord(table.generation))
         own.state = "serving" if worker.alive else "stopping"
         if own.generation == table.generation:
             table.load_failed = False
-    GracefulStop(worker, shared_state, number)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
@@ -120,6 +180,16 @@ def worker_exit(server: Any, worker: Any) -> None:
     load_errors = (server.WORKER_BOOT_ERROR, server.APP_LOAD_ERROR)
     if not isinstance(exception, SystemExit) or exception.code not in load_errors:
         return
+    if _note_failed_load(server, worker) is not False:
+        worker.log.error("This worker could not load the application: the other workers keep serving")
+        time.sleep(_RETRY_DELAY)
+        # The code of a load error would make the master stop all workers.
+        raise SystemExit(1) from None
+
+
+@_survives
+def _note_failed_load(server: Any, worker: Any) -> bool:
+    """Return whether other workers serve, or may serve."""
     number = _numbers.get(worker, 0)
     with _get_shared_state(server.cfg).table() as table:
         own = table.workers.get(number)
@@ -130,27 +200,22 @@ def worker_exit(server: Any, worker: Any) -> None:
     # A damaged table has lost this record, and then those of the other workers too. Assume that they serve. A worker
     # without a number never had a record: pre_fork is overridden.
     record_lost = number > 0 and own is None
-    if others_serve or record_lost:
-        worker.log.error("This worker could not load the application: the other workers keep serving")
-        time.sleep(_RETRY_DELAY)
-        # The code of a load error would make the master stop all workers.
-        raise SystemExit(1) from None
+    return others_serve or record_lost
 
 
+@_survives
 def child_exit(server: Any, worker: Any) -> None:
     """In the master: remove the worker from the table. If a reload has failed, keep the workers that are left."""
     with _get_shared_state(server.cfg).table() as table:
         record = table.workers.pop(_numbers.get(worker, 0), None)
-        if record is None or record.state != "starting" or record.generation != table.generation:
-            return
-        table.load_failed = True
-        if table.current_states():
-            return
-    # During a reload, gunicorn waits until every worker is younger than the reload. Renumber the remaining workers as
-    # the youngest ones, so that this wait ends.
-    for remaining in server.WORKERS.values():
-        server.worker_age += 1
-        remaining.age = server.worker_age
+        load_failed = record is not None and record.state == "starting" and record.generation == table.generation
+        table.load_failed = table.load_failed or load_failed
+        reload_failed = load_failed and not table.current_states()
+    if reload_failed:
+        _make_youngest(server)
+    # Until then a worker with a replacement counts twice, however it ended. A reload has taken the second one back.
+    if record is not None and record.has_replacement and server.num_workers > server.cfg.workers:
+        server.num_workers -= 1
 
 
 def pre_request(worker: Any, req: Any) -> None:
@@ -163,3 +228,32 @@ def _match_live_workers(server: Any, table: WorkerTable) -> None:
     """Give the table a record of each live worker and of no other; a damaged table has lost its records."""
     live = [_numbers[worker] for worker in server.WORKERS.values() if worker in _numbers]
     table.workers = {number: table.workers.get(number) or WorkerRecord(table.generation, "serving") for number in live}
+
+
+def _make_youngest(server: Any) -> None:
+    """Renumber the live workers as the youngest ones: gunicorn does not wait for their end during a reload."""
+    for remaining in server.WORKERS.values():
+        server.worker_age += 1
+        remaining.age = server.worker_age
+
+
+def _stop_if_requested() -> None:
+    """Stop the master as gunicorn's own handler of SIGTERM does, which waits until all earlier signals are handled.
+
+    :raises StopIteration: after SIGTERM.
+    """
+    if _sigterm_received:
+        raise StopIteration
+
+
+def _log_holder(server: Any) -> None:
+    """Log once which module keeps workers from importing this package anew."""
+    global _holder_logged
+    if _holder_logged or server.cfg.preload_app or (holder := find_holder()) is None:
+        return
+    _holder_logged = True
+    server.log.info(
+        "%s has imported proxyhooks before the workers start: after an upgrade of proxyhooks, restart gunicorn (USR2); "
+        "a reload (HUP) does not load the new code of proxyhooks",
+        holder,
+    )

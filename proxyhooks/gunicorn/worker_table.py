@@ -8,6 +8,7 @@ table shows that another worker has taken over.
 
 from __future__ import annotations
 
+import errno
 import logging
 import mmap
 import os
@@ -35,7 +36,7 @@ Decision = Literal[
 
 _STATES: Final[tuple[State, ...]] = get_args(State)
 _HEADER: Final = struct.Struct("=I?")  # generation, load_failed
-_RECORD: Final = struct.Struct("=IIB")  # worker number, generation, index in _STATES
+_RECORD: Final = struct.Struct("=IIB?")  # worker number, generation, index in _STATES, has_replacement
 _PREFIX: Final = struct.Struct("=II")  # checksum and length of the packed table that follows
 
 _COPY_SIZE: Final = 1 << 20
@@ -53,6 +54,8 @@ class WorkerRecord:
     generation: int
     """The table's generation when the worker was forked."""
     state: State = "starting"
+    has_replacement: bool = False
+    """Whether the worker had another one started, so that gunicorn has one more than it is configured for."""
 
 
 @dataclass
@@ -75,7 +78,7 @@ class WorkerTable:
         return [record.state for record in self.workers.values() if record.generation == self.generation]
 
     def decide(self, number: int, *, only_worker: bool) -> Decision:
-        """Decide what a worker with a stop request does.
+        """Decide what a worker with a stop request does. If it has a replacement started, its record notes that.
 
         :param only_worker: whether gunicorn is configured for one worker.
         """
@@ -94,12 +97,15 @@ class WorkerTable:
         for other, record in others.items():
             if record.state == "serving" or (record.state == "stop_requested" and other > number):
                 return "stop"
-        return "start_replacement" if only_worker else "wait"
+        if not only_worker:
+            return "wait"
+        own.has_replacement = True
+        return "start_replacement"
 
     def pack(self) -> bytes:
         """Return the table as bytes."""
         records = [
-            _RECORD.pack(number, record.generation, _STATES.index(record.state))
+            _RECORD.pack(number, record.generation, _STATES.index(record.state), record.has_replacement)
             for number, record in self.workers.items()
         ]
         return _HEADER.pack(self.generation, self.load_failed) + b"".join(records)
@@ -109,7 +115,10 @@ class WorkerTable:
         """Return the table that was packed with :meth:`pack`."""
         generation, load_failed = _HEADER.unpack_from(packed)
         records = _RECORD.iter_unpack(packed[_HEADER.size :])
-        workers = {number: WorkerRecord(forked_in, _STATES[state]) for number, forked_in, state in records}
+        workers = {
+            number: WorkerRecord(forked_in, _STATES[state], has_replacement)
+            for number, forked_in, state, has_replacement in records
+        }
         return cls(generation, load_failed, workers)
 
 
@@ -143,10 +152,15 @@ class SharedState:
 
     @contextmanager
     def table(self) -> Iterator[WorkerTable]:
-        """Lock the table for this process, and save the changes when the block ends without an exception."""
+        """Lock the table for this process, and save the changes when the block ends without an exception.
+
+        :raises OSError: if it cannot be locked.
+        """
         # Imported here: Windows has no fcntl. It has no gunicorn either, but the command line imports this package.
         import fcntl
 
+        if self._lock_file is None:
+            raise OSError(errno.ENOLCK, "the table of workers has no file for its lock")
         fcntl.lockf(self._lock_file, fcntl.LOCK_EX)
         try:
             table = self._read()
@@ -175,12 +189,16 @@ class SharedState:
         self._memory[_CURRENT_COPY_OFFSET] = copy
 
 
-def _create_lock_file(directory: str | None) -> int:
-    """Create a file without a name, in memory if possible, and return its descriptor."""
+def _create_lock_file(directory: str | None) -> int | None:
+    """Create a file without a name, in memory if possible, and return its descriptor; None if it cannot be made."""
     if sys.platform == "linux":
         # Python may be built without it, and a hardened system may refuse it.
         with suppress(AttributeError, OSError):
             return os.memfd_create("proxyhooks-workers")
-    descriptor, path = tempfile.mkstemp(prefix="proxyhooks-", dir=directory)
-    os.unlink(path)
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="proxyhooks-", dir=directory)
+        os.unlink(path)
+    except OSError as error:
+        _logger.error("No file can be made for the lock of the table of workers: %s", error)
+        return None
     return descriptor

@@ -15,6 +15,7 @@ from .._dispatch.events import EVENTS
 from .._flask.extension import hooks_of
 from .._settings.settings import load_secrets
 from .._wire import clock
+from .._wire.log import rate_limited
 from .._wire.requests import ClientRequest, UserRequest
 from ..centrifugo.judge import judge
 from ..exceptions import Disconnect
@@ -87,6 +88,7 @@ class ProxyClient:
         if secret is None:
             secret = next(iter(load_secrets(app.config, proxy_hooks and proxy_hooks._secrets).values), "")
         self._transport = AppTransport(app, urls or {}, secret)
+        rate_limited.limit.reset()  # so that no warning of this client is left out for one of another test
         self._declared_headers = None if proxy_hooks is None else proxy_hooks.http_headers
         self._transport.headers |= forwarded_headers(headers or {}, self._declared_headers, "http_headers")
         emulated = None if proxy_hooks is None else proxy_hooks.emulated_headers

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from . import in_process, instructions, scale, served
-from .contestants import CONTESTANTS, LEVELS
+from . import in_process, instructions, scale, served, served_instructions
+from .contestants import CONTESTANTS, LEVELS, ONLY_SERVED
 
 
-def print_table(unit: str, values: dict[str, float], more_is_better: bool) -> None:
+def print_table(unit: str, values: dict[str, float]) -> None:
     """Print a table in Markdown, whose last column compares the hook with the contestant of the row.
 
-    :param values: by contestant or level.
+    :param values: what a call costs, by contestant or level.
     """
     print(f"\n| | {unit} | the hook is |\n|---|---:|---:|")
     for name, text in (CONTESTANTS | LEVELS).items():
-        if name not in values:  # served.measure() has no levels
-            continue
-        ratio = values["hook"] / values[name] if more_is_better else values[name] / values["hook"]
-        comparison = "" if name == "hook" else f"{ratio:.2f} times as fast"
+        comparison = "" if name == "hook" else f"{values[name] / values['hook']:.2f} times as fast"
         value = f"{values[name]:,.0f}" if values[name] >= 1000 else f"{values[name]:.1f}"
         print(f"| {text} | {value} | {comparison} |")
-    bare = values["hook"] / values["bare"]
-    print(f"\nhook / bare Flask view: {1 / bare if more_is_better else bare:.2f}", flush=True)
+    print(f"\nhook / bare Flask view: {values['hook'] / values['bare']:.2f}", flush=True)
+
+
+def print_served(results: dict[served.Row, served.Result], rows: Sequence[served.Row], compared: served.Row) -> None:
+    """Print a table of servers in Markdown, whose last column compares the row *compared* with each row."""
+    print(
+        "\n| server | application | calls a second | p50, ms | p99, ms | the hook is |\n|---|---|---:|---:|---:|---:|"
+    )
+    for row in rows:
+        result = results[row]
+        ratio = "" if row == compared else f"{results[compared].rate / result.rate:.2f} times as fast"
+        text = (CONTESTANTS | ONLY_SERVED)[row.app]
+        print(f"| {row.server} | {text} | {result.rate:,.0f} | {result.p50:.2f} | {result.p99:.2f} | {ratio} |")
+    sys.stdout.flush()
 
 
 def print_rows(measure: Callable[[], object]) -> None:
@@ -35,9 +44,11 @@ def print_rows(measure: Callable[[], object]) -> None:
 def main(wanted: list[str]) -> None:
     wanted = wanted or ["in-process", "served", "scale", "instructions"]
     if "in-process" in wanted:
-        print_table("µs a call, in-process", in_process.measure(), more_is_better=False)
+        print_table("µs a call, in-process", in_process.measure())
     if "served" in wanted and served.available():
-        print_table("calls a second behind a server", served.measure(), more_is_better=True)
+        results = served.measure()
+        print_served(results, served.SATURATED, compared=served.HOOK)
+        print_served(results, served.SLEEPING, compared=served.SLEEPING_HOOK)
     elif "served" in wanted:
         print("served: not measured, as it needs wrk on PATH and two cores")
     if "scale" in wanted:
@@ -45,9 +56,14 @@ def main(wanted: list[str]) -> None:
         for part in scale.PARTS:
             print_rows(part)
     if "instructions" in wanted and instructions.available():
-        print_table("instructions a call", instructions.measure(), more_is_better=False)
+        print_table("instructions a call", instructions.measure())
     elif "instructions" in wanted:
         print("instructions: not measured, as they need valgrind on PATH")
+    if "instructions" in wanted and served_instructions.available():
+        print("\n| server, with a function that does nothing | instructions a call |\n|---|---:|")
+        print_rows(served_instructions.measure)
+    elif "instructions" in wanted:
+        print("instructions in servers: not measured, as the system does not let this process count them")
 
 
 if __name__ == "__main__":

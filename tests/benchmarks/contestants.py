@@ -2,12 +2,14 @@
 
 All but the first two validate the payload. Only the hook also checks a secret and the whole message, finds the function
 by the method, and answers an invalid payload as Centrifugo expects. So the others have less to do than the hook.
-Servers load a contestant as an attribute of this module, such as ``hook_app``, which is created on access.
+Two more applications are for servers: one does nothing, and one waits. Servers load an application as an attribute of
+this module, such as ``hook_app``, which is created on access.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -115,12 +117,46 @@ def hook(**config: Any) -> Flask:
     return app
 
 
+def empty() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    from .empty import app
+
+    return app
+
+
+def counting() -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    from .served_instructions import counting
+
+    return counting()
+
+
+def sleeping() -> Flask:
+    app = Flask("sleeping")
+    app.config |= {"PROXYHOOKS_TIMEOUT": 60}
+    hooks = ProxyHooks(app, secrets=[SECRET])
+
+    @hooks.rpc("say", data_schema=MessageSchema)
+    def say(req: RPCRequest) -> RPCResult:
+        time.sleep(SLEEP)
+        return RPCResult(data=req.data)
+
+    return app
+
+
 CONTESTANTS = {
     "wsgi": "plain WSGI function, orjson, nothing checked",
     "bare": "Flask view that reads JSON and returns a dict",
     "by_hand": "Flask view with marshmallow by hand",
     "fastapi": "FastAPI with pydantic, `async def`",
     "hook": "**a hook**: secret, message and payload checked",
+}
+
+
+SLEEP = 0.005
+"""Seconds."""
+ONLY_SERVED = {
+    "empty": "WSGI function that answers at once and reads nothing",
+    "sleeping": "a hook that sleeps for 5 ms",
+    "counting": "WSGI function that replies with the number of instructions so far",
 }
 
 
@@ -150,6 +186,6 @@ def _hook_at(level: str) -> Flask:
 
 def __getattr__(name: str) -> Any:
     """``wsgi_app``, ``hook_app`` and so on, for servers."""
-    if name.removesuffix("_app") in CONTESTANTS and name.endswith("_app"):
+    if name.removesuffix("_app") in CONTESTANTS | ONLY_SERVED and name.endswith("_app"):
         return globals()[name.removesuffix("_app")]()
     raise AttributeError(name)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from . import __main__ as commands
-from . import in_process, instructions, scale, served
+from . import in_process, instructions, scale, served, served_instructions
 from .contestants import CONTESTANTS, LEVELS
 
 # Instructions of a hook divided by those of a bare Flask view, by level and version of Python. Lower a value when a
@@ -18,21 +19,62 @@ EXPECTED = {
     "hook_flask_context": {(3, 11): 0.660, (3, 12): 0.663, (3, 13): 0.717},
     "hook_off": {(3, 11): 0.947, (3, 12): 0.934, (3, 13): 0.991},
 }
+# The same for an empty function in the worker of proxyhooks, divided by those in gthread.
+EXPECTED_IN_WORKER = {(3, 11): 0.235}
 TOLERANCE = 1.1
 
 
 def test_in_process_measures_every_contestant(capsys: pytest.CaptureFixture[str]) -> None:
     values = in_process.measure(rounds=1, calls=2)
     assert values.keys() == CONTESTANTS.keys() | LEVELS.keys()
-    commands.print_table("µs", values, more_is_better=False)
+    commands.print_table("µs", values)
     printed = capsys.readouterr().out
     assert "**a hook**" in printed
     assert all(text in printed for text in LEVELS.values())
 
 
+@pytest.mark.parametrize("row", served.ROWS, ids=lambda row: f"{row.server}: {row.app}")
+def test_every_server_answers_as_the_others(row: served.Row, tmp_path: Path) -> None:
+    with served.running(row, tmp_path / "log") as port:
+        served.check_reply(row, port)
+
+
 @pytest.mark.skipif(not served.available(), reason="wrk is not on PATH, or there is one core only")
-def test_served_measures_every_contestant() -> None:
-    assert all(rate > 0 for rate in served.measure(rounds=1, seconds=1).values())
+def test_served_measures_rates_and_latencies(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = (served.HOOK, served.SLEEPING_HOOK)
+    results = served.measure(rows, rounds=1, seconds=1)
+    assert results.keys() == set(rows)
+    assert all(result.rate > 0 and 0 < result.p50 <= result.p99 for result in results.values())
+    commands.print_served(results, rows, compared=served.HOOK)
+    assert "a hook that sleeps" in capsys.readouterr().out
+
+
+WRK = """\
+  Latency Distribution
+     50%    1.50ms
+     75%    1.60ms
+     90%    1.70ms
+     99%    {p99}
+  9000 requests in 1.00s, 1.50MB read
+{problem}Requests/sec:   9000.50
+Transfer/sec:      1.50MB
+"""
+
+
+@pytest.mark.parametrize(
+    ("p99", "milliseconds"), [("500.00us", 0.5), ("2.25ms", 2.25), ("1.20s ", 1200), ("1.00m ", 60_000)]
+)
+def test_the_output_of_wrk_is_read_in_all_units(p99: str, milliseconds: float) -> None:
+    assert served.parse_output(WRK.format(p99=p99, problem="")) == served.Result(9000.5, 1.5, milliseconds)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    ["  Non-2xx or 3xx responses: 1\n", "  Socket errors: connect 0, read 1, write 0, timeout 0\n"],
+)
+def test_a_failed_call_is_no_result(problem: str) -> None:
+    with pytest.raises(RuntimeError, match=problem.strip()):
+        served.parse_output(WRK.format(p99="2ms", problem=problem))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +102,17 @@ def test_a_call_takes_no_more_instructions_than_it_did(level: str, bare_instruct
     ratio = instructions.instructions(level) / bare_instructions
     assert ratio < expected * TOLERANCE, (
         f"{ratio:.3f} of the instructions of a bare view, above {expected} by more than a tenth"
+    )
+
+
+@pytest.mark.skipif(not served_instructions.available(), reason="the system does not let tests count instructions")
+def test_a_call_in_the_worker_takes_no_more_instructions_than_it_did() -> None:
+    expected = EXPECTED_IN_WORKER.get(sys.version_info[:2])
+    if expected is None:
+        pytest.skip(f"Python {sys.version_info[0]}.{sys.version_info[1]} has no expected value for the worker")
+    worker, gthread = (served_instructions.instructions(server) for server in ("the worker of proxyhooks", "gthread"))
+    assert worker / gthread < expected * TOLERANCE, (
+        f"{worker / gthread:.3f} of the instructions of gthread, above {expected} by more than a tenth"
     )
 
 

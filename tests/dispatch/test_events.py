@@ -198,6 +198,7 @@ UNMATCHED = {
 }
 
 
+@pytest.mark.usefixtures("log_without_rate_limit")
 @pytest.mark.parametrize("event", ROUTED)
 def test_a_channel_or_method_without_a_hook_is_refused(
     event: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
@@ -215,6 +216,7 @@ def test_a_channel_or_method_without_a_hook_is_refused(
     assert f"@hooks.{event}\n" in warnings[0]  # a name with < cannot be written as a pattern
 
 
+@pytest.mark.usefixtures("log_without_rate_limit")
 def test_the_warning_names_patterns_that_nearly_matched(
     hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,6 +231,7 @@ def test_the_warning_names_patterns_that_nearly_matched(
     assert "no hook for publish of 'rooms'; 'rooms:<int:room_id>' does not match it" in caplog.text
 
 
+@pytest.mark.usefixtures("log_without_rate_limit")
 def test_the_number_of_warnings_about_unknown_names_is_limited(
     hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
 import re
@@ -360,14 +359,6 @@ def test_a_url_that_is_taken_is_refused(app: Flask) -> None:
         SetupError, match="/centrifugo/connect is already the URL of the endpoint 'mine': choose another url_prefix"
     ):
         ProxyHooks(app)
-
-
-def test_a_cancelled_async_hook_is_not_the_end_of_the_worker(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
-    async def hook(req: RPCRequest) -> RPCResult:
-        raise asyncio.CancelledError
-
-    hooks.rpc(hook)
-    assert ask("rpc").status_code == 500
 
 
 class Interrupted(io.RawIOBase):

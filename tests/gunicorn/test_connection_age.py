@@ -72,7 +72,7 @@ def test_a_value_that_is_no_time_is_an_error(text: str, monkeypatch: pytest.Monk
     with pytest.raises(
         SetupError, match=f"PROXYHOOKS_KEEPALIVE_TIME must be a number of seconds such as 30, .* not '{text}'"
     ):
-        read_worker_settings().keepalive_time
+        read_worker_settings()
 
 
 def test_a_request_without_an_unreader_exceeds_no_age() -> None:

@@ -108,7 +108,7 @@ def test_when_the_server_shuts_down_no_worker_waits_for_another(stops: list[int]
     wait_until(lambda: stops, "the signal to gunicorn's handler")
 
 
-def test_the_only_worker_has_a_replacement_started_and_the_number_of_workers_restored(stops: list[int]) -> None:
+def test_the_only_worker_has_a_replacement_started_and_notes_it_for_the_master(stops: list[int]) -> None:
     received: list[int] = []
     signals = (signal.SIGTTIN, signal.SIGTTOU)
     before = {signum: signal.signal(signum, lambda signum, frame: received.append(signum)) for signum in signals}
@@ -119,9 +119,12 @@ def test_the_only_worker_has_a_replacement_started_and_the_number_of_workers_res
         time.sleep(0.3)
         assert (received, stops) == ([signal.SIGTTIN], [])
         with state.table() as table:
+            assert table.workers[1].has_replacement
             table.workers[2] = WorkerRecord(0, "serving")
         wait_until(lambda: stops, "the signal to gunicorn's handler")
-        assert received == [signal.SIGTTIN, signal.SIGTTOU]
+        assert received == [signal.SIGTTIN]
+        with state.table() as table:
+            assert table.workers[1].has_replacement
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
@@ -145,7 +148,8 @@ def test_a_worker_that_finds_a_damaged_table_stops(stops: list[int], caplog: pyt
 
 
 def test_a_worker_that_cannot_lock_the_table_stops(stops: list[int]) -> None:
-    state, worker = make_state(), make_worker()
+    worker = make_worker()
+    state: Any = make_state()
     os.close(state._lock_file)
     GracefulStop(worker, state, 1)
     os.kill(os.getpid(), signal.SIGTERM)

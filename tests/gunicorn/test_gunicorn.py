@@ -40,7 +40,8 @@ from pathlib import Path
 
 from flask import Flask, current_app
 
-from proxyhooks import ProxyHooks, RPCRequest, RPCResult, after_reply
+from proxyhooks import ProxyHooks, RefreshRequest, RefreshResult, RPCRequest, RPCResult, after_reply
+from refusals import GoAway, RoomIsFull
 
 app = Flask("app")
 # On a busy machine, no call is to be refused because it has waited.
@@ -74,7 +75,30 @@ def start(req: RPCRequest) -> RPCResult:
 @hooks.rpc("echo")
 def echo(req: RPCRequest) -> RPCResult:
     return RPCResult(data=req.data)
+
+
+@hooks.rpc("refuse")
+def refuse(req: RPCRequest) -> RPCResult:
+    raise RoomIsFull
+
+
+@hooks.refresh
+def refresh(req: RefreshRequest) -> RefreshResult:
+    raise GoAway
 """
+
+REFUSALS = """
+from proxyhooks import Disconnect, Error
+
+
+class RoomIsFull(Error):
+    code, message = 1001, "room is full"
+
+
+class GoAway(Disconnect):
+    code, reason = 4501, "go away"
+"""
+"""A module of the application; a configuration file may import it."""
 
 READ_ONLY = """
 import errno
@@ -106,6 +130,7 @@ class Server:
         self.port = free_port()
         self._log = here / "gunicorn.log"
         (here / "app.py").write_text(APP)
+        (here / "refusals.py").write_text(REFUSALS)
         command = [str(Path(sys.executable).with_name("gunicorn")), *options]
         command += ["-b", f"127.0.0.1:{self.port}", "app:app"]
         self.process = start_process(command, self._log, cwd=here, env=server_environment(HERE=str(here), **environ))
@@ -135,6 +160,12 @@ class Server:
         """Return the data of the result."""
         with self.connect() as connection:
             return ask(connection, method, data)
+
+    def reply(self, event: str, body: dict[str, Any]) -> tuple[int, str]:
+        """Return the status and the body of the reply to an event."""
+        headers = {"X-Proxyhooks-Secret": SECRET}
+        response = http_client.request(self.port, "POST", f"/centrifugo/{event}", json.dumps(body).encode(), headers)
+        return response.status, response.text
 
     def wait(self) -> int:
         """Wait until the server has ended, and return the exit code."""
@@ -234,6 +265,30 @@ def test_an_overridden_server_hook_is_logged(tmp_path: Path) -> None:
         log = server.wait_for_log("Booting worker")
     assert "post_fork is overridden: it has to call proxyhooks.gunicorn.post_fork, or calls may be lost" in log
     assert log.count("is overridden") == 1
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    ["import refusals\nfrom proxyhooks.gunicorn import *", "from proxyhooks.gunicorn import *\nimport refusals", None],
+)
+def test_a_refusal_of_a_module_that_the_configuration_imports_is_a_refusal(
+    configuration: str | None, tmp_path: Path
+) -> None:
+    """Not a failure: there is one copy of the package in each process."""
+    (tmp_path / "own.py").write_text(configuration or "from proxyhooks.gunicorn import *")
+    with serving(tmp_path, "-c", "own.py", "--no-control-socket", "--pythonpath", str(tmp_path), "-w", "1") as server:
+        for _ in range(2):
+            assert server.reply("rpc", {"method": "refuse"}) == (
+                200,
+                '{"error":{"code":1001,"message":"room is full"}}',
+            )
+            assert server.reply("refresh", {"user": "42"}) == (200, '{"result":{"expired":true}}')
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_for_log("Worker exiting")
+        log = server.stop()
+    text = "refusals has imported proxyhooks before the workers start: after an upgrade of proxyhooks, restart gunicorn"
+    assert log.count(text) == (configuration is not None)
+    assert "Traceback" not in log
 
 
 def test_a_start_with_a_wrong_setting_ends_with_its_error(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -37,7 +37,7 @@ class Server:
 
     def __init__(self) -> None:
         hooks = {name: getattr(server_hooks, name) for name in server_hooks.__all__}
-        self.cfg: Any = SimpleNamespace(worker_tmp_dir=None, **hooks)
+        self.cfg: Any = SimpleNamespace(worker_tmp_dir=None, preload_app=False, worker_class_str="tornado", **hooks)
         self.log = Log()
         self.worker_age = 0
         self.WORKERS: dict[int, Worker] = {}
@@ -60,6 +60,8 @@ def state(monkeypatch: pytest.MonkeyPatch) -> SharedState:
     monkeypatch.setattr(server_hooks, "_shared_state", state)
     monkeypatch.setattr(server_hooks, "GracefulStop", lambda worker, state, number: None)
     monkeypatch.setattr(server_hooks, "_RETRY_DELAY", 0)
+    monkeypatch.setattr(server_hooks, "_sigterm_received", False)
+    monkeypatch.setattr(server_hooks, "find_holder", lambda: None)
     return state
 
 
@@ -183,10 +185,14 @@ def test_sigterm_to_a_worker_that_was_just_forked_does_not_stop_the_others(
 ) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     server_hooks.when_ready(server)
+    worker = server.fork()
     with monkeypatch.context() as in_worker:
         in_worker.setattr(os, "getpid", lambda: 1)
         signal.raise_signal(signal.SIGTERM)
+        server_hooks.post_worker_init(worker)
     assert not state.shutting_down
+    assert not worker.alive
+    assert workers(state) == {1: (0, "stopping")}
 
 
 def test_overridden_hooks_are_logged(server: Server, sigterm: None) -> None:
@@ -259,11 +265,119 @@ def test_records_of_workers_that_are_gone_go(server: Server, state: SharedState)
     assert workers(state) == {1: (0, "starting")}
 
 
-def test_the_hooks_forget_modules_of_the_package_in_a_worker(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
-    monkeypatch.setattr(sys, "modules", {"proxyhooks": sys, "proxyhooks.x": sys, "proxyhooks_y": sys, "z": sys})
-    server.cfg.worker_class_str, server.cfg.preload_app = "gevent", True
+# A table that cannot be used: a full disk, a descriptor that is gone
+
+
+def break_state(state: Any) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    state.table = state.note_number_of_workers = fail
+
+
+def test_no_error_of_the_table_ends_the_master(server: Server, state: SharedState, sigterm: None) -> None:
+    worker = server.fork()
+    break_state(state)
+    server_hooks.nworkers_changed(server, 3, 2)
+    server_hooks.when_ready(server)
+    server_hooks.on_reload(server)
+    server.reap(server.fork())
+    server.reap(worker)
+    text = "exception: The table of workers cannot be used: workers may stop before others serve"
+    assert server.log.lines == [text] * 5  # nworkers_changed, on_reload, pre_fork, and twice child_exit
+
+
+def test_a_worker_serves_without_the_table(server: Server, state: SharedState, monkeypatch: pytest.MonkeyPatch) -> None:
+    stops: list[object] = []
+    monkeypatch.setattr(server_hooks, "GracefulStop", lambda *arguments: stops.append(arguments))
+    worker = server.fork()
+    break_state(state)
+    server_hooks.post_worker_init(worker)
+    assert stops == [(worker, state, 1)]
+    assert exit_code(server, worker, LOAD_ERROR) == 1  # the others may serve
+
+
+def test_a_state_that_cannot_be_created_does_not_end_the_master(
+    server: Server, monkeypatch: pytest.MonkeyPatch, sigterm: None
+) -> None:
+    def fail(directory: object) -> SharedState:
+        raise MemoryError
+
+    monkeypatch.setattr(server_hooks, "_shared_state", None)
+    monkeypatch.setattr(server_hooks, "SharedState", fail)
+    server_hooks.nworkers_changed(server, 2, None)
+    server_hooks.when_ready(server)
+    server_hooks.post_worker_init(server.fork())
+    assert len(server.log.lines) == 4
+
+
+# A worker that has had another one started
+
+
+@pytest.mark.parametrize(
+    ("has_replacement", "now", "configured", "afterwards"),
+    [(True, 2, 1, 1), (False, 2, 1, 2), (True, 1, 1, 1), (True, 4, 4, 4)],
+    ids=["it asked", "the operator asked", "a reload took it back", "a reload changed the number"],
+)
+def test_the_number_of_workers_falls_when_a_worker_with_a_replacement_ends(
+    has_replacement: bool, now: int, configured: int, afterwards: int, server: Any, state: SharedState
+) -> None:
+    worker = server.fork()
+    server.num_workers, server.cfg.workers = now, configured
+    with state.table() as table:
+        table.workers[1].has_replacement = has_replacement
+    server.reap(worker)
+    assert server.num_workers == afterwards
+
+
+# SIGTERM
+
+
+def test_after_sigterm_the_master_starts_no_worker_and_no_reload(
+    server: Server, state: SharedState, sigterm: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """StopIteration is what gunicorn's own handler raises."""
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    old = [server.fork(), server.fork()]
+    server_hooks.when_ready(server)
+    server_hooks.on_reload(server)
+    last_age = server.worker_age
+    new = server.fork()
+    signal.raise_signal(signal.SIGTERM)
+    # gunicorn's reload waits for workers that are not younger than this.
+    assert min(worker.age for worker in [*old, new]) > last_age
+    for hook in (lambda: server_hooks.on_reload(server), server.fork):
+        with pytest.raises(StopIteration):
+            hook()
+    assert workers(state) == {1: (0, "starting"), 2: (0, "starting"), 3: (1, "starting")}
+
+
+# The package's own code after an upgrade
+
+
+@pytest.mark.parametrize(
+    ("holder", "preload_app", "forgets"), [(None, False, True), (None, True, False), ("app", False, False)]
+)
+def test_a_worker_forgets_the_package_if_nobody_holds_it(
+    holder: str | None, preload_app: bool, forgets: bool, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    forgotten: list[bool] = []
+    monkeypatch.setattr(server_hooks, "find_holder", lambda: holder)
+    monkeypatch.setattr(server_hooks, "forget_package", lambda: forgotten.append(True))
+    server.cfg.worker_class_str, server.cfg.preload_app = "gevent", preload_app
     server_hooks.post_fork(server, Worker(1, server))
-    assert list(sys.modules) == ["proxyhooks", "proxyhooks.x", "proxyhooks_y", "z"]
-    server.cfg.preload_app = False
-    server_hooks.post_fork(server, Worker(1, server))
-    assert list(sys.modules) == ["proxyhooks_y", "z"]
+    assert bool(forgotten) == forgets
+
+
+def test_the_holder_is_logged_once(server: Server, sigterm: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_hooks, "_holder_logged", False)
+    holders = [None, "app.models", "app.models"]
+    monkeypatch.setattr(server_hooks, "find_holder", lambda: holders.pop(0))
+    server_hooks.when_ready(server)
+    assert server.log.lines == []
+    server_hooks.on_reload(server)
+    server_hooks.on_reload(server)
+    assert server.log.lines == [
+        "info: app.models has imported proxyhooks before the workers start: after an upgrade of proxyhooks, restart "
+        "gunicorn (USR2); a reload (HUP) does not load the new code of proxyhooks"
+    ]

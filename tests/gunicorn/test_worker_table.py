@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,23 @@ def test_a_worker_of_an_old_generation_waits_until_its_replacement_has_failed(lo
 
 
 def test_the_only_worker_has_a_replacement_started() -> None:
-    assert make_table((0, "stop_requested")).decide(1, only_worker=True) == "start_replacement"
-    assert make_table((0, "stop_requested"), (0, "starting")).decide(1, only_worker=True) == "wait"
-    assert make_table((0, "stop_requested"), (0, "serving")).decide(1, only_worker=True) == "stop"
+    for others, decision in (
+        ([], "start_replacement"),
+        ([(0, "starting")], "wait"),
+        ([(0, "serving")], "stop"),
+    ):
+        table = make_table((0, "stop_requested"), *others)  # type: ignore[arg-type]
+        assert table.decide(1, only_worker=True) == decision
+        assert table.workers[1].has_replacement == (decision == "start_replacement")
 
 
 @pytest.mark.parametrize(
-    "table", [WorkerTable(), make_table((7, "starting"), (2**32 - 1, "stopping"), load_failed=True)]
+    "table",
+    [
+        WorkerTable(),
+        make_table((7, "starting"), (2**32 - 1, "stopping"), load_failed=True),
+        WorkerTable(workers={1: WorkerRecord(0, "stopping", has_replacement=True), 2: WorkerRecord(0, "serving")}),
+    ],
 )
 def test_a_table_survives_packing(table: WorkerTable) -> None:
     assert WorkerTable.unpack(table.pack()) == table
@@ -252,6 +263,22 @@ def test_a_damaged_table_is_logged_once_and_starts_again_empty(
     assert "The table of workers is damaged and starts again empty" in caplog.text
 
 
+def test_random_bytes_are_a_damaged_table(caplog: pytest.LogCaptureFixture) -> None:
+    state: Any = SharedState()
+    chance = random.Random(1)
+    starts = [worker_table._COPIES_OFFSET + worker_table._COPY_SIZE * copy for copy in (0, 1)]
+    for _ in range(2000):
+        # Lengths that are possible, too.
+        length = chance.choice([chance.randbytes(4), chance.randrange(200).to_bytes(4, sys.byteorder)])
+        for start in starts:
+            state._memory[start : start + 300] = chance.randbytes(4) + length + chance.randbytes(292)
+        state._memory[: worker_table._COPIES_OFFSET] = chance.randbytes(worker_table._COPIES_OFFSET)
+        caplog.clear()
+        with state.table() as table:
+            assert table == WorkerTable()
+        assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
 def test_every_changed_bit_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
     state: Any = SharedState()
     with state.table() as table:
@@ -306,3 +333,16 @@ def test_without_memfd_the_lock_is_in_the_directory(
     assert list(tmp_path.iterdir()) == []
     advance(state)
     assert generation_of_complete_table(state) == 1
+
+
+def test_without_any_file_the_table_cannot_be_used_but_the_flags_can(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    monkeypatch.setattr("tempfile.mkstemp", lambda **options: os.open(tmp_path / "missing" / "file", os.O_CREAT))
+    state = SharedState(str(tmp_path))
+    assert "No file can be made for the lock of the table of workers" in caplog.text
+    with pytest.raises(OSError, match="no file for its lock"), state.table():
+        pass
+    state.note_sigterm()
+    assert state.shutting_down

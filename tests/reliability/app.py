@@ -1,5 +1,7 @@
 """The application behind the servers of these tests; environment variables make it slow or broken."""
 
+import asyncio
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -83,6 +85,29 @@ def refuse(req: RPCRequest) -> RPCResult:
             abort(403)
         case _:
             raise RuntimeError("boom")
+
+
+class Timeout(BaseException):
+    """As ``gevent.Timeout``."""
+
+
+NO_EXCEPTIONS = (SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError, Timeout)
+
+
+@hooks.rpc("raise")
+def raise_base_exception(req: RPCRequest) -> RPCResult:
+    raise {error.__name__: error for error in NO_EXCEPTIONS}[req.data]
+
+
+@hooks.rpc("damage")
+def damage(req: RPCRequest) -> RPCResult:
+    """Fill the beginning of both copies of the workers' table with random bytes."""
+    # Not by an import: the server hooks may run in another copy of the package.
+    (state,) = [found for found in gc.get_objects() if type(found).__name__ == "SharedState"]
+    memory = state._memory
+    for start in (3, 3 + (len(memory) - 3) // 2):
+        memory[start : start + 500] = os.urandom(500)
+    return RPCResult()
 
 
 @hooks.rpc("later")

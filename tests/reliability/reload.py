@@ -76,14 +76,15 @@ async def repeatedly(
     times: int,
     *,
     start: float,
+    workers: int = 2,
     repeat: bool = False,
 ) -> Client:
     """Repeat an event, such as :func:`reload` or :func:`stop_one`, so many times.
 
     :param start: seconds that the application takes to load.
     """
-    with gunicorn(here, START_SECONDS=str(start)) as server:
-        await server.ready()
+    with gunicorn(here, "--workers", str(workers), START_SECONDS=str(start)) as server:
+        await server.ready(workers)
 
         async def events(client: Client) -> None:
             for _ in range(times):

@@ -6,12 +6,14 @@ ratios or with a wide margin.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
-from tests.reliability import hostile, overload, reload, rollout, rotation, through_centrifugo
+from tests.reliability import endurance, hostile, overload, reload, rollout, rotation, through_centrifugo
 from tests.reliability.attacks.all_attacks import ATTACKS
 from tests.reliability.client import Client
 
@@ -41,6 +43,15 @@ async def reloads(here: Path, long: bool) -> str:
     if not long:
         return _none_lost(await reload.repeatedly(reload.reload, here, 1000, 2, start=1.2))
     return _none_lost(await reload.repeatedly(reload.reload, here, CALLS, TIMES, start=1.5))
+
+
+@scenario
+async def many_workers(here: Path, long: bool) -> str:
+    """HUP with 48 workers."""
+    calls, workers = (10_000, 48) if long else (300, 12)
+    # Their start keeps a small machine busy for longer than callers usually wait. Late is not lost.
+    with mock.patch.dict(os.environ, CALLERS_TIMEOUT="10"):
+        return _none_lost(await reload.repeatedly(reload.reload, here, calls, 1, start=0, workers=workers))
 
 
 @scenario
@@ -145,6 +156,19 @@ async def flood(here: Path, long: bool) -> str:
     assert not long or flooded.recovery < 2, flooded
     answered = f"{counts['ok'] / flooded.capacity:.0%} of what the threads can do, {flooded.hooks_begun} hooks begun"
     return f"{flooded.outcomes}; answered {answered}; normal again after {flooded.recovery:.2f} s"
+
+
+@scenario
+async def endures(here: Path, long: bool) -> str:
+    """An hour of calls of all kinds with a reload every ten minutes: no process grows."""
+    if not long:
+        result = await endurance.endure(here, seconds=8, reload_every=3, sample_every=1)
+    else:
+        result = await endurance.endure(here, seconds=3600, reload_every=600, sample_every=20)
+    assert result.outcomes.failed == 0, result.outcomes
+    assert result.reloads
+    assert result.strangers > 10
+    return f"{result.outcomes}; {result.strangers} of strangers, {result.reloads} reloads; {result.growth()}"
 
 
 @scenario

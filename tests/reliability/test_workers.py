@@ -119,7 +119,7 @@ def test_what_has_waited_for_too_long_is_refused(server: str, tmp_path: Path) ->
         assert hooks_begun(tmp_path) == busy
         assert rpc(port, "echo", 1)[0] == 200
     log = (tmp_path / "gunicorn.log").read_text()
-    assert "Refused with 503: 1 that had waited for more than 0.5 s, and 0 whose caller had hung up" in log
+    assert re.search(r"Refused with 503: a call that had waited for [\d.]+ s, which is more than 0.5 s", log)
     assert "app.py:" in log
     took = re.search(r"for rpc took ([\d.]+) s: Centrifugo has given up after 1 s \(PROXYHOOKS_TIMEOUT\)", log)
     # A busy machine takes longer than the hook sleeps.

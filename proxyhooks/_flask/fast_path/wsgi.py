@@ -16,7 +16,7 @@ from flask.ctx import RequestContext
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
-from ..._wire.log import logger
+from ..._wire.log import rate_limited
 from ..guarded_response import flask_response
 from ..hook_call import run_hook
 from ..middleware import Middleware
@@ -126,7 +126,8 @@ class FastPath:
             rule = None
         self._rules[key] = rule
         if rule is not None and (view := self._app.view_functions.get(rule.endpoint)) is not self._view:
-            logger.warning("the fast path is off for %s: the view of %r is now %r", key[0], rule.endpoint, view)
+            text = "the fast path is off for %s: the view of %r is now %s"
+            rate_limited.warning(text, key[0], rule.endpoint, view)
 
 
 def _unseen_response(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

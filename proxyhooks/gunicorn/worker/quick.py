@@ -30,6 +30,10 @@ _h1c: Any = gunicorn_h1c
 
 MAX_BODY: Final = 1024 * 1024 + 65_536
 """Bytes of a body that the worker collects. A thread reads a larger one. Hooks accept 1 MiB unless told otherwise."""
+_MAX_KNOWN: Final = 256
+"""Heads of requests that are kept."""
+_MAX_KNOWN_HEAD: Final = 2048
+"""Bytes of a head that is kept."""
 _MAX_HEADS: Final = 1024
 """Heads of replies that are kept. Content-Length makes most of the differences."""
 # Everything else is for gunicorn's Request to judge: a query, a quoted character, a fragment, an absolute URI, CONNECT.
@@ -85,6 +89,15 @@ class QuickRequest:
         return self.must_close
 
 
+class _RequestHead(NamedTuple):
+    """What the head of a request says."""
+
+    environ: dict[str, Any]
+    """Without what depends on the connection."""
+    size: int
+    """Bytes of the body."""
+
+
 class QuickParser:
     """Parses the usual request with gunicorn_h1c, straight into a WSGI environ.
 
@@ -111,6 +124,7 @@ class QuickParser:
         )
 
     def __init__(self, cfg: Any) -> None:
+        self._known: dict[bytes, _RequestHead] = {}
         self._parse_to_wsgi_environ = _h1c.parse_to_wsgi_environ
         self._errors = _h1c.ParseError
         self._fields = cfg.limit_request_fields
@@ -121,49 +135,68 @@ class QuickParser:
             ("HTTP_CONNECTION", "HTTP_EXPECT", "HTTP_TRANSFER_ENCODING", "HTTP_UPGRADE", *schemes)
         )
 
-    def parse(self, connection: Connection, data: bytes, head: int) -> bool:
+    def parse(self, connection: Connection, data: bytes, end: int) -> bool:
         """Parse the request, if it is a usual one; return whether it is.
 
-        :param head: the length of the head.
+        :param end: where the head ends.
         """
-        server = connection.server
-        if _USUAL_LINE.match(data) is None or type(server) is not tuple:
+        head = data[:end]
+        # Heads repeat: those of one hook mostly differ in Content-Length. What a head says depends on its bytes alone.
+        known = self._known.get(head)
+        if known is None:
+            known = self._parse_head(head)
+            if known is None:
+                return False
+            if end <= _MAX_KNOWN_HEAD:
+                if len(self._known) >= _MAX_KNOWN:
+                    self._known.clear()
+                self._known[head] = known
+        server, client = connection.server, connection.client
+        if type(server) is not tuple or type(client) is not tuple:
             return False
+        environ = known.environ.copy()
+        environ["SERVER_NAME"], environ["SERVER_PORT"] = server[0], str(server[1])
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = client[0], str(client[1])
+        parser, size = connection.parser, known.size
+        parser.mesg = request = QuickRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], size, parser.unreader)
+        parser.req_count += 1
+        connection.environ = environ
+        connection.size = size
+        missing = size - (len(data) - end)
+        if missing > 0:
+            connection.missing = missing
+            connection.buffer = bytearray(data[end:])
+        else:
+            request.body = io.BytesIO(data[end : end + size])
+            connection.missing = 0
+            connection.buffer = data[end + size :]
+        return True
+
+    def _parse_head(self, head: bytes) -> _RequestHead | None:
+        """Parse a head, if it is a usual one."""
+        if _USUAL_LINE.match(head) is None:
+            return None
         try:
-            environ = self._parse_to_wsgi_environ(
-                data, server, connection.client, "http", self._line, self._fields, self._field_size
-            )
+            environ = self._parse_to_wsgi_environ(head, None, None, "http", self._line, self._fields, self._field_size)
         except self._errors:
-            return False
+            return None
         length = environ.get("CONTENT_LENGTH", "0")
         if (
-            environ.pop("_consumed") != head
+            environ.pop("_consumed") != len(head)
             or not self._special.isdisjoint(environ)
             or not (length.isdecimal() and len(length) < 8)
             or (size := int(length)) > MAX_BODY
             # Two fields of the same name are joined.
             or "," in environ.get("HTTP_HOST", "")
             or "," in environ.get("CONTENT_TYPE", "")
-            or (data.find(b"_", 0, head) >= 0 and _UNDERSCORE_IN_NAME.search(data, 0, head))
+            or (b"_" in head and _UNDERSCORE_IN_NAME.search(head))
         ):
-            return False
-        parser = connection.parser
-        parser.mesg = request = QuickRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], size, parser.unreader)
-        parser.req_count += 1
-        connection.environ = environ
-        connection.size = size
-        missing = size - (len(data) - head)
-        if missing > 0:
-            connection.missing = missing
-            connection.buffer = bytearray(data[head:])
-        else:
-            request.body = io.BytesIO(data[head : head + size])
-            connection.missing = 0
-            connection.buffer = data[head + size :]
-        return True
+            return None
+        environ["RAW_URI"] = environ["PATH_INFO"]
+        return _RequestHead(environ, size)
 
 
-class _Head(NamedTuple):
+class _ReplyHead(NamedTuple):
     """What a response makes of its status and headers."""
 
     status_code: int
@@ -184,12 +217,12 @@ class QuickResponse(wsgi.Response):  # type: ignore[misc]
     response_length: int | None
     headers_sent: bool
 
-    _heads: ClassVar[dict[Any, _Head]] = {}
+    _heads: ClassVar[dict[Any, _ReplyHead]] = {}
     _second = 0
     _server_and_date = b""
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        self._head: _Head | None = None
+        self._head: _ReplyHead | None = None
         if exc_info is not None or self.status is not None or self.req.method == "HEAD":
             return super().start_response(status, headers, exc_info)
         try:
@@ -202,7 +235,7 @@ class QuickResponse(wsgi.Response):  # type: ignore[misc]
             if self.response_length is None or self.upgrade or self.status_code in (204, 304):
                 return self.write
             lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
-            head = _Head(
+            head = _ReplyHead(
                 self.status_code,
                 self.headers,
                 self.response_length,

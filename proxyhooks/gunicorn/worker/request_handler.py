@@ -16,16 +16,16 @@ from typing import Any, Final
 
 from gunicorn import util
 from gunicorn.glogging import Logger
-from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.wsgi import FileWrapper, base_environ
 from gunicorn.workers.gthread import TConn
 
+from ..._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RECEIVED
+from ..limited_request import LimitedRequest
 from .connection import Connection
 from .connections import ENDED
 from .limits import MAX_WAITING_BYTES
 from .quick import QuickResponse
-from .request_reader import max_head
 
 _QUEUED: Final = 0.05
 """Seconds. A request that waited for longer waited in a queue."""
@@ -33,13 +33,6 @@ _LARGE: Final = 65_536
 """Bytes of a request that count in the bound for memory."""
 _MAX_WAITING: Final = 64
 """Requests that may wait until gthread's code serves them. More are refused."""
-# Keys of the environ. Plain values, because the application may have another version of this package than the worker.
-_RECEIVED: Final = "proxyhooks.received"
-"""When the last byte of the request was read, by time.monotonic(); -inf if the caller has given up."""
-_ACCEPTED: Final = "proxyhooks.accepted"
-"""Set by the application if the caller knows a secret."""
-_CLOSE_CONNECTION: Final = "proxyhooks.close_connection"
-"""Set by the application if no further request is wanted from the caller."""
 
 
 class GthreadConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
@@ -52,15 +45,7 @@ class GthreadConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
         super().init()
         self.sock.settimeout(self.read_timeout)
         if isinstance(self.parser, RequestParser):
-            self.parser.mesg_class = BoundedRequest
-
-
-class BoundedRequest(Request):  # type: ignore[misc]
-    """gunicorn's request. gunicorn would read as many bytes as all fields of the largest size take, many times over."""
-
-    def parse(self, unreader: Any) -> Any:
-        self.max_buffer_headers = max_head(self.cfg)
-        return super().parse(unreader)
+            self.parser.mesg_class = LimitedRequest
 
 
 class RequestHandler:
@@ -180,7 +165,7 @@ class RequestHandler:
         connection: Connection = self._serving.connection
         if not connection.needs_thread:
             environ["gunicorn.socket"] = connection.raw
-            environ[_RECEIVED] = connection.received
+            environ[RECEIVED] = connection.received
         self._limit_age(connection)
         body = self._application(environ, start_response)
         connection.sock.streams = type(body) not in (list, tuple)
@@ -189,9 +174,9 @@ class RequestHandler:
 
     def _look_at(self, environ: dict[str, Any], connection: Connection) -> None:
         """Take what the application says about the caller."""
-        if _ACCEPTED in environ:
+        if ACCEPTED in environ:
             connection.accepted = True
-        elif _CLOSE_CONNECTION in environ:
+        elif CLOSE_CONNECTION in environ:
             _force_close(connection)
 
     def _limit_age(self, connection: Connection) -> None:
@@ -213,10 +198,9 @@ class RequestHandler:
             self._limit_age(connection)
             environ.update(self._environ)
             environ["wsgi.input"] = request.body
-            environ["RAW_URI"] = environ["PATH_INFO"]
             environ["gunicorn.socket"] = connection.raw
             environ["wsgi.early_hints"] = response.send_early_hints
-            environ[_RECEIVED] = connection.received
+            environ[RECEIVED] = connection.received
             worker.nr += 1
             if worker.nr >= worker.max_requests and worker.alive:
                 worker.log.info("Autorestarting worker after current request.")

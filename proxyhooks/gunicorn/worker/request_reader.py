@@ -13,16 +13,11 @@ from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
 from gunicorn.http.parser import RequestParser
 from gunicorn.http2 import negotiation
 
+from ..limited_request import max_head
 from .connection import Connection
 from .quick import MAX_BODY, BufferedUnreader, QuickParser, QuickRequest
 
-_MIN_MAX_HEAD: Final = 128 * 1024
 _END_OF_HEAD: Final = b"\r\n\r\n"
-
-
-def max_head(cfg: Any) -> int:
-    """The most bytes of a request's head. gunicorn has a limit for each field only."""
-    return max(_MIN_MAX_HEAD, int(cfg.limit_request_line) + 2 * int(cfg.limit_request_field_size))
 
 
 class RequestReader:

@@ -52,6 +52,7 @@ class LogLines(logging.Handler):
         self.lines.append((record.levelname, record.getMessage()))
 
 
+@pytest.mark.usefixtures("log_without_rate_limit")
 @pytest.mark.parametrize("level", Level)
 def test_of_generated_apps_and_requests(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
     log, count = LogLines(), count_fast_requests(monkeypatch)

@@ -1,0 +1,85 @@
+"""What a setting is, and how its value is checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from ..exceptions import SetupError
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting(Generic[_T]):
+    """One key: where it is read, what its value must be, and what it means."""
+
+    key: str
+    source: Literal["app.config", "environment"]
+    """Flask's configuration, or the environment of the process."""
+    type: str
+    """Words for the documentation."""
+    default: _T
+    meaning: str
+    """One sentence, for the documentation."""
+    must_be: str
+    """Completes the error text "<key> must be ..."."""
+    parse: Callable[[Any], _T]
+    """Returns the value to use; raises a ValueError whose text completes "<key> must be ..., not ..."."""
+
+    def read(self, values: Mapping[str, Any]) -> _T:
+        """The value of the key in a configuration or an environment, or the default.
+
+        :raises SetupError: if the value is wrong.
+        """
+        value = values.get(self.key, self.default)
+        return self.default if value is None and self.default is None else self.convert(value, self.key)
+
+    def convert(self, value: object, name: str) -> _T:
+        """The value to use; *name* is what an error text calls it.
+
+        :raises SetupError: if the value is wrong.
+        """
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            raise SetupError(f"{name} must be {self.must_be}, not {error}") from None
+
+
+def parse_bool(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(repr(value))
+    return value
+
+
+def parse_path(value: Any) -> str:
+    if not isinstance(value, (str, os.PathLike)):  # most likely the list of secrets, which no error text may have
+        raise ValueError(f"a value of type {type(value).__name__}")
+    if not str(value):
+        raise ValueError("an empty text")
+    return os.fspath(value)
+
+
+def parse_timeout(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise ValueError(repr(value))
+    return float(value)
+
+
+def parse_time_limit(value: Any) -> float:
+    seconds = parse_keepalive_time(value)
+    if not seconds:
+        raise ValueError(repr(value))
+    return seconds
+
+
+def parse_keepalive_time(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(repr(value))
+    return seconds

@@ -1,0 +1,16 @@
+"""Keys of the WSGI environ with which the Flask part and gunicorn's workers talk to each other.
+
+The values are plain ones: the two may have different versions of this package, since a worker loads the application
+anew.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+RECEIVED: Final = "proxyhooks.received"
+"""Set by the worker: when the last byte of the request was read, by ``time.monotonic``; -inf if the caller hung up."""
+ACCEPTED: Final = "proxyhooks.accepted"
+"""Set to True by the application: the caller knows a secret. Its connection is spared when others make room."""
+CLOSE_CONNECTION: Final = "proxyhooks.close_connection"
+"""Set to True by the application: the worker closes the connection after this reply, since the caller has no secret."""

@@ -1,0 +1,61 @@
+"""Importing this package anew in a worker, so that a reload runs the code of an upgrade.
+
+The master imports the package for its server hooks, and the workers inherit these modules. A worker forgets them before
+it loads the application. It must not do so if a module outside of the package has imported the package too, such as a
+configuration file that imports a module of the application: there would be two copies of the package in one process,
+and a refusal of one copy is a failure to the other.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+_PACKAGE: Final = __name__.partition(".")[0]
+_OWN: Final = __name__.rpartition(".")[0]
+"""The part of the package that gunicorn runs, whatever the workers import."""
+_CONFIGURATION: Final = "__config__"
+"""The name under which gunicorn imports a configuration file. Its functions are server hooks and answer no calls."""
+
+
+def find_holder() -> str | None:
+    """Return the name of a module outside of the package that holds something of the package, or None.
+
+    What gunicorn itself holds, the settings, server hooks and workers of ``proxyhooks.gunicorn``, does not count.
+    """
+    for name, module in sys.modules.copy().items():
+        if name == _CONFIGURATION or _is_inside(name, _PACKAGE):
+            continue
+        # Other classes of modules may import something when their attributes are read.
+        if type(module) is ModuleType and any(_is_of_package(value) for value in list(vars(module).values())):
+            return name
+    # The server hooks need nothing of Flask. A function has imported this, and its module does not show that.
+    return "a function that has run" if f"{_PACKAGE}._flask" in sys.modules else None
+
+
+def forget_package() -> None:
+    """Remove the package from the modules that are imported. Its code that runs now goes on running."""
+    for name in [name for name in sys.modules if _is_inside(name, _PACKAGE)]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def _is_inside(name: object, package: str) -> bool:
+    return isinstance(name, str) and (name == package or name.startswith(f"{package}."))
+
+
+def _is_of_package(value: object) -> bool:
+    """Whether the value is a module, function, class or object of the package, or of a class that derives from one."""
+    # isinstance would ask proxies such as flask.request, which then look for their objects.
+    kind = type(value)
+    names: list[object]
+    if kind is ModuleType:
+        names = [vars(value).get("__name__")]
+    elif kind is FunctionType:
+        names = [getattr(value, "__module__", None)]
+    else:
+        derived: Any = value if issubclass(kind, type) else kind
+        names = [vars(base).get("__module__") for base in derived.__mro__]
+    return any(_is_inside(name, _PACKAGE) and not _is_inside(name, _OWN) for name in names)
