@@ -21,9 +21,9 @@ async def unread_replies(peer: Peer) -> None:
     await asyncio.sleep(60)
 
 
-@attack(peers=600, over=2, at_least={"connections": 600})
+@attack(peers=200, over=4, at_least={"connections": 200})
 async def many_unread_replies(peer: Peer) -> None:
-    """600 peers that ask for a reply of 4 MB, and do not read it."""
+    """200 peers that ask for a reply of 4 MB, and do not read it."""
     await peer.connect(receive_buffer=SMALL_BUFFER)
     await peer.send(LARGE_REQUEST)
     await asyncio.sleep(60)
