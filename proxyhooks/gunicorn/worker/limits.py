@@ -8,14 +8,14 @@ from typing import Final
 from gunicorn import util
 
 from .connection import IDLE, LINGERING, READING, SENDING, Connection
-from .connections import Connections
+from .connections import MAX_WAITING_BYTES, Connections
 
 _LINGER_TIME: Final = 2.0
 """Seconds. An idle connection of a worker that stops is kept as long, for a request that is under way."""
 _SURELY_IDLE: Final = 10.0
 """Seconds after which an idle connection of a caller that knows a secret may be closed for a new one."""
-MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
-"""Memory for requests and replies that wait for their clients. Beyond it the slowest ones are dropped."""
+_LEFT_AFTER_DROPPING: Final = 3 / 4
+"""The share of the bound for memory that may stay in use once it was exceeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def sweep(connections: Connections, limits: TimeLimits, now: float, draining_sin
             connections.close_idle(connection, now)
     connections.waiting_bytes = waiting
     if waiting > MAX_WAITING_BYTES:
-        _drop_slowest(connections, waiting - MAX_WAITING_BYTES)
+        _drop_slowest(connections, waiting - int(MAX_WAITING_BYTES * _LEFT_AFTER_DROPPING))
 
 
 def make_room(connections: Connections, count: int, now: float) -> bool:

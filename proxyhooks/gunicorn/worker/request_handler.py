@@ -23,8 +23,7 @@ from gunicorn.workers.gthread import TConn
 from ..._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RECEIVED
 from ..limited_request import LimitedRequest
 from .connection import Connection
-from .connections import ENDED
-from .limits import MAX_WAITING_BYTES
+from .connections import ENDED, MAX_WAITING_BYTES
 from .quick import QuickResponse
 
 _QUEUED: Final = 0.05
