@@ -28,6 +28,7 @@ MARKERS = {
     "tests/gunicorn/differential": "server",
     "tests/gunicorn/test_graceful_stop.py": "slow",
     "tests/gunicorn/test_gunicorn.py": "server",
+    "tests/gunicorn/worker/test_worker.py": "server",
     "tests/real_centrifugo": "centrifugo",
     "tests/reliability": "reliability",
     "tests/test_typing.py": "slow",

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from proxyhooks import (
 )
 
 HERE = Path(os.environ["HERE"])
+LARGE = 4 * 1024 * 1024
+"""Bytes of a large reply."""
 
 time.sleep(float(os.environ.get("START_SECONDS", "0")))
 if (HERE / "broken").exists():
@@ -116,6 +119,16 @@ def later(req: RPCRequest) -> RPCResult:
 @hooks.rpc("version")
 def version(req: RPCRequest) -> RPCResult:
     return RPCResult(data=(HERE / "version").read_text())
+
+
+@app.get("/large")
+def large() -> bytes:
+    return bytes(LARGE)
+
+
+@app.get("/streamed")
+def streamed() -> Iterator[bytes]:
+    return (bytes(LARGE // 64) for _ in range(64))
 
 
 (HERE / f"loaded.{os.getpid()}").touch()

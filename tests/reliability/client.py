@@ -56,6 +56,7 @@ class Connection(asyncio.Protocol):
         assert len(body) == length
         self._buffer = b""
         if b"connection: close" in lines:
+            self._pool.told_to_close += 1
             self.close()
         self._waiting.set_result((int(lines[0].split()[1]), body))
 
@@ -92,7 +93,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._waiters: deque[asyncio.Future[Connection]] = deque()
         self._dials: set[asyncio.Task[None]] = set()
-        self.opened = self.repeated = 0
+        self.opened = self.repeated = self.told_to_close = 0
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
         connection = await self._get()

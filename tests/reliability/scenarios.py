@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from tests.reliability import endurance, overload, peers, reload, rollout, rotation, through_centrifugo
+from tests.reliability import endurance, hostile, overload, reload, rollout, rotation, through_centrifugo
+from tests.reliability.attacks.all_attacks import ATTACKS
 from tests.reliability.client import Client
 
 Scenario = Callable[[Path, bool], Coroutine[Any, Any, str]]
@@ -137,28 +139,9 @@ async def scale_out(here: Path, long: bool) -> str:
 
 
 @scenario
-async def silent_peers(here: Path, long: bool) -> str:
-    """200 silent connections do not slow down the calls of others."""
-    compared = await peers.compare(here, peers.silent, *((9, 2000) if long else (1, 300)))
-    assert compared.noisy.failed == 0, compared
-    assert not long or compared.ratio < 2, compared
-    return f"{compared.noisy}; latency at the 99th percentile {compared.ratio:.2f} of the quiet rounds'"
-
-
-@scenario
-async def slow_peers(here: Path, long: bool) -> str:
-    """50 peers that send a byte a second: threads are blocked, greenlets are not."""
-    threads = await peers.compare(here, peers.dripping, *((3, 300) if long else (1, 50)))
-    greenlets = await peers.compare(here, peers.dripping, *((3, 3000) if long else (1, 50)), "-k", "gevent")
-    assert greenlets.noisy.failed == 0, greenlets
-    return f"gthread: {threads.noisy}; gevent: {greenlets.noisy}, latency {greenlets.ratio:.2f}"
-
-
-@scenario
-async def deaf_peers(here: Path, long: bool) -> str:
-    """50 peers that send requests all the time and read no reply."""
-    threads = await peers.compare(here, peers.deaf, *((3, 3000) if long else (1, 50)))
-    return f"gthread: {threads.noisy}, latency {threads.ratio:.2f}"
+async def reloads_under_attack(here: Path, long: bool) -> str:
+    """HUP, and at last SIGTERM, while peers send nothing, send slowly, read slowly, or do not read."""
+    return _none_lost(await hostile.reload_under_attack(here, 5 if long else 1))
 
 
 @scenario
@@ -242,3 +225,7 @@ async def centrifugo_and_503(here: Path, long: bool) -> str:
 async def centrifugo_with_a_wrong_secret(here: Path, long: bool) -> str:
     """No client can connect."""
     return f"the log: {await through_centrifugo.wrong_secret(here)}"
+
+
+for attack in ATTACKS:
+    SCENARIOS[f"attack_{attack}"] = partial(hostile.check, attack)

@@ -52,7 +52,7 @@ class Gunicorn:
 
     :param here: the directory of the log, and in which the application leaves its traces.
     :param options: of gunicorn's command line.
-    :param environ: further environment variables.
+    :param environ: further environment variables; OPEN_FILES limits how many files a process may open.
     """
 
     def __init__(self, here: Path, *options: str, port: int | None = None, **environ: str) -> None:
@@ -64,6 +64,8 @@ class Gunicorn:
         command = [str(Path(sys.executable).with_name("gunicorn")), "-c", "python:proxyhooks.gunicorn"]
         command += ["--no-control-socket", "--pythonpath", str(ROOT)]
         command += ["-b", f"127.0.0.1:{self.port}", *options, "tests.reliability.app:app"]
+        if "OPEN_FILES" in environ:
+            command = ["sh", "-c", 'ulimit -n "$OPEN_FILES" && exec "$@"', "sh", *command]
         self.process = start_process(command, self.log, env=app_environment(here, **environ))
 
     @property

@@ -9,7 +9,7 @@ import pytest
 
 from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO
 
-ABOUT_TIME = ("slow_peers", "flood", "centrifugo_and_503")
+ABOUT_TIME = ("flood", "centrifugo_and_503")
 
 
 @pytest.mark.parametrize(

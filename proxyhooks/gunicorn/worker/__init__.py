@@ -99,7 +99,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Serve a request. Runs in a thread."""
         keep = self._handler.serve(connection)
         if not self.alive:
-            # The request may be the last one of max_requests: wake the main thread.
+            # The request may be the last one of max_requests. Stop accepting at once: the main thread may wake up late.
+            self.stop_accepting(drain_backlog=False)
             with suppress(BlockingIOError):  # the pipe is full, since the main thread reads it no more
                 os.write(self.PIPE[1], b"!")
         self._release(connection, keep)

@@ -21,6 +21,8 @@ from .request_reader import RequestReader
 _EVENTS: Final = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 ENDED: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 """The events of a client that has closed its side, or of a broken connection."""
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of unfinished requests and unsent replies. Beyond it, the slowest connections are closed."""
 _READ_SIZE: Final = 65_536
 _LINGER_BYTES: Final = 65_536
 """Bytes that a client may still send after its last reply."""
@@ -166,6 +168,9 @@ class Connections:
         if sock.unsent:
             connection.state = SENDING
             self.waiting_bytes += len(sock.unsent)
+            if self.waiting_bytes > 2 * MAX_WAITING_BYTES:  # faster than the leader can drop others
+                self.close(connection)
+                return
         elif self._after_reply(connection, now):
             return
         while True:

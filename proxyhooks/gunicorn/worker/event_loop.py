@@ -12,8 +12,8 @@ from typing import Any, Final
 from ..descriptors import OUT_OF_RESOURCES
 from ..listener import backlog_length
 from .connection import IDLE, Connection
-from .connections import Connections
-from .limits import MAX_WAITING_BYTES, TimeLimits, make_room, sweep
+from .connections import MAX_WAITING_BYTES, Connections
+from .limits import TimeLimits, make_room, sweep
 from .request_reader import RequestReader
 
 _MAX_EVENTS: Final = 64

@@ -8,7 +8,7 @@ from typing import Final
 from gunicorn import util
 
 from .connection import IDLE, LINGERING, READING, SENDING, Connection
-from .connections import Connections
+from .connections import MAX_WAITING_BYTES, Connections
 
 _LINGER_TIME: Final = 2.0
 """Seconds until the client must have read its last reply and closed the connection.
@@ -17,8 +17,8 @@ An idle connection of a draining worker stays open for as long, since its next r
 """
 _IDLE_LONG: Final = 10.0
 """Seconds after which an idle connection of a caller that knows a secret may be closed for a new connection."""
-MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of unfinished requests and unsent replies. Beyond it, the slowest connections are closed."""
+_LEFT_AFTER_DROPPING: Final = 3 / 4
+"""The share of ``MAX_WAITING_BYTES`` that may stay in use after connections were closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def sweep(connections: Connections, limits: TimeLimits, now: float, draining_sin
                 connections.close_idle(connection, now)
     connections.waiting_bytes = waiting
     if waiting > MAX_WAITING_BYTES:
-        _drop_slowest(connections, waiting - MAX_WAITING_BYTES)
+        _drop_slowest(connections, waiting - int(MAX_WAITING_BYTES * _LEFT_AFTER_DROPPING))
 
 
 def make_room(connections: Connections, count: int, now: float) -> bool:

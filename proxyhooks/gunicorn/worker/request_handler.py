@@ -23,8 +23,7 @@ from ..._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RECEIVED
 from ..connection_age import expiry_from_now
 from ..limited_request import LimitedRequest
 from .connection import Connection
-from .connections import ENDED
-from .limits import MAX_WAITING_BYTES
+from .connections import ENDED, MAX_WAITING_BYTES
 from .quick import QuickResponse
 
 _QUEUED: Final = 0.05

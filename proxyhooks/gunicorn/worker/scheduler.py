@@ -43,7 +43,7 @@ class Scheduler:
     :param ready: the jobs that wait for a thread, oldest first. Any thread may add some.
     :param wait: acts on events, which may add jobs. Its argument is whether to wait until there is an event. Only the
         leader calls it.
-    :param run: runs a job. It must not raise an exception.
+    :param run: runs a job. What it raises is logged.
     :param wake: ends the waiting of the leader. Any thread may call it.
     :param may_block: whether a job is expected to block, so that another thread leads in any case.
     """
@@ -117,7 +117,7 @@ class Scheduler:
             is_slow = self._average > _SLOW
             if self._may_block(job) or (is_slow and start < self._next_probe):
                 self._lead.release()
-                self._run(job)
+                self._run_safely(job)
                 self._run_ready()
                 return
             if is_slow:
@@ -126,7 +126,7 @@ class Scheduler:
             self._turns += 1
             if self._watch_sleeps:
                 self._rouse_watch()
-            self._run(job)
+            self._run_safely(job)
             took = min(time.monotonic() - start, _LONGEST)
             self._average += (took - self._average) * (_PROBE_WEIGHT if is_slow else _WEIGHT)
             try:
@@ -179,7 +179,14 @@ class Scheduler:
                 continue
             if self._ready and self._free:
                 self._wake()  # the leader may be waiting for events: it takes the next job
+            self._run_safely(job)
+
+    def _run_safely(self, job: Any) -> None:
+        """Run a job. An exception must not end the thread."""
+        try:
             self._run(job)
+        except BaseException:
+            _logger.exception("Error in a thread of the worker")
 
     def _watch(self) -> None:
         """Let another thread lead when the leader's job takes long."""

@@ -16,7 +16,7 @@ from tests.gunicorn.differential.generator import Case
 from tests.gunicorn.differential.servers import Server
 
 SHORT_TIMES = Times(pause=0.002, quiet=0.15)
-LONG_TIMES = Times(pause=0.03, quiet=0.6)
+LONG_TIMES = Times(pause=0.1, quiet=0.6)
 """Where a difference is examined: a server has enough time even on a busy machine."""
 
 _STATUS_LINE = re.compile(rb"HTTP/\d\.\d (\d\d\d)[^\r\n]*\r\n(?=Server: |Connection: |Link: |\r\n)")

@@ -190,6 +190,18 @@ def test_a_request_that_comes_before_the_reply_is_read_is_not_lost(loop: Loop, w
     assert paths(loop.ready) == ["/1"]
 
 
+def test_what_comes_while_a_request_is_served_is_read_after_the_reply(loop: Loop) -> None:
+    client, closing = loop.connect(), loop.connect()
+    connection, other = loop.request(client), loop.request(closing)
+    client.sendall(GET % 1)
+    closing.close()
+    loop.until(lambda: connection.missed_events and other.missed)
+    loop.reply(other)
+    loop.reply(connection)
+    assert paths(loop.ready) == ["/1"]
+    assert len(loop.loop.connections) == 1
+
+
 def test_a_client_that_closes_its_side_gets_its_reply(loop: Loop) -> None:
     client = loop.connect()
     client.sendall(GET % 0)
@@ -236,8 +248,9 @@ def test_a_byte_now_and_then_does_not_extend_the_time_limit(loop: Loop) -> None:
     client = loop.connect()
     client.sendall(b"GET / HTTP/1.1\r\nX: ")
     connection = next(iter(loop.loop.connections.by_fd.values()))
-    for number in range(int(LIMITS.header)):
-        loop.until(lambda number=number: len(connection.buffer) == 19 + number)
+    for sent in range(int(LIMITS.header)):
+        size = len("GET / HTTP/1.1\r\nX: ") + sent
+        loop.until(lambda: len(connection.buffer) == size)  # noqa: B023
         loop.turn(1)
         assert is_open(client)
         client.sendall(b"a")

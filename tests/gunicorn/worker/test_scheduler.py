@@ -366,3 +366,22 @@ def test_stop_ends_a_watch_that_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
     wait_until(lambda: pool.scheduler._watch_sleeps, "the watch to sleep")
     pool.scheduler.stop(timeout=LIMIT)
     assert not any(thread.is_alive() for thread in threads_of(pool))
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), SystemExit(3)], ids=lambda error: type(error).__name__)
+def test_a_job_that_raises_ends_no_thread(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    pool = Pool()
+
+    def job() -> None:
+        ran.append(1)
+        raise error
+
+    def run(job: Job) -> None:
+        job()
+
+    ran: list[int] = []
+    pool.scheduler._run = run
+    with running(pool):
+        pool.add(*[job] * 20)
+        wait_until(lambda: caplog.text.count("Error in a thread of the worker") == 20, "the log of all jobs")
+    assert len(ran) == 20
