@@ -195,7 +195,7 @@ def test_what_comes_while_a_request_is_served_is_read_after_the_reply(loop: Loop
     connection, other = loop.request(client), loop.request(closing)
     client.sendall(GET % 1)
     closing.close()
-    loop.until(lambda: connection.missed_events and other.missed)
+    loop.until(lambda: connection.missed_events and other.missed_events)
     loop.reply(other)
     loop.reply(connection)
     assert paths(loop.ready) == ["/1"]
