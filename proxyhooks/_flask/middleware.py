@@ -43,22 +43,20 @@ class HookURL:
     get_dispatcher: Callable[[], Dispatcher]
     """Builds the dispatcher on the first call. From then on no hook can be registered."""
     decode: Decoder = field(init=False)
-    dispatcher: Dispatcher | None = field(default=None, init=False)
-    """Set by the first call, if hooks serve the event."""
+    _is_served: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.decode = decoder_for(self.event.request)
 
-    def find_dispatcher(self) -> Dispatcher:
-        """Build the dispatcher if no call has done so.
+    def check_served(self) -> None:
+        """Check that hooks serve the event.
 
-        :raises EarlyReply: with 404 if no hook serves the event.
+        :raises EarlyReply: with 404 if none does.
         """
-        dispatcher = self.get_dispatcher()
-        if not dispatcher.serves(self.event):
-            raise early_failure(404, "no hook serves this event")
-        self.dispatcher = dispatcher
-        return dispatcher
+        if not self._is_served:
+            if not self.get_dispatcher().serves(self.event):
+                raise early_failure(404, "no hook serves this event")
+            self._is_served = True
 
 
 class Middleware:
@@ -107,8 +105,7 @@ class Middleware:
             raise early_failure(503, "too late")
         event = hook_url.event
         message, has_data = read_message(event, hook_url.decode, read_body(environ, length, limit))
-        if hook_url.dispatcher is None:
-            hook_url.find_dispatcher()
+        hook_url.check_served()
         return RequestState(self._app, path, event, message, has_data)
 
 

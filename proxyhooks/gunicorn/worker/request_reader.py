@@ -42,8 +42,7 @@ class RequestReader:
     def feed(self, connection: Connection, data: bytes) -> bool:
         """Take data that was received; return whether the request is complete, or known to be bad."""
         if connection.missing_bytes:
-            buffer = connection.buffer
-            buffer += data
+            connection.buffer += data
             connection.missing_bytes -= len(data)
             return connection.missing_bytes <= 0 and self._complete(connection)
         if connection.buffer:
