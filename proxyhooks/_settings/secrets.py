@@ -130,6 +130,8 @@ def _parse_file(path: str) -> tuple[bytes, ...] | str:
     for number, value in enumerate(values, 1):
         if not value.isascii() or not value.decode("ascii").isprintable():
             return f"{path}, line {number}: a header can carry only printable ASCII"
+        if value.startswith(b"#"):
+            return f"{path}, line {number} begins with #, but the file has no comments: each line is a secret"
     if not any(values):
         return f"{path} has no secret in it: write one a line"
     return tuple(value for value in values if value)

@@ -103,9 +103,6 @@ def when_ready(server: Any) -> None:
             gunicorn_handler(signum, frame)
 
     signal.signal(signal.SIGTERM, on_sigterm)
-    for name in __all__:
-        if getattr(server.cfg, name) is not globals()[name]:
-            server.log.info("%s is overridden: it has to call proxyhooks.gunicorn.%s, or calls may be lost", name, name)
     _log_holder(server)
 
 
@@ -125,8 +122,14 @@ def _start_generation(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """In the master: add the worker to the table."""
+    """In the master: add the worker to the table. Before the first worker, log which server hooks are overridden."""
     _stop_if_requested()
+    if not _numbers:
+        # Not in when_ready: configuration files often have one of their own. Without this hook no worker starts.
+        for name in __all__:
+            if getattr(server.cfg, name) is not globals()[name]:
+                text = "%s is overridden: it has to call proxyhooks.gunicorn.%s, or calls may be lost"
+                server.log.warning(text, name, name)
     _numbers[worker] = worker.age
     _add_to_table(server, worker)
 

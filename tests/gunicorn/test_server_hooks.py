@@ -195,12 +195,14 @@ def test_sigterm_to_a_worker_that_was_just_forked_does_not_stop_the_others(
     assert workers(state) == {1: (0, "stopping")}
 
 
-def test_overridden_hooks_are_logged(server: Server, sigterm: None) -> None:
-    server.cfg.post_fork = server.cfg.child_exit = lambda server, worker: None
-    server_hooks.when_ready(server)
+def test_overridden_hooks_are_logged_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_hooks, "_numbers", {})
+    server.cfg.post_fork = server.cfg.when_ready = lambda *_: None
+    for _ in range(2):
+        server.fork()
     assert server.log.lines == [
-        f"info: {name} is overridden: it has to call proxyhooks.gunicorn.{name}, or calls may be lost"
-        for name in ("child_exit", "post_fork")
+        f"warning: {name} is overridden: it has to call proxyhooks.gunicorn.{name}, or calls may be lost"
+        for name in ("post_fork", "when_ready")
     ]
 
 

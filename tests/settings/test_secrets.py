@@ -170,7 +170,13 @@ def test_a_broken_file_leaves_the_last_good_list_in_force(
 
 
 @pytest.mark.parametrize(
-    ("content", "hint"), [(None, "cannot be read: No such file"), (b"\n", "no secret in it"), (b"a\n\xff", "line 2: ")]
+    ("content", "hint"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"\n", "no secret in it"),
+        (b"a\n\xff", "line 2: "),
+        (b"a\n# old", "line 2 begins with #"),
+    ],
 )
 def test_a_file_that_accepts_every_request_or_none_is_refused(tmp_path: Path, content: bytes | None, hint: str) -> None:
     path = tmp_path / "secrets"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,9 @@ _IDLE_LONG: Final = 10.0
 """Seconds after which an idle connection of a caller that knows a secret may be closed for a new connection."""
 _LEFT_AFTER_DROPPING: Final = 3 / 4
 """The share of ``MAX_WAITING_BYTES`` that may stay in use after connections were closed."""
+
+# The server hooks limit how often its lines about callers come.
+_logger = logging.getLogger("gunicorn.error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ def sweep(connections: Connections, limits: TimeLimits, now: float, draining_sin
         elif state == SENDING:
             waiting += len(connection.sock.unsent)
             if age > limits.send:
+                _logger.warning("Socket error processing request from ip=%s: the reply is not read", _ip(connection))
                 connections.close(connection)
         elif state == LINGERING:
             if age > _LINGER_TIME:
@@ -94,6 +99,7 @@ def _is_active(connection: Connection) -> bool:
 
 def _give_up(connections: Connections, connection: Connection, now: float) -> None:
     """Answer a request that has not arrived in time."""
+    _logger.warning("Invalid request from ip=%s: it did not arrive in time", _ip(connection))
     try:
         util.write_error(connection.sock, 408, "Request Timeout", "The request did not arrive in time.")
         connection.sock.flush()
@@ -101,6 +107,11 @@ def _give_up(connections: Connections, connection: Connection, now: float) -> No
         connections.close(connection)
     else:
         connections.end(connection, now)
+
+
+def _ip(connection: Connection) -> str:
+    """The address of the client, empty for a Unix socket."""
+    return str(connection.client[0]) if connection.client else ""
 
 
 def _drop_slowest(connections: Connections, excess: int) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import threading
 import time
 from collections import deque
@@ -34,17 +35,27 @@ _MAX_GTHREAD_JOBS: Final = 64
 """Requests that may wait until gthread's code serves them. More are refused."""
 
 
+class TimedSocket(socket.socket):
+    """A socket whose calls never block for longer than a limit, not even while gunicorn's code makes it blocking."""
+
+    limit: float
+    """Seconds."""
+
+    def setblocking(self, flag: bool) -> None:
+        self.settimeout(self.limit if flag else 0.0)
+
+
 class GthreadConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
     """A connection that gthread's code reads from, with :class:`LimitedRequest` for its requests."""
 
-    read_timeout: float | None = None
-    """Seconds that a thread waits for the next byte of a body; None for no limit."""
+    limit: float
+    """Seconds that a thread waits for the client's next byte."""
 
     def init(self) -> None:
         """gunicorn calls this for each request, after it has made the socket blocking."""
         super().init()
-        self.sock.settimeout(self.read_timeout)
-        if isinstance(self.parser, RequestParser):
+        if isinstance(self.parser, RequestParser):  # HTTP/2 connections may be idle
+            self.sock.settimeout(self.limit)
             self.parser.mesg_class = LimitedRequest
 
 
@@ -239,11 +250,15 @@ class RequestHandler:
             gthread = connection.thread_connection
             # A foreign connection has one for all of its requests, since that may have read more than one of them.
             if gthread is None or not connection.foreign:
-                gthread = GthreadConnection(worker.cfg, connection.raw, connection.client, connection.server)
+                # Before gunicorn wraps the socket: the handshake of TLS has the limit, too.
+                sock = TimedSocket(fileno=connection.raw.detach())
+                sock.limit = self._body_timeout
+                connection.raw = connection.sock.raw = sock
+                gthread = GthreadConnection(worker.cfg, sock, connection.client, connection.server)
                 gthread.data_ready = True
+                gthread.limit = self._body_timeout
                 connection.thread_connection = gthread
                 if not connection.foreign:
-                    gthread.read_timeout = self._body_timeout
                     gthread.init()
                     gthread.parser.req_count = connection.parser.req_count - 1
                     gthread.parser.unreader.unread(bytes(connection.buffer))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,9 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.gunicorn.differential.servers import make_certificate
 from tests.support import http_client
 from tests.support.servers import (
     STOP_TIMEOUT,
+    accepts_connections,
     answers,
     free_port,
     running_server,
@@ -78,14 +82,15 @@ class Server:
 
 
 @contextmanager
-def running(here: Path, *options: str) -> Iterator[Server]:
+def running(here: Path, *options: str, **environ: str) -> Iterator[Server]:
     (here / "app.py").write_text(APP)
     port = free_port()
     command = [str(Path(sys.executable).with_name("gunicorn")), "--no-control-socket", "--error-logfile", "error.log"]
     command += ["-k", "proxyhooks.gunicorn.worker.Worker", "--keep-alive", "60", "--threads", "2", *options]
     command += ["-b", f"127.0.0.1:{port}", "-b", "unix:app.sock", "app:app"]
-    env = server_environment(HERE=str(here))
-    with running_server(command, here / "output", is_ready=lambda: answers(port), cwd=here, env=env) as process:
+    env = server_environment(HERE=str(here), **environ)
+    is_ready = accepts_connections if "--certfile" in options else answers
+    with running_server(command, here / "output", is_ready=lambda: is_ready(port), cwd=here, env=env) as process:
         yield Server(here, port, process)
 
 
@@ -207,3 +212,26 @@ def test_a_byte_now_and_then_holds_no_thread(server: Server) -> None:
     finally:
         for client in clients:
             client.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(None, id="no handshake"),
+        pytest.param(b"GET / HTTP/1.1\r\nHo", id="half a head"),
+        pytest.param(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", id="no body"),
+    ],
+)
+def test_over_tls_a_thread_does_not_wait_for_ever(tmp_path: Path, data: bytes | None) -> None:
+    key, certificate = make_certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(certificate))
+    tls = ("--certfile", str(certificate), "--keyfile", str(key))
+    with running(tmp_path, *tls, PROXYHOOKS_CLIENT_BODY_TIMEOUT="1") as server, server.connect() as client:
+        if data is None:
+            client.sendall(b"\x16")  # the first byte of a ClientHello
+            assert read_all(client) == b""
+        else:
+            with context.wrap_socket(client, server_hostname="localhost") as encrypted:
+                encrypted.sendall(data)
+                assert not read_all(encrypted).startswith(b"HTTP/1.1 200 ")
