@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 import threading
 import time
 from collections import deque
@@ -18,13 +17,12 @@ from gunicorn import util
 from gunicorn.glogging import Logger
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.wsgi import FileWrapper, base_environ
-from gunicorn.workers.gthread import TConn
 
 from ..._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RECEIVED
 from ..connection_age import expiry_from_now
-from ..limited_request import LimitedRequest
 from .connection import Connection
 from .connections import ENDED, MAX_WAITING_BYTES
+from .gthread_connection import GthreadConnection, TimedSocket
 from .quick import QuickResponse
 
 _QUEUED: Final = 0.05
@@ -33,30 +31,6 @@ _LARGE: Final = 65_536
 """Bytes of a body from which on it counts in the bound for memory."""
 _MAX_GTHREAD_JOBS: Final = 64
 """Requests that may wait until gthread's code serves them. More are refused."""
-
-
-class TimedSocket(socket.socket):
-    """A socket whose calls never block for longer than a limit, not even while gunicorn's code makes it blocking."""
-
-    limit: float
-    """Seconds."""
-
-    def setblocking(self, flag: bool) -> None:
-        self.settimeout(self.limit if flag else 0.0)
-
-
-class GthreadConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """A connection that gthread's code reads from, with :class:`LimitedRequest` for its requests."""
-
-    limit: float
-    """Seconds that a thread waits for the client's next byte."""
-
-    def init(self) -> None:
-        """gunicorn calls this for each request, after it has made the socket blocking."""
-        super().init()
-        if isinstance(self.parser, RequestParser):  # HTTP/2 connections may be idle
-            self.sock.settimeout(self.limit)
-            self.parser.mesg_class = LimitedRequest
 
 
 class RequestHandler:
