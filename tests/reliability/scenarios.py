@@ -165,7 +165,7 @@ async def endures(here: Path, long: bool) -> str:
         result = await endurance.endure(here, seconds=8, reload_every=3, sample_every=1)
     else:
         result = await endurance.endure(here, seconds=3600, reload_every=600, sample_every=20)
-    assert result.outcomes.failed == 0, result.outcomes
+    assert result.outcomes.failed == 0, f"{result.outcomes}; {result.growth()}"
     assert result.reloads
     assert result.strangers > 10
     return f"{result.outcomes}; {result.strangers} of strangers, {result.reloads} reloads; {result.growth()}"
