@@ -79,6 +79,10 @@ def worker_class(request: pytest.FixtureRequest) -> str:
     return name
 
 
+# gthread behaves in the same way: the server hooks do what is tested, and another test reloads each class of worker.
+with_our_worker = pytest.mark.parametrize("worker_class", [OUR_WORKER])
+
+
 @pytest.fixture(autouse=True)
 def patient_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALLERS_TIMEOUT", LONG_TIMEOUT)
@@ -144,6 +148,7 @@ def test_sigterm_overtakes_reloads_that_wait(worker_class: str, tmp_path: Path) 
         assert not server.logged("Handling signal: term")  # it was not its turn
 
 
+@with_our_worker
 def test_sigterm_during_a_boot(worker_class: str, tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-k", worker_class, START_SECONDS="1.5") as server:
         wait_until(lambda: server.logged("Booting worker"), "a worker that loads the application")
@@ -160,6 +165,7 @@ def test_sigterm_right_after_the_fork(worker_class: str, tmp_path: Path) -> None
         assert not server.logged("SIGKILL")
 
 
+@with_our_worker
 def test_a_reload_during_a_reload(worker_class: str, tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-k", worker_class, START_SECONDS="0.5") as server:
         asyncio.run(server.ready())
@@ -177,6 +183,7 @@ def test_a_reload_during_a_reload(worker_class: str, tmp_path: Path) -> None:
         none_is_lost(server, events)
 
 
+@with_our_worker
 def test_more_workers_and_fewer(worker_class: str, tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-k", worker_class) as server:
         asyncio.run(server.ready())
@@ -192,6 +199,7 @@ def test_more_workers_and_fewer(worker_class: str, tmp_path: Path) -> None:
         none_is_lost(server, events)
 
 
+@with_our_worker
 def test_a_new_master(worker_class: str, tmp_path: Path) -> None:
     pids = tmp_path / "pid"
     with gunicorn(tmp_path, "-k", worker_class, "--pid", str(pids)) as server:
@@ -217,6 +225,7 @@ def test_a_new_master(worker_class: str, tmp_path: Path) -> None:
         assert client.outcomes.failed == 0, client.outcomes
 
 
+@with_our_worker
 def test_workers_of_one_request_each(worker_class: str, tmp_path: Path) -> None:
     with gunicorn(tmp_path, "-k", worker_class, "--max-requests", "1") as server:
         asyncio.run(server.ready())
@@ -229,6 +238,7 @@ def test_workers_of_one_request_each(worker_class: str, tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
+@with_our_worker
 def test_random_bytes_in_the_memory_of_the_workers_end_neither_master_nor_workers(
     worker_class: str, tmp_path: Path
 ) -> None:
@@ -245,6 +255,7 @@ def test_random_bytes_in_the_memory_of_the_workers_end_neither_master_nor_worker
         assert server.logged("The table of workers is damaged") >= 3
 
 
+@with_our_worker
 def test_without_any_place_for_the_lock_the_server_serves(worker_class: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(NO_PLACE)
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
@@ -261,6 +272,7 @@ def test_without_any_place_for_the_lock_the_server_serves(worker_class: str, tmp
         assert server.logged("The table of workers cannot be used: workers may stop before others serve")
 
 
+@with_our_worker
 def test_a_clock_that_jumps(worker_class: str, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(JUMPING_CLOCK)
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
