@@ -317,7 +317,8 @@ def test_a_late_call_is_refused_on_a_unix_socket(tmp_path: Path) -> None:
         assert {call.result()[0] for call in slow} == {200}
         assert call_by_unix_socket(path, b'{"method":"echo","data":1}').startswith(b"HTTP/1.1 200")
         stop_cleanly(server)
-        assert server.logged("Refused with 503: 1 that had waited for more than 0.5 s, and 0 whose caller had hung up")
+        assert server.logged("Refused with 503: a call that had waited for ") == 1
+        assert server.logged("which is more than 0.5 s") == 1
 
 
 @pytest.mark.parametrize("server_name", ["gthread", OUR_WORKER, "gevent"])
