@@ -245,7 +245,7 @@ def test_gunicorn_takes_all_settings() -> None:
 def test_gunicorn_settings_are_overridden_by_gunicorns_own_environment() -> None:
     config = effective(*PYTHON, GUNICORN_CMD_ARGS="--threads 5 --keep-alive 7")
     assert (config["threads"], config["keepalive"]) == ("5", "7")
-    assert config["worker_class"] == "gthread"
+    assert config["worker_class"] == "proxyhooks.gunicorn.worker.Worker"
 
 
 def test_gunicorn_settings_are_overridden_by_flags() -> None:
