@@ -1,4 +1,4 @@
-"""``python -m tests.reliability [SCENARIO ...]``: the long form, which takes about half an hour."""
+"""``python -m tests.reliability [SCENARIO ...]``: the long form, which takes about two hours."""
 
 from __future__ import annotations
 
