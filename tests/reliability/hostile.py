@@ -142,8 +142,9 @@ async def check(name: str, here: Path, long: bool) -> str:
             return await check_shortly(server, name)
     seen = await attack(here, name, rounds=5, full=1, paced=3)
     _check_harmless(name, seen)
-    assert seen.rates >= 0.5, seen
-    assert seen.latencies <= 2, seen
+    # Peers that send bad requests as fast as they are answered take their share of the processors.
+    assert seen.rates >= 0.4, seen
+    assert seen.latencies <= 4, seen
     return str(seen)
 
 
