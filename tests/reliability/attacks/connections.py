@@ -51,7 +51,7 @@ async def silent(peer: Peer) -> None:
 
 @attack(peers=24, pause=0, over=0.01, at_least={"connections": 2400})
 async def silent_flood(peer: Peer) -> None:
-    """2,400 new silent connections a second, of which the last 3,600 are kept."""
+    """2,400 new silent connections a second; the last 3,600 are kept."""
     others: deque[Peer] = deque()
     loop = asyncio.get_running_loop()
     next_time = loop.time()
