@@ -18,6 +18,10 @@ _RPC_SECTIONS: Final = re.compile(r"rpc\.namespaces\[\]|rpc\.without_namespace")
 _DURATION: Final = re.compile(r".*_(timeout|ttl|interval|delay)|timeout")
 _NAMES_A_PROXY: Final = re.compile(r"(subscribe|publish|sub_refresh|subscribe_stream)_proxy_name")
 
+_VARIABLE_PREFIX: Final = "CENTRIFUGO_"
+_IDS_OF_OLD_NAMES: Final = ("PH012", "PH030")
+_IDS_OF_CONSEQUENCES: Final = ("PH003", "PH004", "PH015")
+
 _SWITCHED_ON: Final = 'with "enabled": true beside it'
 _BESIDE: Final[dict[str, str]] = {
     "client.proxy.connect.endpoint": _SWITCHED_ON,
@@ -62,23 +66,31 @@ def once_per_kind(findings: Iterable[Finding]) -> list[Finding]:
     return [replace(same[0], text=same[0].text + _and_elsewhere(len(same) - 1)) for same in kinds.values()]
 
 
+def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
+    """Leave out what v6 misses only because an old key or variable says it: ``allowed_origins``, so no origin."""
+    findings = list(findings)
+    places = [
+        place
+        for finding in findings
+        if finding.id in _IDS_OF_OLD_NAMES and (place := _place(_key_of(finding.path))) is not None
+    ]
+    return [
+        finding
+        for finding in findings
+        if finding.id not in _IDS_OF_CONSEQUENCES or not any(_explains(place, finding.path) for place in places)
+    ]
+
+
 def variable_in_v6(name: str) -> str | None:
     """Return the variable of v6 for one of an older version, or None if v6 has it too or has none."""
-    key = name.removeprefix("CENTRIFUGO_").lower()
-    place = (
-        legacy_keys.MOVED.get(key)
-        or legacy_keys.SWITCHES.get(key)
-        or _name(legacy_keys.OLDER.get(key))
-        or _below("client.proxy.connect", legacy_keys.OF_EACH_PROXY.get(key))
-        or _below("channel.without_namespace", _name(legacy_keys.NAMESPACE.get(key)))
-    )
-    variable = f"CENTRIFUGO_{place.replace('.', '_')}".upper() if place else None
+    place = _place(_key_of(name))
+    variable = f"{_VARIABLE_PREFIX}{place.replace('.', '_')}".upper() if place else None
     return variable if variable != name else None
 
 
 def variable_fix(name: str) -> str | None:
     """Return what to do about a variable of an older version, or None if it is none."""
-    key = name.removeprefix("CENTRIFUGO_").lower()
+    key = _key_of(name)
     variable = variable_in_v6(name)
     if variable is None:
         gone = legacy_keys.GONE.get(key) or legacy_keys.GONE_FROM_NAMESPACES.get(key)
@@ -88,6 +100,32 @@ def variable_fix(name: str) -> str | None:
     if variable.endswith(("PROXY_CONNECT_ENDPOINT", "PROXY_REFRESH_ENDPOINT")):
         return f"set {variable}, with {variable.removesuffix('ENDPOINT')}ENABLED=true"
     return f"set {variable}"
+
+
+def _key_of(name: str) -> str:
+    """Return the key of v5's top level for a path or a variable."""
+    return name.removeprefix(_VARIABLE_PREFIX).lower()
+
+
+def _place(key: str) -> str | None:
+    """Return the place in v6 of a key on the top level of an older version; of one of several, the first."""
+    return (
+        legacy_keys.MOVED.get(key)
+        or legacy_keys.SWITCHES.get(key)
+        or _below(legacy_keys.NAMED_PROXIES.get(key), "endpoint")
+        or _name(legacy_keys.OLDER.get(key))
+        or _below("client.proxy.connect", legacy_keys.OF_EACH_PROXY.get(key))
+        or _below("channel.without_namespace", _name(legacy_keys.NAMESPACE.get(key)))
+    )
+
+
+def _explains(place: str, missing: str) -> bool:
+    """Whether what moved to *place* is what the finding at the path *missing* misses."""
+    if missing in ("channel.namespaces", "rpc.namespaces"):
+        # A namespace, a switch or a proxy of the section is missing.
+        section = missing.partition(".")[0]
+        return place == missing or (place.startswith(f"{section}.") and "proxy" in place)
+    return place == missing or place.startswith(f"{missing}.")
 
 
 def _find(path: str, key: str, value: object) -> _OldKey | None:
@@ -223,5 +261,5 @@ def _name(entry: tuple[int, str] | None) -> str | None:
     return entry[1] if entry else None
 
 
-def _below(section: str, name: str | None) -> str | None:
-    return f"{section}.{name}" if name else None
+def _below(section: str | None, name: str | None) -> str | None:
+    return f"{section}.{name}" if section and name else None

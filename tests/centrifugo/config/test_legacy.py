@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,14 @@ import pytest
 
 from proxyhooks.centrifugo.config import legacy_keys
 from proxyhooks.centrifugo.config.findings import Finding
-from proxyhooks.centrifugo.config.legacy import legacy_findings, once_per_kind, variable_fix, variable_in_v6
+from proxyhooks.centrifugo.config.legacy import (
+    legacy_findings,
+    once_per_kind,
+    variable_fix,
+    variable_in_v6,
+    without_consequences,
+)
+from tests.support.centrifugo import centrifugo_binary
 
 OLD_KEYS: dict[str, list[str]] = json.loads(Path(__file__).with_name("old_keys.json").read_text())
 """The keys on the top level of older versions, from the defaults in their source."""
@@ -40,6 +48,17 @@ def test_a_key_that_v6_has_in_the_same_place_is_no_legacy_key() -> None:
 def test_a_key_that_no_version_had_is_no_legacy_key() -> None:
     assert legacy_findings("proxy_conect_endpoint", "proxy_conect_endpoint", "http://x") == []
     assert legacy_findings("client.secret", "secret", "x") == []
+
+
+@pytest.mark.centrifugo
+def test_centrifugo_knows_none_of_the_keys_that_are_called_old(tmp_path: Path) -> None:
+    keys = {key for keys in OLD_KEYS.values() for key in keys if key not in SAME_IN_V6}
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(dict.fromkeys(keys, "x")))
+    command = [centrifugo_binary(), "checkconfig", "-s", "-c", str(file)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    listed = (checked.stdout + checked.stderr).partition("unknown keys in config: ")[2]
+    assert set(listed.strip().split(", ")) == keys
 
 
 def test_the_tables_hold_no_key_twice() -> None:
@@ -176,6 +195,42 @@ def test_namespaces_that_name_a_proxy_are_to_switch_it_on() -> None:
 def test_namespaces_of_v3_are_to_say_who_may_subscribe() -> None:
     found = legacy_findings("namespaces", "namespaces", [{"name": "chat", "anonymous": True}])
     assert "with allow_subscribe_for_client: true where any client may subscribe" in found[0].fix
+
+
+def missing(id_: str, path: str) -> Finding:
+    return Finding(id=id_, path=path, text="it is missing", fix="write it")
+
+
+@pytest.mark.parametrize(
+    ("old", "consequence"),
+    [
+        (one("allowed_origins"), missing("PH015", "client.allowed_origins")),
+        (one("namespaces"), missing("PH003", "channel.namespaces")),
+        (one("proxy_connect_endpoint"), missing("PH004", "client.proxy.connect")),
+        (one("connect_proxy_name"), missing("PH004", "client.proxy.connect")),
+        (one("proxy_subscribe"), missing("PH004", "channel.namespaces")),
+        (one("proxy_rpc_endpoint"), missing("PH004", "rpc.namespaces")),
+        (missing("PH030", "CENTRIFUGO_ALLOWED_ORIGINS"), missing("PH015", "client.allowed_origins")),
+    ],
+)
+def test_what_is_missing_only_because_an_old_key_says_it_is_left_out(old: Finding, consequence: Finding) -> None:
+    assert without_consequences([consequence, old]) == [old]
+    assert without_consequences([consequence]) == [consequence]
+
+
+@pytest.mark.parametrize(
+    ("old", "other"),
+    [
+        (one("allowed_origins"), missing("PH004", "client.proxy.connect")),
+        (one("proxy_refresh_endpoint"), missing("PH004", "client.proxy.connect")),
+        (one("presence"), missing("PH004", "channel.namespaces")),
+        (one("proxy_connect_endpoint"), missing("PH003", "channel.namespaces")),
+        (one("sockjs"), missing("PH015", "client.allowed_origins")),
+        (one("allowed_origins"), missing("PH013", "client.allowed_origin")),
+    ],
+)
+def test_what_is_missing_for_another_reason_stays(old: Finding, other: Finding) -> None:
+    assert without_consequences([old, other]) == [old, other]
 
 
 @pytest.mark.parametrize("value", ["a text", 5, None, {"name": "chat"}, ["chat"], [["chat"]]])
