@@ -1,6 +1,7 @@
 """Every key of Centrifugo's configuration, with its type and its default.
 
-``keys.json`` has them as Centrifugo's own documentation of its configuration names them.
+``keys.json`` has them as Centrifugo's own documentation of its configuration names them; the events say which keys
+Centrifugo PRO has besides.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias
 
+from ..._dispatch.events import EVENTS
 from .duration import read_duration
 
 Kind: TypeAlias = Literal["bool", "int", "string", "duration", "strings", "headers", "object", "objects"]
@@ -77,6 +79,11 @@ class Key:
 def _types() -> dict[str, dict[str, str]]:
     text = importlib.resources.files(__package__).joinpath("keys.json").read_text(encoding="utf-8")
     types: dict[str, dict[str, str]] = json.loads(text)["types"]
+    for event in EVENTS.values():
+        if event.pro and event.option:
+            types["ChannelProxyContainer"][event.proxy.rpartition(".")[2]] = "Proxy object"
+            for options in ("ChannelOptions", "ChannelNamespace"):
+                types[options] |= {event.option: "bool", event.proxy_name_option: "string = default"}
     return types
 
 

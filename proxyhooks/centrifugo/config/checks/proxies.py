@@ -108,7 +108,12 @@ def timeout_too_long(context: Context, proxy: Proxy) -> Iterator[Finding]:
 
 def timeout_differs(context: Context, proxy: Proxy) -> Iterator[Finding]:
     expected, seconds = context.backend.timeout, proxy.timeout_seconds
-    if seconds is not None and seconds != expected and not _exceeds_server_timeout(context, proxy):
+    if (
+        seconds is not None
+        and seconds != expected
+        and seconds >= _SHORTEST_TIMEOUT
+        and not _exceeds_server_timeout(context, proxy)
+    ):
         text = f"Centrifugo waits {proxy.timeout} for a reply, and PROXYHOOKS_TIMEOUT says {expected:g} s"
         yield _timeout_finding("PH028", context, proxy, text)
 
