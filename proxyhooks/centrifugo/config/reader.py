@@ -13,6 +13,7 @@ from .duration import parse_duration
 from .files import read_file_with_findings
 from .findings import Finding
 from .keys import root_keys
+from .legacy import once_per_kind
 from .nesting import nest
 from .placeholders import check_placeholders, expand_variables
 from .values import convert_object
@@ -66,7 +67,7 @@ def read_tree(values: Mapping[str, Any], environ: Mapping[str, str]) -> Reading:
     config = convert_object(nest(values, findings), root_keys(), "", findings)
     apply_variables(config, environ, findings)
     findings += check_placeholders(config, environ)
-    return Reading(config, tuple(findings))
+    return Reading(config, tuple(once_per_kind(findings)))
 
 
 def value_at(config: Config, path: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from .findings import Finding
 from .keys import Keys, paths_of, root_keys
-from .legacy import legacy_findings, variable_in_v6
+from .legacy import legacy_findings, variable_fix
 
 _KUBERNETES: Final = re.compile(r"CENTRIFUGO(?:_[A-Z0-9_]+)?_(PORT|SERVICE_)")
 """Variables that Kubernetes sets for a service named ``centrifugo``; Centrifugo leaves them out of its warnings."""
@@ -70,7 +70,7 @@ def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[Findin
 
 
 def _nearest_variable(name: str, known: set[str]) -> str:
-    if (v6_name := variable_in_v6(name)) is not None:
-        return f"v6 calls it {v6_name}"
+    if (fix := variable_fix(name)) is not None:
+        return fix
     near = difflib.get_close_matches(name, sorted(known), 1, cutoff=0.8)
     return f"did you mean {near[0]}?" if near else "remove it"
