@@ -16,6 +16,7 @@ from flask.cli import with_appcontext
 from ..centrifugo.config.checks import check
 from ..centrifugo.config.checks.keys import needs_restart
 from ..centrifugo.config.findings import FINDINGS, Finding
+from ..centrifugo.config.legacy import without_consequences
 from ..centrifugo.config.reader import Reading, read_config
 from ..gunicorn.settings import timeout as worker_timeout
 from ._app import current_backend, hooks_option
@@ -55,13 +56,11 @@ def command(
         raise click.UsageError(f"there is no finding {id_!r}: {hint}")
     reading = _read(file)
     backend = current_backend(hooks_name)
-    findings = [
-        *reading.findings,
-        *check(reading.config, backend, environ=os.environ, base_url=base_url, server_timeout=worker_timeout),
-    ]
+    checked = check(reading.config, backend, environ=os.environ, base_url=base_url, server_timeout=worker_timeout)
+    findings = [*reading.findings, *checked]
     if running_file is not None:
         findings += needs_restart(_read(running_file).config, reading.config)
-    findings = [finding for finding in findings if finding.id not in ignored]
+    findings = without_consequences(finding for finding in findings if finding.id not in ignored)
     if output_format == "json":
         objects = [{"id": finding.id, "level": finding.level, **dataclasses.asdict(finding)} for finding in findings]
         click.echo(json.dumps(objects, indent=2))

@@ -19,7 +19,6 @@ _DURATION: Final = re.compile(r".*_(timeout|ttl|interval|delay)|timeout")
 _NAMES_A_PROXY: Final = re.compile(r"(subscribe|publish|sub_refresh|subscribe_stream)_proxy_name")
 
 _VARIABLE_PREFIX: Final = "CENTRIFUGO_"
-_IDS_OF_OLD_NAMES: Final = ("PH012", "PH030")
 _IDS_OF_CONSEQUENCES: Final = ("PH003", "PH004", "PH015")
 
 _SWITCHED_ON: Final = 'with "enabled": true beside it'
@@ -30,7 +29,7 @@ _BESIDE: Final[dict[str, str]] = {
     "rpc.without_namespace.proxy_name": 'with "proxy_enabled": true beside it',
     "broker.nats.url": 'with broker.enabled: true and broker.type: "nats"',
     "grpc.tls.server_ca_pem": "with grpc.tls.enabled: true",
-    "engine.redis.address": 'as HOST:PORT or a URL, with engine.type: "redis"',
+    "engine.redis.address": 'with engine.type: "redis"',
 }
 """What a place needs in v6 that it did not need before."""
 
@@ -67,13 +66,13 @@ def once_per_kind(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
-    """Leave out what v6 misses only because an old key or variable says it: ``allowed_origins``, so no origin."""
+    """Leave out what v6 misses only because an old key says it: ``allowed_origins``, so no origin.
+
+    An old variable leaves out nothing: it is a warning, since the variable may be one of the application.
+    """
     findings = list(findings)
-    places = [
-        place
-        for finding in findings
-        if finding.id in _IDS_OF_OLD_NAMES and (place := _place(_key_of(finding.path))) is not None
-    ]
+    old_keys = [finding.path.lower() for finding in findings if finding.id == "PH012"]
+    places = [place for key in old_keys if (place := _place(key)) is not None]
     return [
         finding
         for finding in findings
@@ -158,7 +157,8 @@ def _top_level_key(key: str, value: object) -> _OldKey | None:
         return _OldKey(5, f"write the endpoint of the proxy {value} as {place}.endpoint, {_SWITCHED_ON}")
     if key in legacy_keys.OLDER:
         version, place = legacy_keys.OLDER[key]
-        return _OldKey(version, _write(place, value))
+        host_and_port = " as HOST:PORT" if key in ("redis_host", "redis_port") else ""
+        return _OldKey(version, _write(place, value).replace(place, place + host_and_port, 1))
     if key in legacy_keys.PRO:
         place = legacy_keys.PRO[key]
         return _OldKey(5, f"with Centrifugo PRO v6 write {place}; without PRO remove it", "Centrifugo PRO")
@@ -236,9 +236,10 @@ def _what_namespaces_need(namespaces: object) -> str:
     needs = []
     if any(_NAMES_A_PROXY.fullmatch(key) for key in keys):
         needs.append('with "..._proxy_enabled": true beside each "..._proxy_name"')
-    if any(version < 4 for key in keys if (version := _last_version(key))):
-        needs.append("and with allow_subscribe_for_client: true where any client may subscribe")
-    return ", ".join(needs)
+    is_older_than_v4 = any(version < 4 for key in keys if (version := _last_version(key)))
+    if is_older_than_v4 and "allow_subscribe_for_client" not in keys:
+        needs.append("with allow_subscribe_for_client: true where any client may subscribe")
+    return " and ".join(needs)
 
 
 def _last_version(key: str) -> int | None:

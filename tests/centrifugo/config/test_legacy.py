@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from proxyhooks.centrifugo.config import legacy_keys
 from proxyhooks.centrifugo.config.findings import Finding
+from proxyhooks.centrifugo.config.keys import key_at
 from proxyhooks.centrifugo.config.legacy import (
     legacy_findings,
     once_per_kind,
@@ -61,6 +63,24 @@ def test_centrifugo_knows_none_of_the_keys_that_are_called_old(tmp_path: Path) -
     assert set(listed.strip().split(", ")) == keys
 
 
+def test_each_place_that_a_fix_names_is_one_of_v6() -> None:
+    places = [*legacy_keys.MOVED.values(), *legacy_keys.SWITCHES.values()]
+    places += [place for _, place in legacy_keys.OLDER.values()]
+    places += [f"channel.namespaces.{name}" for _, name in legacy_keys.NAMESPACE.values()]
+    places += [f"client.proxy.connect.{name}" for name in legacy_keys.OF_EACH_PROXY.values()]
+    places += [f"{proxy}.enabled" for proxy in legacy_keys.NAMED_PROXIES.values()]
+    places += [f"proxies.{name}" for name in legacy_keys.PROXY.values()]
+    places += [f"consumers.kafka.{name}" for name in legacy_keys.KAFKA.values()]
+    places += [f"http_server.tls.{name}" for name in legacy_keys.TLS.values()]
+    assert [place for place in places if key_at(place) is None] == []
+
+
+def test_centrifugo_without_pro_has_no_place_that_only_pro_has() -> None:
+    # Two events of PRO have hooks, so the keys of their proxies are known.
+    known = re.compile(r"channel\.proxy\.(state|cache_empty)\.")
+    assert [place for place in legacy_keys.PRO.values() if key_at(place) and not known.match(place)] == []
+
+
 def test_the_tables_hold_no_key_twice() -> None:
     tables: list[dict[str, Any]] = [
         legacy_keys.MOVED, legacy_keys.SWITCHES, legacy_keys.OF_EACH_PROXY, legacy_keys.NAMED_PROXIES,
@@ -100,6 +120,7 @@ FIXES = [
         "a.example, b.example",
         'write http_server.tls_autocert.host_whitelist: ["a.example", "b.example"]',
     ),
+    ("redis_host", "cache", 'write engine.redis.address as HOST:PORT, with engine.type: "redis"'),
     # One place became several.
     (
         "proxy_http_headers",
@@ -193,8 +214,11 @@ def test_namespaces_that_name_a_proxy_are_to_switch_it_on() -> None:
 
 
 def test_namespaces_of_v3_are_to_say_who_may_subscribe() -> None:
-    found = legacy_findings("namespaces", "namespaces", [{"name": "chat", "anonymous": True}])
-    assert "with allow_subscribe_for_client: true where any client may subscribe" in found[0].fix
+    namespaces = [{"name": "chat", "anonymous": True}]
+    fix = "write channel.namespaces, with allow_subscribe_for_client: true where any client may subscribe"
+    assert legacy_findings("namespaces", "namespaces", namespaces)[0].fix == fix
+    namespaces.append({"name": "news", "allow_subscribe_for_client": True})
+    assert legacy_findings("namespaces", "namespaces", namespaces)[0].fix == "write channel.namespaces"
 
 
 def missing(id_: str, path: str) -> Finding:
@@ -210,7 +234,6 @@ def missing(id_: str, path: str) -> Finding:
         (one("connect_proxy_name"), missing("PH004", "client.proxy.connect")),
         (one("proxy_subscribe"), missing("PH004", "channel.namespaces")),
         (one("proxy_rpc_endpoint"), missing("PH004", "rpc.namespaces")),
-        (missing("PH030", "CENTRIFUGO_ALLOWED_ORIGINS"), missing("PH015", "client.allowed_origins")),
     ],
 )
 def test_what_is_missing_only_because_an_old_key_says_it_is_left_out(old: Finding, consequence: Finding) -> None:
@@ -227,6 +250,7 @@ def test_what_is_missing_only_because_an_old_key_says_it_is_left_out(old: Findin
         (one("proxy_connect_endpoint"), missing("PH003", "channel.namespaces")),
         (one("sockjs"), missing("PH015", "client.allowed_origins")),
         (one("allowed_origins"), missing("PH013", "client.allowed_origin")),
+        (missing("PH030", "CENTRIFUGO_ALLOWED_ORIGINS"), missing("PH015", "client.allowed_origins")),
     ],
 )
 def test_what_is_missing_for_another_reason_stays(old: Finding, other: Finding) -> None:
