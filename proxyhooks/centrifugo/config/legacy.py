@@ -19,7 +19,8 @@ _DURATION: Final = re.compile(r".*_(timeout|ttl|interval|delay)|timeout")
 _NAMES_A_PROXY: Final = re.compile(r"(subscribe|publish|sub_refresh|subscribe_stream)_proxy_name")
 
 _VARIABLE_PREFIX: Final = "CENTRIFUGO_"
-_IDS_OF_CONSEQUENCES: Final = ("PH003", "PH004", "PH015")
+_IDS_OF_CONSEQUENCES: Final = ("PH003", "PH004", "PH015", "PH018")
+_SWITCH: Final = re.compile(r"(channel|rpc)\.(?:namespaces\[\d+\]|without_namespace)\.(?:(\w+)_)?proxy_enabled")
 
 _SWITCHED_ON: Final = 'with "enabled": true beside it'
 _BESIDE: Final[dict[str, str]] = {
@@ -120,6 +121,9 @@ def _place(key: str) -> str | None:
 
 def _explains(place: str, missing: str) -> bool:
     """Whether what moved to *place* is what the finding at the path *missing* misses."""
+    if switch := _SWITCH.fullmatch(missing):
+        # The proxy is missing.
+        missing = ".".join(filter(None, (switch[1], "proxy", switch[2])))
     if missing in ("channel.namespaces", "rpc.namespaces"):
         # A namespace, a switch or a proxy of the section is missing.
         section = missing.partition(".")[0]
@@ -157,8 +161,9 @@ def _top_level_key(key: str, value: object) -> _OldKey | None:
         return _OldKey(5, f"write the endpoint of the proxy {value} as {place}.endpoint, {_SWITCHED_ON}")
     if key in legacy_keys.OLDER:
         version, place = legacy_keys.OLDER[key]
-        host_and_port = " as HOST:PORT" if key in ("redis_host", "redis_port") else ""
-        return _OldKey(version, _write(place, value).replace(place, place + host_and_port, 1))
+        if key in ("redis_host", "redis_port"):
+            return _OldKey(version, f'write {place}: "HOST:PORT", {_BESIDE[place]}')
+        return _OldKey(version, _write(place, value))
     if key in legacy_keys.PRO:
         place = legacy_keys.PRO[key]
         return _OldKey(5, f"with Centrifugo PRO v6 write {place}; without PRO remove it", "Centrifugo PRO")

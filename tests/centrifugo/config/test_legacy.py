@@ -120,7 +120,7 @@ FIXES = [
         "a.example, b.example",
         'write http_server.tls_autocert.host_whitelist: ["a.example", "b.example"]',
     ),
-    ("redis_host", "cache", 'write engine.redis.address as HOST:PORT, with engine.type: "redis"'),
+    ("redis_host", "cache", 'write engine.redis.address: "HOST:PORT", with engine.type: "redis"'),
     # One place became several.
     (
         "proxy_http_headers",
@@ -234,6 +234,8 @@ def missing(id_: str, path: str) -> Finding:
         (one("connect_proxy_name"), missing("PH004", "client.proxy.connect")),
         (one("proxy_subscribe"), missing("PH004", "channel.namespaces")),
         (one("proxy_rpc_endpoint"), missing("PH004", "rpc.namespaces")),
+        (one("proxy_subscribe_endpoint"), missing("PH018", "channel.namespaces[0].subscribe_proxy_enabled")),
+        (one("proxy_rpc_endpoint"), missing("PH018", "rpc.without_namespace.proxy_enabled")),
     ],
 )
 def test_what_is_missing_only_because_an_old_key_says_it_is_left_out(old: Finding, consequence: Finding) -> None:
@@ -248,6 +250,7 @@ def test_what_is_missing_only_because_an_old_key_says_it_is_left_out(old: Findin
         (one("proxy_refresh_endpoint"), missing("PH004", "client.proxy.connect")),
         (one("presence"), missing("PH004", "channel.namespaces")),
         (one("proxy_connect_endpoint"), missing("PH003", "channel.namespaces")),
+        (one("proxy_publish_endpoint"), missing("PH018", "channel.namespaces[0].subscribe_proxy_enabled")),
         (one("sockjs"), missing("PH015", "client.allowed_origins")),
         (one("allowed_origins"), missing("PH013", "client.allowed_origin")),
         (missing("PH030", "CENTRIFUGO_ALLOWED_ORIGINS"), missing("PH015", "client.allowed_origins")),
