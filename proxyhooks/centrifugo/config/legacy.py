@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -226,9 +227,12 @@ def _write(place: str, value: object) -> str:
 def _new_shape(place: str, value: object) -> str | None:
     """Return the value as v6 wants it, if that differs; never a secret."""
     name = place.rpartition(".")[2]
-    if _DURATION.fullmatch(name) and isinstance(value, int | float) and not isinstance(value, bool):
+    if _DURATION.fullmatch(name) and not isinstance(value, bool):
         # Until v3 durations were seconds.
-        return json.dumps(f"{value}s" if value == int(value) else f"{value * 1000:g}ms")
+        if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+            return f'"{int(value)}s"'
+        if isinstance(value, float) and math.isfinite(value):
+            return f'"{value * 1000:g}ms"'
     if name == "host_whitelist" and isinstance(value, str):
         return json.dumps([host.strip() for host in value.split(",")])
     return None

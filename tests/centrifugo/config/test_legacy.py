@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxyhooks.centrifugo.config import legacy_keys
 from proxyhooks.centrifugo.config.findings import Finding
@@ -113,6 +116,7 @@ FIXES = [
     # The value has another shape.
     ("proxy_connect_timeout", 3, 'write client.proxy.connect.timeout: "3s"'),
     ("proxy_connect_timeout", 0.5, 'write client.proxy.connect.timeout: "500ms"'),
+    ("proxy_connect_timeout", math.inf, "write client.proxy.connect.timeout"),
     ("proxy_connect_timeout", "3s", "write client.proxy.connect.timeout"),
     ("history_lifetime", 60, 'write channel.without_namespace.history_ttl: "60s"'),
     (
@@ -258,6 +262,24 @@ def test_what_is_missing_only_because_an_old_key_says_it_is_left_out(old: Findin
 )
 def test_what_is_missing_for_another_reason_stays(old: Finding, other: Finding) -> None:
     assert without_consequences([old, other]) == [old, other]
+
+
+@given(
+    key=st.sampled_from([*OLD_KEYS["v5"], *OLD_KEYS["only in v2"], "name"]),
+    section=st.sampled_from(
+        ["", "channel.namespaces[0].", "rpc.without_namespace.", "proxies[1].", "client.", "a.tls."]
+    ),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda values: (
+            st.lists(values) | st.dictionaries(st.sampled_from(["name", "publish", "proxy_publish"]), values)
+        ),
+        max_leaves=5,
+    ),
+)
+def test_any_value_at_any_place_has_findings_or_none(key: str, section: str, value: object) -> None:
+    for finding in legacy_findings(section + key, key, value):
+        assert finding.path.startswith(section + key)
 
 
 @pytest.mark.parametrize("value", ["a text", 5, None, {"name": "chat"}, ["chat"], [["chat"]]])
