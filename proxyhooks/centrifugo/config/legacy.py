@@ -20,6 +20,7 @@ _DURATION: Final = re.compile(r".*_(timeout|ttl|interval|delay)|timeout")
 _NAMES_A_PROXY: Final = re.compile(r"(subscribe|publish|sub_refresh|subscribe_stream)_proxy_name")
 
 _VARIABLE_PREFIX: Final = "CENTRIFUGO_"
+_OBJECTS: Final = ("nats_raw_mode", "nats_tls", "proxy_grpc_tls")
 _IDS_OF_CONSEQUENCES: Final = ("PH003", "PH004", "PH015", "PH018")
 _SWITCH: Final = re.compile(r"(channel|rpc)\.(?:namespaces\[\d+\]|without_namespace)\.(?:(\w+)_)?proxy_enabled")
 
@@ -117,7 +118,17 @@ def _place(key: str) -> str | None:
         or _name(legacy_keys.OLDER.get(key))
         or _below("client.proxy.connect", legacy_keys.OF_EACH_PROXY.get(key))
         or _below("channel.without_namespace", _name(legacy_keys.NAMESPACE.get(key)))
+        or _place_in_object(key)
     )
+
+
+def _place_in_object(key: str) -> str | None:
+    """Return the place of a key in an object of v5, written as in the name of a variable."""
+    for name in _OBJECTS:
+        inner = key.removeprefix(f"{name}_")
+        if inner != key:
+            return _below(_place(name), legacy_keys.TLS.get(inner, inner) if name.endswith("tls") else inner)
+    return None
 
 
 def _explains(place: str, missing: str) -> bool:

@@ -142,6 +142,8 @@ FIXES = [
     ("client.proxy.connect.static_http_headers", {}, "write http.static_headers"),
     ("proxies[0].grpc_cert_file", "/cert", "write grpc.tls.server_ca_pem, with grpc.tls.enabled: true"),
     ("consumers[1].disabled", True, 'write "enabled": false'),
+    ("proxies[0].http_status_to_code_transforms", [], "write http.status_to_code_transforms"),
+    ("consumers[1].kafka.partition_buffer_size", 8, "write partition_queue_max_size"),
     ("consumers[1].kafka.tls_cert", "/cert", "write tls.cert_pem"),
     ("broker.nats.tls.root_ca_pem_file", "/ca", "write server_ca_pem"),
     # A file that was half converted.
@@ -311,6 +313,9 @@ def test_no_finding_shows_a_value_that_may_be_a_secret() -> None:
         ("CENTRIFUGO_PRESENCE", "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_PRESENCE"),
         ("CENTRIFUGO_ANONYMOUS", "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_ALLOW_SUBSCRIBE_FOR_ANONYMOUS"),
         ("CENTRIFUGO_PROXY_HTTP_HEADERS", "CENTRIFUGO_CLIENT_PROXY_CONNECT_HTTP_HEADERS"),
+        ("CENTRIFUGO_NATS_TLS_CERT_PEM_FILE", "CENTRIFUGO_BROKER_NATS_TLS_CERT_PEM"),
+        ("CENTRIFUGO_NATS_RAW_MODE_ENABLED", "CENTRIFUGO_BROKER_NATS_RAW_MODE_ENABLED"),
+        ("CENTRIFUGO_PROXY_GRPC_TLS_ENABLED", "CENTRIFUGO_CLIENT_PROXY_CONNECT_GRPC_TLS_ENABLED"),
         ("CENTRIFUGO_REDIS_URL", "CENTRIFUGO_ENGINE_REDIS_ADDRESS"),
         # Of the same name in v6.
         ("CENTRIFUGO_LOG_LEVEL", None),
