@@ -59,7 +59,7 @@ class Finding:
     text: str
     """A sentence."""
     path: str
-    """The key in the configuration, such as ``channel.namespaces[2].name``."""
+    """The key in the configuration, such as ``channel.namespaces[2].name``; empty: the file as a whole."""
     fix: str
     """The remedy; a piece of the configuration where one helps."""
 
