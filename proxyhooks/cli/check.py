@@ -17,6 +17,7 @@ from flask.cli import with_appcontext
 from ..centrifugo.config.checks import check
 from ..centrifugo.config.checks.keys import needs_restart
 from ..centrifugo.config.findings import FINDINGS, Finding
+from ..centrifugo.config.legacy import without_consequences
 from ..centrifugo.config.program import KNOWN_VERSION, Answer, ProgramError, ask_centrifugo, refused_by_program
 from ..centrifugo.config.reader import Reading, read_config
 from ..centrifugo.config.secrecy import hide_secrets
@@ -77,7 +78,7 @@ def command(
     if not no_centrifugo and (answer := _ask(program, file)) is not None:
         findings += refused_by_program(answer, findings)
     findings = hide_secrets(findings, reading.config, os.environ, backend.secrets)
-    findings = [finding for finding in findings if finding.id not in ignored]
+    findings = without_consequences(finding for finding in findings if finding.id not in ignored)
     if output_format == "json":
         objects = [{"id": finding.id, "level": finding.level, **dataclasses.asdict(finding)} for finding in findings]
         click.echo(json.dumps(objects, indent=2))
