@@ -21,6 +21,9 @@ _BY_WORDS: Final = ("ChannelNamespace", "RpcNamespace", "NamedProxy", "Consumer"
 
 def apply_variables(config: dict[str, Any], environ: Mapping[str, str], findings: list[Finding]) -> None:
     """Set the keys of a typed tree that have a variable, and those of its items with names."""
+    environ = {name: text for name, text in environ.items() if name.startswith("CENTRIFUGO_")}
+    if not environ:
+        return
     known = _apply(config, root_keys(), "CENTRIFUGO", environ, findings)
     for list_path in NAMED:
         section: Any = config
@@ -64,6 +67,8 @@ def _read(text: str, key: Key, current: Any, variable: str, findings: list[Findi
     :raises ValueError: if Centrifugo cannot read it.
     """
     if key.kind == "strings":
+        if text.startswith("[") and text.endswith("]"):
+            findings.append(_json_for_words(variable))
         return text.split(" ") if text.strip() else []
     if key.kind == "headers":
         return read_headers(_parse(text))
@@ -90,6 +95,11 @@ def _read_objects(text: str, key: Key, current: Any, variable: str, findings: li
         return [*(current or []), *({"name": word} for word in text.split(" "))]
     # Centrifugo fills the objects of the file anew if a variable may give words, and keeps what the JSON leaves out.
     return read_objects(_parse(text), key, current or [] if by_words else [], variable, findings)
+
+
+def _json_for_words(variable: str) -> Finding:
+    text = f"{variable} is JSON, and Centrifugo reads words: the brackets and quotes are part of them"
+    return Finding(id="PH030", path=variable, text=text, fix="write the items alone, with spaces between")
 
 
 _READERS: Final[dict[str, Callable[[str, Key], bool | int | Duration | None]]] = {

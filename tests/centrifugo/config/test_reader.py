@@ -247,6 +247,9 @@ NEAREST = [
     ),
     ("rpc.proxy", "static_headers", "did you mean rpc.proxy.http.static_headers?"),
     ("client", "hmac_secret_key", "did you mean client.token.hmac_secret_key?"),
+    ("client", "connect_proxy", "did you mean client.proxy.connect?"),
+    ("client", "engine_redis", "did you mean engine.redis?"),
+    ("rpc.proxy", "enabled", "known keys are binary_encoding, "),
 ]
 
 
@@ -303,8 +306,14 @@ def test_json_in_a_variable_replaces_the_items_and_keeps_what_it_leaves_out() ->
 
 
 def test_lists_in_variables_are_words() -> None:
+    reading = read_variables({"CENTRIFUGO_CLIENT_ALLOWED_ORIGINS": "https://a  https://b"})
+    assert reading == Reading({"client": {"allowed_origins": ["https://a", "", "https://b"]}}, ())
+
+
+def test_a_list_in_a_variable_that_is_json_has_a_finding() -> None:
     reading = read_variables({"CENTRIFUGO_CLIENT_ALLOWED_ORIGINS": '["https://a.example"]'})
     assert reading.config == {"client": {"allowed_origins": ['["https://a.example"]']}}
+    assert ids_in(reading) == [("PH030", "CENTRIFUGO_CLIENT_ALLOWED_ORIGINS")]
 
 
 UNREADABLE_VARIABLES = [
@@ -333,7 +342,7 @@ UNKNOWN_VARIABLES = [
         "CENTRIFUGO_CLIENT_PROXY_CONNECT_STATIC_HEADERS",
         "CENTRIFUGO_CLIENT_PROXY_CONNECT_HTTP_STATIC_HEADERS",
     ),
-    ("CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_PRESENCE", ""),
+    ("CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_PRESENCE", "define an item of channel.namespaces with this name"),
     ("CENTRIFUGO_CLIENT", ""),
 ]
 
