@@ -44,6 +44,8 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH028": ("warning", "a timeout differs from PROXYHOOKS_TIMEOUT, so the hooks misjudge how long Centrifugo waits"),
     "PH029": ("error", "Centrifugo cannot read a value, so that it does not start"),
     "PH030": ("warning", "Centrifugo ignores a variable that it does not know, or one of two values of a key"),
+    "PH033": ("error", "a hook is never called: Centrifugo refuses each of its channels, or decides about it itself"),
+    "PH034": ("warning", "Centrifugo decides about channels with # in a namespace that has subscribe hooks"),
 }
 """Level and meaning of each finding, by its id. The ids are stable under semantic versioning."""
 

@@ -118,6 +118,8 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("PH029", changed(f"{RPC}/timeout", "3")),
     ("PH029", changed("admin", True)),
     ("PH030", changed("HTTP_API", {"key": "k"}) | {"http_api": {"key": "l"}}),
+    ("PH033", changed("channel/private_prefix", "chat")),
+    ("PH034", changed(f"{CHAT}/allow_user_limited_channels", True)),
 ]
 
 
