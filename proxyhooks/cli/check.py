@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 from ..centrifugo.config.checks import check
 from ..centrifugo.config.checks.keys import needs_restart
 from ..centrifugo.config.findings import FINDINGS, Finding
-from ..centrifugo.config.reader import Config, read_config
+from ..centrifugo.config.reader import Reading, read_config
 from ..gunicorn.settings import timeout as worker_timeout
 from ._app import current_backend, hooks_option
 
@@ -53,11 +53,14 @@ def command(
         near = difflib.get_close_matches(id_, FINDINGS, 1)
         hint = f"did you mean {near[0]}?" if near else f"the ids are {min(FINDINGS)} to {max(FINDINGS)}"
         raise click.UsageError(f"there is no finding {id_!r}: {hint}")
-    config = _read(file)
+    reading = _read(file)
     backend = current_backend(hooks_name)
-    findings = check(config, backend, environ=os.environ, base_url=base_url, server_timeout=worker_timeout)
+    findings = [
+        *reading.findings,
+        *check(reading.config, backend, environ=os.environ, base_url=base_url, server_timeout=worker_timeout),
+    ]
     if running_file is not None:
-        findings += needs_restart(_read(running_file), config)
+        findings += needs_restart(_read(running_file).config, reading.config)
     findings = [finding for finding in findings if finding.id not in ignored]
     if output_format == "json":
         objects = [{"id": finding.id, "level": finding.level, **dataclasses.asdict(finding)} for finding in findings]
@@ -67,7 +70,7 @@ def command(
     sys.exit(any(finding.level == "error" for finding in findings))
 
 
-def _read(path: Path) -> Config:
+def _read(path: Path) -> Reading:
     try:
         return read_config(path, os.environ)
     except ValueError as error:

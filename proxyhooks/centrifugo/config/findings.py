@@ -39,9 +39,11 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
         "error",
         "Centrifugo does not replace a variable: it replaces ${CENTRIFUGO_VAR_...} in static headers only",
     ),
-    "PH026": ("warning", "a variable is not set in this environment, so that the secret cannot be compared"),
+    "PH026": ("warning", "a variable in a static header is not set in this environment; Centrifugo needs it to start"),
     "PH027": ("info", "a change needs a restart of Centrifugo; a reload does not apply it"),
     "PH028": ("warning", "a timeout differs from PROXYHOOKS_TIMEOUT, so the hooks misjudge how long Centrifugo waits"),
+    "PH029": ("error", "Centrifugo cannot read a value, so that it does not start"),
+    "PH030": ("warning", "Centrifugo ignores a variable that it does not know, or one of two values of a key"),
 }
 """Level and meaning of each finding, by its id. The ids are stable under semantic versioning."""
 

@@ -24,6 +24,11 @@ _EXCERPT_LENGTH: Final = 60
 class NotJson(ValueError):
     """The text is not JSON by Go's rules."""
 
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+        """Where the text stops being JSON."""
+
 
 @dataclass(slots=True)
 class Number:
@@ -66,7 +71,7 @@ def parse(text: str) -> JsonNode:
         bracket = text[position : position + 1]
         if bracket in ("{", "["):
             if len(parents) >= _MAX_DEPTH:
-                raise NotJson("it is nested more than 10,000 levels deep")
+                raise NotJson("it is nested more than 10,000 levels deep", position)
             position = _skip_whitespace(text, position + 1)
             if text[position : position + 1] == ("}" if bracket == "{" else "]"):
                 node.value, position = ([] if bracket == "{" else ()), position + 1
@@ -82,7 +87,7 @@ def parse(text: str) -> JsonNode:
             position = _skip_whitespace(text, position)
             if not parents:
                 if position < len(text):
-                    raise NotJson(f"{excerpt(text[position:])} follows the value")
+                    raise NotJson(f"{excerpt(text[position:])} follows the value", position)
                 return node
             parent, members = parents[-1]
             is_object = parent.value == "{"
@@ -94,7 +99,7 @@ def parse(text: str) -> JsonNode:
                 node, position = parent, position + 1
                 continue
             if separator != ",":
-                raise NotJson(_unexpected(text, position))
+                raise NotJson(_unexpected(text, position), position)
             position = _skip_whitespace(text, position + 1)
             if is_object:
                 position = _read_key(text, position, keys)
@@ -115,11 +120,11 @@ def _read_key(text: str, position: int, keys: list[str]) -> int:
     """Append the key and return the position of its value."""
     match = _STRING.match(text, position)
     if match is None:
-        raise NotJson(_unexpected(text, position))
+        raise NotJson(_unexpected(text, position), position)
     keys.append(_unquote(match[0]))
     position = _skip_whitespace(text, match.end())
     if text[position : position + 1] != ":":
-        raise NotJson(_unexpected(text, position))
+        raise NotJson(_unexpected(text, position), position)
     return _skip_whitespace(text, position + 1)
 
 
@@ -130,7 +135,7 @@ def _read_scalar(text: str, position: int) -> tuple[object, int]:
         return Number(match[0]), match.end()
     if match := _LITERAL.match(text, position):
         return _LITERALS[match[0]], match.end()
-    raise NotJson(_unexpected(text, position))
+    raise NotJson(_unexpected(text, position), position)
 
 
 def _unquote(quoted: str) -> str:

@@ -15,6 +15,7 @@ from proxyhooks.centrifugo.config.checks.keys import needs_restart
 from proxyhooks.centrifugo.config.findings import FINDINGS, Finding
 from proxyhooks.centrifugo.config.generate import ConfigOptions, generate
 from proxyhooks.centrifugo.config.merge import merge_objects
+from proxyhooks.centrifugo.config.reader import read_tree
 from tests.support.backends import backend
 
 BASE = "http://127.0.0.1:8070"
@@ -32,7 +33,8 @@ GOOD = generate(BACKEND, ConfigOptions(base_url=BASE, allowed_origins=["https://
 
 def findings_in(config: dict[str, Any], backend: Backend = BACKEND, **options: Any) -> list[Finding]:
     defaults: dict[str, Any] = {"environ": ENVIRON, "base_url": BASE, "server_timeout": 60}
-    return check(config, backend, **(defaults | options))
+    reading = read_tree(config, options.get("environ", ENVIRON))
+    return [*reading.findings, *check(reading.config, backend, **(defaults | options))]
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -76,15 +78,14 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("PH009", changed(f"{RPC}/http_headers", ["Cookie", "x-proxyhooks-secret"])),
     ("PH009", changed(f"{RPC}/emulated_headers", ["X-Proxyhooks-Secret"])),
     ("PH010", changed(f"{RPC}/timeout", 3)),
-    ("PH010", changed(f"{RPC}/timeout", "3")),
     ("PH011", changed(f"{RPC}/timeout", "2m")),
     ("PH028", changed(f"{RPC}/timeout", "2999ms")),
     ("PH028", changed(f"{RPC}/timeout", ...)),
     ("PH012", changed("proxy_connect_endpoint", "http://x")),
     ("PH012", changed(f"{CHAT}/proxy_subscribe", True)),
-    ("PH013", changed("clients", {})),
+    ("PH013", changed("clients", {"insecure": True})),
     ("PH013", changed(f"{CHAT}/subscribe_proxy_enable", True)),
-    ("PH013", changed(f"{RPC}/static_headers", {})),
+    ("PH013", changed(f"{RPC}/static_headers", {"A": "b"})),
     (
         "PH014",
         changed(
@@ -113,6 +114,10 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("PH025", changed(f"{HEADERS}/X-Proxyhooks-Secret", "${SECRET}")),
     ("PH025", changed("http_api", {"key": "${CENTRIFUGO_VAR_KEY}"})),
     ("PH026", changed(f"{HEADERS}/X-Proxyhooks-Secret", "${CENTRIFUGO_VAR_OTHER}")),
+    ("PH026", changed(f"{HEADERS}/X-Version", "${CENTRIFUGO_VAR_OTHER}")),
+    ("PH029", changed(f"{RPC}/timeout", "3")),
+    ("PH029", changed("admin", True)),
+    ("PH030", changed("HTTP_API", {"key": "k"}) | {"http_api": {"key": "l"}}),
 ]
 
 

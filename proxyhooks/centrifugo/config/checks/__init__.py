@@ -12,7 +12,6 @@ from ..backend import Backend
 from ..findings import Finding
 from ..reader import Config
 from .context import Context
-from .keys import check_keys
 from .namespaces import HOOK_CHECKS, SWITCH_CHECKS
 from .proxies import PROXY_CHECKS
 from .server import SERVER_CHECKS
@@ -28,14 +27,15 @@ def check(
     base_url: str | None = None,
     server_timeout: float | None = None,
 ) -> list[Finding]:
-    """Return the findings about a configuration.
+    """Return the findings about a configuration, besides those from reading it.
 
+    :param config: the typed tree of a reading.
     :param environ: the environment of Centrifugo, for the variables in static headers.
     :param base_url: the root of the application, as Centrifugo reaches it.
     :param server_timeout: seconds after which the application's server aborts a call.
     """
     context = Context(config, backend, environ, base_url, server_timeout)
-    findings = list(check_keys(config))
+    findings: list[Finding] = []
     for check_server in SERVER_CHECKS:
         findings += check_server(context)
     for proxy in context.proxies:

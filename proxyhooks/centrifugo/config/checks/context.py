@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +11,9 @@ from urllib.parse import SplitResult
 from ...._dispatch.events import EVENTS, Event
 from ...._settings.secrets import SECRET_HEADER
 from ..backend import Backend
-from ..reader import Config, expand_variables, objects_at, parse_duration, split_url, value_at
+from ..placeholders import expand_variables
+from ..reader import Config, objects_at, parse_duration, split_url, value_at
 
-PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}")
-"""Text that looks like a variable, whether Centrifugo replaces it or not."""
 _DEFAULT_PROXY: Final = "default"
 _DEFAULT_TIMEOUT: Final = "1s"
 
@@ -38,7 +36,7 @@ class Proxy:
 
     @property
     def timeout(self) -> Any:
-        return self.config.get("timeout", _DEFAULT_TIMEOUT)
+        return self.config.get("timeout") or _DEFAULT_TIMEOUT
 
     @property
     def timeout_seconds(self) -> float | None:

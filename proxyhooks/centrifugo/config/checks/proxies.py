@@ -12,9 +12,11 @@ from ...._wire.codes import disconnect_is_terminal
 from ...._wire.requests import ClientRequest, UserRequest
 from ..findings import Finding
 from ..generate import IDEMPOTENCY_HEADER, SECRET_VARIABLE
+from ..placeholders import PLACEHOLDER
 from ..reader import objects_at, strings_in, value_at
-from .context import PLACEHOLDER, Context, Proxy
+from .context import Context, Proxy
 
+_SHORTEST_TIMEOUT: Final = 0.001
 _SECRET_FIX: Final = f'"{SECRET_HEADER}": "${{{SECRET_VARIABLE}}}"'
 
 
@@ -61,38 +63,11 @@ def _is_public(host: str | None) -> bool:
         return True
 
 
-def header_not_a_string(_: Context, proxy: Proxy) -> Iterator[Finding]:
-    for name, value in proxy.static_headers.items():
-        if not isinstance(value, str):
-            path = f"{_static_headers_path(proxy)}.{name}"
-            text = f"the value of {name} is {value!r} and not a string, so Centrifugo does not start"
-            yield Finding(id="PH017", path=path, text=text, fix=f'"{name}": "{value}"')
-
-
 def no_secret(context: Context, proxy: Proxy) -> Iterator[Finding]:
     if context.backend.secrets and not proxy.secret_header:
         name = proxy.event.name
         text = f"{name} calls carry no secret: each fails with 403"
         yield Finding(id="PH007", path=_static_headers_path(proxy), text=text, fix=_SECRET_FIX)
-
-
-def unset_variable(context: Context, proxy: Proxy) -> Iterator[Finding]:
-    _, unset = context.sent_secret(proxy)
-    index = context.proxies.index(proxy)
-    # A variable is reported once, for the first proxy that uses it.
-    reported = {name for earlier in context.proxies[:index] for name in context.sent_secret(earlier)[1]}
-    if unset and not reported.issuperset(unset):
-        verb = "is" if len(unset) == 1 else "are"
-        text = f"{', '.join(unset)} {verb} not set in this environment, so the secret cannot be compared"
-        fix = "run this command with the environment of Centrifugo"
-        yield Finding(id="PH026", path=_static_headers_path(proxy), text=text, fix=fix)
-
-
-def variable_not_replaced(context: Context, proxy: Proxy) -> Iterator[Finding]:
-    value, unset = context.sent_secret(proxy)
-    if value is not None and not unset and (placeholder := PLACEHOLDER.search(value)):
-        text = f"Centrifugo sends {placeholder[0]} as it is written: it replaces ${{CENTRIFUGO_VAR_...}} only"
-        yield Finding(id="PH025", path=_static_headers_path(proxy), text=text, fix=_SECRET_FIX)
 
 
 def wrong_secret(context: Context, proxy: Proxy) -> Iterator[Finding]:
@@ -120,8 +95,8 @@ def _static_headers_path(proxy: Proxy) -> str:
 
 
 def timeout_without_unit(context: Context, proxy: Proxy) -> Iterator[Finding]:
-    if proxy.timeout_seconds is None:
-        text = f"{proxy.timeout!r} has no unit: Centrifugo reads a number as nanoseconds, and every call fails"
+    if proxy.timeout_seconds is not None and 0 < proxy.timeout_seconds < _SHORTEST_TIMEOUT:
+        text = f"{proxy.timeout} is too short for any call: Centrifugo reads a number without a unit as nanoseconds"
         yield _timeout_finding("PH010", context, proxy, text)
 
 
@@ -133,7 +108,12 @@ def timeout_too_long(context: Context, proxy: Proxy) -> Iterator[Finding]:
 
 def timeout_differs(context: Context, proxy: Proxy) -> Iterator[Finding]:
     expected, seconds = context.backend.timeout, proxy.timeout_seconds
-    if seconds is not None and seconds != expected and not _exceeds_server_timeout(context, proxy):
+    if (
+        seconds is not None
+        and seconds != expected
+        and seconds >= _SHORTEST_TIMEOUT
+        and not _exceeds_server_timeout(context, proxy)
+    ):
         text = f"Centrifugo waits {proxy.timeout} for a reply, and PROXYHOOKS_TIMEOUT says {expected:g} s"
         yield _timeout_finding("PH028", context, proxy, text)
 
@@ -199,10 +179,7 @@ PROXY_CHECKS: Final = (
     wrong_host,
     wrong_path,
     unencrypted_secret,
-    header_not_a_string,
     no_secret,
-    unset_variable,
-    variable_not_replaced,
     wrong_secret,
     secret_can_be_overridden,
     timeout_without_unit,

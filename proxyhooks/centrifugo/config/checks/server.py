@@ -7,7 +7,7 @@ from typing import Final
 
 from ..findings import Finding
 from ..reader import value_at
-from .context import PLACEHOLDER, Context
+from .context import Context
 
 
 def no_allowed_origin(context: Context) -> Iterator[Finding]:
@@ -20,17 +20,6 @@ def no_allowed_origin(context: Context) -> Iterator[Finding]:
         )
 
 
-def variable_in_api_key(context: Context) -> Iterator[Finding]:
-    key = value_at(context.config, "http_api.key")
-    if isinstance(key, str) and PLACEHOLDER.search(key):
-        yield Finding(
-            id="PH025",
-            path="http_api.key",
-            text=f"Centrifugo replaces no variables here, so the text {key} itself is the key",
-            fix="remove the key and set the variable CENTRIFUGO_HTTP_API_KEY",
-        )
-
-
 def tokens_besides_connect(context: Context) -> Iterator[Finding]:
     token = value_at(context.config, "client.token")
     if isinstance(token, dict) and any(token.values()) and value_at(context.config, "client.proxy.connect.enabled"):
@@ -38,4 +27,4 @@ def tokens_besides_connect(context: Context) -> Iterator[Finding]:
         yield Finding(id="PH023", path="client.token", text=text, fix="remove client.token, unless this is intended")
 
 
-SERVER_CHECKS: Final = (no_allowed_origin, variable_in_api_key, tokens_besides_connect)
+SERVER_CHECKS: Final = (no_allowed_origin, tokens_besides_connect)
