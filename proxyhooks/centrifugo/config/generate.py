@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..._dispatch.events import EVENTS, Event
+from ..._dispatch.patterns import ChannelPattern
 from ..._settings.secrets import SECRET_HEADER
 from ..._wire.requests import ClientRequest, UserRequest
 from .backend import Backend, ServedHook
+from .channels import Channels
 from .options import ConfigOptions, check_options
-from .reader import NAME, NAME_RULE, Config, value_at
+from .reader import NAME, Config, value_at
+from .unreachable import unreachable
 
 SECRET_VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # a name, not a secret
 """The variable in Centrifugo's environment that holds the secret."""
@@ -133,11 +136,6 @@ class _Generator:
                     in_all_namespaces.append(event)
                 elif not namespace or NAME.fullmatch(namespace):
                     events_by_namespace.setdefault(namespace, []).append(event)
-                else:
-                    self.note(
-                        f"{event.name}: Centrifugo refuses the namespace {namespace!r}, so the hooks in it are never "
-                        f"called: rename it; a name is {NAME_RULE}"
-                    )
         if in_all_namespaces or (section == "channel" and _NAMES_CHANNELS in hooks):
             for namespace in self.options.namespaces:
                 events_by_namespace.setdefault(namespace, [])
@@ -205,6 +203,11 @@ class _Generator:
                 "--namespace has no effect: no hook serves every channel or method, and there is no connect hook, whose "
                 "results name channels"
             )
+        channels = Channels(self.generated.config)
+        for hook in self.backend.served:
+            problem = None if hook.pattern is None else unreachable(hook.event, ChannelPattern(hook.pattern), channels)
+            if problem is not None:
+                self.note(f"{hook.event.name} for {hook.pattern!r} is never called: {problem.why}: {problem.fix}")
         if self.options.pro:
             self.note("checkconfig -s of the free edition does not know the keys of Centrifugo PRO")
         pro_events = [name for name in hooks if EVENTS[name].pro]

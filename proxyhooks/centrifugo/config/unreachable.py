@@ -49,7 +49,7 @@ def unreachable(event: Event, pattern: ChannelPattern, channels: Channels) -> Un
 def _refused_namespace(namespace: str | None) -> Unreachable | None:
     if not namespace or NAME.fullmatch(namespace):
         return None
-    return Unreachable(f"Centrifugo refuses the name of the namespace {namespace!r}", f"choose {NAME_RULE}")
+    return Unreachable(f"Centrifugo refuses the namespace {namespace!r}", f"a name is {NAME_RULE}")
 
 
 def _invalid_name(pattern: ChannelPattern, regex: str | None, channels: Channels) -> Unreachable | None:
