@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 from .._dispatch.index import Index
 from .._flask.extension import ProxyHooks
 from ..centrifugo.config.backend import Backend, served_hooks
-from ..centrifugo.config.generate import ConfigOptions, generate
+from ..centrifugo.config.generate import generate
+from ..centrifugo.config.options import ConfigOptions
 from ..centrifugo.config.reader import NAME, NAME_RULE, Reading, read_config, read_tree
 from ..centrifugo.decisions import Decisions
 
