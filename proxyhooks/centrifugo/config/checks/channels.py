@@ -25,9 +25,7 @@ def never_asked(context: Context) -> Iterator[Finding]:
 
 def not_asked_about_user_channels(context: Context) -> Iterator[Finding]:
     channels = Channels(context.config)
-    hooks = [hook for hook in context.backend.served if hook.event.name == "subscribe"]
-    patterns = [None if hook.pattern is None else ChannelPattern(hook.pattern) for hook in hooks]
-    served = {p and p.namespace_in(channels.boundary, channels.private_prefix) for p in patterns}
+    served = {context.namespace_of(hook) for hook in context.backend.served if hook.event.name == "subscribe"}
     for path, namespace, options in context.namespaces("channel"):
         is_served = namespace in served or None in served
         if is_served and options.get("subscribe_proxy_enabled") and options.get("allow_user_limited_channels"):
