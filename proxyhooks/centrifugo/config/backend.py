@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..._dispatch.events import Event
+from ..._dispatch.index import Index
 from ..._dispatch.patterns import ChannelPattern
 from ..._settings.settings import TIMEOUT
 
@@ -22,7 +23,23 @@ class ServedHook:
     @property
     def namespace(self) -> str | None:
         """The namespace of the channels or methods; ``""``: those without a namespace, ``None``: all."""
-        return None if self.pattern is None else ChannelPattern(self.pattern).namespace
+        return self.namespace_in(":", "$")
+
+    def namespace_in(self, boundary: str, private_prefix: str) -> str | None:
+        """The namespace under other settings of Centrifugo, see :meth:`ChannelPattern.namespace_in`."""
+        return None if self.pattern is None else ChannelPattern(self.pattern).namespace_in(boundary, private_prefix)
+
+
+def served_hooks(index: Index) -> tuple[ServedHook, ...]:
+    """The hooks of an index."""
+    return tuple(
+        ServedHook(
+            event=registration.hook.event,
+            pattern=registration.pattern.text if registration.pattern else None,
+            source_location=registration.hook.source_location,
+        )
+        for registration in index.registrations()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
