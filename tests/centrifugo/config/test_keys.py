@@ -71,8 +71,8 @@ def test_a_key_that_centrifugo_does_not_have_has_no_default() -> None:
         default_of("client.unknown")
 
 
-def test_a_zero_value_means_the_default() -> None:
-    config: dict[str, Any] = {"channel": {"private_prefix": "", "max_length": 10}}
+def test_a_setting_is_the_value_in_the_tree_or_the_default() -> None:
+    config: dict[str, Any] = {"channel": {"max_length": 10}}
     assert setting(config, "channel.private_prefix") == "$"
     assert setting(config, "channel.max_length") == 10
     assert setting({}, "publish_proxy_name", within="channel.namespaces[]") == "default"

@@ -105,8 +105,10 @@ def _different(theirs: Any, config: Mapping[str, Any], keys: Keys, path: str, en
                 found.append(f"{at}: {len(others)} and {len(items)} items")
             for index, (item, inner) in enumerate(zip(items, others, strict=False)):
                 found += _different(inner, item, key.keys, f"{at}[{index}].", environ)
-        elif (ours := _plain(value or key.typed_default, environ)) != (other or _plain(key.typed_default, environ)):
-            found.append(f"{at}: {other!r} and {ours!r}")
+        else:
+            ours = _plain(key.typed_default if value is None else value, environ)
+            if (ours or None) != (other or None):
+                found.append(f"{at}: {other!r} and {ours!r}")
     return found
 
 
