@@ -9,8 +9,11 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..centrifugo.config.generate import ConfigOptions, generate
+from ..centrifugo.config.files import read_file
+from ..centrifugo.config.generate import generate, note_on_public_endpoints
 from ..centrifugo.config.merge import merge
+from ..centrifugo.config.options import ConfigOptions
+from ..centrifugo.config.reader import Config, read_tree
 from ._app import current_backend, hooks_option
 
 
@@ -29,7 +32,8 @@ from ._app import current_backend, hooks_option
 )  # fmt: skip
 @click.option(
     "--namespace", "namespaces", multiple=True, metavar="NAME",
-    help="Namespace to define for hooks that serve every channel or method; repeatable.",
+    help="Namespace to define for hooks that serve every channel or method, or for channels that connect results name; "
+    "repeatable.",
 )  # fmt: skip
 @click.option("--proxy-name", metavar="NAME", help="Use proxies named NAME_<event> in place of the default ones.")
 @click.option(
@@ -40,16 +44,19 @@ from ._app import current_backend, hooks_option
 @click.option(
     "--concurrency", type=click.IntRange(0), help="Commands of one client that run at the same time.  [default: 1]"
 )
+@click.option(
+    "--internal-port", type=click.IntRange(1, 65535), metavar="PORT",
+    help="Port for /metrics, /health, the server API and the admin pages, away from the clients.",
+)  # fmt: skip
 @click.option("--pro", is_flag=True, help="Include the events of Centrifugo PRO.")
 @click.option(
     "--merge", "existing_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="Existing JSON configuration to add to; the output has it all, and FILE stays as it is.",
+    help="Existing configuration (JSON, TOML or YAML) to add to; the output has it all, and FILE stays as it is.",
 )  # fmt: skip
 @hooks_option
 @with_appcontext
 def command(
     with_secret: bool,
-    timeout: str | None,
     binary: bool,
     repeat: str,
     existing_file: Path | None,
@@ -67,30 +74,25 @@ def command(
     try:
         config_options = ConfigOptions(
             secret=backend.secrets[0] if with_secret else None,
-            timeout=timeout or f"{backend.timeout:g}s",
             binary_encoding=binary,
             repeat=[name.strip() for name in repeat.split(",") if name.strip()],
             **options,
         )
-        generated = generate(backend, config_options)
-        config = generated.config
-        if existing_file is not None:
-            config = merge(_read(existing_file), config, config_options)
+        if existing_file is None:
+            generated = generate(backend, config_options)
+        else:
+            generated = merge(_read(existing_file), backend, config_options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    click.echo(json.dumps(config, indent=2, ensure_ascii=False))
-    for note in generated.notes:
+    text = json.dumps(generated.config, indent=2, ensure_ascii=False)
+    # Half of a surrogate pair cannot be encoded, and JSON has an escape for it.
+    click.echo(text.encode("utf-8", "backslashreplace"))
+    ports = note_on_public_endpoints(read_tree(generated.config, {}).config)
+    for note in (*generated.notes, *([ports] if ports else [])):
         click.echo(f"note: {note}", err=True)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    text = path.read_text()
-    if not text:
+def _read(path: Path) -> Config:
+    if not path.stat().st_size:
         raise click.UsageError(f"{path} is empty; if the output goes there, write it to another file first")
-    try:
-        config = json.loads(text)
-    except ValueError as error:
-        raise click.UsageError(f"{path} is not JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise click.UsageError(f"{path} must contain an object, not {type(config).__name__}")
-    return config
+    return read_file(path)

@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from ..._dispatch.events import EVENTS, Event
+from ..._dispatch.patterns import ChannelPattern
 from ..._settings.secrets import SECRET_HEADER
-from ..._settings.settings import TIMEOUT
 from ..._wire.requests import ClientRequest, UserRequest
 from .backend import Backend, ServedHook
-from .reader import NAME, NAME_RULE, Config, parse_duration
+from .channels import Channels
+from .options import ConfigOptions, check_options
+from .reader import NAME, Config, value_at
+from .unreachable import unreachable
 
 SECRET_VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # a name, not a secret
 """The variable in Centrifugo's environment that holds the secret."""
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
-_ORIGIN: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]+")
-_NOT_IN_ORIGIN_HOST: Final = set("/?#[]{}\\")
-_MAX_TIMEOUT: Final = 3600
-"""Seconds."""
+IDEMPOTENCY_VALUE: Final = "proxyhooks"
+"""Any value does; this one tells what the package wrote."""
 _DEFAULT_CONNECTION_RATE_LIMIT: Final = 500
 _DEFAULT_CONCURRENCY: Final = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigOptions:
-    """What the generated configuration depends on besides the hooks."""
-
-    base_url: str
-    """The root of the application, as Centrifugo reaches it."""
-    allowed_origins: Sequence[str]
-    secret: str | None = field(default=None, repr=False)
-    """The secret to write into the file; ``None``: the file refers to a variable."""
-    timeout: str = f"{TIMEOUT.default:g}s"
-    """The timeout of a call, in Go's notation."""
-    binary_encoding: bool = False
-    repeat: Collection[str] = ()
-    """Events whose requests Centrifugo may send again, besides the idempotent ones: their hooks may run twice."""
-    namespaces: Collection[str] = ()
-    """Namespaces to define for hooks that serve every channel or method, besides those of the patterns."""
-    proxy_name: str | None = None
-    """The prefix of named proxies, one for each event; ``None``: the default proxies."""
-    pro: bool = False
-    """Whether to include the events of Centrifugo PRO."""
-    connection_rate_limit: int | None = None
-    """New connections that a node accepts each second; by default 500. Centrifugo answers others with 503, and they
-    come back later."""
-    concurrency: int | None = None
-    """Commands of one client that run at the same time; by default 1. With more, their order is undefined."""
+_DEFAULT_PORT: Final = 8000
+_NAMES_CHANNELS: Final = "connect"
+"""The event whose results name channels, of any namespace."""
 
 
 @dataclass(slots=True)
@@ -67,45 +42,26 @@ def generate(backend: Backend, options: ConfigOptions) -> GeneratedConfig:
 
     :raises ValueError: if an option cannot work.
     """
-    _check_options(options)
+    check_options(options)
     return _Generator(backend, options).generate()
 
 
-def _check_options(options: ConfigOptions) -> None:
-    """Refuse options that cannot work.
-
-    :raises ValueError: if there is one; the message says what works.
-    """
-    if not _is_root(options.base_url):
-        raise ValueError(
-            f"the base URL must be the root of the application, such as http://127.0.0.1:8070, not {options.base_url!r}"
-        )
-    for origin in options.allowed_origins:
-        host = origin.partition("://")[2]
-        if origin != "*" and (not _ORIGIN.fullmatch(origin) or _NOT_IN_ORIGIN_HOST & set(host)):
-            raise ValueError(f"an origin is a scheme and a host, such as https://example.com, not {origin!r}")
-    seconds = parse_duration(options.timeout)
-    if seconds is None or not 0 < seconds <= _MAX_TIMEOUT:
-        raise ValueError(f"a timeout is up to an hour and needs a unit, such as 3s or 500ms, not {options.timeout!r}")
-    if options.secret is not None and "${" in options.secret:
-        raise ValueError("the secret contains ${, which Centrifugo takes for a variable: choose another secret")
-    for name in options.repeat:
-        if name not in EVENTS:
-            raise ValueError(f"there is no event {name!r} to repeat: the events are {', '.join(EVENTS)}")
-    for name in (*options.namespaces, *([options.proxy_name] if options.proxy_name else [])):
-        if not NAME.fullmatch(name):
-            raise ValueError(f"Centrifugo refuses the name {name!r}: it must be {NAME_RULE}")
+def endpoint(backend: Backend, options: ConfigOptions, event: Event) -> str:
+    """The URL at which the hooks for an event are called."""
+    return f"{options.base_url.rstrip('/')}{backend.url_prefix}/{event.name}"
 
 
-def _is_root(text: str) -> bool:
-    """Whether the text is an HTTP URL without query and fragment."""
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        return False
-    is_plain = text.isascii() and text.isprintable() and not set(" ?#") & set(text)
-    return is_plain and url.scheme in ("http", "https") and bool(url.hostname) and port != 0
+def note_on_public_endpoints(config: Config) -> str | None:
+    """A note if Centrifugo serves its metrics or its health on the port of the clients."""
+    paths = {"prometheus": "/metrics", "health": "/health"}
+    served = [path for section, path in paths.items() if value_at(config, f"{section}.enabled")]
+    port, internal_port = (value_at(config, f"http_server.{key}") for key in ("port", "internal_port"))
+    if not served or (internal_port and str(internal_port) != str(port or _DEFAULT_PORT)):
+        return None
+    return (
+        f"{' and '.join(served)} {'are' if len(served) > 1 else 'is'} on the port of the clients: refuse strangers there "
+        "with a proxy, or move these endpoints and the server API to another port with --internal-port PORT"
+    )
 
 
 @dataclass(slots=True)
@@ -116,6 +72,8 @@ class _Generator:
 
     def generate(self) -> GeneratedConfig:
         options, config = self.options, self.generated.config
+        if options.internal_port is not None:
+            config["http_server"] = {"internal_port": str(options.internal_port)}
         rate_limit, concurrency = options.connection_rate_limit, options.concurrency
         config["client"] = {
             "allowed_origins": list(dict.fromkeys(options.allowed_origins)),
@@ -137,8 +95,8 @@ class _Generator:
         options, backend = self.options, self.backend
         is_client_proxy = event.section == "client"
         proxy: Config = {"enabled": True} if is_client_proxy else {}
-        proxy["endpoint"] = f"{options.base_url.rstrip('/')}{backend.url_prefix}/{event.name}"
-        proxy["timeout"] = options.timeout
+        proxy["endpoint"] = endpoint(backend, options, event)
+        proxy["timeout"] = options.timeout or f"{backend.timeout:g}s"
         if issubclass(event.request, ClientRequest):
             if backend.http_headers:
                 proxy["http_headers"] = list(backend.http_headers)
@@ -162,7 +120,7 @@ class _Generator:
             headers[SECRET_HEADER] = f"${{{SECRET_VARIABLE}}}" if secret is None else secret
         if event.idempotent or event.name in self.options.repeat:
             # With this header Go repeats a request whose reused connection broke.
-            headers[IDEMPOTENCY_HEADER] = "proxyhooks"
+            headers[IDEMPOTENCY_HEADER] = IDEMPOTENCY_VALUE
         return headers
 
     def proxy_name(self, event: Event) -> str:
@@ -178,18 +136,15 @@ class _Generator:
                     in_all_namespaces.append(event)
                 elif not namespace or NAME.fullmatch(namespace):
                     events_by_namespace.setdefault(namespace, []).append(event)
-                else:
-                    self.note(
-                        f"{event.name}: Centrifugo refuses the namespace {namespace!r}, so the hooks in it are never "
-                        f"called: rename it; a name is {NAME_RULE}"
-                    )
-        if in_all_namespaces:
-            for namespace in ("", *self.options.namespaces):
+        if in_all_namespaces or (section == "channel" and _NAMES_CHANNELS in hooks):
+            for namespace in self.options.namespaces:
                 events_by_namespace.setdefault(namespace, [])
+        if in_all_namespaces:
+            events_by_namespace.setdefault("", [])
             names = ", ".join(event.name for event in in_all_namespaces)
             configured = ", ".join(filter(None, sorted(events_by_namespace))) or "none"
             self.note(
-                f"{names}: hooks serve every {in_all_namespaces[0].routed_on}, and Centrifugo knows only the "
+                f"{names}: hooks serve every {in_all_namespaces[0].routed_on or 'channel'}, and Centrifugo knows only the "
                 f"namespaces of the configuration ({configured}): add others with --namespace"
             )
         for namespace, own_events in sorted(events_by_namespace.items()):
@@ -240,8 +195,19 @@ class _Generator:
         if not hooks:
             self.note("the application has no hooks, so Centrifugo calls nothing")
             return
-        if self.options.namespaces and all(hook.namespace is not None for served in hooks.values() for hook in served):
-            self.note("--namespace has no effect: no hook serves every channel or method")
+        serves_all = any(
+            hook.event.section != "client" and hook.namespace is None for served in hooks.values() for hook in served
+        )
+        if self.options.namespaces and not serves_all and _NAMES_CHANNELS not in hooks:
+            self.note(
+                "--namespace has no effect: no hook serves every channel or method, and there is no connect hook, whose "
+                "results name channels"
+            )
+        channels = Channels(self.generated.config)
+        for hook in self.backend.served:
+            problem = None if hook.pattern is None else unreachable(hook.event, ChannelPattern(hook.pattern), channels)
+            if problem is not None:
+                self.note(f"{hook.event.name} for {hook.pattern!r} is never called: {problem.why}: {problem.fix}")
         if self.options.pro:
             self.note("checkconfig -s of the free edition does not know the keys of Centrifugo PRO")
         pro_events = [name for name in hooks if EVENTS[name].pro]

@@ -1,118 +1,134 @@
-"""Merges a generated configuration into an existing one."""
+"""Merges a generated configuration into an existing one.
+
+Each step is made on a copy, which is read as Centrifugo reads it. A step that makes Centrifugo refuse what it accepted
+before is left out, with a note.
+"""
 
 from __future__ import annotations
 
 import copy
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
-from ..._dispatch.events import EVENTS, Event
-from ..._settings.secrets import SECRET_HEADER
-from .generate import IDEMPOTENCY_HEADER, ConfigOptions
-from .reader import Config, value_at
+from .backend import Backend
+from .changes import Step, additions, in_json
+from .checks.refusals import refused_by_centrifugo
+from .findings import Finding
+from .generate import GeneratedConfig, generate
+from .obsolete import Obsolete
+from .options import ConfigOptions
+from .places import Place, values_by_place
+from .reader import Config, Reading, read_tree, value_at
+from .written import WrittenConfig
 
-_SUGGESTED: Final = ("client.connection_rate_limit", "client.concurrency", "health.enabled", "prometheus.enabled")
-"""Keys that keep the operator's value unless an option sets them."""
 
+def merge(existing: Config, backend: Backend, options: ConfigOptions) -> GeneratedConfig:
+    """Return an existing configuration with the generated one in it; notes name every value that differs.
 
-def merge(existing: Config, generated: Config, options: ConfigOptions) -> Config:
-    """Return the existing configuration with the generated one in it; both stay unchanged.
-
-    The proxies of the events, and the switches that use them, are replaced. Everything else keeps its value and its
-    place.
-
-    :param options: those with which *generated* was generated.
-    :raises ValueError: if a key of *existing* has an object where Centrifugo reads a list, or the like.
+    :param existing: as its file has it; it stays unchanged.
+    :raises ValueError: if an option cannot work, or Centrifugo does not start with the existing configuration.
     """
-    merged, generated = copy.deepcopy(existing), copy.deepcopy(generated)
-    for path in _SUGGESTED:
-        section, _, key = path.rpartition(".")
-        # A key has the name of its option; `enabled` has none.
-        if getattr(options, key, None) is None and value_at(merged, path) is not None:
-            del generated[section][key]
-    _remove_obsolete(merged, generated, options)
-    return merge_objects(merged, generated)
+    generated = generate(backend, options)
+    merging = _Merging(existing, notes=generated.notes)
+    before = merging.reading.config
+    for finding in merging.reading.findings:
+        if finding.id == "PH029":
+            raise ValueError(f"Centrifugo does not start with it: {finding.path}: {finding.text} (fix: {finding.fix})")
+    obsolete = Obsolete(before, generated.config, backend, options)
+    merging.remove(obsolete.switches(), "no hook has a pattern there")
+    merging.remove(((step, "") for step in obsolete.repeats()), "its hooks may not run twice")
+    for step in additions(before, generated.config, options):
+        merging.make(step)
+    merging.remove(obsolete.proxies(), "no hook needs it")
+    generated.notes += _differences(before, merging.reading.config)
+    return GeneratedConfig(merging.tree, generated.notes)
 
 
-def _remove_obsolete(config: Config, generated: Config, options: ConfigOptions) -> None:
-    """Remove from the proxies and switches of the events what an earlier run wrote and this one does not."""
-    for event in EVENTS.values():
-        name = f"{options.proxy_name}_{event.name}" if options.proxy_name else "default"
-        for proxy, generated_proxy in [
-            (value_at(config, event.proxy), value_at(generated, event.proxy)),
-            (_named(value_at(config, "proxies"), name), _named(value_at(generated, "proxies"), name)),
-        ]:
-            if isinstance(proxy, dict):
-                _clean_proxy(proxy, generated_proxy if isinstance(generated_proxy, dict) else {})
-        without, namespaces = f"{event.section}.without_namespace", f"{event.section}.namespaces"
-        _switch_off(value_at(config, without), value_at(generated, without), event, name)
-        for namespace in _as_list(value_at(config, namespaces)):
-            generated_namespace = _named(value_at(generated, namespaces), _name_of(namespace))
-            _switch_off(namespace, generated_namespace, event, name)
+@dataclass
+class _Merging:
+    tree: Config
+    notes: list[str]
+    reading: Reading = field(init=False)
 
+    def __post_init__(self) -> None:
+        self.reading = read_tree(self.tree, {})
 
-def _clean_proxy(proxy: Config, generated: Config) -> None:
-    for key in ("http_headers", "emulated_headers", "include_connection_meta", "binary_encoding"):
-        if key in generated and key in proxy:
-            proxy[key] = generated[key]  # a list is replaced; merging would only add to it
+    def make(self, step: Step) -> bool:
+        """Make the changes that are due, unless Centrifugo refuses the result."""
+        self.notes += filter(None, (change.contradiction(self.reading.config) for change in step))
+        due = [change for change in step if change.is_due(self.reading.config)]
+        if not due:
+            return False
+        tree = copy.deepcopy(self.tree)
+        written = WrittenConfig(tree)
+        for change in due:
+            if change.value is None:
+                written.remove(change.place)
+            else:
+                written.set(change.place, change.wanted(self.reading.config))
+        reading = read_tree(tree, {})
+        places = ", ".join(str(change.place) for change in due)
+        refusal = _new_refusal(self.reading, reading)
+        if refusal is not None:
+            self.notes.append(
+                f"{places}: left as before, since Centrifugo refuses the change: {refusal.text}; {refusal.fix}"
+            )
+        elif any(change.is_due(reading.config) for change in due):
+            self.notes.append(f"{places}: left as before, since other keys of the file hide the change")
         else:
-            proxy.pop(key, None)
-    headers, generated_headers = value_at(proxy, "http.static_headers"), value_at(generated, "http.static_headers")
-    for header in (SECRET_HEADER, IDEMPOTENCY_HEADER):
-        if isinstance(headers, dict) and header not in (generated_headers or {}):
-            headers.pop(header, None)
+            self.tree, self.reading = tree, reading
+            return True
+        return False
+
+    def remove(self, steps: Iterator[tuple[Step, str]], reason: str) -> None:
+        for step, opening in steps:
+            places = ", ".join(str(change.place) for change in step if change.is_due(self.reading.config))
+            if opening:
+                self.notes.append(f"{places} stays, although {reason}: without it, {opening} lets clients in unasked")
+            elif self.make(step):
+                self.notes.append(f"{places} is removed: {reason}")
 
 
-def _switch_off(namespace: Any, generated: Any, event: Event, proxy_name: str) -> None:
-    """Remove the event's switch from a namespace if it uses our proxy and is not generated."""
-    if not event.option or value_at(generated or {}, event.option):
-        return
-    parent, _, key = event.option.rpartition(".")
-    switches = namespace
-    if parent:
-        switches = value_at(namespace, parent) if isinstance(namespace, dict) else None
-    name_key = event.proxy_name_option.rpartition(".")[2]
-    if isinstance(switches, dict) and switches.get(name_key, "default") == proxy_name:
-        switches.pop(key, None)
-        switches.pop(name_key, None)
+def _new_refusal(before: Reading, after: Reading) -> Finding | None:
+    """What Centrifugo refuses after a change and accepted before, or ``None``."""
+    known = Counter((finding.id, finding.text) for finding in _refusals(before))
+    for finding in _refusals(after):
+        key = (finding.id, finding.text)
+        if not known[key]:
+            return finding
+        known[key] -= 1
+    return None
 
 
-def merge_objects(existing: Config, generated: Config, path: str = "") -> Config:
-    """Merge one object into another, in place; lists are joined, and their objects merged by name."""
-    for key, value in generated.items():
-        old: Any = existing.get(key)
-        key_path = f"{path}.{key}" if path else key
-        if isinstance(value, (dict, list)) and old is not None and type(old) is not type(value):
-            expected = "an object" if isinstance(value, dict) else "a list"
-            raise ValueError(f"{key_path} must be {expected}, not {type(old).__name__}: {str(old)[:60]}")
-        if isinstance(value, dict) and isinstance(old, dict):
-            existing[key] = merge_objects(old, value, key_path)
-        elif isinstance(value, list) and isinstance(old, list):
-            existing[key] = _merge_lists(old, value, key_path)
-        else:
-            existing[key] = value
-    return existing
+def _refusals(reading: Reading) -> Iterator[Finding]:
+    config = reading.config
+    if not value_at(config, "shared_poll.hmac_secret_key"):
+        # The notes say that its variable has to be set.
+        config = config | {"shared_poll": config.get("shared_poll", {}) | {"hmac_secret_key": "from a variable"}}
+    yield from (finding for finding in reading.findings if finding.level == "error")
+    yield from refused_by_centrifugo(config)
 
 
-def _merge_lists(existing: list[Any], generated: list[Any], path: str) -> list[Any]:
-    for item in generated:
-        name = _name_of(item)
-        indexes = (index for index, old in enumerate(existing) if name is not None and _name_of(old) == name)
-        index = next(indexes, None)
-        if index is not None:
-            existing[index] = merge_objects(existing[index], item, f"{path}[{index}]")
-        elif item not in existing:
-            existing.append(item)
-    return existing
+def _differences(before: Config, after: Config) -> Iterator[str]:
+    """Yield a note for each value that is new or another one."""
+    old, new = dict(values_by_place(before)), dict(values_by_place(after))
+    added = {place: _new_part(place, old) for place in new if place not in old}
+    for part in dict.fromkeys(added.values()):
+        yield f"{part} is added"
+    for place in old:
+        if place in new and old[place] != new[place]:
+            # A header may be a secret, and so may a part of a URL.
+            is_shown = not place.is_header and "@" not in str(old[place])
+            yield f"{place} changes" + (f" from {in_json(old[place])} to {in_json(new[place])}" if is_shown else "")
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _named(items: Any, name: Any) -> Any:
-    """The item of a list that has the name, or ``None``."""
-    return next((item for item in _as_list(items) if _name_of(item) == name), None)
-
-
-def _name_of(item: Any) -> Any:
-    return item.get("name") if isinstance(item, dict) else None
+def _new_part(place: Place, old: dict[Place, Any]) -> Place:
+    """The largest part of the configuration that has the place and nothing that was there, such as a proxy."""
+    shortest = 0 if place.list_keys else 3 if place.keys[1] == "proxy" and place.keys[0] != "rpc" else 2
+    for length in range(shortest, len(place.keys)):
+        part = place._replace(keys=place.keys[:length])
+        if not any(known[1:] == part[1:] and known.keys[:length] == part.keys for known in old):
+            return part
+    return place

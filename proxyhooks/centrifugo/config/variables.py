@@ -15,6 +15,7 @@ from .keys import NAMED, Key, Keys, key_at, root_keys, variables
 from .unknown import unknown_variables
 from .unreadable import unreadable_variable
 
+_ALLOWED_ORIGINS: Final = "CENTRIFUGO_CLIENT_ALLOWED_ORIGINS"
 _BY_WORDS: Final = ("ChannelNamespace", "RpcNamespace", "NamedProxy", "Consumer")
 """Lists of objects that a variable may also give as names with spaces between."""
 
@@ -67,7 +68,8 @@ def _read(text: str, key: Key, current: Any, variable: str, findings: list[Findi
     :raises ValueError: if Centrifugo cannot read it.
     """
     if key.kind == "strings":
-        if text.startswith("[") and text.endswith("]"):
+        # The check of the allowed origins has an error for each of them.
+        if text.startswith("[") and text.endswith("]") and variable != _ALLOWED_ORIGINS:
             findings.append(_json_for_words(variable))
         return text.split(" ") if text.strip() else []
     if key.kind == "headers":

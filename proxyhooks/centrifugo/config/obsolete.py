@@ -1,0 +1,91 @@
+"""What earlier runs of ``config`` wrote for hooks that are gone.
+
+A proxy is ours if its endpoint is the URL of one of the application's events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from ..._dispatch.events import EVENTS, Event
+from .backend import Backend
+from .changes import DEFAULT_PROXY, Change, Step
+from .generate import IDEMPOTENCY_HEADER, IDEMPOTENCY_VALUE, endpoint
+from .options import ConfigOptions
+from .places import STATIC_HEADERS, Place, values_by_place
+from .reader import Config, objects_at
+
+_CONNECT_UNASKED: Final = ("client.allow_anonymous_connect_without_token", "client.insecure")
+"""Options with which a client may connect without a token where no connect proxy is asked."""
+
+
+@dataclass(frozen=True)
+class Obsolete:
+    """The parts of a configuration that no hook needs now."""
+
+    existing: Config
+    generated: Config
+    backend: Backend
+    options: ConfigOptions
+
+    @cached_property
+    def events(self) -> dict[str, Event]:
+        """The events by the URLs of their hooks."""
+        # Without --pro, the generated configuration has no events of PRO, although they may have hooks.
+        hooks = self.backend.hooks_by_event()
+        return {
+            endpoint(self.backend, self.options, event): event
+            for name, event in EVENTS.items()
+            if self.options.pro or not event.pro or name not in hooks
+        }
+
+    def switches(self) -> Iterator[tuple[Step, str]]:
+        """Yield the options of each switch, and the option that would let clients do unasked what it refuses, or ``""``."""
+        for event in self.events.values():
+            for namespace in self._namespaces(event.section) if event.option else ():
+                switch, name = (namespace.below(*key.split(".")) for key in (event.option, event.proxy_name_option))
+                is_obsolete = switch.value_in(self.existing) and not switch.value_in(self.generated)
+                if is_obsolete and self._calls_us(event, name.value_in(self.existing)):
+                    *parents, key = event.option.split(".")
+                    operation = key.removesuffix("_proxy_enabled")
+                    allowing = [f"allow_{operation}_for_{who}" for who in ("client", "subscriber")]
+                    yield (
+                        (Change(switch, None), Change(name, None)),
+                        self._first_on(namespace.below(*parents, option) for option in allowing),
+                    )
+
+    def proxies(self) -> Iterator[tuple[Step, str]]:
+        """Yield each proxy, and the option that would let clients do unasked what it refuses, or ``""``."""
+        default = [Place(tuple(event.proxy.split("."))) for event in EVENTS.values()]
+        named = [Place((), ("proxies",), proxy["name"]) for _, proxy in objects_at(self.existing, "proxies")]
+        for proxy in (*default, *named):
+            event = self.events.get(proxy.below("endpoint").value_in(self.existing))
+            if event is not None and proxy.value_in(self.generated) is None:
+                allowing = [Place(tuple(path.split("."))) for path in _CONNECT_UNASKED if event.name == "connect"]
+                yield (Change(proxy, None),), self._first_on(allowing)
+
+    def repeats(self) -> Iterator[Step]:
+        """Yield the header that repeats calls, of each proxy whose hook may not run twice."""
+        for place, _ in values_by_place(self.generated):
+            header = place._replace(keys=place.keys[:-1]).below(*STATIC_HEADERS, IDEMPOTENCY_HEADER)
+            is_there = header.value_in(self.existing) == IDEMPOTENCY_VALUE
+            if place.keys[-1] == "endpoint" and is_there and header.value_in(self.generated) is None:
+                yield (Change(header, None),)
+
+    def _namespaces(self, section: str) -> Iterator[Place]:
+        yield Place((section, "without_namespace"))
+        for _, namespace in objects_at(self.existing, f"{section}.namespaces"):
+            yield Place((), (section, "namespaces"), namespace["name"])
+
+    def _calls_us(self, event: Event, proxy_name: str | None) -> bool:
+        """Whether the proxy that a namespace uses for an event calls the application."""
+        is_default = (proxy_name or DEFAULT_PROXY) == DEFAULT_PROXY
+        proxy = Place(tuple(event.proxy.split("."))) if is_default else Place((), ("proxies",), str(proxy_name))
+        return self.events.get(proxy.below("endpoint").value_in(self.existing)) is event
+
+    def _first_on(self, options: Iterable[Place]) -> str:
+        """The first of some options that is on, or ``""``."""
+        return next((str(option) for option in options if option.value_in(self.existing)), "")

@@ -1,0 +1,188 @@
+"""Generates configurations of Centrifugo as operators write them, and spells them in all ways that Centrifugo reads."""
+
+from __future__ import annotations
+
+import copy
+from random import Random
+from typing import Any
+
+BASE_URL = "http://127.0.0.1:8070"
+EVENTS = ("subscribe", "publish", "sub_refresh", "map_publish", "map_remove", "shared_poll_refresh")
+NAMES = ("chat", "board", "poll", "news", "a.b-c_9", "more")
+CONFIDENTIAL = "old-confidential-text"
+
+
+def existing_config(random: Random) -> dict[str, Any]:
+    """A configuration with canonical keys; Centrifugo accepts most of them."""
+
+    def maybe(chance: float) -> bool:
+        return random.random() < chance
+
+    def proxy(event: str, *, enabled: bool = False) -> dict[str, Any]:
+        hosts = (BASE_URL, BASE_URL, "http://other.example:3000", "https://user:pass@backend.example")
+        made: dict[str, Any] = {"endpoint": f"{random.choice(hosts)}/centrifugo/{event}"}
+        if enabled:
+            made["enabled"] = maybe(0.7)
+        choices: dict[str, list[Any]] = {
+            "timeout": ["3s", "500ms", 3_000_000_000, "1m", 0],
+            "http_headers": [["Cookie"], ["cookie", "Authorization"], [], ["X-Proxyhooks-Secret"]],
+            "emulated_headers": [["Authorization"], ["X-Real-Ip", "x-other"]],
+            "binary_encoding": [True, False],
+            "include_connection_meta": [True, False],
+        }
+        made |= {key: random.choice(values) for key, values in choices.items() if maybe(0.4)}
+        http: dict[str, Any] = {}
+        if maybe(0.6):
+            headers = {
+                "x-proxyhooks-secret": [CONFIDENTIAL, "${CENTRIFUGO_VAR_PROXYHOOKS_SECRET}"],
+                "authorization": [f"Bearer {CONFIDENTIAL}"],
+                "idempotency-key": ["proxyhooks", "yes"],
+            }
+            http["static_headers"] = {name: random.choice(values) for name, values in headers.items() if maybe(0.6)}
+        if maybe(0.2):
+            http["tls"] = {"enabled": True, "insecure_skip_verify": maybe(0.5)}
+        if maybe(0.2):
+            http["status_to_code_transforms"] = [{"status_code": 404, "to_error": {"code": 1404, "message": "gone"}}]
+        return made | ({"http": http} if http else {})
+
+    def channel_options() -> dict[str, Any]:
+        kind = random.choice(["stream", "stream", "map", "shared_poll", "bare"])
+        made: dict[str, Any] = {}
+        if kind == "stream":
+            made |= random.choice([{}, {"history_size": 10, "history_ttl": "60s"}, {"presence": True}])
+            made |= random.choice([{}, {"allow_subscribe_for_client": True}, {"allow_publish_for_client": True}])
+            if maybe(0.25):
+                made |= {"subscribe_stream_proxy_enabled": True}
+            else:
+                for event in ("subscribe", "publish", "sub_refresh"):
+                    if maybe(0.4):
+                        made[f"{event}_proxy_enabled"] = maybe(0.8)
+                        if maybe(0.3):
+                            made[f"{event}_proxy_name"] = random.choice(["other", f"shop_{event}", "default"])
+        elif kind == "map":
+            made["subscription_type"] = random.choice(["map", "map", "map_clients"])
+            made["map"] = random.choice(
+                [
+                    {"mode": "ephemeral", "key_ttl": "5m"},
+                    {"mode": "recoverable", "key_ttl": "5m", "stream_size": 100, "stream_ttl": "60s"},
+                    {"mode": "persistent"}
+                    if made["subscription_type"] == "map"
+                    else {"mode": "ephemeral", "key_ttl": 1e10},
+                ]
+            )
+            made["map"] |= random.choice(
+                [{}, {"client_key": "user_id"}, {"publish_proxy_enabled": True}, {"allow_publish_for_client": True}]
+            )
+            if maybe(0.3):
+                made["map"]["min_page_size"] = 12345678901234567890 % 97
+        elif kind == "shared_poll":
+            made |= {"subscription_type": "shared_poll", "shared_poll": {"refresh_interval": "2s"}}
+            if maybe(0.4):
+                made["shared_poll"]["proxy_name"] = random.choice(["other", "shop_shared_poll_refresh"])
+        elif maybe(0.3):
+            made["map"] = {"client_key": "client_id"}
+        if maybe(0.1):
+            made["subscribe_proxy_enabled"] = False
+        return made
+
+    def namespaces(options: Any) -> list[dict[str, Any]]:
+        return [{"name": name} | options() for name in random.sample(NAMES, random.randrange(4))]
+
+    def rpc_options() -> dict[str, Any]:
+        return random.choice(
+            [{}, {"proxy_enabled": True}, {"proxy_enabled": False}, {"proxy_enabled": True, "proxy_name": "other"}]
+        )
+
+    client: dict[str, Any] = {}
+    choices: dict[str, list[Any]] = {
+        "allowed_origins": [["https://old.example"], [], ["HTTP://A.example", "*"]],
+        "connection_rate_limit": [50, 0],
+        "concurrency": [8, 0],
+        "token": [{"hmac_secret_key": CONFIDENTIAL}],
+        "allow_anonymous_connect_without_token": [True],
+        "ping_interval": ["25s"],
+        "connect_code_to_unidirectional_disconnect": [
+            {"enabled": True, "transforms": [{"code": 103, "to": {"code": 4501, "reason": "no"}}]}
+        ],
+    }
+    client |= {key: random.choice(values) for key, values in choices.items() if maybe(0.4)}
+    client["proxy"] = {event: proxy(event, enabled=True) for event in ("connect", "refresh") if maybe(0.5)}
+    channel: dict[str, Any] = {"proxy": {event: proxy(event) for event in EVENTS if maybe(0.6)}}
+    if maybe(0.3):
+        channel["proxy"]["subscribe_stream"] = {"endpoint": "grpc://stream.example:12000", "timeout": "2s"}
+    if maybe(0.5):
+        channel["without_namespace"] = channel_options()
+    if maybe(0.8):
+        channel["namespaces"] = namespaces(channel_options)
+    rpc: dict[str, Any] = {"proxy": proxy("rpc")} if maybe(0.5) else {}
+    if maybe(0.4):
+        rpc["without_namespace"] = rpc_options()
+    if maybe(0.4):
+        rpc["namespaces"] = namespaces(rpc_options)
+    config: dict[str, Any] = {"client": client, "channel": channel, "rpc": rpc}
+    config["proxies"] = [{"name": "other"} | proxy("other")]
+    config["proxies"] += [{"name": f"shop_{event}"} | proxy(event) for event in EVENTS if maybe(0.5)]
+    others: dict[str, list[Any]] = {
+        "admin": [{"enabled": True, "password": CONFIDENTIAL, "secret": CONFIDENTIAL}],
+        "health": [{"enabled": False}, {"enabled": True}, {}],
+        "prometheus": [{"enabled": False}, {"handler_prefix": "/m"}],
+        "http_server": [{"port": 8001, "internal_port": "9001"}, {"address": "127.0.0.1"}],
+        "http_api": [{"key": CONFIDENTIAL}],
+        "consumers": [
+            [{"name": "outbox", "type": "postgresql", "enabled": False}],
+            [{"name": "k1", "enabled": True, "type": "kafka", "kafka": {"brokers": ["a:1"], "topics": ["t"], "consumer_group": "g"}}],
+        ],
+        "engine": [{"type": "redis", "redis": {"address": "redis://localhost:6379"}}],
+        "usage_stats": [{"disabled": True}],
+    }  # fmt: skip
+    config |= {key: random.choice(values) for key, values in others.items() if maybe(0.4)}
+    items = [(key, value) for key, value in config.items() if value or maybe(0.5)]
+    random.shuffle(items)
+    return copy.deepcopy(dict(items))
+
+
+def spell(config: dict[str, Any], random: Random) -> dict[str, Any]:
+    """The same configuration in another spelling: letter case, dotted keys, weak types, headers as a list."""
+    spelled = {_spell_key(key, random): _spell_value(key, value, random) for key, value in config.items()}
+    if random.random() < 0.4:
+        spelled = _with_dots(spelled, random)
+    return spelled
+
+
+def _with_dots(config: dict[str, Any], random: Random) -> dict[str, Any]:
+    dotted: dict[str, Any] = {}
+    for key, value in config.items():
+        if not isinstance(value, dict):
+            dotted[key] = value
+            continue
+        value = _with_dots(value, random)
+        out = (
+            [name for name in value if random.random() < 0.3 and "." not in name]
+            if key.lower() != "static_headers"
+            else []
+        )
+        rest = {name: member for name, member in value.items() if name not in out}
+        if rest:
+            dotted[key] = rest
+        dotted |= {f"{key}.{name}": value[name] for name in out}
+    return dotted
+
+
+def _spell_key(key: str, random: Random) -> str:
+    return random.choice([key] * 8 + [key.upper(), key.capitalize(), key.title()])
+
+
+def _spell_value(key: str, value: Any, random: Random) -> Any:
+    if key == "static_headers" and random.random() < 0.4:
+        return [{_spell_key("key", random): name.title(), "value": text} for name, text in value.items()]
+    if isinstance(value, dict):
+        return {_spell_key(name, random): _spell_value(name, member, random) for name, member in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [_spell_value("", item, random) for item in value]
+    if isinstance(value, list) and len(value) == 1 and random.random() < 0.3:
+        return value[0]
+    if isinstance(value, bool) and random.random() < 0.3:
+        return random.choice([str(value).lower(), int(value), str(int(value))])
+    if isinstance(value, int) and not isinstance(value, bool) and random.random() < 0.2:
+        return float(value)
+    return value
