@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from .findings import Finding
@@ -67,14 +67,19 @@ def _common_length(one: str, other: str) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[Finding]:
+def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> list[Finding]:
     """A finding for each variable that Centrifugo does not know, and that is not for something else."""
     known = set(known)
     return [
         _unknown_variable(name, known)
-        for name in sorted(names)
-        if name not in known and not name.startswith("CENTRIFUGO_VAR_") and not _KUBERNETES.match(name)
+        for name, value in sorted(environ.items())
+        if name not in known and not name.startswith("CENTRIFUGO_VAR_") and not _is_of_kubernetes(name, value)
     ]
+
+
+def _is_of_kubernetes(name: str, value: str) -> bool:
+    # CENTRIFUGO_PORT was an option too: Kubernetes sets tcp://10.0.0.1:8000, and people set 8000.
+    return _KUBERNETES.match(name) is not None and (variable_fix(name) is None or "://" in value)
 
 
 def _unknown_variable(name: str, known: set[str]) -> Finding:
