@@ -11,8 +11,9 @@ from .findings import Finding
 from .keys import NAMED, Keys, key_at, paths_of, root_keys, variables
 from .legacy import legacy_findings, variable_fix
 
-_KUBERNETES: Final = re.compile(r"CENTRIFUGO(?:_[A-Z0-9_]+)?_(PORT|SERVICE_)")
-"""Variables that Kubernetes sets for a service named ``centrifugo``; Centrifugo leaves them out of its warnings."""
+_KUBERNETES: Final = re.compile("_PORT|_SERVICE_")
+"""What Kubernetes puts into the names of its variables about a service, such as one named ``centrifugo``. Centrifugo
+leaves them out of its warnings."""
 _EVERYWHERE: Final = ("enabled", "name", "type")
 """Keys of so many objects that another place is no hint."""
 
@@ -79,7 +80,7 @@ def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> list[
 
 def _is_of_kubernetes(name: str, value: str) -> bool:
     # CENTRIFUGO_PORT was an option too: Kubernetes sets tcp://10.0.0.1:8000, and people set 8000.
-    return _KUBERNETES.match(name) is not None and (variable_fix(name) is None or "://" in value)
+    return _KUBERNETES.search(name) is not None and (variable_fix(name) is None or "://" in value)
 
 
 def _unknown_variable(name: str, known: set[str]) -> Finding:
