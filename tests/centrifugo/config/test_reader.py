@@ -62,8 +62,8 @@ def test_the_environment_overrides_the_file(tmp_path: Path, name: str, text: str
         ("c.yaml", "- a", "must contain an object, not list"),
         ("c.yaml", "a: !!int x", "cannot be read: line 1: a str cannot be a !!int"),
         ("c.yaml", "a: &a [*a]", "cannot be read: line 1: an anchor's value contains itself"),
-        ("c.JSON", "{}", r"cannot be read: Centrifugo reads .json, .toml, .yaml, .yml, and not '.JSON'"),
-        ("config", "{}", "cannot be read: Centrifugo reads"),
+        ("c.JSON", "{}", r"cannot be read: its name must end in .json, .toml, .yaml, .yml, in lower case"),
+        ("config", "{}", "cannot be read: its name must end in"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -418,6 +418,14 @@ def test_a_placeholder_that_nothing_replaces_is_an_error() -> None:
         ("PH025", "rpc.proxy.http.static_headers.a"),
     ]
     assert reading.findings[0].fix == "remove the key, and set the variable CENTRIFUGO_HTTP_API_KEY"
+
+
+def test_nothing_is_replaced_in_the_json_of_a_list_of_proxies() -> None:
+    proxies = '[{"name": "shop", "http": {"static_headers": {"A": "${CENTRIFUGO_VAR_X}"}}}]'
+    (finding,) = read_variables({"CENTRIFUGO_PROXIES": proxies}).findings
+    assert (finding.id, finding.path) == ("PH025", "proxies[0].http.static_headers.A")
+    own = {"CENTRIFUGO_PROXIES_SHOP_HTTP_STATIC_HEADERS": '{"A": "${CENTRIFUGO_VAR_X}"}', "CENTRIFUGO_VAR_X": "x"}
+    assert read_variables({"CENTRIFUGO_PROXIES": proxies} | own).findings == ()
 
 
 def test_an_unset_variable_in_any_header_is_a_warning() -> None:
