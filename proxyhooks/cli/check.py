@@ -17,8 +17,8 @@ from flask.cli import with_appcontext
 from ..centrifugo.config.backend import Backend
 from ..centrifugo.config.checks import check
 from ..centrifugo.config.checks.keys import needs_restart
+from ..centrifugo.config.consequences import without_consequences
 from ..centrifugo.config.findings import FINDINGS, Finding
-from ..centrifugo.config.legacy import without_consequences
 from ..centrifugo.config.program import KNOWN_VERSION, Answer, ProgramError, ask_centrifugo, refused_by_program
 from ..centrifugo.config.reader import Reading, read_config
 from ..centrifugo.config.secrecy import hide_secrets, hider

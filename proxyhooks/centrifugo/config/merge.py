@@ -72,7 +72,9 @@ class _Merging:
         places = ", ".join(str(change.place) for change in due)
         refusal = _new_refusal(self.reading, reading)
         if refusal is not None:
-            self.notes.append(f"{places}: left as before, since Centrifugo refuses the change: {refusal.text}; {refusal.fix}")
+            self.notes.append(
+                f"{places}: left as before, since Centrifugo refuses the change: {refusal.text}; {refusal.fix}"
+            )
         elif any(change.is_due(reading.config) for change in due):
             self.notes.append(f"{places}: left as before, since other keys of the file hide the change")
         else:

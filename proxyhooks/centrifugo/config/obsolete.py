@@ -52,8 +52,9 @@ class Obsolete:
                     *parents, key = event.option.split(".")
                     operation = key.removesuffix("_proxy_enabled")
                     allowing = [f"allow_{operation}_for_{who}" for who in ("client", "subscriber")]
-                    yield (Change(switch, None), Change(name, None)), self._first_on(
-                        namespace.below(*parents, option) for option in allowing
+                    yield (
+                        (Change(switch, None), Change(name, None)),
+                        self._first_on(namespace.below(*parents, option) for option in allowing),
                     )
 
     def proxies(self) -> Iterator[tuple[Step, str]]:

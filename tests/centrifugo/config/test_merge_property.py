@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from proxyhooks.centrifugo.config.backend import Backend
-from proxyhooks.centrifugo.config.generate import GeneratedConfig
 from proxyhooks.centrifugo.config.merge import merge
 from proxyhooks.centrifugo.config.options import ConfigOptions
 from proxyhooks.centrifugo.config.reader import read_tree
