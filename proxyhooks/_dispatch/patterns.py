@@ -69,6 +69,8 @@ MATCHERS: Final[dict[str, Callable[[str, int], Match | None]]] = {
     "string": _match_string,
     "path": _match_path,
 }
+_CHARACTERS: Final = {"int": frozenset("0123456789"), "uuid": frozenset("0123456789abcdef-")}
+"""The characters of a variable's values, by kind; those of the other kinds are not limited to a few."""
 _CLASSES: Final[dict[str, type]] = {"int": int, "uuid": UUID}
 """The class of a variable's values, by kind; ``str`` for all others."""
 
@@ -100,19 +102,25 @@ class ChannelPattern:
 
     @property
     def namespace(self) -> str | None:
-        """The text before the first ``:`` in every channel that matches.
+        """:meth:`namespace_in` Centrifugo's default settings."""
+        return self.namespace_in(":", "$")
 
-        ``""`` if the channels have no namespace, ``None`` if it varies. The ``$`` before private channels is no part
-        of it.
+    def namespace_in(self, boundary: str, private_prefix: str) -> str | None:
+        """The text before the first *boundary* in every channel that matches.
+
+        ``""`` if the channels have no namespace, ``None`` if it varies.
+
+        :param boundary: ``channel.namespace_boundary`` or ``rpc.namespace_boundary``.
+        :param private_prefix: ``channel.private_prefix``, which is no part of the namespace; ``""`` for methods.
         """
         varies, name = False, ""
         for part in self.parts:
             if isinstance(part, Variable):
-                if part.kind == "path":
+                if _can_contain(part, boundary):
                     return None
                 varies = True
-            elif ":" in part:
-                return None if varies else (name + part.partition(":")[0]).removeprefix("$")
+            elif boundary in part:
+                return None if varies else (name + part.partition(boundary)[0]).removeprefix(private_prefix)
             else:
                 name += part
         return ""
@@ -165,6 +173,13 @@ class ChannelPattern:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+
+def _can_contain(variable: Variable, text: str) -> bool:
+    """Whether a value of the variable can contain the text."""
+    if variable.kind == "string":
+        return not set(SYMBOLS) & set(text)
+    return variable.kind == "path" or _CHARACTERS[variable.kind].issuperset(text)
 
 
 def with_following(pattern: ChannelPattern) -> Iterator[tuple[Part, Part | None]]:

@@ -9,7 +9,7 @@ import flask
 
 from .._flask.extension import AmbiguousHooks, ProxyHooks, hooks_of
 from .._settings.settings import read_settings
-from ..centrifugo.config.backend import Backend, ServedHook
+from ..centrifugo.config.backend import Backend, served_hooks
 
 hooks_option = click.option(
     "--hooks", "hooks_name", metavar="NAME", help="Name of the ProxyHooks, if the application has several."
@@ -40,14 +40,7 @@ def current_backend(name: str | None = None) -> Backend:
     return Backend(
         name=hooks.name,
         url_prefix=hooks.url_prefix,
-        served=tuple(
-            ServedHook(
-                event=registration.hook.event,
-                pattern=registration.pattern.text if registration.pattern else None,
-                source_location=registration.hook.source_location,
-            )
-            for registration in hooks.index.registrations()
-        ),
+        served=served_hooks(hooks.index),
         http_headers=hooks.http_headers,
         emulated_headers=hooks.emulated_headers,
         meta=hooks._meta_schema is not None,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -14,14 +15,21 @@ from flask.testing import FlaskClient
 from .._dispatch.events import EVENTS
 from .._flask.extension import hooks_of
 from .._settings.settings import load_secrets
-from .._wire import clock
 from .._wire.log import rate_limited
-from .._wire.requests import ClientRequest, UserRequest
-from ..centrifugo.judge import judge
+from ..centrifugo.decisions import Decisions
+from ..centrifugo.replies.verdict import Verdict
 from ..exceptions import Disconnect
-from .client_state import ClientState, TimedEvent
-from .exchange import Exchange, decide_locally, disconnect_by_server, exchange_of, expire_locally, raise_if_misread
-from .transport import NO_PAYLOAD, AppTransport, cookie_header, forwarded_headers, request_body, to_go_json
+from .caller import Caller
+from .client_headers import ClientHeaders
+from .client_state import ClientState
+from .configuration import decisions_maker
+from .exchange import (
+    Exchange,
+    disconnect_by_server,
+    exchange_without_request,
+    expire_locally,
+)
+from .transport import NO_PAYLOAD, AppTransport, payload_bytes
 
 
 class ProxyClient:
@@ -37,8 +45,14 @@ class ProxyClient:
     sees nothing of other calls or of contexts that the test has pushed. An exception that the application does not
     handle is raised from the call. A reply that Centrifugo would misread raises :class:`MisreadReply`.
 
+    What Centrifugo decides without asking the application, the client decides in the same way. It does so under the
+    configuration that ``flask centrifugo config`` writes for the hooks, or under yours.
+
+    :param config: the configuration of Centrifugo: a file, or a dict with what is in it.
+    :param namespaces: the namespaces that ``config`` defines with its option ``--namespace``.
     :param hooks: the name of the ``ProxyHooks``, if the application has several.
-    :param urls: the URL of each event, for views of your own; all headers are then forwarded.
+    :param urls: the URL of each event, for views of your own; all headers are then forwarded, and without *config*
+        each event with a URL is on in every namespace.
     :param secret: the value of the secret header, by default the first accepted secret; ``""`` sends none.
     :param transport: ``websocket``, or a unidirectional one: ``uni_sse``, ``uni_http_stream``, ``uni_websocket``, ...
     :param protocol: the protocol that the client speaks.
@@ -54,13 +68,16 @@ class ProxyClient:
     :param propagate_exceptions: whether unhandled exceptions are raised; if not, the reply is the 500 that they cause.
     :raises LookupError: if the application has no such hooks.
     :raises TypeError: if it is no Flask application.
-    :raises ValueError: if Centrifugo would not forward a header.
+    :raises ValueError: if Centrifugo would not forward a header, or if *config* cannot be read, or if Centrifugo
+        refuses the name of one of *namespaces*.
     """
 
     def __init__(
         self,
         app: Flask,
         *,
+        config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        namespaces: Collection[str] = (),
         hooks: str | None = None,
         urls: Mapping[str, str] | None = None,
         secret: str | None = None,
@@ -79,33 +96,27 @@ class ProxyClient:
         if not isinstance(app, Flask):
             raise TypeError(f"app must be a Flask application, not {app!r}")
         proxy_hooks = None if urls is not None else hooks_of(app, hooks)
+        make_decisions = decisions_maker(config, namespaces, proxy_hooks, urls or {})
         if proxy_hooks is not None:
-            index = proxy_hooks.index
-            served = {name for name, event in EVENTS.items() if index.serves(event)}
             urls = {event: f"{proxy_hooks.url_prefix}/{event}" for event in EVENTS}
-        else:
-            served = set(urls or ())
         if secret is None:
             secret = next(iter(load_secrets(app.config, proxy_hooks and proxy_hooks._secrets).values), "")
-        self._transport = AppTransport(app, urls or {}, secret)
         rate_limited.limit.reset()  # so that no warning of this client is left out for one of another test
-        self._declared_headers = None if proxy_hooks is None else proxy_hooks.http_headers
-        self._transport.headers |= forwarded_headers(headers or {}, self._declared_headers, "http_headers")
-        emulated = None if proxy_hooks is None else proxy_hooks.emulated_headers
-        self._transport.headers |= forwarded_headers(emulated_headers or {}, emulated, "emulated_headers")
-        self._cookies, self._cookies_from = dict(cookies or {}), cookies_from
-        encoding = "binary" if binary_encoding else "json"
-        self._client_fields = {"transport": transport, "protocol": protocol, "encoding": encoding}
+        self._headers = ClientHeaders(headers or {}, emulated_headers or {}, cookies or {}, cookies_from, proxy_hooks)
         self._connect_fields = {"name": name, "version": version}
-        self._binary_encoding = binary_encoding
-        self._sends_meta = proxy_hooks is not None and proxy_hooks._meta_schema is not None
-        if include_connection_meta is not None:
-            self._sends_meta = include_connection_meta
-        self._propagate_exceptions = propagate_exceptions
-        self._ahead = 0.0  # seconds that advance() has moved the clock
         self._connect_arguments: tuple[Any, Sequence[str]] = (NO_PAYLOAD, ())
-        self._client_id = ""
-        self._state = ClientState(has_refresh_proxy="refresh" in served, has_sub_refresh_proxy="sub_refresh" in served)
+        if include_connection_meta is None:
+            include_connection_meta = proxy_hooks is not None and proxy_hooks._meta_schema is not None
+        encoding = "binary" if binary_encoding else "json"
+        self._caller = Caller(
+            transport=AppTransport(app, urls or {}, secret),
+            client_fields={"transport": transport, "protocol": protocol, "encoding": encoding},
+            binary_encoding=binary_encoding,
+            sends_meta=include_connection_meta,
+            propagate_exceptions=propagate_exceptions,
+            make_decisions=make_decisions,
+        )
+        self._state = ClientState(calls_application=lambda *what: self._decisions.calls_application(*what))
 
     # The state of the client
 
@@ -134,8 +145,7 @@ class ProxyClient:
     @property
     def now(self) -> float:
         """Unix seconds, by the clock that :meth:`advance` moves; results with a timedelta use it too."""
-        with clock.ahead(self._ahead):
-            return clock.now()
+        return self._caller.now
 
     # What the client does
 
@@ -148,15 +158,14 @@ class ProxyClient:
         if self.connected:
             raise RuntimeError("the client is connected already: use another ProxyClient for a second one")
         self._connect_arguments = (data, channels)
-        self._client_id = str(uuid.uuid4())
-        cookies = cookie_header(self._cookies, self._cookies_from)
-        if self._cookies or self._cookies_from is not None:
-            self._transport.headers.pop("Cookie", None)  # of an earlier connection, such as before a logout
-        if cookies:
-            self._transport.headers |= forwarded_headers({"Cookie": cookies}, self._declared_headers, "http_headers")
-        exchange = self._call("connect", {**self._connect_fields, "data": data, "channels": list(channels)})
+        self._caller.client_id = str(uuid.uuid4())
+        self._caller.transport.headers = self._headers.at_connect()
+        decided, more_channels = self._decisions.connect(channels)
+        fields = {**self._connect_fields, "data": data, "channels": list(channels)}
+        exchange = self._call("connect", fields) if decided is None else exchange_without_request(decided)
         if exchange.allowed:
-            self._state.connect(exchange)
+            user = (exchange.result or {}).get("user", "")
+            self._state.connect(exchange, [*more_channels, *self._decisions.personal_channels(user)])
         return exchange
 
     def reconnect(self) -> Exchange:
@@ -175,49 +184,55 @@ class ProxyClient:
         return disconnect_by_server(disconnect)
 
     def subscribe(self, channel: str, data: Any = NO_PAYLOAD) -> Exchange:
-        """Subscribe. Like Centrifugo, decide about invalid names and channels with ``$`` or ``#`` without a request."""
+        """Subscribe without a token, with the ``subscription_type`` of the namespace."""
         self._require_connected()
-        if (decided := decide_locally(channel, self.user, self._state.subscriptions)) is not None:
-            if decided.allowed:
-                self._state.subscribe(channel, None)
-            return decided
-        exchange = self._call("subscribe", {"channel": channel, "data": data})
+        decided = self._decisions.subscribe(channel, self.user, self._state.subscriptions)
+        exchange = self._ask_unless(decided, "subscribe", {"channel": channel, "data": data})
         if exchange.allowed:
             self._state.subscribe(channel, exchange.result)
-        return self._apply(exchange)
+        return exchange
 
     def unsubscribe(self, channel: str) -> None:
         self._state.subscriptions.pop(channel, None)
 
     def publish(self, channel: str, data: Any = NO_PAYLOAD) -> Exchange:
         self._require_connected()
-        return self._apply(self._call("publish", {"channel": channel, "data": data}))
+        decided = self._decisions.publish(channel, payload_bytes(data), self.user, self._state.subscriptions)
+        return self._ask_unless(decided, "publish", {"channel": channel, "data": data})
 
     def rpc(self, method: str, data: Any = NO_PAYLOAD) -> Exchange:
         self._require_connected()
-        return self._apply(self._call("rpc", {"method": method, "data": data}))
+        return self._ask_unless(self._decisions.rpc(method), "rpc", {"method": method, "data": data})
 
     def map_publish(self, channel: str, key: str, data: Any = NO_PAYLOAD) -> Exchange:
-        self._require_connected()
-        return self._apply(self._call("map_publish", {"channel": channel, "key": key, "data": data}))
+        """Set a key of a map. Centrifugo v6.9.1 reports error 107 for an allowed change; here it is allowed."""
+        return self._change_map("map_publish", channel, {"key": key, "data": data})
 
     def map_remove(self, channel: str, key: str) -> Exchange:
+        """Remove a key of a map; as :meth:`map_publish`."""
+        return self._change_map("map_remove", channel, {"key": key})
+
+    def _change_map(
+        self, event: Literal["map_publish", "map_remove"], channel: str, fields: dict[str, Any]
+    ) -> Exchange:
         self._require_connected()
-        return self._apply(self._call("map_remove", {"channel": channel, "key": key}))
+        subscribed = self._state.subscriptions
+        decided = self._decisions.change_map(event, channel, fields["key"], self.user, subscribed)
+        return self._ask_unless(decided, event, {"channel": channel, **fields})
 
     # What Centrifugo does by itself
 
     def refresh(self) -> Exchange:
         """Refresh the connection now."""
         self._require_connected()
-        return self._apply(self._call("refresh", {}))
+        return self._extend("refresh", None)
 
     def sub_refresh(self, channel: str) -> Exchange:
         """Refresh a subscription now."""
         self._require_connected()
         if channel not in self._state.subscriptions:
             raise RuntimeError(f"the client is not subscribed to {channel!r}, but to {self.channels}")
-        return self._apply(self._call("sub_refresh", {"channel": channel}), channel)
+        return self._extend("sub_refresh", channel)
 
     def shared_poll_refresh(self, channel: str, keys: Mapping[str, int] | Sequence[str]) -> Exchange:
         """Poll keys; needs no connected client.
@@ -248,53 +263,37 @@ class ProxyClient:
         seconds = timedelta(**time).total_seconds()
         if seconds < 0:
             raise ValueError(f"the clock only moves forward, not by {seconds} s")
-        ahead_at_end, exchanges = self._ahead + seconds, list[Exchange]()
-        real_now = self.now - self._ahead
+        ahead_at_end, exchanges = self._caller.ahead + seconds, list[Exchange]()
+        real_now = self.now - self._caller.ahead
         end = real_now + ahead_at_end
         while self.connected and (event := self._state.next_timed_event()) is not None and event.time <= end:
             # Rounded up, so that the second of the event has begun.
-            self._ahead = max(self._ahead, math.ceil(event.time - real_now))
-            exchanges.append(self._run(event))
-        self._ahead = max(ahead_at_end, self._ahead)
+            self._caller.ahead = max(self._caller.ahead, math.ceil(event.time - real_now))
+            exchanges.append(self.refresh() if event.channel is None else self.sub_refresh(event.channel))
+        self._caller.ahead = max(ahead_at_end, self._caller.ahead)
         return exchanges
-
-    def _run(self, event: TimedEvent) -> Exchange:
-        if event.calls_application:
-            return self.refresh() if event.channel is None else self.sub_refresh(event.channel)
-        return self._apply(expire_locally(event.event), event.channel)
 
     def _require_connected(self) -> None:
         if not self.connected:
-            raise RuntimeError(
-                "the client is not connected: connect() was not called or not allowed, or the client left"
-            )
+            raise RuntimeError("the client is not connected: connect() was not called or allowed, or the client left")
+
+    @property
+    def _decisions(self) -> Decisions:
+        return self._caller.decisions
+
+    def _ask_unless(self, decided: Verdict | None, event: str, fields: Mapping[str, Any]) -> Exchange:
+        """Send a request with these fields if Centrifugo has not decided by itself."""
+        exchange = self._call(event, fields) if decided is None else exchange_without_request(decided)
+        return self._apply(exchange)
+
+    def _extend(self, event: Literal["refresh", "sub_refresh"], channel: str | None) -> Exchange:
+        if not self._decisions.calls_application(event, channel):
+            return self._apply(expire_locally(event), channel)
+        return self._apply(self._call(event, {} if channel is None else {"channel": channel}), channel)
 
     def _apply(self, exchange: Exchange, channel: str | None = None) -> Exchange:
         self._state.apply(exchange, channel, int(self.now))
         return exchange
 
     def _call(self, event: str, fields: Mapping[str, Any]) -> Exchange:
-        """Send a request with these fields and those of the client. Return Centrifugo's verdict on the reply."""
-        if event not in self._transport.urls:
-            raise LookupError(f"no URL is given for {event}: pass urls={{{event!r}: ...}}")
-        request_class, of_client = EVENTS[event].request, dict[str, Any]()
-        if issubclass(request_class, ClientRequest):
-            of_client |= {"client": self._client_id, **self._client_fields}
-        if issubclass(request_class, UserRequest):
-            of_client["user"] = self.user
-            if self._sends_meta and self.meta is not None:
-                of_client["meta"] = self.meta
-        request = request_body(event, of_client | dict(fields), self._binary_encoding)
-        response = self._transport.send(event, to_go_json(request).encode(), self._ahead)
-        if response.error is not None and self._propagate_exceptions:
-            raise response.error
-        verdict = judge(
-            event,
-            response.status,
-            response.body,
-            protocol=self._client_fields["protocol"],
-            transport=self._client_fields["transport"],
-            request=request,
-            now=self.now,
-        )
-        return raise_if_misread(exchange_of(verdict, request, response))
+        return self._caller.call(event, fields, self._state)

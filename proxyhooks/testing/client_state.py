@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -23,8 +24,6 @@ class TimedEvent(NamedTuple):
     event: Literal["refresh", "sub_refresh"]
     channel: str | None
     """The channel of a sub_refresh."""
-    calls_application: bool
-    """Whether the application is asked to refresh; if not, the connection or subscription ends."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,8 +33,8 @@ class ClientState:
     Here a sub_refresh is on time. Centrifugo checks subscriptions at intervals, so by default it is up to 52 s late.
     """
 
-    has_refresh_proxy: bool
-    has_sub_refresh_proxy: bool
+    calls_application: Callable[[Literal["refresh", "sub_refresh"], str | None], bool]
+    """Whether Centrifugo asks the application to extend the connection, or the subscription to a channel."""
     connected: bool = False
     user: str = ""
     meta: Any = None
@@ -44,15 +43,18 @@ class ClientState:
     subscriptions: dict[str, int] = field(default_factory=dict)
     """The ``expire_at`` of each channel."""
 
-    def connect(self, verdict: Verdict) -> None:
-        """Take user, meta, expiry and subscriptions from a connect result."""
+    def connect(self, verdict: Verdict, channels: Iterable[str]) -> None:
+        """Take user, meta, expiry and subscriptions from a connect result.
+
+        :param channels: those to which Centrifugo subscribes the client besides.
+        """
         result = verdict.result or {}
         self.connected, self.user = True, result.get("user", "")
         self.meta = result.get("meta")
         self.expire_at = max(result.get("expire_at", 0), 0)
-        self.subscriptions = dict.fromkeys(result.get("channels") or (), 0)
-        for channel, options in (result.get("subs") or {}).items():
-            self.subscribe(channel, options)
+        # Centrifugo v6.9.1 ignores the expire_at of subs: these subscriptions never expire.
+        subscriptions = [*(result.get("channels") or ()), *(result.get("subs") or ()), *channels]
+        self.subscriptions = dict.fromkeys(subscriptions, 0)
 
     def subscribe(self, channel: str, result: dict[str, Any] | None) -> None:
         self.subscriptions[channel] = max((result or {}).get("expire_at", 0), 0)
@@ -89,14 +91,12 @@ class ClientState:
         """What happens first if the client does nothing; None if nothing will."""
         events: list[TimedEvent] = []
         if self.expire_at:
-            events.append(_timed_event("refresh", None, self.expire_at, self.has_refresh_proxy))
+            events.append(self._timed_event("refresh", None, self.expire_at))
         for channel, expire_at in self.subscriptions.items():
             if expire_at:
-                events.append(_timed_event("sub_refresh", channel, expire_at, self.has_sub_refresh_proxy))
+                events.append(self._timed_event("sub_refresh", channel, expire_at))
         return min(events, key=lambda event: event.time, default=None)
 
-
-def _timed_event(
-    event: Literal["refresh", "sub_refresh"], channel: str | None, expire_at: int, has_proxy: bool
-) -> TimedEvent:
-    return TimedEvent(expire_at if has_proxy else expire_at + CLOSE_DELAY, event, channel, calls_application=has_proxy)
+    def _timed_event(self, event: Literal["refresh", "sub_refresh"], channel: str | None, expire_at: int) -> TimedEvent:
+        delay = 0 if self.calls_application(event, channel) else CLOSE_DELAY
+        return TimedEvent(expire_at + delay, event, channel)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from .._wire.codes import DISCONNECTS, ERRORS, UNSUBSCRIBE_EXPIRED, disconnect_is_terminal
+from .._wire.codes import DISCONNECTS, UNSUBSCRIBE_EXPIRED, disconnect_is_terminal
 from ..centrifugo.replies.verdict import Verdict
 from ..exceptions import Disconnect
 from .transport import AppResponse, to_go_json
-
-_MAX_CHANNEL_LENGTH: Final = 255
-
 
 recent: Final[deque[Exchange]] = deque(maxlen=20)
 """The last exchanges of all clients, for the report of a test that fails."""
@@ -52,10 +48,19 @@ class Exchange(Verdict):
 
 def exchange_of(verdict: Verdict, request: dict[str, Any], response: AppResponse) -> Exchange:
     """The verdict with the request and the response that led to it."""
-    attributes = {name: getattr(verdict, name) for name in Verdict.__slots__}
+    exchange = _attributes(verdict)
     if response.location is not None and verdict.outcome == "redirected":
-        attributes["why"] += f"; it leads to {response.location}"
-    return Exchange(**attributes, request=request, status=response.status, reply=response.body)
+        exchange["why"] += f"; it leads to {response.location}"
+    return Exchange(**exchange, request=request, status=response.status, reply=response.body)
+
+
+def exchange_without_request(verdict: Verdict) -> Exchange:
+    """What Centrifugo decides by itself."""
+    return Exchange(**_attributes(verdict))
+
+
+def _attributes(verdict: Verdict) -> dict[str, Any]:
+    return {name: getattr(verdict, name) for name in Verdict.__slots__}
 
 
 def raise_if_misread(exchange: Exchange) -> Exchange:
@@ -69,31 +74,10 @@ def raise_if_misread(exchange: Exchange) -> Exchange:
     return exchange
 
 
-def decide_locally(channel: str, user: str, subscribed: Container[str]) -> Exchange | None:
-    """What Centrifugo decides about a subscription by itself; None if it asks the application.
-
-    :param user: the id of the client's user.
-    :param subscribed: the channels that the client is subscribed to.
-    """
-    if not channel.isascii() or not 0 < len(channel) <= _MAX_CHANNEL_LENGTH:
-        return _refused(107, f"{channel!r} is no channel: a name is 1 to {_MAX_CHANNEL_LENGTH} characters of ASCII")
-    if channel in subscribed:
-        return _refused(105, "the client is subscribed already")
-    if channel.startswith("$"):
-        return _refused(103, "a channel that starts with $ needs a token")
-    if "#" in channel:
-        users = channel.rpartition("#")[2].split(",")
-        if user not in users:
-            return _refused(103, f"the channel belongs to the users {users}; Centrifugo does not ask the application")
-        why = "the channel names the user; Centrifugo does not ask the application"
-        return Exchange(event="subscribe", outcome="allowed", why=why)
-    return None
-
-
 def expire_locally(event: Literal["refresh", "sub_refresh"]) -> Exchange:
     """The end of a connection or subscription that the application cannot refresh."""
     code, reason = (3005, DISCONNECTS[3005]) if event == "refresh" else (UNSUBSCRIBE_EXPIRED, DISCONNECTS[3006])
-    why = f"expire_at has passed, and the application has no {event} hook"
+    why = f"expire_at has passed, and Centrifugo calls no {event} hook"
     return Exchange(event=event, outcome="expired", code=code, reason=reason, comes_back=True, why=why)
 
 
@@ -111,7 +95,3 @@ def disconnect_by_server(disconnect: type[Disconnect] | Disconnect | int) -> Exc
         comes_back=not disconnect_is_terminal(code),
         why="the application has called the server API",
     )
-
-
-def _refused(code: int, why: str) -> Exchange:
-    return Exchange(event="subscribe", outcome="refused", code=code, message=ERRORS[code].message, why=why)

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from flask import Flask
 from flask.signals import got_request_exception
-from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -50,6 +49,13 @@ def _to_browser_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def payload_bytes(data: Any) -> bytes | None:
+    """The payload as the client sends it; None if there is none."""
+    if data is NO_PAYLOAD:
+        return None
+    return data if isinstance(data, bytes) else _to_browser_json(data).encode()
+
+
 def _position(event: Event, field_name: str) -> int:
     """The sort key of a field: Centrifugo writes ``meta`` last, or in some events before ``data``."""
     if field_name == "meta":
@@ -69,8 +75,7 @@ def request_body(event_name: str, values: Mapping[str, Any], binary_encoding: bo
             continue
         may_be_empty = base64_name is not None or name == "meta" or (name == "user" and not event.omits_anonymous_user)
         if base64_name is not None and (binary_encoding or isinstance(value, bytes)):
-            payload = value if isinstance(value, bytes) else _to_browser_json(value).encode()
-            body[base64_name] = base64.b64encode(payload).decode()
+            body[base64_name] = base64.b64encode(payload_bytes(value) or b"").decode()
         elif may_be_empty or value not in ("", None, 0, []):
             body[name] = value
     return body
@@ -120,28 +125,3 @@ class AppTransport:
                 return AppResponse(500, b"", error=error)
         location = response_headers.get("Location")
         return AppResponse(int(status.split()[0]), response, location, unhandled[0] if unhandled else None)
-
-
-def forwarded_headers(headers: Mapping[str, str], declared: tuple[str, ...] | None, parameter: str) -> dict[str, str]:
-    """Return the headers if Centrifugo forwards them all.
-
-    :param declared: the names that the hooks declare; None if every header is forwarded.
-    :param parameter: the parameter of ``ProxyHooks`` that declares them, for the message.
-    :raises ValueError: if a header is not declared.
-    """
-    for name in headers:
-        if declared is not None and name.lower() not in {header.lower() for header in declared}:
-            raise ValueError(
-                f"Centrifugo would not forward {name}, which the hooks do not declare: "
-                f"ProxyHooks({parameter}={[*declared, name]!r})"
-            )
-    return dict(headers)
-
-
-def cookie_header(cookies: Mapping[str, str], client: FlaskClient | None) -> str:
-    """The value of the header ``Cookie`` with these cookies and those of a test client of Flask."""
-    pairs = dict(cookies)
-    if client is not None:
-        # Werkzeug's public method returns a cookie by its name only, and the names are unknown here.
-        pairs |= {cookie.key: cookie.value for cookie in (client._cookies or {}).values()}
-    return "; ".join(f"{name}={value}" for name, value in pairs.items())

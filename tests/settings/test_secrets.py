@@ -254,7 +254,8 @@ def test_no_repr_has_a_secret() -> None:
     with app.test_request_context():
         objects: list[object] = [
             client,
-            client._transport,
+            client._caller,
+            client._caller.transport,
             app.extensions["proxyhooks"],
             *app.extensions["proxyhooks"].middleware.hook_urls.values(),
             load_secrets(app.config),

@@ -67,14 +67,14 @@ class Backend:
             hooks.sub_refresh: SubRefreshResult(expire_at=minutes),
             hooks.publish: PublishResult(),
             hooks.rpc: RPCResult(),
-            hooks.map_publish: MapPublishResult(),
-            hooks.map_remove: MapRemoveResult(),
         }
         for event, result in served.items():
             event(self.hook(event._event.name, result))
+        hooks.map_publish("board:<path:_>")(self.hook("map_publish", MapPublishResult()))
+        hooks.map_remove("board:<path:_>")(self.hook("map_remove", MapRemoveResult()))
 
     def hook(self, name: str, result: Any) -> Any:
-        def answer(req: Any) -> Any:
+        def answer(req: Any, _: str = "") -> Any:
             answer_now = self.answers.get(name, result)
             if isinstance(answer_now, BaseException):
                 raise answer_now
@@ -120,7 +120,12 @@ def test_requests_equal_those_of_the_server(backend: Backend, event: str, kind: 
         meta=first.get("meta"),
         channels=[first["channel"]] if event == "sub_refresh" else [],
     )
-    client = ProxyClient(backend.app, binary_encoding=kind == "binary", include_connection_meta="meta" in first)
+    client = ProxyClient(
+        backend.app,
+        namespaces=["chat"],
+        binary_encoding=kind == "binary",
+        include_connection_meta="meta" in first,
+    )
     client.connect()
     given = {name: first[name] for name in ("channel", "method", "key", "data") if name in first}
     if "b64data" in first:

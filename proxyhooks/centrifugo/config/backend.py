@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..._dispatch.events import Event
+from ..._dispatch.index import Index
 from ..._dispatch.patterns import ChannelPattern
 from ..._settings.settings import TIMEOUT
 
@@ -23,6 +24,18 @@ class ServedHook:
     def namespace(self) -> str | None:
         """The namespace of the channels or methods; ``""``: those without a namespace, ``None``: all."""
         return None if self.pattern is None else ChannelPattern(self.pattern).namespace
+
+
+def served_hooks(index: Index) -> tuple[ServedHook, ...]:
+    """The hooks of an index."""
+    return tuple(
+        ServedHook(
+            event=registration.hook.event,
+            pattern=registration.pattern.text if registration.pattern else None,
+            source_location=registration.hook.source_location,
+        )
+        for registration in index.registrations()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,71 @@
+"""Sends the requests of one client to the application, and reads the replies as Centrifugo does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._dispatch.events import EVENTS
+from .._wire import clock
+from .._wire.requests import ClientRequest, UserRequest
+from ..centrifugo.decisions import Decisions
+from ..centrifugo.judge import judge
+from .client_state import ClientState
+from .exchange import Exchange, exchange_of, raise_if_misread
+from .transport import AppTransport, request_body, to_go_json
+
+
+@dataclass(slots=True, kw_only=True)
+class Caller:
+    """Sends the requests of one client."""
+
+    transport: AppTransport
+    client_fields: dict[str, str]
+    """The ``transport``, ``protocol`` and ``encoding`` of the client."""
+    binary_encoding: bool
+    sends_meta: bool
+    propagate_exceptions: bool
+    """Whether exceptions that the application does not handle are raised."""
+    make_decisions: Callable[[], Decisions]
+    client_id: str = ""
+    ahead: float = 0.0
+    """Seconds by which the clock is ahead."""
+
+    @property
+    def decisions(self) -> Decisions:
+        """What Centrifugo decides by itself."""
+        return self.make_decisions()
+
+    @property
+    def now(self) -> float:
+        """Unix seconds."""
+        with clock.ahead(self.ahead):
+            return clock.now()
+
+    def call(self, event: str, fields: Mapping[str, Any], state: ClientState) -> Exchange:
+        """Send a request with these fields and those of the client. Return Centrifugo's verdict on the reply."""
+        if event not in self.transport.urls:
+            raise LookupError(f"no URL is given for {event}: pass urls={{{event!r}: ...}}")
+        request_class, of_client = EVENTS[event].request, dict[str, Any]()
+        if issubclass(request_class, ClientRequest):
+            of_client |= {"client": self.client_id, **self.client_fields}
+        if issubclass(request_class, UserRequest):
+            of_client["user"] = state.user
+            if self.sends_meta and state.meta is not None:
+                of_client["meta"] = state.meta
+        request = request_body(event, of_client | dict(fields), self.binary_encoding)
+        response = self.transport.send(event, to_go_json(request).encode(), self.ahead)
+        if response.error is not None and self.propagate_exceptions:
+            raise response.error
+        verdict = judge(
+            event,
+            response.status,
+            response.body,
+            protocol=self.client_fields["protocol"],
+            transport=self.client_fields["transport"],
+            request=request,
+            now=self.now,
+        )
+        verdict = self.decisions.read_verdict(verdict, fields.get("channel", ""), self.client_fields["transport"])
+        return raise_if_misread(exchange_of(verdict, request, response))

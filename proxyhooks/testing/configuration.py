@@ -1,0 +1,85 @@
+"""The configuration of the Centrifugo that a test client stands for."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from .._dispatch.index import Index
+from .._flask.extension import ProxyHooks
+from ..centrifugo.config.backend import Backend, served_hooks
+from ..centrifugo.config.generate import ConfigOptions, generate
+from ..centrifugo.config.reader import NAME, NAME_RULE, read_config
+from ..centrifugo.decisions import Decisions
+
+_generated: Final[WeakKeyDictionary[Index, dict[tuple[int, frozenset[str]], Decisions]]] = WeakKeyDictionary()
+"""The decisions for each index, by the number of its hooks and the namespaces."""
+_EVERYTHING: Final = {
+    "proxy_enabled": True,
+    "subscribe_proxy_enabled": True,
+    "publish_proxy_enabled": True,
+    "map": {"publish_proxy_enabled": True, "remove_proxy_enabled": True},
+}
+
+
+def decisions_maker(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None,
+    namespaces: Collection[str],
+    hooks: ProxyHooks | None,
+    events: Collection[str],
+) -> Callable[[], Decisions]:
+    """What returns the decisions of the configuration, or of the one that ``config`` writes for the present hooks.
+
+    :param config: a file, or what is in it.
+    :param namespaces: those of the option ``--namespace``.
+    :param events: the events that have a URL, if there are no hooks.
+    :raises ValueError: if *config* cannot be read, or if *namespaces* cannot be defined.
+    """
+    for name in namespaces:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"Centrifugo refuses the name {name!r} of a namespace: it must be {NAME_RULE}")
+    if namespaces and (hooks is None or config is not None):
+        raise ValueError("namespaces are for the configuration that is made of hooks: define them in config")
+    if config is None and hooks is not None:
+        return functools.partial(_generated_for, hooks, frozenset(namespaces))
+    decisions = _everything(events) if config is None else _given(config)
+    return lambda: decisions
+
+
+def _generated_for(hooks: ProxyHooks, namespaces: frozenset[str]) -> Decisions:
+    """What the configuration decides that ``config`` writes for the hooks."""
+    decisions = _generated.setdefault(hooks.index, {})
+    key = sum(1 for _ in hooks.index.registrations()), namespaces
+    if key not in decisions:
+        backend = Backend(name=hooks.name, url_prefix=hooks.url_prefix, served=served_hooks(hooks.index))
+        options = ConfigOptions(base_url="http://127.0.0.1", allowed_origins=["*"], namespaces=sorted(namespaces))
+        decisions[key] = Decisions(
+            generate(backend, options).config,
+            "what `flask centrifugo config` writes for these hooks",
+            "define it with --namespace {namespace}, and here with ProxyClient(namespaces=[{namespace!r}])",
+        )
+    return decisions[key]
+
+
+def _given(config: str | os.PathLike[str] | Mapping[str, Any]) -> Decisions:
+    if isinstance(config, Mapping):
+        tree, source = dict(config), "config"
+    else:
+        tree, source = read_config(Path(config), os.environ), str(config)
+    return Decisions(tree, source, 'add {{"name": "{namespace}"}} to {section}.namespaces')
+
+
+def _everything(events: Collection[str]) -> Decisions:
+    """What Centrifugo decides if each namespace is defined, and each event that has a URL is on in it."""
+    options = _EVERYTHING | {"sub_refresh_proxy_enabled": "sub_refresh" in events}
+    proxies = {"connect": {"enabled": True}, "refresh": {"enabled": "refresh" in events}}
+    config = {
+        "client": {"proxy": proxies},
+        "channel": {"without_namespace": options},
+        "rpc": {"without_namespace": options},
+    }
+    return Decisions(config, "", "", undefined=options)
