@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .backend import Backend
@@ -39,9 +39,14 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     merging.remove(obsolete.switches(), "no hook has a pattern there")
     merging.remove(((step, "") for step in obsolete.repeats()), "its hooks may not run twice")
     for step in additions(before, generated.config, options):
-        merging.make(step)
+        merging.add(step)
     merging.remove(obsolete.proxies(), "no hook needs it")
-    generated.notes += _differences(before, merging.reading.config)
+    after = merging.reading.config
+    generated.notes += _differences(before, after)
+    generated.notes += (
+        f"{finding.path} was there and stays, and Centrifugo refuses it: {finding.text}; {finding.fix}"
+        for finding in refused_by_centrifugo(_with_key_of_shared_polls(after))
+    )
     return GeneratedConfig(merging.tree, generated.notes)
 
 
@@ -54,41 +59,44 @@ class _Merging:
         self.reading = read_tree(tree, {})
         self.refusals = _refusals(self.reading)
 
-    def make(self, step: Step) -> bool:
-        """Make the changes that are due, unless Centrifugo refuses the result."""
+    def add(self, step: Step) -> None:
+        """Make a step, unless Centrifugo refuses the result."""
         config = self.reading.config
         self.notes += filter(None, (change.contradiction(config) for change in step))
         due = [change for change in step if change.is_due(config)]
-        if not due:
-            return False
+        if obstacle := self._make(due):
+            self.notes.append(f"{_names(due)}: left as before, since {obstacle}")
+
+    def remove(self, steps: Iterable[tuple[Step, str]], reason: str) -> None:
+        """Make steps that remove something, unless it is needed, or clients could then do unasked what it refuses."""
+        for step, opening in steps:
+            due = [change for change in step if change.is_due(self.reading.config)]
+            obstacle = f"{opening} lets clients in unasked" if opening else self._make(due)
+            if obstacle:
+                self.notes.append(f"{_names(due)} stays, although {reason}: without it, {obstacle}")
+            else:
+                self.notes.append(f"{_names(due)} is removed: {reason}")
+
+    def _make(self, changes: Sequence[Change]) -> str:
+        """Make changes, or say why they cannot be made."""
+        if not changes:
+            return ""
         tree = copy.deepcopy(self.tree)
         written = WrittenConfig(tree)
-        for change in due:
+        for change in changes:
             if change.value is None:
                 written.remove(change.place)
             else:
-                written.set(change.place, change.wanted(config))
+                written.set(change.place, change.wanted(self.reading.config))
         reading = read_tree(tree, {})
         refusals = _refusals(reading)
-        new_refusals = [finding for key, finding in refusals.items() if key not in self.refusals]
-        if new_refusals:
-            reason = f"Centrifugo refuses the change: {new_refusals[0].text}; {new_refusals[0].fix}"
-        elif any(change.is_due(reading.config) for change in due):
-            reason = "other keys of the file hide the change"
-        else:
-            self.tree, self.reading, self.refusals = tree, reading, refusals
-            return True
-        self.notes.append(f"{_names(due)}: left as before, since {reason}")
-        return False
-
-    def remove(self, steps: Iterable[tuple[Step, str]], reason: str) -> None:
-        """Make steps that remove something, unless clients could then do unasked what it refuses."""
-        for step, opening in steps:
-            names = _names(change for change in step if change.is_due(self.reading.config))
-            if opening:
-                self.notes.append(f"{names} stays, although {reason}: without it, {opening} lets clients in unasked")
-            elif self.make(step):
-                self.notes.append(f"{names} is removed: {reason}")
+        new = [finding for key, finding in refusals.items() if key not in self.refusals]
+        if new:
+            return f"{new[0].text}; {new[0].fix}"
+        if any(change.is_due(reading.config) for change in changes):
+            return "other keys of the file hide the change"
+        self.tree, self.reading, self.refusals = tree, reading, refusals
+        return ""
 
 
 def _names(changes: Iterable[Change]) -> str:
@@ -97,18 +105,21 @@ def _names(changes: Iterable[Change]) -> str:
 
 def _refusals(reading: Reading) -> dict[tuple[str, str, int], Finding]:
     """What Centrifugo refuses in a configuration, without the paths, since indexes in lists may change."""
-    config = reading.config
-    if not value_at(config, "shared_poll.hmac_secret_key"):
-        # The notes say that its variable has to be set.
-        config = config | {"shared_poll": config.get("shared_poll", {}) | {"hmac_secret_key": "from a variable"}}
     errors = [finding for finding in reading.findings if finding.level == "error"]
     refusals: dict[tuple[str, str, int], Finding] = {}
     counts: Counter[tuple[str, str]] = Counter()
-    for finding in (*errors, *refused_by_centrifugo(config)):
+    for finding in (*errors, *refused_by_centrifugo(_with_key_of_shared_polls(reading.config))):
         key = (finding.id, finding.text)
         refusals[*key, counts[key]] = finding
         counts[key] += 1
     return refusals
+
+
+def _with_key_of_shared_polls(config: Config) -> Config:
+    """The configuration with a key that may be in a variable; a note of the generator says to set it."""
+    if value_at(config, "shared_poll.hmac_secret_key"):
+        return config
+    return config | {"shared_poll": config.get("shared_poll", {}) | {"hmac_secret_key": "in a variable"}}
 
 
 def _differences(before: Config, after: Config) -> Iterator[str]:
