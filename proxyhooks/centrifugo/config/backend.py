@@ -23,7 +23,11 @@ class ServedHook:
     @property
     def namespace(self) -> str | None:
         """The namespace of the channels or methods; ``""``: those without a namespace, ``None``: all."""
-        return None if self.pattern is None else ChannelPattern(self.pattern).namespace
+        return self.namespace_in(":", "$")
+
+    def namespace_in(self, boundary: str, private_prefix: str) -> str | None:
+        """The namespace under other settings of Centrifugo, see :meth:`ChannelPattern.namespace_in`."""
+        return None if self.pattern is None else ChannelPattern(self.pattern).namespace_in(boundary, private_prefix)
 
 
 def served_hooks(index: Index) -> tuple[ServedHook, ...]:

@@ -17,18 +17,18 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH007": ("error", "a proxy does not send the secret"),
     "PH008": ("error", "a proxy sends a secret that the application does not accept"),
     "PH009": ("error", "clients can override the secret with a header of their own"),
-    "PH010": ("error", "a timeout has no unit, so that every call fails"),
-    "PH011": ("error", "a timeout is longer than the time after which gunicorn kills the worker"),
+    "PH010": ("error", "a timeout is so short that every call fails; a number without a unit is nanoseconds"),
+    "PH011": ("error", "a timeout is longer than the time after which gunicorn's sync worker is killed"),
     "PH012": ("error", "a key is one of Centrifugo v5 or older, and v6 ignores it"),
     "PH013": ("error", "Centrifugo does not know a key, and ignores it"),
     "PH014": (
         "error",
-        "status_to_code_transforms turns a status into a code that ends connections or is final",
+        "a transform turns a failure that may pass into a code that ends connections or is final",
     ),
     "PH015": ("error", "no origin is allowed, so that every browser is refused"),
-    "PH016": ("error", "Centrifugo refuses the name of a namespace or a proxy"),
+    "PH016": ("error", "Centrifugo refuses the name of a namespace, a proxy or a consumer, and does not start"),
     "PH017": ("error", "the value of a static header is not a string"),
-    "PH018": ("error", "an event is switched on, and its proxy is not defined or has no endpoint"),
+    "PH018": ("error", "a proxy that is switched on or named is not defined, or has no endpoint"),
     "PH019": ("warning", "a header that the hooks read is not forwarded"),
     "PH020": ("warning", "the secret travels over plain HTTP to a public host"),
     "PH021": ("warning", "a proxy lacks the Idempotency-Key header, and its hook may safely run twice"),
@@ -44,6 +44,9 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH028": ("warning", "a timeout differs from PROXYHOOKS_TIMEOUT, so the hooks misjudge how long Centrifugo waits"),
     "PH029": ("error", "Centrifugo cannot read a value, so that it does not start"),
     "PH030": ("warning", "Centrifugo ignores a variable that it does not know, or one of two values of a key"),
+    "PH031": ("error", "Centrifugo refuses an option, alone or beside another, and does not start"),
+    "PH032": ("error", "the program centrifugo refuses the configuration, for a reason that no other finding gives"),
+    "PH035": ("error", "no browser sends an allowed origin as it is written"),
 }
 """Level and meaning of each finding, by its id. The ids are stable under semantic versioning."""
 

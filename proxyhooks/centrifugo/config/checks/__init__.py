@@ -13,10 +13,13 @@ from ..findings import Finding
 from ..reader import Config
 from .context import Context
 from .namespaces import HOOK_CHECKS, SWITCH_CHECKS
-from .proxies import PROXY_CHECKS
+from .origins import ORIGIN_CHECKS
+from .proxies import ENDPOINT_CHECKS, PROXY_CHECKS
+from .refusals import refused_by_centrifugo
 from .server import SERVER_CHECKS
+from .timeouts import TIMEOUT_CHECKS
 
-__all__ = ["check"]
+__all__ = ["check", "refused_by_centrifugo"]
 
 
 def check(
@@ -32,15 +35,18 @@ def check(
     :param config: the typed tree of a reading.
     :param environ: the environment of Centrifugo, for the variables in static headers.
     :param base_url: the root of the application, as Centrifugo reaches it.
-    :param server_timeout: seconds after which the application's server aborts a call.
+    :param server_timeout: seconds after which the application's server ends a call; ``None``: it ends none.
     """
     context = Context(config, backend, environ, base_url, server_timeout)
-    findings: list[Finding] = []
-    for check_server in SERVER_CHECKS:
+    findings = refused_by_centrifugo(config)
+    for check_server in (*ORIGIN_CHECKS, *SERVER_CHECKS):
         findings += check_server(context)
     for proxy in context.proxies:
-        for check_proxy in PROXY_CHECKS:
-            findings += check_proxy(context, proxy)
+        for check_endpoint in ENDPOINT_CHECKS:
+            findings += check_endpoint(context, proxy)
+        if proxy.url is not None or proxy.has_unknown_url:
+            for check_proxy in (*PROXY_CHECKS, *TIMEOUT_CHECKS):
+                findings += check_proxy(context, proxy)
     for switch in context.switches:
         for check_switch in SWITCH_CHECKS:
             findings += check_switch(context, switch)

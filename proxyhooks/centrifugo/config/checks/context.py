@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 from urllib.parse import SplitResult
 
 from ...._dispatch.events import EVENTS, Event
 from ...._settings.secrets import SECRET_HEADER
-from ..backend import Backend
-from ..placeholders import expand_variables
-from ..reader import Config, objects_at, parse_duration, split_url, value_at
+from ..backend import Backend, ServedHook
+from ..duration import Duration
+from ..placeholders import PLACEHOLDER, expand_variables
+from ..reader import Config, split_url, value_at
+from .names import DEFAULT_PROXY
+from .options import ZERO, Options, namespaces_in
+from .references import polls
 
-_DEFAULT_PROXY: Final = "default"
-_DEFAULT_TIMEOUT: Final = "1s"
+EVENT_OF_POLLS: Final = EVENTS["shared_poll_refresh"]
+"""Namespaces have no switch for it: their ``subscription_type`` is the switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,35 +27,47 @@ class Proxy:
     """A proxy that Centrifugo calls for an event."""
 
     event: Event
-    path: str
-    """Its key in the configuration."""
-    config: Config
-    """The object at that key."""
+    options: Options
+
+    @property
+    def path(self) -> str:
+        """Its key in the configuration."""
+        return self.options.path
+
+    @property
+    def endpoint(self) -> str:
+        return self.options.text("endpoint")
 
     @property
     def url(self) -> SplitResult | None:
         """The endpoint; ``None`` if it is not an HTTP URL."""
-        url = split_url(self.config.get("endpoint", ""))
+        url = split_url(self.endpoint)
         return url if url.scheme in ("http", "https") and url.hostname else None
 
     @property
-    def timeout(self) -> Any:
-        return self.config.get("timeout") or _DEFAULT_TIMEOUT
+    def has_unknown_url(self) -> bool:
+        """Whether a variable stands where Centrifugo replaces none; a finding of the reader says so."""
+        return bool(PLACEHOLDER.search(self.endpoint))
 
     @property
-    def timeout_seconds(self) -> float | None:
-        """``None`` if the timeout has no unit."""
-        return parse_duration(self.timeout)
+    def timeout(self) -> Duration:
+        return self.options.duration("timeout")
 
     @property
-    def static_headers(self) -> Config:
-        headers = value_at(self.config, "http.static_headers")
-        return headers if isinstance(headers, dict) else {}
+    def has_own_timeout(self) -> bool:
+        """Whether the timeout is not Centrifugo's default; a timeout of zero is."""
+        return value_at(self.options.values, "timeout") not in (None, ZERO)
 
     @property
-    def secret_header(self) -> Any:
-        """The value of the secret's header in the configuration, or ``None``."""
-        return {str(name).lower(): value for name, value in self.static_headers.items()}.get(SECRET_HEADER.lower())
+    def static_headers(self) -> Mapping[str, str]:
+        """The headers by their names in lower case."""
+        headers = value_at(self.options.values, "http.static_headers")
+        return {name.lower(): value for name, value in headers.items()} if isinstance(headers, dict) else {}
+
+    @property
+    def secret_header(self) -> str | None:
+        """The value of the secret's header in the configuration."""
+        return self.static_headers.get(SECRET_HEADER.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,7 @@ class Switch:
 
     @property
     def uses_default_proxy(self) -> bool:
-        return self.proxy_name == _DEFAULT_PROXY
+        return self.proxy_name == DEFAULT_PROXY
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,12 @@ class Context:
     environ: Mapping[str, str]
     base_url: str | None
     server_timeout: float | None
-    """Seconds."""
+    """Seconds after which the application's server ends a call; ``None``: it ends none."""
+
+    @cached_property
+    def root(self) -> Options:
+        """The configuration as a whole."""
+        return Options(self.config)
 
     @cached_property
     def proxies(self) -> list[Proxy]:
@@ -88,12 +109,9 @@ class Context:
 
     def _default_proxies(self) -> Iterator[Proxy]:
         for event in EVENTS.values():
-            config = value_at(self.config, event.proxy)
-            if not isinstance(config, dict):
-                continue
-            is_on = config.get("enabled") or event.section != "client"
-            if is_on and (config.get("endpoint") or config.get("enabled")):
-                yield Proxy(event, event.proxy, config)
+            options = self.root.below(event.proxy)
+            if options.text("endpoint") and (event.section != "client" or options.is_on("enabled")):
+                yield Proxy(event, options)
 
     def _named_proxies(self) -> Iterator[Proxy]:
         named = {
@@ -102,27 +120,36 @@ class Context:
             if not switch.uses_default_proxy
         }
         for (name, _), event in named.items():
-            for index, config in objects_at(self.config, "proxies"):
-                if config.get("name") == name:
-                    yield Proxy(event, f"proxies[{index}]", config)
+            for options in self.root.each("proxies"):
+                if options.text("name") == name:
+                    yield Proxy(event, options)
 
     @cached_property
     def switches(self) -> list[Switch]:
         return [switch for section in ("channel", "rpc") for switch in self._switches_in(section)]
 
     def _switches_in(self, section: str) -> Iterator[Switch]:
-        for path, namespace, options in self.namespaces(section):
+        for namespace in namespaces_in(self.root, section):
+            name = "" if namespace.path == f"{section}.without_namespace" else namespace.text("name")
             for event in EVENTS.values():
-                if event.section == section and event.option and value_at(options, event.option):
-                    name = value_at(options, event.proxy_name_option) or _DEFAULT_PROXY
-                    yield Switch(event, f"{path}.{event.option}", namespace, str(name))
+                if event.section == section and event.option and namespace.is_on(event.option):
+                    yield Switch(event, namespace.path_of(event.option), name, namespace.text(event.proxy_name_option))
+            if section == "channel" and polls(namespace):
+                proxy_name = namespace.text("shared_poll.proxy_name") or DEFAULT_PROXY
+                yield Switch(EVENT_OF_POLLS, namespace.path_of("subscription_type"), name, proxy_name)
 
     def namespaces(self, section: str) -> Iterator[tuple[str, str, Config]]:
         """Path, name and options of each namespace in ``channel`` or ``rpc``; ``""`` names ``without_namespace``."""
-        options = value_at(self.config, f"{section}.without_namespace")
-        yield f"{section}.without_namespace", "", options if isinstance(options, dict) else {}
-        for index, options in objects_at(self.config, f"{section}.namespaces"):
-            yield f"{section}.namespaces[{index}]", str(options.get("name", "")), options
+        for options in namespaces_in(self.root, section):
+            yield options.path, options.values.get("name", ""), options.values
+
+    def namespace_of(self, hook: ServedHook) -> str | None:
+        """The namespace of a hook's channels or methods; ``""``: those without one, ``None``: it varies, or any."""
+        section = hook.event.section
+        if section == "client":
+            return None
+        prefix = self.root.text("channel.private_prefix") if section == "channel" else ""
+        return hook.namespace_in(self.root.text(f"{section}.namespace_boundary"), prefix)
 
     @cached_property
     def base(self) -> SplitResult | None:
@@ -143,6 +170,6 @@ class Context:
         The secret is ``None`` if there is nothing to compare: no header, or an application without secrets.
         """
         header = proxy.secret_header
-        if not self.backend.secrets or not header or not isinstance(header, str):
+        if not self.backend.secrets or not header:
             return None, []
         return expand_variables(header, self.environ)

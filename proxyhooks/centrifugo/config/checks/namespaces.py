@@ -7,25 +7,20 @@ from typing import Final
 
 from ...._dispatch.events import EVENTS, Event
 from ..findings import Finding
-from ..reader import NAME, NAME_RULE, objects_at, value_at
-from .context import Context, Switch
+from ..reader import NAME
+from .context import EVENT_OF_POLLS, Context, Switch
 
 
-def proxy_not_defined(context: Context, switch: Switch) -> Iterator[Finding]:
-    if switch.uses_default_proxy:
-        if not value_at(context.config, f"{switch.event.proxy}.endpoint"):
-            text = f"{switch.event.name} is switched on, and {switch.event.proxy} has no endpoint"
-            yield Finding(id="PH018", path=switch.path, text=text, fix=f"configure {switch.event.proxy}")
-        return
-    defined = {str(proxy.get("name")) for _, proxy in objects_at(context.config, "proxies")}
-    if switch.proxy_name not in defined:
-        text = f"there is no proxy named {switch.proxy_name!r} in proxies"
-        fix = f"define it there, or use one of {', '.join(sorted(defined))}" if defined else "define it there"
-        yield Finding(id="PH018", path=switch.path, text=text, fix=fix)
+def no_endpoint(context: Context, switch: Switch) -> Iterator[Finding]:
+    """Centrifugo itself refuses a default proxy without an endpoint, but for that of methods."""
+    proxy = context.root.below(switch.event.proxy)
+    if switch.event.section == "rpc" and switch.uses_default_proxy and not proxy.text("endpoint"):
+        text = f"{switch.event.name} is switched on, and {proxy.path} has no endpoint: every call fails"
+        yield Finding(id="PH018", path=switch.path, text=text, fix=context.endpoint_fix(switch.event))
 
 
 def no_pattern_matches(context: Context, switch: Switch) -> Iterator[Finding]:
-    served = [hook.namespace for hook in context.backend.hooks_by_event().get(switch.event.name, [])]
+    served = [context.namespace_of(hook) for hook in context.backend.hooks_by_event().get(switch.event.name, [])]
     if served and switch.namespace not in served and None not in served:
         where = _describe(switch.event, switch.namespace)
         text = f"{switch.event.name} is switched on for {where}, and no hook has a pattern there: every call is refused"
@@ -39,40 +34,33 @@ def map_operation(_: Context, switch: Switch) -> Iterator[Finding]:
         yield Finding(id="PH022", path=switch.path, text=text, fix=fix)
 
 
-SWITCH_CHECKS: Final = (proxy_not_defined, no_pattern_matches, map_operation)
+SWITCH_CHECKS: Final = (no_endpoint, no_pattern_matches, map_operation)
 
 
 def namespace_not_defined(context: Context) -> Iterator[Finding]:
     for event, namespace, is_defined in _served_namespaces(context):
-        if not is_defined:
+        # No namespace can have a name that Centrifugo refuses.
+        if not is_defined and NAME.fullmatch(namespace):
             text = f"{event.name} hooks are in the namespace {namespace!r}, which is not defined: clients get error 102"
-            fix = f'add {{"name": "{namespace}", "{event.option}": true}}'
+            fix = f'add {{"name": "{namespace}", {_switch_of(event)}}}'
             yield Finding(id="PH003", path=f"{event.section}.namespaces", text=text, fix=fix)
 
 
 def hook_never_called(context: Context) -> Iterator[Finding]:
     for name, hooks in context.backend.hooks_by_event().items():
         event = EVENTS[name]
-        if event.section == "client" and not value_at(context.config, f"{event.proxy}.enabled"):
+        if event.section == "client" and not context.root.is_on(f"{event.proxy}.enabled"):
             text = f"{name} has a hook, {hooks[0].source_location}, and its proxy is not enabled"
             yield Finding(id="PH004", path=event.proxy, text=text, fix='"enabled": true')
     switched_on = {(switch.event.name, switch.namespace) for switch in context.switches}
     for event, namespace, is_defined in _served_namespaces(context):
-        if is_defined and event.option and (event.name, namespace) not in switched_on:
-            text = f"{event.name} hooks are never called for {_describe(event, namespace)}: {event.option} is off there"
-            yield Finding(id="PH004", path=f"{event.section}.namespaces", text=text, fix=f'"{event.option}": true')
+        if is_defined and _has_switch(event) and (event.name, namespace) not in switched_on:
+            state = f"{event.option} is off" if event.option else f"subscription_type is not {event.subscription_type}"
+            text = f"{event.name} hooks are never called for {_describe(event, namespace)}: {state} there"
+            yield Finding(id="PH004", path=f"{event.section}.namespaces", text=text, fix=_switch_of(event))
 
 
-def invalid_name(context: Context) -> Iterator[Finding]:
-    for path in ("channel.namespaces", "rpc.namespaces", "proxies"):
-        for index, item in objects_at(context.config, path):
-            name = item.get("name")
-            if not isinstance(name, str) or not NAME.fullmatch(name):
-                text = f"Centrifugo refuses the name {name!r}: it must be {NAME_RULE}"
-                yield Finding(id="PH016", path=f"{path}[{index}].name", text=text, fix="choose another name")
-
-
-HOOK_CHECKS: Final = (namespace_not_defined, hook_never_called, invalid_name)
+HOOK_CHECKS: Final = (namespace_not_defined, hook_never_called)
 
 
 def _served_namespaces(context: Context) -> Iterator[tuple[Event, str, bool]]:
@@ -85,8 +73,20 @@ def _served_namespaces(context: Context) -> Iterator[tuple[Event, str, bool]]:
         if event.section == "client":
             continue
         defined = {namespace for _, namespace, _ in context.namespaces(event.section)}
-        for namespace in sorted({hook.namespace or "" for hook in hooks}):
+        served = {context.namespace_of(hook) for hook in hooks}
+        if None in served and event.name not in {switch.event.name for switch in context.switches}:
+            served.add("")
+        for namespace in sorted(namespace for namespace in served if namespace is not None):
             yield event, namespace, namespace in defined
+
+
+def _has_switch(event: Event) -> bool:
+    return bool(event.option) or event is EVENT_OF_POLLS
+
+
+def _switch_of(event: Event) -> str:
+    """The option of a namespace that has Centrifugo call the event's proxy, as it is written."""
+    return f'"{event.option}": true' if event.option else f'"subscription_type": "{event.subscription_type}"'
 
 
 def _describe(event: Event, namespace: str) -> str:

@@ -5,26 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ...._wire.codes import ERRORS, disconnect_is_terminal
 from ..findings import Finding
-from ..reader import value_at
 from .context import Context
+from .options import namespaces_in
+from .references import CHANNEL_PROXIES
 
-
-def no_allowed_origin(context: Context) -> Iterator[Finding]:
-    if not value_at(context.config, "client.allowed_origins"):
-        yield Finding(
-            id="PH015",
-            path="client.allowed_origins",
-            text="no origin is allowed, so every browser is refused with 403, even for a page of the same host",
-            fix='"allowed_origins": ["https://your.site"]',
-        )
+_TOKEN_KEYS: Final = ("hmac_secret_key", "rsa_public_key", "ecdsa_public_key", "jwks_public_endpoint")
 
 
 def tokens_besides_connect(context: Context) -> Iterator[Finding]:
-    token = value_at(context.config, "client.token")
-    if isinstance(token, dict) and any(token.values()) and value_at(context.config, "client.proxy.connect.enabled"):
+    token = context.root.below("client.token")
+    keys = [token.path_of(key) for key in _TOKEN_KEYS if token.text(key)]
+    if context.root.is_on("client.insecure_skip_token_signature_verify"):
+        keys.append("client.insecure_skip_token_signature_verify")
+    if keys and context.root.is_on("client.proxy.connect.enabled"):
         text = "Centrifugo calls the connect hook only for clients that bring no token"
-        yield Finding(id="PH023", path="client.token", text=text, fix="remove client.token, unless this is intended")
+        fix = f"remove {' and '.join(keys)}, unless this is intended"
+        yield Finding(id="PH023", path=keys[0], text=text, fix=fix)
 
 
-SERVER_CHECKS: Final = (no_allowed_origin, tokens_besides_connect)
+def temporary_error_becomes_final(context: Context) -> Iterator[Finding]:
+    transforms = context.root.below("client.connect_code_to_unidirectional_disconnect")
+    if not transforms.is_on("enabled"):
+        return
+    for transform in transforms.each("transforms"):
+        code, disconnect = transform.number("code"), transform.number("to.code")
+        if code in ERRORS and ERRORS[code].temporary and disconnect_is_terminal(disconnect):
+            text = f"error {code} is temporary and becomes disconnect {disconnect}: one-way clients never come back"
+            fix = "write a code of 4000 to 4499"
+            yield Finding(id="PH014", path=transform.path_of("to.code"), text=text, fix=fix)
+
+
+def unknown_engine(context: Context) -> Iterator[Finding]:
+    """Centrifugo looks at these words when it starts, and not when it validates its configuration."""
+    for key in ("engine.type", "presence_manager.type"):
+        section, _, _ = key.partition(".")
+        word = context.root.text(key)
+        if word not in ("memory", "redis") and (section == "engine" or context.root.is_on(f"{section}.enabled")):
+            text = f"{word!r} is none of the words that Centrifugo knows here: Centrifugo does not start"
+            yield Finding(id="PH031", path=key, text=text, fix="write memory or redis")
+
+
+def stream_over_http(context: Context) -> Iterator[Finding]:
+    """Centrifugo looks at these endpoints when it starts, and not when it validates its configuration."""
+    named = {proxy.text("name"): proxy for proxy in context.root.each("proxies")}
+    stream = CHANNEL_PROXIES[-1]
+    for namespace in namespaces_in(context.root, "channel"):
+        proxy = named.get(namespace.text(stream.name), context.root.below(stream.default))
+        if namespace.is_on(stream.switch) and proxy.text("endpoint").startswith("http"):
+            text = f"{proxy.path} is used for subscription streams, which need gRPC: Centrifugo does not start"
+            fix = f"switch {stream.switch} off, or name a gRPC service"
+            yield Finding(id="PH031", path=namespace.path_of(stream.switch), text=text, fix=fix)
+
+
+SERVER_CHECKS: Final = (tokens_besides_connect, temporary_error_becomes_final, unknown_engine, stream_over_http)
