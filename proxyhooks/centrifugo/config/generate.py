@@ -10,7 +10,9 @@ from ..._dispatch.events import EVENTS, Event
 from ..._settings.secrets import SECRET_HEADER
 from ..._wire.requests import ClientRequest, UserRequest
 from .backend import Backend, ServedHook
-from .options import ConfigOptions, check_options
+from .keys import setting
+from .options import ConfigOptions as ConfigOptions
+from .options import check_options
 from .reader import NAME, NAME_RULE, Config, value_at
 
 SECRET_VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # a name, not a secret
@@ -34,13 +36,14 @@ class GeneratedConfig:
     """Sentences about steps that a configuration cannot express."""
 
 
-def generate(backend: Backend, options: ConfigOptions) -> GeneratedConfig:
+def generate(backend: Backend, options: ConfigOptions, settings: Config | None = None) -> GeneratedConfig:
     """Generate the configuration for the hooks of an application.
 
+    :param settings: the configuration that decides where a channel's namespace ends; ``None``: Centrifugo's defaults.
     :raises ValueError: if an option cannot work.
     """
     check_options(options)
-    return _Generator(backend, options).generate()
+    return _Generator(backend, options, settings or {}).generate()
 
 
 def endpoint(backend: Backend, options: ConfigOptions, event: Event) -> str:
@@ -56,8 +59,8 @@ def note_on_public_endpoints(config: Config) -> str | None:
     if not served or (internal_port and str(internal_port) != str(port or _DEFAULT_PORT)):
         return None
     return (
-        f"{' and '.join(served)} {'are' if len(served) > 1 else 'is'} on the port of the clients: refuse strangers there "
-        "with a proxy, or move these endpoints and the server API to another port with --internal-port PORT"
+        f"{' and '.join(served)} {'are' if len(served) > 1 else 'is'} on the port of the clients: keep strangers out "
+        "there, or move these endpoints and the server API to another port with --internal-port PORT"
     )
 
 
@@ -65,7 +68,10 @@ def note_on_public_endpoints(config: Config) -> str | None:
 class _Generator:
     backend: Backend
     options: ConfigOptions
+    settings: Config
     generated: GeneratedConfig = field(default_factory=GeneratedConfig)
+    has_use_for_namespaces: bool = False
+    """Whether ``--namespace`` has an effect."""
 
     def generate(self) -> GeneratedConfig:
         options, config = self.options, self.generated.config
@@ -125,10 +131,12 @@ class _Generator:
 
     def add_namespaces(self, section: str, events: Sequence[Event], hooks: dict[str, list[ServedHook]]) -> None:
         """Switch the events on in the namespaces that have hooks for them."""
+        boundary = setting(self.settings, f"{section}.namespace_boundary")
+        prefix = setting(self.settings, "channel.private_prefix") if section == "channel" else ""
         events_by_namespace: dict[str, list[Event]] = {}
         in_all_namespaces: list[Event] = []
         for event in events:
-            for namespace in sorted({hook.namespace for hook in hooks[event.name]}, key=str):
+            for namespace in sorted({hook.namespace_in(boundary, prefix) for hook in hooks[event.name]}, key=str):
                 if namespace is None:
                     in_all_namespaces.append(event)
                 elif not namespace or NAME.fullmatch(namespace):
@@ -139,15 +147,17 @@ class _Generator:
                         f"called: rename it; a name is {NAME_RULE}"
                     )
         if in_all_namespaces or (section == "channel" and _NAMES_CHANNELS in hooks):
+            self.has_use_for_namespaces = True
             for namespace in self.options.namespaces:
                 events_by_namespace.setdefault(namespace, [])
         if in_all_namespaces:
             events_by_namespace.setdefault("", [])
             names = ", ".join(event.name for event in in_all_namespaces)
+            kind = in_all_namespaces[0].routed_on or "channel"
             configured = ", ".join(filter(None, sorted(events_by_namespace))) or "none"
             self.note(
-                f"{names}: hooks serve every {in_all_namespaces[0].routed_on or 'channel'}, and Centrifugo knows only the "
-                f"namespaces of the configuration ({configured}): add others with --namespace"
+                f"{names}: hooks serve every {kind}, and Centrifugo knows only the namespaces of the configuration "
+                f"({configured}): add others with --namespace"
             )
         for namespace, own_events in sorted(events_by_namespace.items()):
             # A hook for every channel does not decide the subscription type of a namespace that has hooks of its own.
@@ -197,13 +207,10 @@ class _Generator:
         if not hooks:
             self.note("the application has no hooks, so Centrifugo calls nothing")
             return
-        serves_all = any(
-            hook.event.section != "client" and hook.namespace is None for served in hooks.values() for hook in served
-        )
-        if self.options.namespaces and not serves_all and _NAMES_CHANNELS not in hooks:
+        if self.options.namespaces and not self.has_use_for_namespaces:
             self.note(
-                "--namespace has no effect: no hook serves every channel or method, and there is no connect hook, whose "
-                "results name channels"
+                "--namespace has no effect: no hook serves every channel or method, and no connect hook names channels "
+                "in its results"
             )
         if self.options.pro:
             self.note("checkconfig -s of the free edition does not know the keys of Centrifugo PRO")
