@@ -47,7 +47,7 @@ class Change:
             return current in (None, "")
         if self.kind == "items":
             return self.wanted(config) != (current or [])
-        if self.place.keys and self.place.keys[-1].endswith("proxy_name"):
+        if self.value == DEFAULT_PROXY:
             current = current or DEFAULT_PROXY
         return not _is_equal(current, self.value)
 

@@ -44,10 +44,8 @@ class WrittenConfig:
         headers = _listed_headers(owner, place.keys, dotted) if place.is_header else None
         if headers is not None:
             headers[:] = [item for item in headers if _header_name(item) != place.keys[-1].lower()]
-        while headers is None and (found := _find(owner, place.keys, dotted)):
-            container, key = found
-            for written in _spellings(container, key.lower()):
-                del container[written]
+        else:
+            _remove(owner, place.keys, dotted)
 
     def _item(self, place: Place) -> Config:
         """The item with the name; it is added if there is none."""
@@ -109,6 +107,17 @@ def _add(container: Config, keys: Keys, value: Any, dotted: bool) -> None:
         container[_same(container, parent)] = below
         container = below
     container[_same(container, key)] = value
+
+
+def _remove(container: Config, keys: Keys, dotted: bool) -> None:
+    """Remove a value in all its spellings, with what is below it."""
+    wanted = [key.lower() for key in keys]
+    for written in list(container):
+        names = written.lower().split(".") if dotted else [written.lower()]
+        if names[: len(wanted)] == wanted:
+            del container[written]
+        elif wanted[: len(names)] == names and isinstance(container[written], dict):
+            _remove(container[written], keys[len(names) :], dotted)
 
 
 def _nearest(container: Config, keys: Keys, dotted: bool) -> tuple[Config, Keys]:

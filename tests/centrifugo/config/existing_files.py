@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from random import Random
 from typing import Any
 
@@ -105,13 +106,16 @@ def existing_config(random: Random) -> dict[str, Any]:
     }
     client |= {key: random.choice(values) for key, values in choices.items() if maybe(0.4)}
     client["proxy"] = {event: proxy(event, enabled=True) for event in ("connect", "refresh") if maybe(0.5)}
-    channel: dict[str, Any] = {"proxy": {event: proxy(event) for event in EVENTS if maybe(0.6)}}
-    if maybe(0.3):
-        channel["proxy"]["subscribe_stream"] = {"endpoint": "grpc://stream.example:12000", "timeout": "2s"}
+    channel: dict[str, Any] = {}
     if maybe(0.5):
         channel["without_namespace"] = channel_options()
     if maybe(0.8):
         channel["namespaces"] = namespaces(channel_options)
+    used = json.dumps(channel)
+    names = {event: f"{event.removeprefix('map_')}_proxy_enabled" for event in EVENTS} | {EVENTS[-1]: EVENTS[-1][:11]}
+    channel["proxy"] = {event: proxy(event) for event in EVENTS if maybe(0.97 if names[event] in used else 0.3)}
+    if maybe(0.97 if "stream_proxy" in used else 0.2):
+        channel["proxy"]["subscribe_stream"] = {"endpoint": "grpc://stream.example:12000", "timeout": "2s"}
     rpc: dict[str, Any] = {"proxy": proxy("rpc")} if maybe(0.5) else {}
     if maybe(0.4):
         rpc["without_namespace"] = rpc_options()
@@ -119,7 +123,9 @@ def existing_config(random: Random) -> dict[str, Any]:
         rpc["namespaces"] = namespaces(rpc_options)
     config: dict[str, Any] = {"client": client, "channel": channel, "rpc": rpc}
     config["proxies"] = [{"name": "other"} | proxy("other")]
-    config["proxies"] += [{"name": f"shop_{event}"} | proxy(event) for event in EVENTS if maybe(0.5)]
+    config["proxies"] += [
+        {"name": f"shop_{event}"} | proxy(event) for event in EVENTS if maybe(0.97 if f"shop_{event}" in used else 0.3)
+    ]
     others: dict[str, list[Any]] = {
         "admin": [{"enabled": True, "password": CONFIDENTIAL, "secret": CONFIDENTIAL}],
         "health": [{"enabled": False}, {"enabled": True}, {}],
