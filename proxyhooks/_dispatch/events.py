@@ -41,8 +41,6 @@ class Event:
     """What an allowed request extends. A reply without a result ends it."""
     subscription_type: Literal["map", "shared_poll"] | None = None
     """The ``subscription_type`` that a namespace needs for the event; None: any."""
-    symbol_without_request: str = ""
-    """A character: about channels that contain it Centrifugo decides without a request; empty if there is none."""
     omits_anonymous_user: bool = False
     """Whether Centrifugo leaves out ``user`` for an anonymous user, instead of sending an empty id."""
     data_follows_meta: bool = False
@@ -112,7 +110,6 @@ _EVENTS: Final = (
         request_has_data=True,
         idempotent=True,
         opens="subscription",
-        symbol_without_request="#",
         data_follows_meta=True,
         result_reaches_client=True,
         unmatched_error=errors.UnknownChannel,

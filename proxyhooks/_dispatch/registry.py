@@ -189,12 +189,6 @@ class Hooks:
 def _check_pattern(pattern: ChannelPattern, event: Event, location: str) -> None:
     if event.routed_on is None:
         raise SetupError(f"hook {location}: {event.name} has no channel or method, so it takes no {pattern!r}")
-    symbol = event.symbol_without_request
-    if symbol and any(symbol in part for part in pattern.parts if isinstance(part, str)):
-        raise SetupError(
-            f"hook {location}: Centrifugo decides about channels with {symbol!r} itself and never asks a "
-            f"{event.name} hook, so {pattern!r} would never be called"
-        )
 
 
 def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False) -> Any:

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 
 from .._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal
 from .._wire.json import Malformed, TooComplex, loads
-from .config.channels import MAP_TYPES, Channels, setting
+from .config.channels import MAP_TYPES, Channels
+from .config.keys import setting
 from .config.reader import NAME, NAME_RULE, Config, value_at
 from .judge import judge
 from .replies.verdict import Verdict

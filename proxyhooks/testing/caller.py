@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,11 +32,19 @@ class Caller:
     client_id: str = ""
     ahead: float = 0.0
     """Seconds by which the clock is ahead."""
+    _decisions: Decisions | None = None
 
     @property
     def decisions(self) -> Decisions:
         """What Centrifugo decides by itself."""
-        return self.make_decisions()
+        if self._decisions is None:
+            self._decisions = self.make_decisions()
+        return self._decisions
+
+    def start_connection(self) -> None:
+        """Take a new client id, and the configuration of the hooks that there are now."""
+        self.client_id = str(uuid.uuid4())
+        self._decisions = self.make_decisions()
 
     @property
     def now(self) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
@@ -158,7 +157,7 @@ class ProxyClient:
         if self.connected:
             raise RuntimeError("the client is connected already: use another ProxyClient for a second one")
         self._connect_arguments = (data, channels)
-        self._caller.client_id = str(uuid.uuid4())
+        self._caller.start_connection()
         self._caller.transport.headers = self._headers.at_connect()
         decided, more_channels = self._decisions.connect(channels)
         fields = {**self._connect_fields, "data": data, "channels": list(channels)}

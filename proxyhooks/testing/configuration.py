@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -12,12 +13,14 @@ from weakref import WeakKeyDictionary
 from .._dispatch.index import Index
 from .._flask.extension import ProxyHooks
 from ..centrifugo.config.backend import Backend, served_hooks
-from ..centrifugo.config.generate import ConfigOptions, generate
-from ..centrifugo.config.reader import NAME, NAME_RULE, read_config
+from ..centrifugo.config.generate import generate
+from ..centrifugo.config.options import ConfigOptions
+from ..centrifugo.config.reader import NAME, NAME_RULE, Reading, read_config, read_tree
 from ..centrifugo.decisions import Decisions
 
 _generated: Final[WeakKeyDictionary[Index, dict[tuple[int, frozenset[str]], Decisions]]] = WeakKeyDictionary()
 """The decisions for each index, by the number of its hooks and the namespaces."""
+_UNREADABLE: Final = "PH029"
 _EVERYTHING: Final = {
     "proxy_enabled": True,
     "subscribe_proxy_enabled": True,
@@ -34,7 +37,7 @@ def decisions_maker(
 ) -> Callable[[], Decisions]:
     """What returns the decisions of the configuration, or of the one that ``config`` writes for the present hooks.
 
-    :param config: a file, or what is in it.
+    :param config: a file, which ``CENTRIFUGO_...`` variables override, or what is in one.
     :param namespaces: those of the option ``--namespace``.
     :param events: the events that have a URL, if there are no hooks.
     :raises ValueError: if *config* cannot be read, or if *namespaces* cannot be defined.
@@ -67,10 +70,28 @@ def _generated_for(hooks: ProxyHooks, namespaces: frozenset[str]) -> Decisions:
 
 def _given(config: str | os.PathLike[str] | Mapping[str, Any]) -> Decisions:
     if isinstance(config, Mapping):
-        tree, source = dict(config), "config"
-    else:
-        tree, source = read_config(Path(config), os.environ), str(config)
-    return Decisions(tree, source, 'add {{"name": "{namespace}"}} to {section}.namespaces')
+        return _decisions_of_text(json.dumps(config))
+    path = Path(config)
+    stat = path.stat()
+    variables = frozenset(item for item in os.environ.items() if item[0].startswith("CENTRIFUGO_"))
+    return _decisions_of_file(path, (stat.st_mtime_ns, stat.st_size), variables)
+
+
+@functools.lru_cache(maxsize=32)
+def _decisions_of_text(text: str) -> Decisions:
+    return _decisions_of(read_tree(json.loads(text), {}), "config")
+
+
+@functools.lru_cache(maxsize=32)
+def _decisions_of_file(path: Path, _version: tuple[int, int], variables: frozenset[tuple[str, str]]) -> Decisions:
+    return _decisions_of(read_config(path, dict(variables)), str(path))
+
+
+def _decisions_of(reading: Reading, source: str) -> Decisions:
+    for finding in reading.findings:
+        if finding.id == _UNREADABLE:
+            raise ValueError(f"Centrifugo does not start with {source}: {finding.path}: {finding.text}; {finding.fix}")
+    return Decisions(reading.config, source, 'add {{"name": "{namespace}"}} to {section}.namespaces')
 
 
 def _everything(events: Collection[str]) -> Decisions:

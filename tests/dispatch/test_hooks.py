@@ -117,7 +117,6 @@ def other_name(req: SubscribeRequest, room: int) -> SubscribeResult: ...
         ("subscribe", ("chat:<int:room_id>",), too_many, "'other'"),
         ("subscribe", ("chat:<int:room_id>",), other_name, "hook(req, room_id)"),
         ("subscribe", (), other_name, "with no pattern it is called as hook(req)"),
-        ("subscribe", ("news#<name>",), lambda req, name: None, "never asks a subscribe hook"),
         ("subscribe", ("chat:<float:x>",), lambda req, x: None, "<float:...>"),
         ("subscribe", ("chat",), 5, "must be a function, not 5"),
         ("subscribe", ("chat",), MessageSchema, "must be a function"),

@@ -113,7 +113,8 @@ def ada(minimal: ModuleType) -> ProxyClient:
 def test_minimal_gives_users_their_own_inbox_only(ada: ProxyClient) -> None:
     assert ada.subscribe("inbox:ada").result == {}
     assert refused(ada.subscribe("inbox:bob"), errors.PermissionDenied)
-    assert refused(ada.subscribe("news"), errors.UnknownChannel)
+    assert refused(ada.subscribe("inbox:a/b"), errors.UnknownChannel)
+    assert refused(ada.subscribe("news"), errors.PermissionDenied)  # Centrifugo: no option lets anybody in
 
 
 def test_minimal_answers_a_call(ada: ProxyClient) -> None:

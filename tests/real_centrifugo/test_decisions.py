@@ -321,7 +321,8 @@ def test_it_decides_as_centrifugo_and_asks_the_application_about_the_same(
     config.write_text(json.dumps(complete(CONFIGURATIONS[name], backend_port, port)))
     # All channels with the usual configuration; elsewhere enough to meet each of its options.
     channels = CHANNELS if name == "usual" else CHANNELS[::4]
-    different, count = [], 0
+    different: list[Any] = []
+    count = 0
     with running_centrifugo(config, port, tmp_path / "log", env=server_environment()):
         for user in ("42", ""):
             with closing(Pair(backend, f"127.0.0.1:{port}", config, user)) as pair:

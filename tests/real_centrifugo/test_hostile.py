@@ -91,13 +91,25 @@ def test_a_channel_that_only_looks_like_another_does_not_match_its_pattern(enter
         assert client.ask("subscribe", channel=channel)["error"]["code"] == 102, channel
 
 
-def test_no_hook_is_asked_about_a_user_limited_channel(enter: Enter, calls: Calls, name: str) -> None:
+def test_no_hook_is_asked_about_a_channel_with_users_where_the_option_is_on(
+    enter: Enter, calls: Calls, name: str
+) -> None:
     """Centrifugo decides by the user in the channel; the last subscription proves that no call is late."""
     client = enter(user=name)
     assert client.ask("subscribe", channel=f"chat:private#{name}") == {"subscribe": {}}
     assert client.ask("subscribe", channel="chat:private#somebody-else")["error"]["code"] == 103
     assert "subscribe" in client.ask("subscribe", channel=f"chat:{name}")
     assert [call["channel"] for call in calls("subscribe", user=name)] == [f"chat:{name}"]
+
+
+def test_the_hook_is_asked_about_a_channel_with_users_where_the_option_is_off(
+    enter: Enter, calls: Calls, name: str
+) -> None:
+    client = enter(user=name)
+    others, own = "private#somebody-else", f"private#{name}"
+    assert "subscribe" in client.ask("subscribe", channel=others)
+    assert client.ask("subscribe", channel=own, data={"do": "error"})["error"]["code"] == 103
+    assert [call["channel"] for call in calls("subscribe", user=name)] == [others, own]
 
 
 def test_a_redirect_to_a_login_page_lets_nobody_in(open_client: Open, calls: Calls) -> None:

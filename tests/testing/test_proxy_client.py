@@ -197,7 +197,7 @@ def test_cookies_of_flasks_test_client_are_sent(backend: Backend) -> None:
 
 
 def test_the_client_keeps_user_meta_and_channels(backend: Backend) -> None:
-    subs = {"s": SubscribeOptions(expire_at=timedelta(hours=1))}
+    subs = {"s": SubscribeOptions(data={"hello": "you"})}
     backend.answers["connect"] = ConnectResult(user="7", meta={"plan": "pro"}, channels=["c"], subs=subs)
     client = ProxyClient(backend.app, include_connection_meta=True)
     assert not client.connected
@@ -261,28 +261,6 @@ def test_unidirectional_clients(backend: Backend) -> None:
     assert backend.last["transport"] == "uni_sse"
 
 
-@pytest.mark.parametrize(
-    ("channel", "outcome"),
-    [
-        ("chat#42", "allowed"),
-        ("chat#7,42", "allowed"),
-        ("chat#7", 103),
-        ("$secret", 103),
-        ("ü", 107),
-        ("x" * 256, 107),
-        ("", 107),
-    ],
-)
-def test_subscriptions_that_centrifugo_decides_itself(
-    backend: Backend, client: ProxyClient, channel: str, outcome: str | int
-) -> None:
-    asked = len(backend.bodies)
-    step = client.subscribe(channel)
-    assert (step.code or step.outcome) == outcome
-    assert len(backend.bodies) == asked
-    assert (channel in client.channels) == step.allowed
-
-
 def test_a_second_subscription_is_refused(client: ProxyClient) -> None:
     assert client.subscribe("a").allowed
     assert client.subscribe("a").refused_with(errors.AlreadySubscribed)
@@ -325,6 +303,16 @@ def test_subscriptions_expire(backend: Backend, client: ProxyClient) -> None:
     assert (step.event, step.outcome, step.code) == ("sub_refresh", "expired", 2501)
     assert client.channels == []
     assert client.connected
+
+
+def test_subscriptions_of_a_connect_result_never_expire(backend: Backend) -> None:
+    """As with Centrifugo v6.9.1, which ignores their ``expire_at``."""
+    subs = {"s": SubscribeOptions(expire_at=timedelta(minutes=1))}
+    backend.answers["connect"] = ConnectResult(user="7", subs=subs)
+    client = ProxyClient(backend.app)
+    client.connect()
+    assert client.advance(hours=1) == []
+    assert client.channels == ["s"]
 
 
 def test_without_a_refresh_hook_the_connection_ends(app: Flask) -> None:
@@ -409,9 +397,13 @@ def test_exceptions_are_raised_from_the_call(backend: Backend, client: ProxyClie
     assert bold.refresh().outcome == "grace"
 
 
-def test_an_event_without_a_hook_fails_the_test(app: Flask) -> None:
+def test_an_event_that_is_switched_on_and_has_no_hook_fails_the_test(app: Flask) -> None:
     ProxyHooks(app).connect(lambda req: ConnectResult(user="1"))
-    client = ProxyClient(app)
+    config = {
+        "client": {"proxy": {"connect": {"enabled": True}}},
+        "rpc": {"without_namespace": {"proxy_enabled": True}},
+    }
+    client = ProxyClient(app, config=config)
     client.connect()
     with pytest.raises(MisreadReply, match="no hook serves this event"):
         client.rpc("m")

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from .go_regex import compile_go_regex
+from .keys import setting
 from .reader import Config, objects_at, value_at
 
 MAP_TYPES: Final = ("map", "map_clients", "map_users")
 """The values of ``subscription_type`` for maps."""
-
-
-_DEFAULTS: Final[dict[str, Any]] = {
-    "channel.private_prefix": "$",
-    "channel.namespace_boundary": ":",
-    "channel.user_boundary": "#",
-    "channel.user_separator": ",",
-    "channel.max_length": 255,
-    "rpc.namespace_boundary": ":",
-    "rpc.ping.method": "ping",
-    "client.channel_limit": 128,
-}
-
-
-def setting(config: Config, path: str) -> Any:
-    return value_at(config, path) or _DEFAULTS.get(path, None)
 
 
 class Channels:

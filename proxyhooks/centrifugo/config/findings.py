@@ -46,6 +46,8 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH030": ("warning", "Centrifugo ignores a variable that it does not know, or one of two values of a key"),
     "PH031": ("error", "Centrifugo refuses an option, alone or beside another, and does not start"),
     "PH032": ("error", "the program centrifugo refuses the configuration, for a reason that no other finding gives"),
+    "PH033": ("error", "a hook is never called: Centrifugo refuses each of its channels, or decides about it itself"),
+    "PH034": ("warning", "Centrifugo decides about channels with # in a namespace that has subscribe hooks"),
     "PH035": ("error", "no browser sends an allowed origin as it is written"),
 }
 """Level and meaning of each finding, by its id. The ids are stable under semantic versioning."""

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..._dispatch.events import EVENTS, Event
+from ..._dispatch.patterns import ChannelPattern
 from ..._settings.secrets import SECRET_HEADER
 from ..._wire.requests import ClientRequest, UserRequest
 from .backend import Backend, ServedHook
-from .keys import setting
+from .channels import Channels
 from .options import ConfigOptions as ConfigOptions
 from .options import check_options
-from .reader import NAME, NAME_RULE, Config, value_at
+from .reader import NAME, Config, value_at
+from .unreachable import unreachable
 
 SECRET_VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # a name, not a secret
 """The variable in Centrifugo's environment that holds the secret."""
@@ -43,7 +45,7 @@ def generate(backend: Backend, options: ConfigOptions, settings: Config | None =
     :raises ValueError: if an option cannot work.
     """
     check_options(options)
-    return _Generator(backend, options, settings or {}).generate()
+    return _Generator(backend, options, Channels(settings or {})).generate()
 
 
 def endpoint(backend: Backend, options: ConfigOptions, event: Event) -> str:
@@ -68,7 +70,7 @@ def note_on_public_endpoints(config: Config) -> str | None:
 class _Generator:
     backend: Backend
     options: ConfigOptions
-    settings: Config
+    channels: Channels
     generated: GeneratedConfig = field(default_factory=GeneratedConfig)
     has_use_for_namespaces: bool = False
     """Whether ``--namespace`` has an effect."""
@@ -131,8 +133,8 @@ class _Generator:
 
     def add_namespaces(self, section: str, events: Sequence[Event], hooks: dict[str, list[ServedHook]]) -> None:
         """Switch the events on in the namespaces that have hooks for them."""
-        boundary = setting(self.settings, f"{section}.namespace_boundary")
-        prefix = setting(self.settings, "channel.private_prefix") if section == "channel" else ""
+        channels, is_rpc = self.channels, section == "rpc"
+        boundary, prefix = (channels.rpc_boundary, "") if is_rpc else (channels.boundary, channels.private_prefix)
         events_by_namespace: dict[str, list[Event]] = {}
         in_all_namespaces: list[Event] = []
         for event in events:
@@ -141,11 +143,6 @@ class _Generator:
                     in_all_namespaces.append(event)
                 elif not namespace or NAME.fullmatch(namespace):
                     events_by_namespace.setdefault(namespace, []).append(event)
-                else:
-                    self.note(
-                        f"{event.name}: Centrifugo refuses the namespace {namespace!r}, so the hooks in it are never "
-                        f"called: rename it; a name is {NAME_RULE}"
-                    )
         if in_all_namespaces or (section == "channel" and _NAMES_CHANNELS in hooks):
             self.has_use_for_namespaces = True
             for namespace in self.options.namespaces:
@@ -212,6 +209,12 @@ class _Generator:
                 "--namespace has no effect: no hook serves every channel or method, and no connect hook names channels "
                 "in its results"
             )
+        for hook in self.backend.served:
+            problem = (
+                None if hook.pattern is None else unreachable(hook.event, ChannelPattern(hook.pattern), self.channels)
+            )
+            if problem is not None:
+                self.note(f"{hook.event.name} for {hook.pattern!r} is never called: {problem.why}: {problem.fix}")
         if self.options.pro:
             self.note("checkconfig -s of the free edition does not know the keys of Centrifugo PRO")
         pro_events = [name for name in hooks if EVENTS[name].pro]

@@ -14,7 +14,6 @@ from proxyhooks.centrifugo.config.checks import check
 from proxyhooks.centrifugo.config.checks.keys import needs_restart
 from proxyhooks.centrifugo.config.findings import FINDINGS, Finding
 from proxyhooks.centrifugo.config.generate import ConfigOptions, generate
-from proxyhooks.centrifugo.config.merge import merge_objects
 from proxyhooks.centrifugo.config.reader import read_tree
 from tests.support.backends import backend
 
@@ -61,8 +60,8 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("PH002", changed("channel/without_namespace", {"subscribe_proxy_enabled": True})),
     (
         "PH002",
-        merge_objects(
-            copy.deepcopy(GOOD), {"channel": {"namespaces": [{"name": "news", "publish_proxy_enabled": True}]}}, ""
+        changed(
+            "channel/namespaces", [*GOOD["channel"]["namespaces"], {"name": "news", "publish_proxy_enabled": True}]
         ),
     ),
     ("PH003", changed("channel/namespaces", [])),
@@ -118,6 +117,8 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("PH029", changed(f"{RPC}/timeout", "3")),
     ("PH029", changed("admin", True)),
     ("PH030", changed("HTTP_API", {"key": "k"}) | {"http_api": {"key": "l"}}),
+    ("PH033", changed("channel/private_prefix", "chat")),
+    ("PH034", changed(f"{CHAT}/allow_user_limited_channels", True)),
 ]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ..backend import Backend
 from ..findings import Finding
 from ..reader import Config
+from .channels import CHANNEL_CHECKS
 from .context import Context
 from .namespaces import HOOK_CHECKS, SWITCH_CHECKS
 from .origins import ORIGIN_CHECKS
@@ -50,6 +51,6 @@ def check(
     for switch in context.switches:
         for check_switch in SWITCH_CHECKS:
             findings += check_switch(context, switch)
-    for check_hooks in HOOK_CHECKS:
+    for check_hooks in (*HOOK_CHECKS, *CHANNEL_CHECKS):
         findings += check_hooks(context)
     return findings
