@@ -20,7 +20,7 @@ from tests.centrifugo.config.existing_files import BASE_URL, CONFIDENTIAL, NAMES
 from tests.support.backends import backend
 from tests.support.centrifugo import centrifugo_binary
 
-COUNT = int(os.environ.get("PROXYHOOKS_MERGES", "40"))
+COUNT = int(os.environ.get("PROXYHOOKS_CASES", "40"))
 VARIABLES = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "x", "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY": "k"}
 OURS = re.compile(
     r"endpoint$|client\.proxy\.\w+\.enabled$|proxy_enabled$|proxy_name$|x-proxyhooks-secret$|allowed_origins$|"
