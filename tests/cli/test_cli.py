@@ -267,7 +267,38 @@ def test_config_is_written_and_merged(home: Path) -> None:
     assert merged["admin"] == {"enabled": True}
     assert SECRET in json.dumps(merged)
     (home / "old.json").write_text("{")
-    assert "old.json is not JSON" in flask(home, *arguments, "--merge", "old.json").stderr
+    assert "old.json cannot be read" in flask(home, *arguments, "--merge", "old.json").stderr
+    (home / "old.json").write_text("")
+    assert "write it to another file first" in flask(home, *arguments, "--merge", "old.json").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("old.yaml", "client:\n  proxy:\n    connect: {timeout: 1s}\nadmin: {enabled: true}\n"),
+        ("old.toml", "[client.proxy.connect]\ntimeout = '1s'\n[admin]\nenabled = true\n"),
+    ],
+)
+def test_config_is_merged_with_yaml_and_toml(home: Path, name: str, text: str) -> None:
+    (home / name).write_text(text)
+    arguments = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://a.example"]
+    result = flask(home, *arguments, "--merge", name)
+    merged = json.loads(result.stdout)
+    assert merged["client"]["proxy"]["connect"]["timeout"] == "1s"
+    assert merged["client"]["proxy"]["connect"]["endpoint"] == "http://127.0.0.1:8070/centrifugo/connect"
+    assert merged["admin"] == {"enabled": True}
+    assert 'note: client.proxy.connect.timeout stays "1s"' in result.stderr
+
+
+def test_config_tells_that_metrics_and_health_are_on_the_port_of_the_clients(home: Path) -> None:
+    arguments = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://a.example"]
+    words = "note: /metrics and /health are on the port of the clients"
+    assert words in flask(home, *arguments).stderr
+    moved = flask(home, *arguments, "--internal-port", "9000")
+    assert json.loads(moved.stdout)["http_server"] == {"internal_port": "9000"}
+    assert "port of the clients" not in moved.stderr
+    (home / "old.json").write_text('{"http_server": {"internal_port": 9000}, "HTTP_Server.Port": "9000"}')
+    assert words in flask(home, *arguments, "--merge", "old.json").stderr
 
 
 def test_the_findings_decide_the_status_of_check(home: Path) -> None:
