@@ -95,12 +95,13 @@ class Decisions:
 
     def change_map(
         self,
-        event: Literal["map_publish", "map_remove"],
+        event: str,
         channel: str,
         key: str,
         user: str,
         subscribed: Collection[str],
     ) -> Verdict | None:
+        """Decide about a ``map_publish`` or ``map_remove``."""
         if not channel:
             return _disconnected(event, _BAD_REQUEST, "a change of a map needs a channel")
         options = self._channels.options_of(self._channels.namespace_of(channel))
