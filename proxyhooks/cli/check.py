@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Final, Literal
@@ -16,8 +17,11 @@ from flask.cli import with_appcontext
 from ..centrifugo.config.checks import check
 from ..centrifugo.config.checks.keys import needs_restart
 from ..centrifugo.config.findings import FINDINGS, Finding
+from ..centrifugo.config.legacy import without_consequences
+from ..centrifugo.config.program import KNOWN_VERSION, Answer, ProgramError, ask_centrifugo, refused_by_program
 from ..centrifugo.config.reader import Reading, read_config
-from ..gunicorn.settings import timeout as worker_timeout
+from ..centrifugo.config.secrecy import hide_secrets
+from ..gunicorn.call_limit import seconds_per_call
 from ._app import current_backend, hooks_option
 
 _COLOURS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
@@ -30,6 +34,11 @@ _COLOURS: Final = {"error": "red", "warning": "yellow", "info": "blue"}
     "--running", "running_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="OLD",
     help="Configuration with which Centrifugo was started: show which changes need a restart.",
 )  # fmt: skip
+@click.option(
+    "--centrifugo", "program", metavar="PROGRAM",
+    help="Centrifugo, which is asked too.  [default: centrifugo, if it is on the PATH]",
+)  # fmt: skip
+@click.option("--no-centrifugo", is_flag=True, help="Do not ask Centrifugo.")
 @click.option("--ignore", default="", metavar="ID,...", help="Findings to leave out.")
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
@@ -38,30 +47,38 @@ def command(
     file: Path,
     base_url: str | None,
     running_file: Path | None,
+    program: str | None,
+    no_centrifugo: bool,
     ignore: str,
     output_format: Literal["text", "json"],
     hooks_name: str | None,
 ) -> None:
     """Compare a configuration of Centrifugo with the hooks.
 
-    It finds calls that no hook serves, hooks that Centrifugo never calls, and settings that do not match. FILE is JSON,
-    TOML or YAML; CENTRIFUGO_... variables in the environment override it, as in Centrifugo. Ends with status 1 if there
-    are errors.
+    It finds calls that no hook serves, hooks that Centrifugo never calls, settings that do not match, and what
+    Centrifugo refuses. FILE is JSON, TOML or YAML; CENTRIFUGO_... variables in the environment override it, as in
+    Centrifugo. The program centrifugo checks the file too, where there is one. Ends with status 1 if there are errors.
     """
     ignored = {id_.strip() for id_ in ignore.split(",") if id_.strip()}
     for id_ in sorted(ignored - FINDINGS.keys()):
         near = difflib.get_close_matches(id_, FINDINGS, 1)
         hint = f"did you mean {near[0]}?" if near else f"the ids are {min(FINDINGS)} to {max(FINDINGS)}"
         raise click.UsageError(f"there is no finding {id_!r}: {hint}")
+    if program is not None and no_centrifugo:
+        raise click.UsageError("--centrifugo and --no-centrifugo exclude each other")
     reading = _read(file)
     backend = current_backend(hooks_name)
+    server_timeout = seconds_per_call(os.environ)
     findings = [
         *reading.findings,
-        *check(reading.config, backend, environ=os.environ, base_url=base_url, server_timeout=worker_timeout),
+        *check(reading.config, backend, environ=os.environ, base_url=base_url, server_timeout=server_timeout),
     ]
     if running_file is not None:
         findings += needs_restart(_read(running_file).config, reading.config)
-    findings = [finding for finding in findings if finding.id not in ignored]
+    if not no_centrifugo and (answer := _ask(program, file)) is not None:
+        findings += refused_by_program(answer, findings)
+    findings = hide_secrets(findings, reading.config, os.environ, backend.secrets)
+    findings = without_consequences(finding for finding in findings if finding.id not in ignored)
     if output_format == "json":
         objects = [{"id": finding.id, "level": finding.level, **dataclasses.asdict(finding)} for finding in findings]
         click.echo(json.dumps(objects, indent=2))
@@ -77,10 +94,31 @@ def _read(path: Path) -> Reading:
         raise click.ClickException(str(error)) from None
 
 
+def _ask(program: str | None, file: Path) -> Answer | None:
+    """What Centrifugo says about the file; ``None`` if none is named, and none is on the PATH."""
+    path = shutil.which(program or "centrifugo")
+    if path is None:
+        if program is not None:
+            raise click.UsageError(f"--centrifugo {program} is no program")
+        return None
+    try:
+        answer = ask_centrifugo(path, file, os.environ)
+    except ProgramError as error:
+        if program is not None:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"note: {error}, so Centrifugo was not asked", err=True)
+        return None
+    if not answer.is_known_version:
+        text = f"note: {path} is Centrifugo v{answer.version}, and these findings are about v{KNOWN_VERSION}"
+        click.echo(text, err=True)
+    return answer
+
+
 def _print(findings: list[Finding], file: Path) -> None:
     for finding in findings:
         level = click.style(finding.level, fg=_COLOURS[finding.level])
-        click.echo(f"{finding.id} {level} {finding.path}\n    {finding.text}\n    fix: {finding.fix}")
+        place = finding.path or "file"
+        click.echo(f"{finding.id} {level} {place}\n    {finding.text}\n    fix: {finding.fix}")
     levels = [finding.level for finding in findings]
     counts = ", ".join(
         f"{levels.count(level)} {level}{'s' * (levels.count(level) > 1)}" for level in _COLOURS if level in levels

@@ -51,7 +51,7 @@ def _load(path: Path) -> tuple[Any, list[Finding]]:
         return _from_json(_parse_json(decode_utf8(body)), "", findings), findings
     text = body.decode()
     if suffix == "toml":
-        return _from_toml(tomllib.loads(text)), []
+        return _from_toml(_parse_toml(text)), []
     value, duplicates = load_yaml(text)
     return value, [_twice_in_yaml(key) for key in duplicates]
 
@@ -87,6 +87,20 @@ def _number(text: str) -> float:
     if math.isinf(number):
         raise ValueError(f"{text[:20]}... is too large for a number")
     return int(text) if text.lstrip("-").isdigit() else number
+
+
+def _parse_toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=_toml_float)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{error}; this command reads TOML 1.0") from None
+
+
+def _toml_float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number) and "inf" not in text:
+        raise ValueError(f"{text} is too large for a number")
+    return number
 
 
 def _from_toml(value: Any) -> Any:

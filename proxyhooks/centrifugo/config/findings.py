@@ -43,7 +43,7 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH027": ("info", "a change needs a restart of Centrifugo; a reload does not apply it"),
     "PH028": ("warning", "a timeout differs from PROXYHOOKS_TIMEOUT, so the hooks misjudge how long Centrifugo waits"),
     "PH029": ("error", "Centrifugo cannot read a value, so that it does not start"),
-    "PH030": ("warning", "Centrifugo ignores a variable that it does not know, or one of two values of a key"),
+    "PH030": ("warning", "a variable, or one of two values of a key, has no effect, or another one than it says"),
     "PH031": ("error", "Centrifugo refuses an option, alone or beside another, and does not start"),
     "PH032": ("error", "the program centrifugo refuses the configuration, for a reason that no other finding gives"),
     "PH033": ("error", "a hook is never called: Centrifugo refuses each of its channels, or decides about it itself"),
@@ -61,7 +61,7 @@ class Finding:
     text: str
     """A sentence."""
     path: str
-    """The key in the configuration, such as ``channel.namespaces[2].name``."""
+    """The key in the configuration, such as ``channel.namespaces[2].name``; empty: the file as a whole."""
     fix: str
     """The remedy; a piece of the configuration where one helps."""
 

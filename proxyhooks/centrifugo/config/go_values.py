@@ -31,7 +31,7 @@ def read_int(text: str, bits: int) -> int | None:
         return None
     for digits, base in zip(match.groups()[1:], (16, 2, 8, 10), strict=True):
         if digits is not None:
-            number = int(digits, base)
+            number = int(digits.replace("_", ""), base)
             break
     number = -number if match[1] == "-" else number
     return number if fits(number, bits) else None

@@ -48,12 +48,8 @@ def load_yaml(text: str) -> tuple[Any, list[str]]:
     except ImportError:
         raise ValueError("YAML needs PyYAML: pip install pyyaml") from None
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]
-        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-            return _PLAIN if kind is yaml.ScalarNode and implicit[0] else f"{_PREFIX}str"
-
-    loader = Loader(text)
     try:
+        loader = _loader(yaml, text)
         node = loader.get_node() if loader.check_node() else None
     except yaml.MarkedYAMLError as error:
         # The whole message quotes the text, in which secrets may be.
@@ -61,10 +57,33 @@ def load_yaml(text: str) -> tuple[Any, list[str]]:
         raise NotYaml(f"{error.problem or error.context} (at line {mark.line + 1}, column {mark.column + 1})") from None
     except yaml.YAMLError as error:
         raise NotYaml(str(error)) from None
-    finally:
-        loader.dispose()
     builder = _Builder(yaml)
     return (None if node is None else builder.value(node, is_root=True)), builder.duplicates
+
+
+def _loader(yaml: Any, text: str) -> Any:
+    """A parser of YAML that keeps whether the text of a scalar decides its type."""
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+            return _PLAIN if kind is yaml.ScalarNode and implicit[0] else f"{_PREFIX}str"
+
+        def scan_to_next_token(self) -> None:
+            super().scan_to_next_token()
+            # Go takes tabs between tokens, though not as an indentation.
+            while self.peek() == "\t" and (self.flow_level or not self.allow_simple_key):
+                self.forward()
+                super().scan_to_next_token()
+
+        def process_directives(self) -> Any:
+            directives = super().process_directives()
+            if self.yaml_version not in (None, (1, 1)):
+                raise NotYaml(
+                    f"%YAML {'.'.join(map(str, self.yaml_version))} is not the version that Centrifugo reads, 1.1"
+                )
+            return directives
+
+    return Loader(text)
 
 
 class _Builder:
@@ -139,7 +158,7 @@ def _scalar(node: Any) -> Any:
         return text
     if tag == f"{_PREFIX}binary":
         try:
-            return base64.b64decode(text, validate=False).decode("utf-8", "replace")
+            return base64.b64decode("".join(text.splitlines()), validate=True).decode("utf-8", "replace")
         except ValueError:
             raise NotYaml(f"line {_line(node)}: !!binary needs base64") from None
     value = _plain(text)

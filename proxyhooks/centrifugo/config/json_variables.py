@@ -77,6 +77,8 @@ def _set(target: dict[str, Any], name: str, node: JsonNode, key: Key, path: str,
         target[name] = _read_strings(node, path)
     elif node.value is not None:
         target[name] = _read_scalar(node.value, key, path)
+        if key.means_default(target[name]):
+            del target[name]
     elif key.type in ("Duration", "PEMData"):
         # Go resets these, and leaves the others as they are.
         target.pop(name, None)

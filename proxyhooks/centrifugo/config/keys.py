@@ -49,6 +49,10 @@ class Key:
     """Of an integer; negative if it has no sign."""
     default: str | None
 
+    def means_default(self, value: Any) -> bool:
+        """Whether Centrifugo takes a value of the file for unset: a zero value of a key that has a default."""
+        return not value and self.default is not None and self.kind not in ("strings", "headers", "objects")
+
     @property
     def keys(self) -> Keys:
         """The keys of the object, or of each object in the list."""
@@ -132,15 +136,13 @@ def default_of(path: str) -> Any:
 def setting(config: Mapping[str, Any], path: str, *, within: str = "") -> Any:
     """The value that Centrifugo uses for the key at a path: the one in the typed tree, else the default.
 
-    A zero value of a key that has a default counts as unset.
-
     :param within: where *config* is in the configuration, such as ``channel.namespaces[]``.
     :raises KeyError: if Centrifugo has no such key.
     """
     value: Any = config
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
-    return value or default_of(f"{within}.{path}" if within else path)
+    return default_of(f"{within}.{path}" if within else path) if value is None else value
 
 
 def variables(keys: Keys, prefix: str = "CENTRIFUGO") -> Iterator[tuple[str, tuple[str, ...], Key]]:

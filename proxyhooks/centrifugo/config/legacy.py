@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +19,10 @@ _RPC_SECTIONS: Final = re.compile(r"rpc\.namespaces\[\]|rpc\.without_namespace")
 _DURATION: Final = re.compile(r".*_(timeout|ttl|interval|delay)|timeout")
 _NAMES_A_PROXY: Final = re.compile(r"(subscribe|publish|sub_refresh|subscribe_stream)_proxy_name")
 
+_VARIABLE_PREFIX: Final = "CENTRIFUGO_"
+_IDS_OF_CONSEQUENCES: Final = ("PH003", "PH004", "PH015", "PH018")
+_SWITCH: Final = re.compile(r"(channel|rpc)\.(?:namespaces\[\d+\]|without_namespace)\.(?:(\w+)_)?proxy_enabled")
+
 _SWITCHED_ON: Final = 'with "enabled": true beside it'
 _BESIDE: Final[dict[str, str]] = {
     "client.proxy.connect.endpoint": _SWITCHED_ON,
@@ -26,7 +31,7 @@ _BESIDE: Final[dict[str, str]] = {
     "rpc.without_namespace.proxy_name": 'with "proxy_enabled": true beside it',
     "broker.nats.url": 'with broker.enabled: true and broker.type: "nats"',
     "grpc.tls.server_ca_pem": "with grpc.tls.enabled: true",
-    "engine.redis.address": 'as HOST:PORT or a URL, with engine.type: "redis"',
+    "engine.redis.address": 'with engine.type: "redis"',
 }
 """What a place needs in v6 that it did not need before."""
 
@@ -62,23 +67,31 @@ def once_per_kind(findings: Iterable[Finding]) -> list[Finding]:
     return [replace(same[0], text=same[0].text + _and_elsewhere(len(same) - 1)) for same in kinds.values()]
 
 
+def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
+    """Leave out what v6 misses only because an old key says it: ``allowed_origins``, so no origin.
+
+    An old variable leaves out nothing: it is a warning, since the variable may be one of the application.
+    """
+    findings = list(findings)
+    old_keys = [finding.path.lower() for finding in findings if finding.id == "PH012"]
+    places = [place for key in old_keys if (place := _place(key)) is not None]
+    return [
+        finding
+        for finding in findings
+        if finding.id not in _IDS_OF_CONSEQUENCES or not any(_explains(place, finding.path) for place in places)
+    ]
+
+
 def variable_in_v6(name: str) -> str | None:
     """Return the variable of v6 for one of an older version, or None if v6 has it too or has none."""
-    key = name.removeprefix("CENTRIFUGO_").lower()
-    place = (
-        legacy_keys.MOVED.get(key)
-        or legacy_keys.SWITCHES.get(key)
-        or _name(legacy_keys.OLDER.get(key))
-        or _below("client.proxy.connect", legacy_keys.OF_EACH_PROXY.get(key))
-        or _below("channel.without_namespace", _name(legacy_keys.NAMESPACE.get(key)))
-    )
-    variable = f"CENTRIFUGO_{place.replace('.', '_')}".upper() if place else None
+    place = _place(_key_of(name))
+    variable = f"{_VARIABLE_PREFIX}{place.replace('.', '_')}".upper() if place else None
     return variable if variable != name else None
 
 
 def variable_fix(name: str) -> str | None:
     """Return what to do about a variable of an older version, or None if it is none."""
-    key = name.removeprefix("CENTRIFUGO_").lower()
+    key = _key_of(name)
     variable = variable_in_v6(name)
     if variable is None:
         gone = legacy_keys.GONE.get(key) or legacy_keys.GONE_FROM_NAMESPACES.get(key)
@@ -88,6 +101,35 @@ def variable_fix(name: str) -> str | None:
     if variable.endswith(("PROXY_CONNECT_ENDPOINT", "PROXY_REFRESH_ENDPOINT")):
         return f"set {variable}, with {variable.removesuffix('ENDPOINT')}ENABLED=true"
     return f"set {variable}"
+
+
+def _key_of(name: str) -> str:
+    """Return the key of v5's top level for a path or a variable."""
+    return name.removeprefix(_VARIABLE_PREFIX).lower()
+
+
+def _place(key: str) -> str | None:
+    """Return the place in v6 of a key on the top level of an older version; of one of several, the first."""
+    return (
+        legacy_keys.MOVED.get(key)
+        or legacy_keys.SWITCHES.get(key)
+        or _below(legacy_keys.NAMED_PROXIES.get(key), "endpoint")
+        or _name(legacy_keys.OLDER.get(key))
+        or _below("client.proxy.connect", legacy_keys.OF_EACH_PROXY.get(key))
+        or _below("channel.without_namespace", _name(legacy_keys.NAMESPACE.get(key)))
+    )
+
+
+def _explains(place: str, missing: str) -> bool:
+    """Whether what moved to *place* is what the finding at the path *missing* misses."""
+    if switch := _SWITCH.fullmatch(missing):
+        # The proxy is missing.
+        missing = ".".join(filter(None, (switch[1], "proxy", switch[2])))
+    if missing in ("channel.namespaces", "rpc.namespaces"):
+        # A namespace, a switch or a proxy of the section is missing.
+        section = missing.partition(".")[0]
+        return place == missing or (place.startswith(f"{section}.") and "proxy" in place)
+    return place == missing or place.startswith(f"{missing}.")
 
 
 def _find(path: str, key: str, value: object) -> _OldKey | None:
@@ -120,6 +162,8 @@ def _top_level_key(key: str, value: object) -> _OldKey | None:
         return _OldKey(5, f"write the endpoint of the proxy {value} as {place}.endpoint, {_SWITCHED_ON}")
     if key in legacy_keys.OLDER:
         version, place = legacy_keys.OLDER[key]
+        if key in ("redis_host", "redis_port"):
+            return _OldKey(version, f'write {place}: "HOST:PORT", {_BESIDE[place]}')
         return _OldKey(version, _write(place, value))
     if key in legacy_keys.PRO:
         place = legacy_keys.PRO[key]
@@ -183,9 +227,12 @@ def _write(place: str, value: object) -> str:
 def _new_shape(place: str, value: object) -> str | None:
     """Return the value as v6 wants it, if that differs; never a secret."""
     name = place.rpartition(".")[2]
-    if _DURATION.fullmatch(name) and isinstance(value, int | float) and not isinstance(value, bool):
+    if _DURATION.fullmatch(name) and not isinstance(value, bool):
         # Until v3 durations were seconds.
-        return json.dumps(f"{value}s" if value == int(value) else f"{value * 1000:g}ms")
+        if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+            return f'"{int(value)}s"'
+        if isinstance(value, float) and math.isfinite(value):
+            return f'"{value * 1000:g}ms"'
     if name == "host_whitelist" and isinstance(value, str):
         return json.dumps([host.strip() for host in value.split(",")])
     return None
@@ -198,9 +245,10 @@ def _what_namespaces_need(namespaces: object) -> str:
     needs = []
     if any(_NAMES_A_PROXY.fullmatch(key) for key in keys):
         needs.append('with "..._proxy_enabled": true beside each "..._proxy_name"')
-    if any(version < 4 for key in keys if (version := _last_version(key))):
-        needs.append("and with allow_subscribe_for_client: true where any client may subscribe")
-    return ", ".join(needs)
+    is_older_than_v4 = any(version < 4 for key in keys if (version := _last_version(key)))
+    if is_older_than_v4 and "allow_subscribe_for_client" not in keys:
+        needs.append("with allow_subscribe_for_client: true where any client may subscribe")
+    return " and ".join(needs)
 
 
 def _last_version(key: str) -> int | None:
@@ -223,5 +271,5 @@ def _name(entry: tuple[int, str] | None) -> str | None:
     return entry[1] if entry else None
 
 
-def _below(section: str, name: str | None) -> str | None:
-    return f"{section}.{name}" if name else None
+def _below(section: str | None, name: str | None) -> str | None:
+    return f"{section}.{name}" if section and name else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from .backend import Backend
 from .changes import Change, Step, additions, in_json
@@ -19,6 +19,7 @@ from .generate import GeneratedConfig, generate
 from .obsolete import Obsolete
 from .options import ConfigOptions
 from .places import Place, values_by_place
+from .proxy_uses import ProxyUse, proxy_uses
 from .reader import Config, Reading, read_tree, value_at
 from .written import WrittenConfig
 
@@ -29,12 +30,13 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     :param existing: as its file has it; it stays unchanged.
     :raises ValueError: if an option cannot work, or Centrifugo does not start with the existing configuration.
     """
-    generated = generate(backend, options)
-    merging = _Merging(existing, generated.notes)
-    before = merging.reading.config
-    for finding in merging.reading.findings:
+    reading = read_tree(existing, {})
+    for finding in reading.findings:
         if finding.id == "PH029":
             raise ValueError(f"Centrifugo does not start with it: {finding.path}: {finding.text} (fix: {finding.fix})")
+    before = reading.config
+    generated = generate(backend, options, before)
+    merging = _Merging(existing, reading, generated)
     obsolete = Obsolete(before, generated.config, backend, options)
     merging.remove(obsolete.switches(), "no hook has a pattern there")
     merging.remove(((step, "") for step in obsolete.repeats()), "its hooks may not run twice")
@@ -53,11 +55,12 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
 class _Merging:
     """An existing configuration with the steps that were made in it."""
 
-    def __init__(self, tree: Config, notes: list[str]) -> None:
+    def __init__(self, tree: Config, reading: Reading, generated: GeneratedConfig) -> None:
         self.tree = tree
-        self.notes = notes
-        self.reading = read_tree(tree, {})
-        self.refusals = _refusals(self.reading)
+        self.reading = reading
+        self.refusals = _refusals(reading)
+        self.wanted = _called_endpoints(generated.config)
+        self.notes = generated.notes
 
     def add(self, step: Step) -> None:
         """Make a step, unless Centrifugo refuses the result."""
@@ -95,8 +98,32 @@ class _Merging:
             return f"{new[0].text}; {new[0].fix}"
         if any(change.is_due(reading.config) for change in changes):
             return "other keys of the file hide the change"
+        if diverted := self._diverted_call(reading.config):
+            return diverted
         self.tree, self.reading, self.refusals = tree, reading, refusals
         return ""
+
+    def _diverted_call(self, after: Config) -> str:
+        """A call that goes to the wrong application after a change, and did not before, or ``""``."""
+        before = _called_endpoints(self.reading.config)
+        for use, endpoint in _called_endpoints(after).items():
+            if use in self.wanted:
+                if endpoint != self.wanted[use] and before.get(use) != endpoint:
+                    return f"{use.proxy} calls another application; {_OWN_PROXIES}"
+            elif use in before and before[use] != endpoint:
+                return (
+                    f"{use.namespace} needs what {use.proxy} calls, and no {use.event} hook has a pattern there; "
+                    f"{_OWN_PROXIES}"
+                )
+        return ""
+
+
+_OWN_PROXIES: Final = "--proxy-name NAME gives the application proxies of its own"
+
+
+def _called_endpoints(config: Config) -> dict[ProxyUse, str | None]:
+    """The endpoint that is called for each event that is on in a namespace."""
+    return {use: use.proxy.below("endpoint").value_in(config) for use in proxy_uses(config)}
 
 
 def _names(changes: Iterable[Change]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from .findings import Finding
-from .keys import Keys, paths_of, root_keys
+from .keys import NAMED, Keys, key_at, paths_of, root_keys, variables
 from .legacy import legacy_findings, variable_fix
 
 _KUBERNETES: Final = re.compile(r"CENTRIFUGO(?:_[A-Z0-9_]+)?_(PORT|SERVICE_)")
@@ -31,20 +31,36 @@ def unknown_key(path: str, key: str, value: Any, known: Keys, *, is_checked: boo
 
 
 def _nearest(path: str, key: str, known: Keys) -> str:
-    below = [] if key in _EVERYWHERE else [name for name, _ in paths_of(known) if name.endswith(f".{key}")]
     parent = path.rpartition(".")[0]
+    below = [] if key in _EVERYWHERE else [name for name, _ in paths_of(known) if name.endswith(f".{key}")]
     if len(below) == 1:
         return f"did you mean {parent + '.' if parent else ''}{below[0]}?"
-    if near := difflib.get_close_matches(key, known, 1):
+    near = difflib.get_close_matches(key, known, 1)
+    if near and _is_very_close(key, near[0]):
         return f"did you mean {near[0]}?"
-    if key not in _EVERYWHERE:
-        same_name = [name for name, _ in paths_of(root_keys()) if name.rpartition(".")[2] == key]
-        if same_name:
-            return f"did you mean {max(same_name, key=lambda name: _common_length(name, path))}?"
+    if elsewhere := _same_words_elsewhere(key):
+        return f"did you mean {max(elsewhere, key=lambda name: _common_length(name, path))}?"
     words = {word for word in key.split("_") if len(word) > 1}
-    if near := [name for name in known if words & set(name.split("_"))]:
+    if near := near or [name for name in known if words & set(name.split("_"))]:
         return f"did you mean {' or '.join(near[:3])}?"
     return f"known keys are {', '.join(sorted(known)[:8])}{', ...' if len(known) > 8 else ''}"
+
+
+def _is_very_close(key: str, other: str) -> bool:
+    return difflib.SequenceMatcher(None, key, other).ratio() >= 0.8
+
+
+def _same_words_elsewhere(key: str) -> list[str]:
+    """The paths that end in the words of the key: ``client.proxy.connect`` for ``connect_proxy``."""
+    if key in _EVERYWHERE:
+        return []
+    words, found = sorted(key.split("_")), []
+    for path, _ in paths_of(root_keys()):
+        names = path.replace("[]", "").split(".")
+        ends = ("_".join(names[start:]) for start in range(len(names)))
+        if any(sorted(end.split("_")) == words for end in ends):
+            found.append(path)
+    return found
 
 
 def _common_length(one: str, other: str) -> int:
@@ -55,22 +71,25 @@ def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[Findin
     """A finding for each variable that Centrifugo does not know, and that is not for something else."""
     known = set(known)
     return [
-        Finding(
-            id="PH030",
-            path=name,
-            text=f"Centrifugo does not know the variable {name}, and ignores it",
-            fix=_nearest_variable(name, known),
-        )
+        _unknown_variable(name, known)
         for name in sorted(names)
-        if name.startswith("CENTRIFUGO_")
-        and name not in known
-        and not name.startswith("CENTRIFUGO_VAR_")
-        and not _KUBERNETES.match(name)
+        if name not in known and not name.startswith("CENTRIFUGO_VAR_") and not _KUBERNETES.match(name)
     ]
 
 
+def _unknown_variable(name: str, known: set[str]) -> Finding:
+    if fix := variable_fix(name):
+        text = f"{name} is a variable of Centrifugo v5 or older, and v6 ignores it"
+    else:
+        text, fix = f"Centrifugo does not know the variable {name}, and ignores it", _nearest_variable(name, known)
+    return Finding(id="PH030", path=name, text=text, fix=fix)
+
+
 def _nearest_variable(name: str, known: set[str]) -> str:
-    if (fix := variable_fix(name)) is not None:
-        return fix
+    for list_path in NAMED:
+        key = key_at(list_path)
+        prefix = f"CENTRIFUGO_{list_path.replace('.', '_').upper()}_"
+        if key and name.startswith(prefix) and any(name.endswith(end) for end, *_ in variables(key.keys, "")):
+            return f"define an item of {list_path} with this name, or remove the variable"
     near = difflib.get_close_matches(name, sorted(known), 1, cutoff=0.8)
-    return f"did you mean {near[0]}?" if near else "remove it"
+    return f"did you mean {near[0]}?" if near else "remove it, unless the application reads it"

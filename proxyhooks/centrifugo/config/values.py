@@ -40,7 +40,9 @@ class _Converter:
                 self.findings += unknown_key(member_path, name, member, keys, is_checked=self.is_checked)
             elif member is not None:
                 try:
-                    typed[name] = self._value(member, key, member_path)
+                    converted = self._value(member, key, member_path)
+                    if not key.means_default(converted):
+                        typed[name] = converted
                 except _Unconvertible:
                     self.findings.append(unreadable(member_path, member, key))
         return typed

@@ -15,12 +15,16 @@ from .keys import NAMED, Key, Keys, key_at, root_keys, variables
 from .unknown import unknown_variables
 from .unreadable import unreadable_variable
 
+_ALLOWED_ORIGINS: Final = "CENTRIFUGO_CLIENT_ALLOWED_ORIGINS"
 _BY_WORDS: Final = ("ChannelNamespace", "RpcNamespace", "NamedProxy", "Consumer")
 """Lists of objects that a variable may also give as names with spaces between."""
 
 
 def apply_variables(config: dict[str, Any], environ: Mapping[str, str], findings: list[Finding]) -> None:
     """Set the keys of a typed tree that have a variable, and those of its items with names."""
+    environ = {name: text for name, text in environ.items() if name.startswith("CENTRIFUGO_")}
+    if not environ:
+        return
     known = _apply(config, root_keys(), "CENTRIFUGO", environ, findings)
     for list_path in NAMED:
         section: Any = config
@@ -64,6 +68,9 @@ def _read(text: str, key: Key, current: Any, variable: str, findings: list[Findi
     :raises ValueError: if Centrifugo cannot read it.
     """
     if key.kind == "strings":
+        # The check of the allowed origins has an error for each of them.
+        if text.startswith("[") and text.endswith("]") and variable != _ALLOWED_ORIGINS:
+            findings.append(_json_for_words(variable))
         return text.split(" ") if text.strip() else []
     if key.kind == "headers":
         return read_headers(_parse(text))
@@ -90,6 +97,11 @@ def _read_objects(text: str, key: Key, current: Any, variable: str, findings: li
         return [*(current or []), *({"name": word} for word in text.split(" "))]
     # Centrifugo fills the objects of the file anew if a variable may give words, and keeps what the JSON leaves out.
     return read_objects(_parse(text), key, current or [] if by_words else [], variable, findings)
+
+
+def _json_for_words(variable: str) -> Finding:
+    text = f"{variable} is JSON, and Centrifugo reads words: the brackets and quotes are part of them"
+    return Finding(id="PH030", path=variable, text=text, fix="write the items alone, with spaces between")
 
 
 _READERS: Final[dict[str, Callable[[str, Key], bool | int | Duration | None]]] = {

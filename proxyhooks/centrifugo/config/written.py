@@ -1,7 +1,7 @@
 """A configuration as it is written: finds and changes values where Centrifugo finds them.
 
-Centrifugo reads keys without regard to case, and outside of lists ``"client.proxy"`` is the key ``proxy`` in ``client``.
-A change therefore goes to the key that is there, in its spelling.
+Centrifugo reads keys without regard to case. Outside of lists, ``"client.proxy"`` is the key ``proxy`` in ``client``. A
+change therefore goes to the key that is there, in its spelling.
 """
 
 from __future__ import annotations

@@ -66,7 +66,9 @@ def existing_config(random: Random) -> dict[str, Any]:
                 [
                     {"mode": "ephemeral", "key_ttl": "5m"},
                     {"mode": "recoverable", "key_ttl": "5m", "stream_size": 100, "stream_ttl": "60s"},
-                    {"mode": "persistent"} if made["subscription_type"] == "map" else {"mode": "ephemeral", "key_ttl": 1e10},
+                    {"mode": "persistent"}
+                    if made["subscription_type"] == "map"
+                    else {"mode": "ephemeral", "key_ttl": 1e10},
                 ]
             )
             made["map"] |= random.choice(
@@ -126,6 +128,7 @@ def existing_config(random: Random) -> dict[str, Any]:
     config["proxies"] += [
         {"name": f"shop_{event}"} | proxy(event) for event in EVENTS if maybe(0.97 if f"shop_{event}" in used else 0.3)
     ]
+    kafka = {"brokers": ["a:1"], "topics": ["t"], "consumer_group": "g"}
     others: dict[str, list[Any]] = {
         "admin": [{"enabled": True, "password": CONFIDENTIAL, "secret": CONFIDENTIAL}],
         "health": [{"enabled": False}, {"enabled": True}, {}],
@@ -134,7 +137,7 @@ def existing_config(random: Random) -> dict[str, Any]:
         "http_api": [{"key": CONFIDENTIAL}],
         "consumers": [
             [{"name": "outbox", "type": "postgresql", "enabled": False}],
-            [{"name": "k1", "enabled": True, "type": "kafka", "kafka": {"brokers": ["a:1"], "topics": ["t"], "consumer_group": "g"}}],
+            [{"name": "k1", "type": "kafka", "enabled": True, "kafka": kafka}],
         ],
         "engine": [{"type": "redis", "redis": {"address": "redis://localhost:6379"}}],
         "usage_stats": [{"disabled": True}],
@@ -160,7 +163,11 @@ def _with_dots(config: dict[str, Any], random: Random) -> dict[str, Any]:
             dotted[key] = value
             continue
         value = _with_dots(value, random)
-        out = [name for name in value if random.random() < 0.3 and "." not in name] if key.lower() != "static_headers" else []
+        out = (
+            [name for name in value if random.random() < 0.3 and "." not in name]
+            if key.lower() != "static_headers"
+            else []
+        )
         rest = {name: member for name, member in value.items() if name not in out}
         if rest:
             dotted[key] = rest

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxyhooks.centrifugo.config import legacy_keys
 from proxyhooks.centrifugo.config.findings import Finding
-from proxyhooks.centrifugo.config.legacy import legacy_findings, once_per_kind, variable_fix, variable_in_v6
+from proxyhooks.centrifugo.config.keys import key_at
+from proxyhooks.centrifugo.config.legacy import (
+    legacy_findings,
+    once_per_kind,
+    variable_fix,
+    variable_in_v6,
+    without_consequences,
+)
+from tests.support.centrifugo import centrifugo_binary
 
 OLD_KEYS: dict[str, list[str]] = json.loads(Path(__file__).with_name("old_keys.json").read_text())
 """The keys on the top level of older versions, from the defaults in their source."""
@@ -40,6 +53,35 @@ def test_a_key_that_v6_has_in_the_same_place_is_no_legacy_key() -> None:
 def test_a_key_that_no_version_had_is_no_legacy_key() -> None:
     assert legacy_findings("proxy_conect_endpoint", "proxy_conect_endpoint", "http://x") == []
     assert legacy_findings("client.secret", "secret", "x") == []
+
+
+@pytest.mark.centrifugo
+def test_centrifugo_knows_none_of_the_keys_that_are_called_old(tmp_path: Path) -> None:
+    keys = {key for keys in OLD_KEYS.values() for key in keys if key not in SAME_IN_V6}
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(dict.fromkeys(keys, "x")))
+    command = [centrifugo_binary(), "checkconfig", "-s", "-c", str(file)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    listed = (checked.stdout + checked.stderr).partition("unknown keys in config: ")[2]
+    assert set(listed.strip().split(", ")) == keys
+
+
+def test_each_place_that_a_fix_names_is_one_of_v6() -> None:
+    places = [*legacy_keys.MOVED.values(), *legacy_keys.SWITCHES.values()]
+    places += [place for _, place in legacy_keys.OLDER.values()]
+    places += [f"channel.namespaces.{name}" for _, name in legacy_keys.NAMESPACE.values()]
+    places += [f"client.proxy.connect.{name}" for name in legacy_keys.OF_EACH_PROXY.values()]
+    places += [f"{proxy}.enabled" for proxy in legacy_keys.NAMED_PROXIES.values()]
+    places += [f"proxies.{name}" for name in legacy_keys.PROXY.values()]
+    places += [f"consumers.kafka.{name}" for name in legacy_keys.KAFKA.values()]
+    places += [f"http_server.tls.{name}" for name in legacy_keys.TLS.values()]
+    assert [place for place in places if key_at(place) is None] == []
+
+
+def test_centrifugo_without_pro_has_no_place_that_only_pro_has() -> None:
+    # Two events of PRO have hooks, so the keys of their proxies are known.
+    known = re.compile(r"channel\.proxy\.(state|cache_empty)\.")
+    assert [place for place in legacy_keys.PRO.values() if key_at(place) and not known.match(place)] == []
 
 
 def test_the_tables_hold_no_key_twice() -> None:
@@ -74,6 +116,7 @@ FIXES = [
     # The value has another shape.
     ("proxy_connect_timeout", 3, 'write client.proxy.connect.timeout: "3s"'),
     ("proxy_connect_timeout", 0.5, 'write client.proxy.connect.timeout: "500ms"'),
+    ("proxy_connect_timeout", math.inf, "write client.proxy.connect.timeout"),
     ("proxy_connect_timeout", "3s", "write client.proxy.connect.timeout"),
     ("history_lifetime", 60, 'write channel.without_namespace.history_ttl: "60s"'),
     (
@@ -81,6 +124,7 @@ FIXES = [
         "a.example, b.example",
         'write http_server.tls_autocert.host_whitelist: ["a.example", "b.example"]',
     ),
+    ("redis_host", "cache", 'write engine.redis.address: "HOST:PORT", with engine.type: "redis"'),
     # One place became several.
     (
         "proxy_http_headers",
@@ -174,8 +218,68 @@ def test_namespaces_that_name_a_proxy_are_to_switch_it_on() -> None:
 
 
 def test_namespaces_of_v3_are_to_say_who_may_subscribe() -> None:
-    found = legacy_findings("namespaces", "namespaces", [{"name": "chat", "anonymous": True}])
-    assert "with allow_subscribe_for_client: true where any client may subscribe" in found[0].fix
+    namespaces = [{"name": "chat", "anonymous": True}]
+    fix = "write channel.namespaces, with allow_subscribe_for_client: true where any client may subscribe"
+    assert legacy_findings("namespaces", "namespaces", namespaces)[0].fix == fix
+    namespaces.append({"name": "news", "allow_subscribe_for_client": True})
+    assert legacy_findings("namespaces", "namespaces", namespaces)[0].fix == "write channel.namespaces"
+
+
+def missing(id_: str, path: str) -> Finding:
+    return Finding(id=id_, path=path, text="it is missing", fix="write it")
+
+
+@pytest.mark.parametrize(
+    ("old", "consequence"),
+    [
+        (one("allowed_origins"), missing("PH015", "client.allowed_origins")),
+        (one("namespaces"), missing("PH003", "channel.namespaces")),
+        (one("proxy_connect_endpoint"), missing("PH004", "client.proxy.connect")),
+        (one("connect_proxy_name"), missing("PH004", "client.proxy.connect")),
+        (one("proxy_subscribe"), missing("PH004", "channel.namespaces")),
+        (one("proxy_rpc_endpoint"), missing("PH004", "rpc.namespaces")),
+        (one("proxy_subscribe_endpoint"), missing("PH018", "channel.namespaces[0].subscribe_proxy_enabled")),
+        (one("proxy_rpc_endpoint"), missing("PH018", "rpc.without_namespace.proxy_enabled")),
+    ],
+)
+def test_what_is_missing_only_because_an_old_key_says_it_is_left_out(old: Finding, consequence: Finding) -> None:
+    assert without_consequences([consequence, old]) == [old]
+    assert without_consequences([consequence]) == [consequence]
+
+
+@pytest.mark.parametrize(
+    ("old", "other"),
+    [
+        (one("allowed_origins"), missing("PH004", "client.proxy.connect")),
+        (one("proxy_refresh_endpoint"), missing("PH004", "client.proxy.connect")),
+        (one("presence"), missing("PH004", "channel.namespaces")),
+        (one("proxy_connect_endpoint"), missing("PH003", "channel.namespaces")),
+        (one("proxy_publish_endpoint"), missing("PH018", "channel.namespaces[0].subscribe_proxy_enabled")),
+        (one("sockjs"), missing("PH015", "client.allowed_origins")),
+        (one("allowed_origins"), missing("PH013", "client.allowed_origin")),
+        (missing("PH030", "CENTRIFUGO_ALLOWED_ORIGINS"), missing("PH015", "client.allowed_origins")),
+    ],
+)
+def test_what_is_missing_for_another_reason_stays(old: Finding, other: Finding) -> None:
+    assert without_consequences([old, other]) == [old, other]
+
+
+@given(
+    key=st.sampled_from([*OLD_KEYS["v5"], *OLD_KEYS["only in v2"], "name"]),
+    section=st.sampled_from(
+        ["", "channel.namespaces[0].", "rpc.without_namespace.", "proxies[1].", "client.", "a.tls."]
+    ),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda values: (
+            st.lists(values) | st.dictionaries(st.sampled_from(["name", "publish", "proxy_publish"]), values)
+        ),
+        max_leaves=5,
+    ),
+)
+def test_any_value_at_any_place_has_findings_or_none(key: str, section: str, value: object) -> None:
+    for finding in legacy_findings(section + key, key, value):
+        assert finding.path.startswith(section + key)
 
 
 @pytest.mark.parametrize("value", ["a text", 5, None, {"name": "chat"}, ["chat"], [["chat"]]])

@@ -59,24 +59,26 @@ def test_persistent_maps_stay_persistent() -> None:
 
 
 def test_the_numbers_of_maps_and_polls_stay() -> None:
-    board = {"name": "board", "subscription_type": "map", "map": {"mode": "recoverable", "key_ttl": "5m"}}
+    board: Any = {"name": "board", "subscription_type": "map", "map": {"mode": "recoverable", "key_ttl": "5m"}}
     poll = {"name": "poll", "subscription_type": "shared_poll", "shared_poll": {"refresh_interval": "2s"}}
     hooks = [("map_publish", "board:<x>"), ("shared_poll_refresh", "poll:<x>")]
     merged = merge_into({"channel": {"namespaces": [board, poll]}}, *hooks)
-    assert merged["channel"]["namespaces"][0]["map"] == {**board["map"], "publish_proxy_enabled": True}  # type: ignore[dict-item]
+    assert merged["channel"]["namespaces"][0]["map"] == {**board["map"], "publish_proxy_enabled": True}
     assert merged["channel"]["namespaces"][1] == poll
 
 
 def test_a_namespace_of_another_type_keeps_it_with_a_note() -> None:
     poll = {"name": "board", "subscription_type": "shared_poll", "allow_subscribe_for_client": False}
-    merged = merged_into({"channel": {"namespaces": [poll]}}, ("map_publish", "board:<x>"), ("shared_poll_refresh", "x"))
+    merged = merged_into(
+        {"channel": {"namespaces": [poll]}}, ("map_publish", "board:<x>"), ("shared_poll_refresh", "x")
+    )
     assert merged.config["channel"]["namespaces"][0]["subscription_type"] == "shared_poll"
     (note,) = notes_about(merged, "channel.namespaces[board].subscription_type")
     assert 'stays "shared_poll"' in note
 
 
 def test_what_the_operator_set_in_a_proxy_stays() -> None:
-    connect = {
+    connect: dict[str, Any] = {
         "enabled": True,
         "endpoint": CONNECT,
         "timeout": "500ms",
@@ -136,7 +138,7 @@ def test_an_option_of_the_command_replaces_what_is_there_with_a_note() -> None:
 
 
 def test_suggestions_are_written_only_where_nothing_is() -> None:
-    existing = {"client": {"connection_rate_limit": 50, "concurrency": 0}, "prometheus": {"enabled": False}}
+    existing: Any = {"client": {"connection_rate_limit": 50, "concurrency": 0}, "prometheus": {"enabled": False}}
     merged = merge_into(existing, ("rpc", "x"))
     assert merged["client"] == {**existing["client"], "allowed_origins": ["http://a.example"]}
     assert merged["prometheus"] == {"enabled": False}
@@ -151,9 +153,34 @@ def test_another_endpoint_is_replaced_with_a_note_that_shows_no_password() -> No
     assert notes_about(merged_into(rpc, ("rpc", "x")), "rpc.proxy.endpoint") == ["rpc.proxy.endpoint changes"]
 
 
+def test_a_proxy_of_another_application_is_not_taken_away_from_it() -> None:
+    existing = {
+        "channel": {
+            "proxy": {"publish": {"endpoint": "http://user:password@other.example"}},
+            "namespaces": [{"name": "news", "publish_proxy_enabled": True}, {"name": "chat"}],
+        }
+    }
+    merged = merged_into(existing, ("publish", "chat:<x>"))
+    assert merged.config["channel"] == existing["channel"]
+    (note,) = [note for note in merged.notes if note.startswith("channel.proxy.publish.endpoint")]
+    assert "left as before, since channel.namespaces[news] needs what channel.proxy.publish calls" in note
+    assert "--proxy-name" in note
+    (note,) = notes_about(merged, "channel.namespaces[chat].publish_proxy_enabled:")
+    assert "left as before, since channel.proxy.publish calls another application" in note
+    assert "password" not in " ".join(merged.notes)
+    named = merge_into(existing, ("publish", "chat:<x>"), options={"proxy_name": "shop"})
+    assert named["channel"]["namespaces"][1]["publish_proxy_name"] == "shop_publish"
+    assert named["channel"]["namespaces"][0] == existing["channel"]["namespaces"][0]  # type: ignore[index]
+
+
 def test_events_with_hooks_use_the_proxy_that_is_generated_for_them() -> None:
     proxies = [{"name": "other", "endpoint": "http://other.example"}]
-    chat = {"name": "chat", "subscribe_proxy_enabled": True, "subscribe_proxy_name": "other", "publish_proxy_name": "other"}
+    chat = {
+        "name": "chat",
+        "subscribe_proxy_enabled": True,
+        "subscribe_proxy_name": "other",
+        "publish_proxy_name": "other",
+    }
     existing = {"proxies": proxies, "channel": {"namespaces": [chat]}}
     merged = merged_into(existing, ("publish", "chat:<x>"))
     expected = chat | {"publish_proxy_name": "default", "publish_proxy_enabled": True}
@@ -276,13 +303,26 @@ def test_no_error_shows_a_secret() -> None:
     assert "an old secret" not in str(error.value)
 
 
+def test_namespaces_end_where_the_existing_configuration_says() -> None:
+    existing = {"channel": {"namespace_boundary": "/"}, "rpc": {"namespace_boundary": "."}}
+    merged = merge_into(existing, ("subscribe", "chat/<x>"), ("rpc", "users.list"), ("publish", "a:b"))
+    assert merged["channel"]["namespaces"] == [{"name": "chat", "subscribe_proxy_enabled": True}]
+    assert merged["channel"]["without_namespace"] == {"publish_proxy_enabled": True}
+    assert merged["rpc"]["namespaces"] == [{"name": "users", "proxy_enabled": True}]
+
+
 # What Centrifugo refuses is left out.
 
 
 @pytest.mark.parametrize(
     ("options", "hook", "switch", "words"),
     [
-        ({"subscribe_stream_proxy_enabled": True}, "subscribe", "subscribe_proxy_enabled", "subscribe_stream_proxy_enabled"),
+        (
+            {"subscribe_stream_proxy_enabled": True},
+            "subscribe",
+            "subscribe_proxy_enabled",
+            "subscribe_stream_proxy_enabled",
+        ),
         ({"map": {"client_key": "user_id"}}, "map_remove", "map.remove_proxy_enabled", "client_key"),
     ],
 )
@@ -303,8 +343,9 @@ def test_a_switch_that_centrifugo_refuses_is_left_out(options: Any, hook: str, s
 
 def test_a_fault_of_the_existing_file_does_not_stop_the_rest() -> None:
     existing = {"channel": {"namespaces": [{"name": "x"}, {"name": "chat", "history_size": 3}]}}
-    merged = merge_into(existing, ("publish", "chat:<x>"))
-    assert merged["channel"]["namespaces"][1]["publish_proxy_enabled"] is True
+    merged = merged_into(existing, ("publish", "chat:<x>"))
+    assert merged.config["channel"]["namespaces"][1]["publish_proxy_enabled"] is True
+    assert any("was there and stays, and Centrifugo refuses it" in note for note in merged.notes)
 
 
 # What earlier runs wrote for hooks that are gone is removed.
@@ -316,7 +357,11 @@ def test_switches_and_proxies_of_hooks_that_are_gone_are_removed_with_notes() ->
     assert merged.config["channel"]["namespaces"] == [{"name": "chat", "publish_proxy_enabled": True}]
     assert merged.config["channel"]["proxy"].keys() == {"publish"}
     assert merged.config["client"]["proxy"] == {}
-    for place in ("channel.namespaces[chat].subscribe_proxy_enabled", "channel.proxy.subscribe", "client.proxy.connect"):
+    for place in (
+        "channel.namespaces[chat].subscribe_proxy_enabled",
+        "channel.proxy.subscribe",
+        "client.proxy.connect",
+    ):
         assert any("is removed" in note for note in notes_about(merged, place)), place
 
 
@@ -341,9 +386,13 @@ def test_the_header_that_repeats_calls_goes_with_its_option() -> None:
 
 
 def test_proxies_of_other_applications_stay() -> None:
-    other = {"channel": {"proxy": {"publish": {"endpoint": "http://other.example/centrifugo/publish"}},
-                         "namespaces": [{"name": "chat", "publish_proxy_enabled": True}]},
-             "client": {"proxy": {"connect": {"enabled": True, "endpoint": "http://other.example/connect"}}}}  # fmt: skip
+    other: Any = {
+        "channel": {
+            "proxy": {"publish": {"endpoint": "http://other.example/centrifugo/publish"}},
+            "namespaces": [{"name": "chat", "publish_proxy_enabled": True}],
+        },
+        "client": {"proxy": {"connect": {"enabled": True, "endpoint": "http://other.example/connect"}}},
+    }
     merged = merge_into(other, ("subscribe", "chat:<x>"))
     assert merged["channel"]["proxy"]["publish"] == other["channel"]["proxy"]["publish"]
     assert merged["channel"]["namespaces"][0]["publish_proxy_enabled"] is True

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from proxyhooks.centrifugo.config.backend import Backend
-from proxyhooks.centrifugo.config.generate import GeneratedConfig
 from proxyhooks.centrifugo.config.merge import merge
 from proxyhooks.centrifugo.config.options import ConfigOptions
 from proxyhooks.centrifugo.config.reader import read_tree
@@ -24,11 +23,12 @@ from tests.support.centrifugo import centrifugo_binary
 COUNT = int(os.environ.get("PROXYHOOKS_MERGES", "40"))
 VARIABLES = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "x", "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY": "k"}
 OURS = re.compile(
-    r"\.endpoint$|\.enabled$|_enabled$|proxy_name$|x-proxyhooks-secret$|(allowed_origins|_headers|timeout)$|"
-    r"binary_encoding$|internal_port$|connection_rate_limit$|concurrency$",
+    r"endpoint$|client\.proxy\.\w+\.enabled$|proxy_enabled$|proxy_name$|x-proxyhooks-secret$|allowed_origins$|"
+    r"(http|emulated)_headers$",
     re.IGNORECASE,
 )
-"""What a merge may replace: ours, what an option asks for, and lists, which grow."""
+"""What a merge may replace, besides what an option asks for. Lists grow."""
+OPTIONS = ("timeout", "binary_encoding", "connection_rate_limit", "concurrency", "internal_port")
 
 
 LISTS = ("namespaces", "proxies")
@@ -36,7 +36,17 @@ LISTS = ("namespaces", "proxies")
 
 def application(random: Random) -> tuple[Backend, ConfigOptions]:
     patterns = [*(f"{name}:<x>" for name in NAMES[:5]), "plain-<x>", None]
-    events = ("connect", "refresh", "rpc", "subscribe", "publish", "sub_refresh", "map_publish", "map_remove", "shared_poll_refresh")
+    events = (
+        "connect",
+        "refresh",
+        "rpc",
+        "subscribe",
+        "publish",
+        "sub_refresh",
+        "map_publish",
+        "map_remove",
+        "shared_poll_refresh",
+    )
     hooks: dict[tuple[str, str | None], None] = {}
     for _ in range(random.randrange(1, 7)):
         event = random.choice(events)
@@ -111,7 +121,8 @@ def test_a_merge_names_what_it_changes_and_keeps_the_rest(seed: int) -> None:
     for path in {**before, **after}:
         if before.get(path) != after.get(path):
             assert is_named(path, merged.notes, before, after), f"no note names {path}: {merged.notes}"
-            assert path not in before or OURS.search(path) or path not in after, f"{path} is not ours"
+            is_wish = any(path.endswith(option) and getattr(options, option) is not None for option in OPTIONS)
+            assert path not in before or path not in after or OURS.search(path) or is_wish, f"{path} is not ours"
             if path in before and path in after and isinstance(before[path], list):
                 assert after[path][: len(before[path])] == before[path], "a list only grows"
     assert CONFIDENTIAL not in " ".join(merged.notes)

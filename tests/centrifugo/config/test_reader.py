@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from proxyhooks.centrifugo.config.keys import setting
 from proxyhooks.centrifugo.config.reader import Reading, expand_variables, read_config, read_tree
 
 
@@ -123,7 +124,7 @@ for text, value in [("true", True), ("T", True), ("1", True), ("0", False), ("f"
 for number, value in [(1, True), (0, False), (0.5, True)]:
     TREES.append((f"{number} for a boolean", {"client": {"insecure": number}}, {"client": {"insecure": value}}))
 for written, port in [("8001", 8001), ("0x10", 16), ("010", 8), ("0o10", 8), ("1_000", 1000), ("", 0), (80.9, 80)]:
-    TREES.append((f"{written!r} for a number", {"http_server": {"port": written}}, {"http_server": {"port": port}}))
+    TREES.append((f"{written!r} for a number", {"client": {"concurrency": written}}, {"client": {"concurrency": port}}))
 
 
 @pytest.mark.parametrize(("what", "values", "config"), TREES, ids=[what for what, *_ in TREES])
@@ -131,6 +132,14 @@ def test_values_are_read_weakly(what: str, values: dict[str, Any], config: dict[
     before = copy.deepcopy(values)
     assert read_tree(values, {}) == Reading(config, ())
     assert values == before
+
+
+def test_a_zero_value_in_the_file_means_the_default_and_in_a_variable_zero() -> None:
+    values = {"channel": {"private_prefix": "", "max_length": 0}, "client": {"ping_interval": "0s"}}
+    reading = read_tree(values, {"CENTRIFUGO_CHANNEL_MAX_LENGTH": "0", "CENTRIFUGO_CHANNEL_PRIVATE_PREFIX": ""})
+    assert reading.config == {"channel": {"max_length": 0}, "client": {}}
+    assert setting(reading.config, "channel.private_prefix") == "$"
+    assert setting(reading.config, "channel.max_length") == 0
 
 
 def test_dots_in_lists_are_part_of_the_key() -> None:
@@ -247,6 +256,9 @@ NEAREST = [
     ),
     ("rpc.proxy", "static_headers", "did you mean rpc.proxy.http.static_headers?"),
     ("client", "hmac_secret_key", "did you mean client.token.hmac_secret_key?"),
+    ("client", "connect_proxy", "did you mean client.proxy.connect?"),
+    ("client", "engine_redis", "did you mean engine.redis?"),
+    ("rpc.proxy", "enabled", "known keys are binary_encoding, "),
 ]
 
 
@@ -303,8 +315,14 @@ def test_json_in_a_variable_replaces_the_items_and_keeps_what_it_leaves_out() ->
 
 
 def test_lists_in_variables_are_words() -> None:
+    reading = read_variables({"CENTRIFUGO_CLIENT_ALLOWED_ORIGINS": "https://a  https://b"})
+    assert reading == Reading({"client": {"allowed_origins": ["https://a", "", "https://b"]}}, ())
+
+
+def test_a_list_in_a_variable_that_is_json_has_a_finding() -> None:
     reading = read_variables({"CENTRIFUGO_CLIENT_ALLOWED_ORIGINS": '["https://a.example"]'})
     assert reading.config == {"client": {"allowed_origins": ['["https://a.example"]']}}
+    assert ids_in(reading) == [("PH030", "CENTRIFUGO_CLIENT_ALLOWED_ORIGINS")]
 
 
 UNREADABLE_VARIABLES = [
@@ -333,7 +351,7 @@ UNKNOWN_VARIABLES = [
         "CENTRIFUGO_CLIENT_PROXY_CONNECT_STATIC_HEADERS",
         "CENTRIFUGO_CLIENT_PROXY_CONNECT_HTTP_STATIC_HEADERS",
     ),
-    ("CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_PRESENCE", ""),
+    ("CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_PRESENCE", "define an item of channel.namespaces with this name"),
     ("CENTRIFUGO_CLIENT", ""),
 ]
 

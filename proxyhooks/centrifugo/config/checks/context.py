@@ -15,7 +15,7 @@ from ..duration import Duration
 from ..placeholders import PLACEHOLDER, expand_variables
 from ..reader import Config, split_url, value_at
 from .names import DEFAULT_PROXY
-from .options import ZERO, Options, namespaces_in
+from .options import Options, namespaces_in
 from .references import polls
 
 EVENT_OF_POLLS: Final = EVENTS["shared_poll_refresh"]
@@ -55,8 +55,8 @@ class Proxy:
 
     @property
     def has_own_timeout(self) -> bool:
-        """Whether the timeout is not Centrifugo's default; a timeout of zero is."""
-        return value_at(self.options.values, "timeout") not in (None, ZERO)
+        """Whether the timeout is not Centrifugo's default."""
+        return value_at(self.options.values, "timeout") is not None
 
     @property
     def static_headers(self) -> Mapping[str, str]:

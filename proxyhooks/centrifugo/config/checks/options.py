@@ -53,9 +53,8 @@ class Options:
             yield Options(item, f"{self.path_of(key)}[{index}]")
 
     def _value(self, key: str, kind: type[T], zero: T) -> T:
-        """The value of an option. Centrifugo reads a zero as an option that is not set."""
         value = value_at(self.values, key)
-        if not isinstance(value, kind) or value == zero:
+        if value is None:
             value = default_of(self.path_of(key))
         return value if isinstance(value, kind) else zero
 

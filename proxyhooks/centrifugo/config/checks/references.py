@@ -58,6 +58,14 @@ def no_endpoint(root: Options) -> Iterator[Finding]:
             yield Finding(id="PH018", path=used_by, text=text, fix=f"set {proxy.path}.endpoint")
 
 
+def no_timeout(root: Options) -> Iterator[Finding]:
+    """A zero in the file means the default, and one in a variable of the proxy means zero."""
+    for proxy in {proxy.path: proxy for proxy, _ in used_proxies(root)}.values():
+        if not proxy.duration("timeout"):
+            text = f"the timeout of {proxy.path} is zero, so Centrifugo does not start"
+            yield Finding(id="PH031", path=proxy.path_of("timeout"), text=text, fix="set the variable to 3s")
+
+
 def no_such_proxy(root: Options) -> Iterator[Finding]:
     defined = [proxy.text("name") for proxy in root.each("proxies")]
     for options in namespaces_in(root, "channel"):
@@ -131,4 +139,11 @@ def no_poll_key(root: Options) -> Iterator[Finding]:
         )
 
 
-REFERENCE_CHECKS: Final = (no_endpoint, no_such_proxy, no_personal_namespace, no_presence_namespace, no_poll_key)
+REFERENCE_CHECKS: Final = (
+    no_endpoint,
+    no_timeout,
+    no_such_proxy,
+    no_personal_namespace,
+    no_presence_namespace,
+    no_poll_key,
+)
