@@ -23,6 +23,7 @@ from proxyhooks import (
     errors,
 )
 from proxyhooks.centrifugo.config.channels import Channels
+from proxyhooks.centrifugo.config.reader import read_config
 from proxyhooks.testing import Exchange, ProxyClient
 from tests.real_centrifugo.client import Client, Message
 from tests.support.centrifugo import running_centrifugo
@@ -235,7 +236,7 @@ class Pair:
 
     def __init__(self, backend: Backend, address: str, config: Path, user: str) -> None:
         self.backend, self.address, self.config, self.user = backend, address, config, user
-        self.channels = Channels(json.loads(config.read_text()))
+        self.channels = Channels(read_config(config, {}).config)
         self.connect({"user": user})
 
     def connect(self, data: dict[str, Any], wishes: tuple[str, ...] = ()) -> tuple[Any, Any]:

@@ -128,8 +128,12 @@ def test_variables_override_the_file(
     path = tmp_path / "config.json"
     path.write_text(json.dumps(configuration({"name": "chat", **ON})))
     assert connected(app, config=path).subscribe("chat:1").allowed
-    monkeypatch.setitem(os.environ, "CENTRIFUGO_CHANNEL_PRIVATE_PREFIX", "chat:")
-    assert connected(app, config=path).subscribe("chat:1").refused_with(103)
+    monkeypatch.setitem(os.environ, "CENTRIFUGO_CHANNEL_PRIVATE_PREFIX", "chat:1")
+    monkeypatch.setitem(os.environ, "CENTRIFUGO_CHANNEL_MAX_LENGTH", "0")
+    client = connected(app, config=path)
+    assert client.subscribe("chat:1").refused_with(103)
+    assert client.subscribe("chat:" + "x" * 250).allowed
+    assert client.subscribe("chat:" + "x" * 251).refused_with(107)  # a zero means the default
 
 
 @pytest.mark.parametrize(
