@@ -329,7 +329,7 @@ def test_the_findings_decide_the_status_of_check(home: Path) -> None:
     (home / "bad.json").write_text(bad)
     result = flask(home, "check", "bad.json")
     assert result.returncode == 1
-    assert "PH010 error rpc.proxy.timeout\n    3ns is too short" in result.stdout
+    assert "PH010 error rpc.proxy.timeout\n    Centrifugo waits 3ns for a reply" in result.stdout
     assert "PH012 error channel.namespaces[0].proxy_publish" in result.stdout
     assert "fix: write publish_proxy_enabled" in result.stdout
     assert SECRET not in result.stdout

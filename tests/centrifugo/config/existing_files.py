@@ -66,9 +66,7 @@ def existing_config(random: Random) -> dict[str, Any]:
                 [
                     {"mode": "ephemeral", "key_ttl": "5m"},
                     {"mode": "recoverable", "key_ttl": "5m", "stream_size": 100, "stream_ttl": "60s"},
-                    {"mode": "persistent"}
-                    if made["subscription_type"] == "map"
-                    else {"mode": "ephemeral", "key_ttl": 1e10},
+                    {"mode": "persistent"} if made["subscription_type"] == "map" else {"mode": "ephemeral", "key_ttl": 1e10},
                 ]
             )
             made["map"] |= random.choice(
@@ -163,11 +161,7 @@ def _with_dots(config: dict[str, Any], random: Random) -> dict[str, Any]:
             dotted[key] = value
             continue
         value = _with_dots(value, random)
-        out = (
-            [name for name in value if random.random() < 0.3 and "." not in name]
-            if key.lower() != "static_headers"
-            else []
-        )
+        out = [name for name in value if random.random() < 0.3 and "." not in name] if key.lower() != "static_headers" else []
         rest = {name: member for name, member in value.items() if name not in out}
         if rest:
             dotted[key] = rest
