@@ -124,6 +124,18 @@ def test_a_call_shows_request_reply_and_verdict(home: Path) -> None:
     assert (banned["outcome"], banned["code"], banned["comes_back"]) == ("disconnected", 4503, False)
 
 
+def test_a_call_says_that_centrifugo_would_not_ask(home: Path) -> None:
+    arguments = ["call", "publish", "--user", "ada", "--channel", "chat:7"]
+    assert "does not ask the application about this: a publication needs data" in flask(home, *arguments).stdout
+    arguments += ["--data", '{"text": "hi"}']
+    assert "does not ask" not in flask(home, *arguments).stdout
+    (home / "off.json").write_text('{"channel": {"namespaces": [{"name": "chat"}]}}')
+    asked = json.loads(flask(home, *arguments, "--config", "off.json", "--format", "json").stdout)
+    assert asked["why_not_asked"] == "no option for publish is on for the namespace 'chat' in off.json"
+    (home / "bad.json").write_text('{"channel": []}')
+    assert "Centrifugo does not start with bad.json" in flask(home, *arguments, "--config", "bad.json").stderr
+
+
 def test_a_call_forwards_headers(home: Path) -> None:
     result = flask(home, "call", "connect", "--header", "Cookie: user=ada")
     assert '{"result":{"user":"ada"}}' in result.stdout
