@@ -26,7 +26,7 @@ class ClientHeaders:
         hooks: ProxyHooks | None,
     ) -> None:
         self._declared = None if hooks is None else hooks.http_headers
-        self._cookies, self._cookies_from = dict(cookies), cookies_from
+        self._fixed_cookies, self._cookies_from = dict(cookies), cookies_from
         emulated = None if hooks is None else hooks.emulated_headers
         self._headers = _forwarded(headers, self._declared, "http_headers")
         self._headers |= _forwarded(emulated_headers, emulated, "emulated_headers")
@@ -36,10 +36,10 @@ class ClientHeaders:
 
         :raises ValueError: if the hooks do not declare ``Cookie``.
         """
-        cookies = dict(self._cookies)
-        if self._cookies_from is not None:
+        cookies = dict(self._fixed_cookies)
+        if (client := self._cookies_from) is not None:
             # Werkzeug's public method returns a cookie by its name only, and the names are unknown here.
-            cookies |= {cookie.key: cookie.value for cookie in (self._cookies_from._cookies or {}).values()}
+            cookies |= {cookie.key: cookie.value for cookie in (client._cookies or {}).values()}
         if not cookies:
             return dict(self._headers)
         cookie_header = "; ".join(f"{name}={value}" for name, value in cookies.items())

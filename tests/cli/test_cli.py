@@ -124,6 +124,18 @@ def test_a_call_shows_request_reply_and_verdict(home: Path) -> None:
     assert (banned["outcome"], banned["code"], banned["comes_back"]) == ("disconnected", 4503, False)
 
 
+def test_a_call_says_that_centrifugo_would_not_ask(home: Path) -> None:
+    arguments = ["call", "publish", "--user", "ada", "--channel", "chat:7"]
+    assert "does not ask the application about this: a publication needs data" in flask(home, *arguments).stdout
+    arguments += ["--data", '{"text": "hi"}']
+    assert "does not ask" not in flask(home, *arguments).stdout
+    (home / "off.json").write_text('{"channel": {"namespaces": [{"name": "chat"}]}}')
+    asked = json.loads(flask(home, *arguments, "--config", "off.json", "--format", "json").stdout)
+    assert asked["why_not_asked"] == "no option for publish is on for the namespace 'chat' in off.json"
+    (home / "bad.json").write_text('{"channel": []}')
+    assert "Centrifugo does not start with bad.json" in flask(home, *arguments, "--config", "bad.json").stderr
+
+
 def test_a_call_forwards_headers(home: Path) -> None:
     result = flask(home, "call", "connect", "--header", "Cookie: user=ada")
     assert '{"result":{"user":"ada"}}' in result.stdout
@@ -267,7 +279,38 @@ def test_config_is_written_and_merged(home: Path) -> None:
     assert merged["admin"] == {"enabled": True}
     assert SECRET in json.dumps(merged)
     (home / "old.json").write_text("{")
-    assert "old.json is not JSON" in flask(home, *arguments, "--merge", "old.json").stderr
+    assert "old.json cannot be read" in flask(home, *arguments, "--merge", "old.json").stderr
+    (home / "old.json").write_text("")
+    assert "write it to another file first" in flask(home, *arguments, "--merge", "old.json").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("old.yaml", "client:\n  proxy:\n    connect: {timeout: 1s}\nadmin: {enabled: true}\n"),
+        ("old.toml", "[client.proxy.connect]\ntimeout = '1s'\n[admin]\nenabled = true\n"),
+    ],
+)
+def test_config_is_merged_with_yaml_and_toml(home: Path, name: str, text: str) -> None:
+    (home / name).write_text(text)
+    arguments = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://a.example"]
+    result = flask(home, *arguments, "--merge", name)
+    merged = json.loads(result.stdout)
+    assert merged["client"]["proxy"]["connect"]["timeout"] == "1s"
+    assert merged["client"]["proxy"]["connect"]["endpoint"] == "http://127.0.0.1:8070/centrifugo/connect"
+    assert merged["admin"] == {"enabled": True}
+    assert 'note: client.proxy.connect.timeout stays "1s"' in result.stderr
+
+
+def test_config_tells_that_metrics_and_health_are_on_the_port_of_the_clients(home: Path) -> None:
+    arguments = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://a.example"]
+    words = "note: /metrics and /health are on the port of the clients"
+    assert words in flask(home, *arguments).stderr
+    moved = flask(home, *arguments, "--internal-port", "9000")
+    assert json.loads(moved.stdout)["http_server"] == {"internal_port": "9000"}
+    assert "port of the clients" not in moved.stderr
+    (home / "old.json").write_text('{"http_server": {"internal_port": 9000}, "HTTP_Server.Port": "9000"}')
+    assert words in flask(home, *arguments, "--merge", "old.json").stderr
 
 
 def test_the_findings_decide_the_status_of_check(home: Path) -> None:
@@ -286,7 +329,7 @@ def test_the_findings_decide_the_status_of_check(home: Path) -> None:
     (home / "bad.json").write_text(bad)
     result = flask(home, "check", "bad.json")
     assert result.returncode == 1
-    assert "PH010 error rpc.proxy.timeout\n    3ns is too short" in result.stdout
+    assert "PH010 error rpc.proxy.timeout\n    Centrifugo waits 3ns for a reply" in result.stdout
     assert "PH012 error channel.namespaces[0].proxy_publish" in result.stdout
     assert "fix: write publish_proxy_enabled" in result.stdout
     assert SECRET not in result.stdout

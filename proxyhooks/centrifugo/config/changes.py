@@ -8,7 +8,6 @@ else is a suggestion, written only where nothing is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -17,9 +16,9 @@ from ..._settings.secrets import SECRET_HEADER
 from .duration import Duration, read_duration
 from .options import ConfigOptions
 from .places import Place, values_by_place
+from .proxy_uses import DEFAULT_PROXY
 from .reader import Config
 
-DEFAULT_PROXY: Final = "default"
 _NEEDED: Final = {
     "timeout": "the hooks take PROXYHOOKS_TIMEOUT for the timeout",
     "include_connection_meta": "the application has a meta_schema, so that every call without meta fails",
@@ -44,10 +43,10 @@ class Change:
         """Whether a configuration lacks the value."""
         current = self.place.value_in(config)
         if self.kind == "suggested":
-            return current in (None, "")
+            return current is None or bool(current == "")
         if self.kind == "items":
-            return self.wanted(config) != (current or [])
-        if self.place.keys and self.place.keys[-1].endswith("proxy_name"):
+            return bool(self.wanted(config) != (current or []))
+        if self.value == DEFAULT_PROXY:
             current = current or DEFAULT_PROXY
         return not _is_equal(current, self.value)
 
@@ -70,7 +69,8 @@ class Change:
 
 
 def _is_equal(current: Any, value: Any) -> bool:
-    return bool(current == (read_duration(value) if isinstance(current, Duration) else value))
+    expected: object = read_duration(value) if isinstance(current, Duration) else value
+    return bool(current == expected)
 
 
 def in_json(value: Any) -> str:
@@ -110,12 +110,9 @@ def _namespace_and_path(place: Place) -> tuple[Place | None, str]:
 
 def _switched_by(namespace: Place, path: str) -> Event | None:
     """The event that an option of a namespace switches on, or whose proxy it names."""
-    events = (event for event in EVENTS.values() if event.option and event.section == _section(namespace))
+    section = (namespace.list_keys or namespace.keys)[0]
+    events = (event for event in EVENTS.values() if event.option and event.section == section)
     return next((event for event in events if path in (event.option, event.proxy_name_option)), None)
-
-
-def _section(place: Place) -> str:
-    return (place.list_keys or place.keys)[0]
 
 
 def _keeps_type(existing: Config, namespace: Place) -> bool:

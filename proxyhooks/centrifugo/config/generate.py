@@ -12,7 +12,8 @@ from ..._settings.secrets import SECRET_HEADER
 from ..._wire.requests import ClientRequest, UserRequest
 from .backend import Backend, ServedHook
 from .channels import Channels
-from .options import ConfigOptions, check_options
+from .options import ConfigOptions as ConfigOptions
+from .options import check_options
 from .reader import NAME, Config, value_at
 from .unreachable import unreachable
 
@@ -37,13 +38,14 @@ class GeneratedConfig:
     """Sentences about steps that a configuration cannot express."""
 
 
-def generate(backend: Backend, options: ConfigOptions) -> GeneratedConfig:
+def generate(backend: Backend, options: ConfigOptions, settings: Config | None = None) -> GeneratedConfig:
     """Generate the configuration for the hooks of an application.
 
+    :param settings: the configuration that decides where a channel's namespace ends; ``None``: Centrifugo's defaults.
     :raises ValueError: if an option cannot work.
     """
     check_options(options)
-    return _Generator(backend, options).generate()
+    return _Generator(backend, options, Channels(settings or {})).generate()
 
 
 def endpoint(backend: Backend, options: ConfigOptions, event: Event) -> str:
@@ -59,8 +61,8 @@ def note_on_public_endpoints(config: Config) -> str | None:
     if not served or (internal_port and str(internal_port) != str(port or _DEFAULT_PORT)):
         return None
     return (
-        f"{' and '.join(served)} {'are' if len(served) > 1 else 'is'} on the port of the clients: refuse strangers there "
-        "with a proxy, or move these endpoints and the server API to another port with --internal-port PORT"
+        f"{' and '.join(served)} {'are' if len(served) > 1 else 'is'} on the port of the clients: keep strangers out "
+        "there, or move these endpoints and the server API to another port with --internal-port PORT"
     )
 
 
@@ -68,7 +70,10 @@ def note_on_public_endpoints(config: Config) -> str | None:
 class _Generator:
     backend: Backend
     options: ConfigOptions
+    channels: Channels
     generated: GeneratedConfig = field(default_factory=GeneratedConfig)
+    has_use_for_namespaces: bool = False
+    """Whether ``--namespace`` has an effect."""
 
     def generate(self) -> GeneratedConfig:
         options, config = self.options, self.generated.config
@@ -128,24 +133,28 @@ class _Generator:
 
     def add_namespaces(self, section: str, events: Sequence[Event], hooks: dict[str, list[ServedHook]]) -> None:
         """Switch the events on in the namespaces that have hooks for them."""
+        channels, is_rpc = self.channels, section == "rpc"
+        boundary, prefix = (channels.rpc_boundary, "") if is_rpc else (channels.boundary, channels.private_prefix)
         events_by_namespace: dict[str, list[Event]] = {}
         in_all_namespaces: list[Event] = []
         for event in events:
-            for namespace in sorted({hook.namespace for hook in hooks[event.name]}, key=str):
+            for namespace in sorted({hook.namespace_in(boundary, prefix) for hook in hooks[event.name]}, key=str):
                 if namespace is None:
                     in_all_namespaces.append(event)
                 elif not namespace or NAME.fullmatch(namespace):
                     events_by_namespace.setdefault(namespace, []).append(event)
         if in_all_namespaces or (section == "channel" and _NAMES_CHANNELS in hooks):
+            self.has_use_for_namespaces = True
             for namespace in self.options.namespaces:
                 events_by_namespace.setdefault(namespace, [])
         if in_all_namespaces:
             events_by_namespace.setdefault("", [])
             names = ", ".join(event.name for event in in_all_namespaces)
+            kind = in_all_namespaces[0].routed_on or "channel"
             configured = ", ".join(filter(None, sorted(events_by_namespace))) or "none"
             self.note(
-                f"{names}: hooks serve every {in_all_namespaces[0].routed_on or 'channel'}, and Centrifugo knows only the "
-                f"namespaces of the configuration ({configured}): add others with --namespace"
+                f"{names}: hooks serve every {kind}, and Centrifugo knows only the namespaces of the configuration "
+                f"({configured}): add others with --namespace"
             )
         for namespace, own_events in sorted(events_by_namespace.items()):
             # A hook for every channel does not decide the subscription type of a namespace that has hooks of its own.
@@ -195,17 +204,15 @@ class _Generator:
         if not hooks:
             self.note("the application has no hooks, so Centrifugo calls nothing")
             return
-        serves_all = any(
-            hook.event.section != "client" and hook.namespace is None for served in hooks.values() for hook in served
-        )
-        if self.options.namespaces and not serves_all and _NAMES_CHANNELS not in hooks:
+        if self.options.namespaces and not self.has_use_for_namespaces:
             self.note(
-                "--namespace has no effect: no hook serves every channel or method, and there is no connect hook, whose "
-                "results name channels"
+                "--namespace has no effect: no hook serves every channel or method, and no connect hook names channels "
+                "in its results"
             )
-        channels = Channels(self.generated.config)
         for hook in self.backend.served:
-            problem = None if hook.pattern is None else unreachable(hook.event, ChannelPattern(hook.pattern), channels)
+            problem = (
+                None if hook.pattern is None else unreachable(hook.event, ChannelPattern(hook.pattern), self.channels)
+            )
             if problem is not None:
                 self.note(f"{hook.event.name} for {hook.pattern!r} is never called: {problem.why}: {problem.fix}")
         if self.options.pro:

@@ -8,107 +8,151 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from .backend import Backend
-from .changes import Step, additions, in_json
+from .changes import Change, Step, additions, in_json
 from .checks.refusals import refused_by_centrifugo
 from .findings import Finding
 from .generate import GeneratedConfig, generate
 from .obsolete import Obsolete
 from .options import ConfigOptions
 from .places import Place, values_by_place
+from .proxy_uses import ProxyUse, proxy_uses
 from .reader import Config, Reading, read_tree, value_at
 from .written import WrittenConfig
+
+_UNREADABLE: Final = ("PH017", "PH029")
+_IGNORED: Final = ("PH012", "PH013")
 
 
 def merge(existing: Config, backend: Backend, options: ConfigOptions) -> GeneratedConfig:
     """Return an existing configuration with the generated one in it; notes name every value that differs.
 
     :param existing: as its file has it; it stays unchanged.
-    :raises ValueError: if an option cannot work, or Centrifugo does not start with the existing configuration.
+    :raises ValueError: if an option cannot work, or Centrifugo cannot read the existing configuration.
     """
-    generated = generate(backend, options)
-    merging = _Merging(existing, notes=generated.notes)
-    before = merging.reading.config
-    for finding in merging.reading.findings:
-        if finding.id == "PH029":
-            raise ValueError(f"Centrifugo does not start with it: {finding.path}: {finding.text} (fix: {finding.fix})")
+    reading = read_tree(existing, {})
+    for finding in reading.findings:
+        if finding.id in _UNREADABLE:
+            raise ValueError(f"Centrifugo cannot read the file: {finding.path}: {finding.text} (fix: {finding.fix})")
+    before = reading.config
+    generated = generate(backend, options, before)
+    merging = _Merging(existing, reading, generated)
     obsolete = Obsolete(before, generated.config, backend, options)
     merging.remove(obsolete.switches(), "no hook has a pattern there")
     merging.remove(((step, "") for step in obsolete.repeats()), "its hooks may not run twice")
     for step in additions(before, generated.config, options):
-        merging.make(step)
+        merging.add(step)
     merging.remove(obsolete.proxies(), "no hook needs it")
-    generated.notes += _differences(before, merging.reading.config)
+    ignored = [finding.path for finding in reading.findings if finding.id in _IGNORED]
+    if ignored:
+        generated.notes.append(f"Centrifugo ignores {', '.join(ignored)}: flask centrifugo check says why")
+    after = merging.reading.config
+    generated.notes += _differences(before, after)
+    generated.notes += (
+        f"{finding.path} was there and stays, and Centrifugo refuses it: {finding.text}; {finding.fix}"
+        for finding in refused_by_centrifugo(_with_key_of_shared_polls(after))
+    )
     return GeneratedConfig(merging.tree, generated.notes)
 
 
-@dataclass
 class _Merging:
-    tree: Config
-    notes: list[str]
-    reading: Reading = field(init=False)
+    """An existing configuration with the steps that were made in it."""
 
-    def __post_init__(self) -> None:
-        self.reading = read_tree(self.tree, {})
+    def __init__(self, tree: Config, reading: Reading, generated: GeneratedConfig) -> None:
+        self.tree = tree
+        self.reading = reading
+        self.refusals = _refusals(reading)
+        self.wanted = _called_endpoints(generated.config)
+        self.notes = generated.notes
 
-    def make(self, step: Step) -> bool:
-        """Make the changes that are due, unless Centrifugo refuses the result."""
-        self.notes += filter(None, (change.contradiction(self.reading.config) for change in step))
-        due = [change for change in step if change.is_due(self.reading.config)]
-        if not due:
-            return False
+    def add(self, step: Step) -> None:
+        """Make a step, unless Centrifugo refuses the result."""
+        config = self.reading.config
+        self.notes += filter(None, (change.contradiction(config) for change in step))
+        due = [change for change in step if change.is_due(config)]
+        if obstacle := self._make(due):
+            self.notes.append(f"{_names(due)}: left as before, since {obstacle}")
+
+    def remove(self, steps: Iterable[tuple[Step, str]], reason: str) -> None:
+        """Make steps that remove something, unless it is needed, or clients could then do unasked what it refuses."""
+        for step, opening in steps:
+            due = [change for change in step if change.is_due(self.reading.config)]
+            obstacle = f"{opening} lets clients in unasked" if opening else self._make(due)
+            if obstacle:
+                self.notes.append(f"{_names(due)} stays, although {reason}: without it, {obstacle}")
+            else:
+                self.notes.append(f"{_names(due)} is removed: {reason}")
+
+    def _make(self, changes: Sequence[Change]) -> str:
+        """Make changes, or say why they cannot be made."""
+        if not changes:
+            return ""
         tree = copy.deepcopy(self.tree)
         written = WrittenConfig(tree)
-        for change in due:
+        for change in changes:
             if change.value is None:
                 written.remove(change.place)
             else:
                 written.set(change.place, change.wanted(self.reading.config))
         reading = read_tree(tree, {})
-        places = ", ".join(str(change.place) for change in due)
-        refusal = _new_refusal(self.reading, reading)
-        if refusal is not None:
-            self.notes.append(
-                f"{places}: left as before, since Centrifugo refuses the change: {refusal.text}; {refusal.fix}"
-            )
-        elif any(change.is_due(reading.config) for change in due):
-            self.notes.append(f"{places}: left as before, since other keys of the file hide the change")
-        else:
-            self.tree, self.reading = tree, reading
-            return True
-        return False
+        refusals = _refusals(reading)
+        new = [finding for key, finding in refusals.items() if key not in self.refusals]
+        if new:
+            return f"{new[0].text}; {new[0].fix}"
+        if any(change.is_due(reading.config) for change in changes):
+            return "other keys of the file hide the change"
+        if diverted := self._diverted_call(reading.config):
+            return diverted
+        self.tree, self.reading, self.refusals = tree, reading, refusals
+        return ""
 
-    def remove(self, steps: Iterator[tuple[Step, str]], reason: str) -> None:
-        for step, opening in steps:
-            places = ", ".join(str(change.place) for change in step if change.is_due(self.reading.config))
-            if opening:
-                self.notes.append(f"{places} stays, although {reason}: without it, {opening} lets clients in unasked")
-            elif self.make(step):
-                self.notes.append(f"{places} is removed: {reason}")
+    def _diverted_call(self, after: Config) -> str:
+        """A call that goes to the wrong application after a change, and did not before, or ``""``."""
+        before = _called_endpoints(self.reading.config)
+        for use, endpoint in _called_endpoints(after).items():
+            if use in self.wanted:
+                if endpoint != self.wanted[use] and before.get(use) != endpoint:
+                    return f"{use.proxy} calls another application; {_OWN_PROXIES}"
+            elif use in before and before[use] != endpoint:
+                return (
+                    f"{use.namespace} needs what {use.proxy} calls, and no {use.event} hook has a pattern there; "
+                    f"{_OWN_PROXIES}"
+                )
+        return ""
 
 
-def _new_refusal(before: Reading, after: Reading) -> Finding | None:
-    """What Centrifugo refuses after a change and accepted before, or ``None``."""
-    known = Counter((finding.id, finding.text) for finding in _refusals(before))
-    for finding in _refusals(after):
+_OWN_PROXIES: Final = "--proxy-name NAME gives the application proxies of its own"
+
+
+def _called_endpoints(config: Config) -> dict[ProxyUse, str | None]:
+    """The endpoint that is called for each event that is on in a namespace."""
+    return {use: use.proxy.below("endpoint").value_in(config) for use in proxy_uses(config)}
+
+
+def _names(changes: Iterable[Change]) -> str:
+    return ", ".join(str(change.place) for change in changes)
+
+
+def _refusals(reading: Reading) -> dict[tuple[str, str, int], Finding]:
+    """What Centrifugo refuses in a configuration, without the paths, since indexes in lists may change."""
+    errors = [finding for finding in reading.findings if finding.level == "error"]
+    refusals: dict[tuple[str, str, int], Finding] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for finding in (*errors, *refused_by_centrifugo(_with_key_of_shared_polls(reading.config))):
         key = (finding.id, finding.text)
-        if not known[key]:
-            return finding
-        known[key] -= 1
-    return None
+        refusals[*key, counts[key]] = finding
+        counts[key] += 1
+    return refusals
 
 
-def _refusals(reading: Reading) -> Iterator[Finding]:
-    config = reading.config
-    if not value_at(config, "shared_poll.hmac_secret_key"):
-        # The notes say that its variable has to be set.
-        config = config | {"shared_poll": config.get("shared_poll", {}) | {"hmac_secret_key": "from a variable"}}
-    yield from (finding for finding in reading.findings if finding.level == "error")
-    yield from refused_by_centrifugo(config)
+def _with_key_of_shared_polls(config: Config) -> Config:
+    """The configuration with a key that may be in a variable; a note of the generator says to set it."""
+    if value_at(config, "shared_poll.hmac_secret_key"):
+        return config
+    return config | {"shared_poll": config.get("shared_poll", {}) | {"hmac_secret_key": "in a variable"}}
 
 
 def _differences(before: Config, after: Config) -> Iterator[str]:

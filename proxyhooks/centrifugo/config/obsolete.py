@@ -12,10 +12,11 @@ from typing import Final
 
 from ..._dispatch.events import EVENTS, Event
 from .backend import Backend
-from .changes import DEFAULT_PROXY, Change, Step
+from .changes import Change, Step
 from .generate import IDEMPOTENCY_HEADER, IDEMPOTENCY_VALUE, endpoint
 from .options import ConfigOptions
 from .places import STATIC_HEADERS, Place, values_by_place
+from .proxy_uses import proxy_name_option, proxy_uses
 from .reader import Config, objects_at
 
 _CONNECT_UNASKED: Final = ("client.allow_anonymous_connect_without_token", "client.insecure")
@@ -43,24 +44,25 @@ class Obsolete:
         }
 
     def switches(self) -> Iterator[tuple[Step, str]]:
-        """Yield the options of each switch, and the option that would let clients do unasked what it refuses, or ``""``."""
-        for event in self.events.values():
-            for namespace in self._namespaces(event.section) if event.option else ():
-                switch, name = (namespace.below(*key.split(".")) for key in (event.option, event.proxy_name_option))
-                is_obsolete = switch.value_in(self.existing) and not switch.value_in(self.generated)
-                if is_obsolete and self._calls_us(event, name.value_in(self.existing)):
-                    *parents, key = event.option.split(".")
-                    operation = key.removesuffix("_proxy_enabled")
-                    allowing = [f"allow_{operation}_for_{who}" for who in ("client", "subscriber")]
-                    yield (
-                        (Change(switch, None), Change(name, None)),
-                        self._first_on(namespace.below(*parents, option) for option in allowing),
-                    )
+        """Yield the options of each switch, and what would let clients do unasked what it refuses, or ``""``."""
+        wanted = {(use.event, use.namespace) for use in proxy_uses(self.generated)}
+        for use in proxy_uses(self.existing):
+            event, namespace = EVENTS[use.event], use.namespace
+            calls_us = self.events.get(use.proxy.below("endpoint").value_in(self.existing)) is event
+            if event.option and calls_us and (event.name, namespace) not in wanted:
+                *parents, key = event.option.split(".")
+                operation = key.removesuffix("_proxy_enabled")
+                allowing = [f"allow_{operation}_for_{who}" for who in ("client", "subscriber")]
+                options = [namespace.below(*path.split(".")) for path in (event.option, proxy_name_option(event))]
+                yield (
+                    tuple(Change(option, None) for option in options),
+                    self._first_on(namespace.below(*parents, option) for option in allowing),
+                )
 
     def proxies(self) -> Iterator[tuple[Step, str]]:
-        """Yield each proxy, and the option that would let clients do unasked what it refuses, or ``""``."""
+        """Yield each proxy, and what would let clients do unasked what it refuses, or ``""``."""
         default = [Place(tuple(event.proxy.split("."))) for event in EVENTS.values()]
-        named = [Place((), ("proxies",), proxy["name"]) for _, proxy in objects_at(self.existing, "proxies")]
+        named = [Place((), ("proxies",), proxy.get("name", "")) for _, proxy in objects_at(self.existing, "proxies")]
         for proxy in (*default, *named):
             event = self.events.get(proxy.below("endpoint").value_in(self.existing))
             if event is not None and proxy.value_in(self.generated) is None:
@@ -74,17 +76,6 @@ class Obsolete:
             is_there = header.value_in(self.existing) == IDEMPOTENCY_VALUE
             if place.keys[-1] == "endpoint" and is_there and header.value_in(self.generated) is None:
                 yield (Change(header, None),)
-
-    def _namespaces(self, section: str) -> Iterator[Place]:
-        yield Place((section, "without_namespace"))
-        for _, namespace in objects_at(self.existing, f"{section}.namespaces"):
-            yield Place((), (section, "namespaces"), namespace["name"])
-
-    def _calls_us(self, event: Event, proxy_name: str | None) -> bool:
-        """Whether the proxy that a namespace uses for an event calls the application."""
-        is_default = (proxy_name or DEFAULT_PROXY) == DEFAULT_PROXY
-        proxy = Place(tuple(event.proxy.split("."))) if is_default else Place((), ("proxies",), str(proxy_name))
-        return self.events.get(proxy.below("endpoint").value_in(self.existing)) is event
 
     def _first_on(self, options: Iterable[Place]) -> str:
         """The first of some options that is on, or ``""``."""

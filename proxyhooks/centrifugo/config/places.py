@@ -48,7 +48,10 @@ class Place(NamedTuple):
         return value
 
 
-def values_by_place(config: Config, place: Place = Place(())) -> Iterator[tuple[Place, Any]]:
+_ROOT: Final = Place(())
+
+
+def values_by_place(config: Config, place: Place = _ROOT) -> Iterator[tuple[Place, Any]]:
     """Yield each value of a typed tree that is no object, with its place."""
     for key, value in config.items():
         below = place.below(key)

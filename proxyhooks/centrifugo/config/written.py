@@ -1,7 +1,7 @@
 """A configuration as it is written: finds and changes values where Centrifugo finds them.
 
-Centrifugo reads keys without regard to case, and outside of lists ``"client.proxy"`` is the key ``proxy`` in ``client``.
-A change therefore goes to the key that is there, in its spelling.
+Centrifugo reads keys without regard to case. Outside of lists, ``"client.proxy"`` is the key ``proxy`` in ``client``. A
+change therefore goes to the key that is there, in its spelling.
 """
 
 from __future__ import annotations
@@ -37,29 +37,27 @@ class WrittenConfig:
         """Remove a value, or an item of a list; nothing happens if there is none."""
         if place.list_keys and not place.keys:
             items = self._items(place.list_keys)
-            items[:] = [item for item in items if _name_of(item) != place.name]
+            items[:] = [item for item in items if not item or _name_of(item) != place.name]
             return
         owner = self._item(place) if place.list_keys else self.tree
         dotted = not place.list_keys
         headers = _listed_headers(owner, place.keys, dotted) if place.is_header else None
         if headers is not None:
             headers[:] = [item for item in headers if _header_name(item) != place.keys[-1].lower()]
-        while headers is None and (found := _find(owner, place.keys, dotted)):
-            container, key = found
-            for written in _spellings(container, key.lower()):
-                del container[written]
+        else:
+            _remove(owner, place.keys, dotted)
 
     def _item(self, place: Place) -> Config:
         """The item with the name; it is added if there is none."""
         items = self._items(place.list_keys)
         for item in items:
-            if _name_of(item) == place.name:
+            if item and _name_of(item) == place.name:
                 return item
         items.append({"name": place.name})
         return items[-1]
 
     def _items(self, keys: Keys) -> list[Config]:
-        """The list at these keys; it is added if there is none."""
+        """The list at these keys, which may have nulls; it is added if there is none."""
         found = _find(self.tree, keys, dotted=True)
         value = found[0][found[1]] if found else None
         if isinstance(value, list):
@@ -109,6 +107,17 @@ def _add(container: Config, keys: Keys, value: Any, dotted: bool) -> None:
         container[_same(container, parent)] = below
         container = below
     container[_same(container, key)] = value
+
+
+def _remove(container: Config, keys: Keys, dotted: bool) -> None:
+    """Remove a value in all its spellings, with what is below it."""
+    wanted = [key.lower() for key in keys]
+    for written in list(container):
+        names = written.lower().split(".") if dotted else [written.lower()]
+        if names[: len(wanted)] == wanted:
+            del container[written]
+        elif wanted[: len(names)] == names and isinstance(container[written], dict):
+            _remove(container[written], keys[len(names) :], dotted)
 
 
 def _nearest(container: Config, keys: Keys, dotted: bool) -> tuple[Config, Keys]:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from proxyhooks import ChannelPattern
 from proxyhooks._dispatch.events import EVENTS
-from proxyhooks.centrifugo.config.generate import ConfigOptions, GeneratedConfig, generate
+from proxyhooks.centrifugo.config.generate import GeneratedConfig, generate, note_on_public_endpoints
+from proxyhooks.centrifugo.config.options import ConfigOptions
 from tests.support.backends import backend
 from tests.support.centrifugo import centrifugo_binary
 
@@ -117,6 +118,41 @@ def test_hooks_for_every_channel_are_switched_on_in_all_namespaces() -> None:
     assert all(namespace["subscribe_proxy_enabled"] for namespace in namespaces.values())
     assert generated.config["channel"]["without_namespace"] == {"subscribe_proxy_enabled": True}
     assert any("--namespace" in note for note in generated.notes)
+
+
+def test_a_namespace_for_the_channels_of_connect_results_is_defined() -> None:
+    generated = generate_for(("connect", None), ("subscribe", "chat:<x>"), options={"namespaces": ["personal"]})
+    namespaces = generated.config["channel"]["namespaces"]
+    assert namespaces == [{"name": "chat", "subscribe_proxy_enabled": True}, {"name": "personal"}]
+    assert not any("--namespace" in note for note in generated.notes)
+
+
+def test_a_namespace_that_nothing_uses_has_a_note() -> None:
+    generated = generate_for(("subscribe", "chat:<x>"), ("refresh", None), options={"namespaces": ["personal"]})
+    assert [namespace["name"] for namespace in generated.config["channel"]["namespaces"]] == ["chat"]
+    assert any(note.startswith("--namespace has no effect") for note in generated.notes)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"health": {"enabled": True}, "prometheus": {"enabled": True}}, "/metrics and /health are on"),
+        ({"health": {"enabled": True}}, "/health is on"),
+        ({"prometheus": {"enabled": True}, "http_server": {"port": 9000, "internal_port": "9000"}}, "/metrics is on"),
+        ({"prometheus": {"enabled": True}, "http_server": {"internal_port": "8000"}}, "/metrics is on"),
+    ],
+)
+def test_a_note_names_the_endpoints_on_the_port_of_the_clients(config: dict[str, Any], words: str) -> None:
+    note = note_on_public_endpoints(config)
+    assert note is not None
+    assert words in note
+    assert "--internal-port" in note
+
+
+def test_no_note_is_needed_where_no_endpoint_is_on_the_port_of_the_clients() -> None:
+    assert note_on_public_endpoints({"health": {"enabled": False}}) is None
+    on = {"health": {"enabled": True}, "http_server": {"internal_port": "9000"}}
+    assert note_on_public_endpoints(on) is None
 
 
 def test_events_of_the_pro_edition_are_left_out_with_a_note() -> None:
