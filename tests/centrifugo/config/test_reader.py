@@ -72,6 +72,27 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, text: st
         read_config(tmp_path / name, {})
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("c.json", '{"a": hunter2}'),
+        ("c.json", '{"a": "hunter2" "b"}'),
+        ("c.json", '{"a": 1} hunter2'),
+        ("c.toml", "a = hunter2"),
+        ("c.toml", 'a = "hunter2'),
+        ("c.yaml", "a: [hunter2"),
+        ("c.yaml", "a: 'hunter2"),
+        ("c.yaml", "a: hunter2: b"),
+        ("c.yaml", "a: !!int hunter2"),
+    ],
+)
+def test_no_message_about_a_file_quotes_it(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match="cannot be read") as raised:
+        read_config(tmp_path / name, {})
+    assert "hunter2" not in str(raised.value)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"c.json cannot be read: No such file or directory"):
         read_config(tmp_path / "c.json", {})
@@ -152,6 +173,12 @@ def test_a_key_in_two_letter_cases_has_a_finding() -> None:
     reading = read_tree({"Pid_File": "a", "pid_file": "b"}, {})
     assert reading.config == {"pid_file": "a"}
     assert ids_in(reading) == [("PH030", "pid_file")]
+
+
+@pytest.mark.parametrize("keys", [["log.level.x", "log.level"], ["log.level", "log.level.x"]])
+def test_a_key_with_a_value_and_keys_below_it_is_an_error(keys: list[str]) -> None:
+    reading = read_tree(dict.fromkeys(keys, "x"), {})
+    assert ("PH029", "log.level") in ids_in(reading)
 
 
 HEADERS: list[tuple[Any, dict[str, str]]] = [
