@@ -29,11 +29,9 @@ def read_int(text: str, bits: int) -> int | None:
     match = _INTEGER.fullmatch(text)
     if match is None or (bits < 0 and match[1]):
         return None
-    for digits, base in zip(match.groups()[1:], (16, 2, 8, 10), strict=True):
-        if digits is not None:
-            number = int(digits.replace("_", ""), base)
-            break
-    number = -number if match[1] == "-" else number
+    sign, *digits_by_base = match.groups()
+    digits, base = next(pair for pair in zip(digits_by_base, (16, 2, 8, 10), strict=True) if pair[0] is not None)
+    number = int(digits.replace("_", ""), base) * (-1 if sign == "-" else 1)
     return number if fits(number, bits) else None
 
 

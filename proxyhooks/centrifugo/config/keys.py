@@ -81,7 +81,7 @@ class Key:
 
 @cache
 def _types() -> dict[str, dict[str, str]]:
-    text = importlib.resources.files(__package__).joinpath("keys.json").read_text(encoding="utf-8")
+    text = importlib.resources.files(__name__.rpartition(".")[0]).joinpath("keys.json").read_text(encoding="utf-8")
     types: dict[str, dict[str, str]] = json.loads(text)["types"]
     for event in EVENTS.values():
         if event.pro and event.option:

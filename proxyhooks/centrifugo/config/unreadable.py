@@ -10,10 +10,10 @@ from .findings import Finding
 from .go_yaml import Timestamp
 from .keys import Key, Kind
 
-_SECRET: Final = re.compile(
-    r"secret|password|key|token|dsn|header|metadata|credential|address|endpoint|url|connection_string", re.IGNORECASE
-)
-"""Paths whose values, or parts of them, may be secrets."""
+_SECRET: Final = re.compile("secret|password", re.IGNORECASE)
+_WORD: Final = re.compile("[a-z_]+", re.IGNORECASE)
+_SHOWN: Final[tuple[Kind, ...]] = ("bool", "int", "duration", "object")
+"""What is written for a key of these kinds is hardly ever a secret."""
 _LONGEST: Final = 40
 _WANTED: Final[dict[Kind, tuple[str, str]]] = {
     "bool": ("a boolean", "write true or false"),
@@ -33,7 +33,7 @@ def unreadable(path: str, value: Any, key: Key, *, is_item: bool = False) -> Fin
     :param is_item: the value is an item of a list of objects.
     """
     wanted, fix = _WANTED["object" if is_item else key.kind]
-    text = f"{path} is {describe(path, value)}, and Centrifugo reads {wanted} there, so that it does not start"
+    text = f"{path} is {describe(path, value, key)}, and Centrifugo reads {wanted} there, so that it does not start"
     if key.kind == "object":
         name = path.rpartition(".")[2]
         fix = f'"{name}": {_object_for(value, key)}'
@@ -48,16 +48,15 @@ def _object_for(value: Any, key: Key) -> str:
     members: dict[str, Any] = {}
     if isinstance(value, bool):
         members = {"enabled": value} if "enabled" in known else {"disabled": not value} if "disabled" in known else {}
-    elif isinstance(value, str) and value and "type" in known:
-        members = ({"enabled": True} if "enabled" in known else {}) | {"type": value}
-    elif isinstance(value, str) and value and "level" in known:
-        members = {"level": value}
+    elif isinstance(value, str) and _WORD.fullmatch(value):
+        name = next((name for name in ("type", "level") if name in known), None)
+        members = ({"enabled": True} if name == "type" and "enabled" in known else {}) | ({name: value} if name else {})
     if members:
         return json.dumps(members, ensure_ascii=False)
     return "{" + ", ".join(f'"{name}": ...' for name in list(known)[:3]) + ", ...}"
 
 
-def describe(path: str, value: Any) -> str:
+def describe(path: str, value: Any, key: Key) -> str:
     """A value for a message; only its type where it may be a secret."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -68,7 +67,7 @@ def describe(path: str, value: Any) -> str:
     if isinstance(value, Timestamp):
         return "a date"
     is_text = isinstance(value, str)
-    if _SECRET.search(path) or (is_text and "://" in value):
+    if _SECRET.search(path) or key.kind not in _SHOWN or (is_text and "://" in value):
         return "a text" if is_text else "a number"
     if is_text:
         return repr(value[:_LONGEST]) + "..." * (len(value) > _LONGEST)
@@ -94,7 +93,7 @@ def wanted(key: Key) -> str:
 
 def unreadable_variable(variable: str, text: str, key: Key, reason: str) -> Finding:
     """A variable whose text Centrifugo does not convert to its key's type."""
-    about = f"{variable} is {describe(variable, text)}, and Centrifugo reads {wanted(key)} there"
+    about = f"{variable} is {describe(variable, text, key)}, and Centrifugo reads {wanted(key)} there"
     if reason:
         about = f"{variable} cannot be read: {reason}"
     fix = _WANTED[key.kind][1]

@@ -218,6 +218,7 @@ SWITCHES = [
     ({"grpc_api": True}, '"grpc_api": {"enabled": true}'),
     ({"prometheus": False}, '"prometheus": {"enabled": false}'),
     ({"engine": "redis"}, '"engine": {"type": "redis"}'),
+    ({"log": "debug"}, '"log": {"level": "debug"}'),
     ({"broker": "nats"}, '"broker": {"enabled": true, "type": "nats"}'),
     ({"websocket": False}, '"websocket": {"disabled": true}'),
     ({"client": {"proxy": {"connect": True}}}, '"connect": {"enabled": true}'),
@@ -261,6 +262,7 @@ def test_no_finding_shows_a_secret() -> None:
         "rpc": {"proxy": {"http": {"static_headers": secret}, "endpoint": [f"http://u:{secret}@a"]}},
         "http_api": {"key": [secret]},
         "engine": {"redis": {"db": f"redis://u:{secret}@a"}},
+        "broker": f"redis://u:{secret}@a",
     }
     environ = {
         "CENTRIFUGO_CLIENT_PROXY_CONNECT_HTTP_STATIC_HEADERS": f'{{"a": "{secret}"',
@@ -268,7 +270,7 @@ def test_no_finding_shows_a_secret() -> None:
         "CENTRIFUGO_CLIENT_TOKEN_HMAC_PREVIOUS_SECRET_KEY_VALID_UNTIL": secret,
     }
     reading = read_tree(values, environ)
-    assert len(reading.findings) == 10
+    assert len(reading.findings) == 11
     assert secret not in repr(reading.findings)
 
 
