@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 
 from ..centrifugo.config.backend import Backend
 from ..centrifugo.config.checks import check
-from ..centrifugo.config.checks.keys import needs_restart
+from ..centrifugo.config.checks.restart import needs_restart
 from ..centrifugo.config.consequences import without_consequences
 from ..centrifugo.config.findings import FINDINGS, Finding
 from ..centrifugo.config.program import KNOWN_VERSION, Answer, ProgramError, ask_centrifugo, refused_by_program

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from proxyhooks.centrifugo.config.backend import Backend
 from proxyhooks.centrifugo.config.checks import check
-from proxyhooks.centrifugo.config.checks.keys import needs_restart
+from proxyhooks.centrifugo.config.checks.restart import needs_restart
 from proxyhooks.centrifugo.config.findings import FINDINGS, Finding
 from proxyhooks.centrifugo.config.generate import ConfigOptions, generate
 from proxyhooks.centrifugo.config.reader import read_tree
