@@ -36,7 +36,17 @@ LISTS = ("namespaces", "proxies")
 
 def application(random: Random) -> tuple[Backend, ConfigOptions]:
     patterns = [*(f"{name}:<x>" for name in NAMES[:5]), "plain-<x>", None]
-    events = ("connect", "refresh", "rpc", "subscribe", "publish", "sub_refresh", "map_publish", "map_remove", "shared_poll_refresh")
+    events = (
+        "connect",
+        "refresh",
+        "rpc",
+        "subscribe",
+        "publish",
+        "sub_refresh",
+        "map_publish",
+        "map_remove",
+        "shared_poll_refresh",
+    )
     hooks: dict[tuple[str, str | None], None] = {}
     for _ in range(random.randrange(1, 7)):
         event = random.choice(events)

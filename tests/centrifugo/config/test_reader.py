@@ -406,7 +406,8 @@ UNKNOWN_VARIABLES = [
         "CENTRIFUGO_CLIENT_PROXY_CONNECT_HTTP_STATIC_HEADERS",
     ),
     ("CENTRIFUGO_CHANNEL_NAMESPACES_CHAT_PRESENCE", "define an item of channel.namespaces with this name"),
-    ("CENTRIFUGO_CLIENT", ""),
+    ("CENTRIFUGO_HTTP_SERVER_TLS", "set the variables of its keys, such as CENTRIFUGO_HTTP_SERVER_TLS_ENABLED"),
+    ("CENTRIFUGO_REPORT", "remove it, unless the application reads it"),
 ]
 
 
