@@ -16,7 +16,7 @@ from tests.support.centrifugo import centrifugo_binary, running_centrifugo
 from tests.support.servers import free_port, server_environment
 from tests.support.waiting import wait_until
 
-GENERATED = 100
+GENERATED = 80
 """Many more: ``python -m tests.centrifugo.config.differential --cases 2000``."""
 
 
