@@ -41,7 +41,7 @@ def wrong_host(context: Context, proxy: Proxy) -> Iterator[Finding]:
 
 def _root(url: SplitResult) -> str:
     """The URL up to the path, without a password."""
-    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}"
 
 
 def wrong_path(context: Context, proxy: Proxy) -> Iterator[Finding]:
