@@ -133,6 +133,12 @@ def test_transforms_are_reported_from_a_variable_too() -> None:
     assert finding.path == "client.proxy.connect.http.status_to_code_transforms[0]"
 
 
+def test_a_transform_without_a_status_has_no_effect() -> None:
+    transforms = [{"to_error": {"code": 101}}]
+    proxy = {"endpoint": f"{URL}/rpc", "http": {"status_to_code_transforms": transforms}}
+    assert findings_in({"rpc": {"proxy": proxy}}, backend(("rpc", None)), "PH014") == []
+
+
 def test_a_temporary_error_must_not_keep_one_way_clients_away() -> None:
     transforms = [
         {"code": 100, "to": {"code": 4503}},
@@ -151,6 +157,14 @@ def test_a_header_of_the_client_that_overrides_the_secret_is_found(headers: Any)
     values = {"client": {"allowed_origins": ["*"], "proxy": {"connect": CONNECT | {"http_headers": headers}}}}
     (finding,) = findings_in(values, backend(("connect", None)), "PH009")
     assert finding.path == "client.proxy.connect.http_headers"
+
+
+def test_no_fix_forwards_the_header_of_the_secret() -> None:
+    values = {
+        "client": {"proxy": {"connect": CONNECT | {"http_headers": "X-Proxyhooks-Secret"}}, "allowed_origins": ["*"]}
+    }
+    (finding,) = findings_in(values, backend(("connect", None), http_headers=("Cookie",)), "PH019")
+    assert finding.fix == '"http_headers": ["Cookie"]'
 
 
 @pytest.mark.parametrize("form", ["object", "list"])
