@@ -56,6 +56,7 @@ class SubscribeOptions(Result):
     """A server-side subscription in a connect result."""
 
     expire_at: Expiry | None = None
+    """Centrifugo v6.9.1 ignores it: the subscription never expires."""
     info: PayloadOf[Any] = None
     """What other clients see of the subscription in presence, join and leave messages."""
     data: PayloadOf[Any] = None

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from .._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal
 from .._wire.json import Malformed, TooComplex, loads
 from .config.channels import MAP_TYPES, Channels
-from .config.keys import setting
+from .config.keys import default_of, setting
 from .config.reader import NAME, NAME_RULE, Config, value_at
 from .judge import judge
 from .replies.verdict import Verdict
@@ -32,7 +32,8 @@ class Decisions:
     def __init__(self, config: Config, source: str, define: str, *, undefined: Config | None = None) -> None:
         self._config, self._source, self._define = config, source, define
         self._channels = Channels(config, undefined)
-        self._channel_limit: int = setting(config, "client.channel_limit")
+        # A zero, which only a variable can set, means the default.
+        self._channel_limit: int = setting(config, "client.channel_limit") or default_of("client.channel_limit")
 
     def connect(self, channels: Sequence[str]) -> tuple[Verdict | None, list[str]]:
         """Decide about a client without a token, and which of the channels that it asks for it gets."""
@@ -95,12 +96,13 @@ class Decisions:
 
     def change_map(
         self,
-        event: Literal["map_publish", "map_remove"],
+        event: str,
         channel: str,
         key: str,
         user: str,
         subscribed: Collection[str],
     ) -> Verdict | None:
+        """Decide about a ``map_publish`` or ``map_remove``."""
         if not channel:
             return _disconnected(event, _BAD_REQUEST, "a change of a map needs a channel")
         options = self._channels.options_of(self._channels.namespace_of(channel))

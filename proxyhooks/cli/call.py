@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from http.client import HTTPException, HTTPMessage
+from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 import click
@@ -29,6 +30,7 @@ from ..centrifugo.judge import Verdict, judge
 from ..testing.exchange import Exchange, exchange_of
 from ..testing.transport import NO_PAYLOAD, AppResponse, AppTransport, request_body, to_go_json
 from ._app import current_backend, hooks_option
+from ._not_asked import find_decisions, why_not_asked
 
 _TIMEOUT: Final = 10
 """Seconds, for a reply of a running server."""
@@ -93,6 +95,10 @@ class _Json(click.ParamType[Any]):
     "--path", metavar="PATH",
     help="Path of your own view, if no hook serves the event.  [default: <url_prefix>/<event>]",
 )  # fmt: skip
+@click.option(
+    "--config", "config_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="Configuration that decides whether Centrifugo would send the request.  [default: what `config` writes]",
+)  # fmt: skip
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
 @click.pass_context
@@ -106,6 +112,7 @@ def command(
     secret: str | None,
     path: str | None,
     binary: bool,
+    config_file: Path | None,
     output_format: Literal["text", "json"],
     hooks_name: str | None,
     **field_options: Any,
@@ -113,8 +120,9 @@ def command(
     """Send one request to a hook and judge the reply.
 
     The request goes through everything in front of the hook, such as the check of the secret and before_request
-    functions. The output shows how Centrifugo reads the reply, and what the client does then. Ends with status 0 if the
-    reply allows the operation, else with 1. With --url and a secret the command does not load the application.
+    functions. The output shows how Centrifugo reads the reply, and what the client does then. It says so if Centrifugo
+    would not ask the application at all. Ends with status 0 if the reply allows the operation, else with 1. With --url
+    and a secret the command does not load the application.
     """
     if request_file is None:
         request = request_body(event, _request_fields(event, field_options, binary), binary)
@@ -126,6 +134,7 @@ def command(
     if secret is None and url:
         secret = os.environ.get(SECRET_VARIABLE)
     app = None if url and secret is not None else ctx.ensure_object(ScriptInfo).load_app()
+    decisions = find_decisions(None if path else app, config_file, hooks_name)
     prefix, accepted = (DEFAULT_URL_PREFIX, ()) if app is None else _prefix_and_secrets(app, hooks_name, path)
     secret = next(iter(accepted), None) if secret is None else secret
     forwarded = dict(_split_header(header) for header in headers)
@@ -144,7 +153,8 @@ def command(
         request=request,
     )
     exchange = exchange_of(verdict, request, response)
-    _print(exchange, output_format)
+    reason = None if decisions is None else why_not_asked(decisions, event, request)
+    _print(exchange, reason, output_format)
     sys.exit(0 if exchange.allowed else 1)
 
 
@@ -249,13 +259,16 @@ def _call_server(root: str, path: str, body: bytes, secret: str | None, headers:
         raise click.ClickException(f"{url} cannot be called: {type(error).__name__}: {str(error)[:80]!r}") from None
 
 
-def _print(exchange: Exchange, output_format: Literal["text", "json"]) -> None:
+def _print(exchange: Exchange, not_asked: str | None, output_format: Literal["text", "json"]) -> None:
     if output_format == "json":
         fields = {name: getattr(exchange, name) for name in (*Verdict.__slots__, "request", "status")}
         fields["reply"] = (exchange.reply or b"").decode("utf-8", "replace")
+        fields["why_not_asked"] = not_asked
         fields["warnings"] = [warning._asdict() for warning in exchange.warnings]
         click.echo(json.dumps(fields, indent=2, default=lambda payload: payload.decode("utf-8", "replace")))
         return
     click.echo(repr(exchange))
+    if not_asked is not None:
+        click.echo(f"  note:    Centrifugo does not ask the application about this: {not_asked}")
     if not exchange.allowed and EVENTS[exchange.event].opens is not None:
         click.echo(f"  client:  {'comes back by itself' if exchange.comes_back else 'does not try again by itself'}")

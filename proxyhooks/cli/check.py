@@ -14,13 +14,14 @@ from typing import Final, Literal
 import click
 from flask.cli import with_appcontext
 
+from ..centrifugo.config.backend import Backend
 from ..centrifugo.config.checks import check
 from ..centrifugo.config.checks.keys import needs_restart
+from ..centrifugo.config.consequences import without_consequences
 from ..centrifugo.config.findings import FINDINGS, Finding
-from ..centrifugo.config.legacy import without_consequences
 from ..centrifugo.config.program import KNOWN_VERSION, Answer, ProgramError, ask_centrifugo, refused_by_program
 from ..centrifugo.config.reader import Reading, read_config
-from ..centrifugo.config.secrecy import hide_secrets
+from ..centrifugo.config.secrecy import hide_secrets, hider
 from ..gunicorn.call_limit import seconds_per_call
 from ._app import current_backend, hooks_option
 
@@ -66,18 +67,18 @@ def command(
         raise click.UsageError(f"there is no finding {id_!r}: {hint}")
     if program is not None and no_centrifugo:
         raise click.UsageError("--centrifugo and --no-centrifugo exclude each other")
-    reading = _read(file)
     backend = current_backend(hooks_name)
+    reading = _read(file, backend)
     server_timeout = seconds_per_call(os.environ)
     findings = [
         *reading.findings,
         *check(reading.config, backend, environ=os.environ, base_url=base_url, server_timeout=server_timeout),
     ]
     if running_file is not None:
-        findings += needs_restart(_read(running_file).config, reading.config)
+        findings += needs_restart(_read(running_file, backend).config, reading.config)
     if not no_centrifugo and (answer := _ask(program, file)) is not None:
         findings += refused_by_program(answer, findings)
-    findings = hide_secrets(findings, reading.config, os.environ, backend.secrets)
+    findings = hide_secrets(findings, hider(reading.config, os.environ, backend.secrets))
     findings = without_consequences(finding for finding in findings if finding.id not in ignored)
     if output_format == "json":
         objects = [{"id": finding.id, "level": finding.level, **dataclasses.asdict(finding)} for finding in findings]
@@ -87,11 +88,11 @@ def command(
     sys.exit(any(finding.level == "error" for finding in findings))
 
 
-def _read(path: Path) -> Reading:
+def _read(path: Path, backend: Backend) -> Reading:
     try:
         return read_config(path, os.environ)
     except ValueError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(hider({}, os.environ, backend.secrets)(str(error))) from None
 
 
 def _ask(program: str | None, file: Path) -> Answer | None:

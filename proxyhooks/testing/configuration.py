@@ -63,7 +63,7 @@ def _generated_for(hooks: ProxyHooks, namespaces: frozenset[str]) -> Decisions:
         decisions[key] = Decisions(
             generate(backend, options).config,
             "what `flask centrifugo config` writes for these hooks",
-            "define it with --namespace {namespace}, and here with ProxyClient(namespaces=[{namespace!r}])",
+            "define it with --namespace {namespace}, and in tests with ProxyClient(namespaces=[{namespace!r}])",
         )
     return decisions[key]
 

@@ -124,6 +124,18 @@ def test_a_call_shows_request_reply_and_verdict(home: Path) -> None:
     assert (banned["outcome"], banned["code"], banned["comes_back"]) == ("disconnected", 4503, False)
 
 
+def test_a_call_says_that_centrifugo_would_not_ask(home: Path) -> None:
+    arguments = ["call", "publish", "--user", "ada", "--channel", "chat:7"]
+    assert "does not ask the application about this: a publication needs data" in flask(home, *arguments).stdout
+    arguments += ["--data", '{"text": "hi"}']
+    assert "does not ask" not in flask(home, *arguments).stdout
+    (home / "off.json").write_text('{"channel": {"namespaces": [{"name": "chat"}]}}')
+    asked = json.loads(flask(home, *arguments, "--config", "off.json", "--format", "json").stdout)
+    assert asked["why_not_asked"] == "no option for publish is on for the namespace 'chat' in off.json"
+    (home / "bad.json").write_text('{"channel": []}')
+    assert "Centrifugo does not start with bad.json" in flask(home, *arguments, "--config", "bad.json").stderr
+
+
 def test_a_call_forwards_headers(home: Path) -> None:
     result = flask(home, "call", "connect", "--header", "Cookie: user=ada")
     assert '{"result":{"user":"ada"}}' in result.stdout
@@ -317,7 +329,7 @@ def test_the_findings_decide_the_status_of_check(home: Path) -> None:
     (home / "bad.json").write_text(bad)
     result = flask(home, "check", "bad.json")
     assert result.returncode == 1
-    assert "PH010 error rpc.proxy.timeout\n    3ns is too short" in result.stdout
+    assert "PH010 error rpc.proxy.timeout\n    Centrifugo waits 3ns for a reply" in result.stdout
     assert "PH012 error channel.namespaces[0].proxy_publish" in result.stdout
     assert "fix: write publish_proxy_enabled" in result.stdout
     assert SECRET not in result.stdout

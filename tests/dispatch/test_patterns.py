@@ -348,3 +348,33 @@ def test_ten_thousand_patterns_cost_hardly_more_than_ten(shape: str, channel: st
     # A linear walk would take thousands of steps; a tree takes a few more for every digit.
     assert lines_run_to_find(many, channel.format(9876)) <= lines_run_to_find(few, channel.format(1005)) + 40
     assert lines_run_to_find(many, channel.format("none")) <= 60
+
+
+@pytest.mark.parametrize(
+    ("pattern", "boundary", "prefix", "namespace"),
+    [
+        ("chat:<int:id>", ":", "$", "chat"),
+        ("news", ":", "$", ""),
+        ("<x>", ":", "$", ""),
+        ("<x>:<y>", ":", "$", None),
+        ("<path:x>", ":", "$", None),
+        ("chat:<path:x>", ":", "$", "chat"),
+        ("$chat:<x>", ":", "$", "chat"),
+        ("$chat:<x>", ":", "", "$chat"),
+        ("$<x>", ":", "$", ""),
+        ("chat/<int:id>:<y>", "/", "$", "chat"),
+        ("chat:<int:id>", "/", "$", ""),
+        ("chat--<x>", "--", "$", "chat"),
+        ("chat/<x>", "--", "$", None),
+        ("chat/<int:id>", "--", "$", ""),
+        ("chat/<int:id>", "12", "$", None),
+        ("doc/<uuid:id>", "-", "$", None),
+        ("doc/<uuid:id>", "x", "$", ""),
+    ],
+)
+def test_the_namespace_depends_on_the_boundary_and_the_prefix(
+    pattern: str, boundary: str, prefix: str, namespace: str | None
+) -> None:
+    assert ChannelPattern(pattern).namespace_in(boundary, prefix) == namespace
+    if (boundary, prefix) == (":", "$"):
+        assert ChannelPattern(pattern).namespace == namespace

@@ -41,6 +41,7 @@ from proxyhooks import (
     SharedPollRefreshResultItem,
     SubRefreshRequest,
     SubRefreshResult,
+    SubscribeOptions,
     SubscribeRequest,
     SubscribeResult,
     after_reply,
@@ -122,6 +123,7 @@ def connect(req: ConnectRequest) -> ConnectResult:
         user=req.data.get("user", ""),
         data={"welcome": req.data.get("user", "")},
         channels=req.data.get("channels"),
+        subs={channel: SubscribeOptions(expire_at=SOON) for channel in req.data.get("subs", ())} or None,
         meta=meta,
         expire_at=SOON if meta and "refresh" in meta else None,
     )

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-from flask import Flask
 
-from proxyhooks import (
-    ConnectResult,
-    MapPublishResult,
-    MapRemoveResult,
-    ProxyHooks,
-    PublishResult,
-    RPCResult,
-    SubscribeOptions,
-    SubscribeResult,
-    errors,
-)
-from proxyhooks.centrifugo.config.channels import Channels
-from proxyhooks.testing import Exchange, ProxyClient
-from tests.real_centrifugo.client import Client, Message
+from tests.real_centrifugo.pair import Backend, Pair, complete
 from tests.support.centrifugo import running_centrifugo
-from tests.support.paths import SECRET
 from tests.support.servers import free_port, server_environment, serving_in_thread
 
 ON = {"subscribe_proxy_enabled": True, "publish_proxy_enabled": True}
@@ -110,6 +97,18 @@ CONNECTIONS: list[dict[str, list[str]]] = [
     {"channels": [f"a{number}" for number in range(129)]},
     {"channels": [f"a{number}" for number in range(100)], "subs": [f"a{number}" for number in range(28, 128)]},
 ]
+SWITCHES = (
+    *("subscribe_proxy_enabled", "publish_proxy_enabled", "allow_user_limited_channels"),
+    *("allow_subscribe_for_client", "allow_subscribe_for_anonymous"),
+    *("allow_publish_for_client", "allow_publish_for_subscriber", "allow_publish_for_anonymous"),
+)
+MAP_SWITCHES = (
+    *("publish_proxy_enabled", "remove_proxy_enabled"),
+    *("allow_publish_for_client", "allow_publish_for_subscriber", "allow_publish_for_anonymous"),
+    *("allow_remove_for_client", "allow_remove_for_subscriber", "allow_remove_for_anonymous"),
+)
+SEEDS = int(os.environ.get("DECISIONS_SEEDS", "1"))
+"""How many configurations are generated."""
 RPC = {"namespaces": [{"name": "on", "proxy_enabled": True}, {"name": "off"}]}
 DEFINED = [{"name": name, **options} for name, options in NAMESPACES.items()]
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
@@ -156,45 +155,6 @@ NO_CONNECT_PROXY: dict[str, dict[str, Any]] = {
     "anonymous": {"allow_anonymous_connect_without_token": True},
     "insecure": {"insecure": True},
 }
-TYPES = {"map": 1, "map_clients": 2, "map_users": 3, "shared_poll": 4}
-
-Seen = tuple[Any, list[Any]]
-"""The code, or None if it is allowed, and what the application was asked about."""
-
-
-class Backend:
-    """An application that allows all but what is locked, and records what it is asked."""
-
-    def __init__(self) -> None:
-        self.app = Flask("backend")
-        self.app.config.update(PROXYHOOKS_SECRETS=[SECRET])
-        self.asked: list[tuple[str, str]] = []
-        hooks = ProxyHooks(self.app)
-
-        @hooks.connect
-        def connect(req: Any) -> ConnectResult:
-            data = req.data or {}
-            subs = {channel: SubscribeOptions() for channel in data.get("subs", ())}
-            return ConnectResult(user=data.get("user", "42"), channels=data.get("channels"), subs=subs or None)
-
-        hooks.subscribe(self.hook("subscribe", SubscribeResult()))
-        hooks.publish(self.hook("publish", PublishResult()))
-        hooks.map_publish(self.hook("map_publish", MapPublishResult()))
-        hooks.map_remove(self.hook("map_remove", MapRemoveResult()))
-        hooks.rpc(self.hook("rpc", RPCResult()))
-
-    def hook(self, event: str, result: Any) -> Any:
-        def answer(req: Any) -> Any:
-            name = req.method if event == "rpc" else req.channel
-            self.asked.append((event, name))
-            if "locked" in name:
-                raise errors.PermissionDenied
-            return result
-
-        return answer
-
-    def asked_since(self, count: int) -> list[tuple[str, str]]:
-        return self.asked[count:]
 
 
 @pytest.fixture(scope="module")
@@ -208,90 +168,33 @@ def backend_port(backend: Backend) -> Iterator[int]:
         yield port
 
 
-def complete(configuration: dict[str, Any], backend_port: int, port: int, *, connect: bool = True) -> dict[str, Any]:
-    """The configuration with proxies, and what a server needs."""
+def generated_namespace(random: Random) -> dict[str, Any]:
+    """Random options of a namespace that Centrifugo accepts."""
+    options: dict[str, Any] = {option: True for option in SWITCHES if random.random() < 0.3}
+    if random.random() < 0.2:
+        options["channel_regex"] = random.choice(["^[a-z]+", "[0-9]$", "\u00e4|1"])
+    if random.random() < 0.2:
+        options["publication_data_format"] = random.choice(["json", "json_object", "binary"])
+    if random.random() < 0.5:
+        options["map"] = MAP | {option: True for option in MAP_SWITCHES if random.random() < 0.3}
+        if not any(option.endswith("proxy_enabled") for option in options["map"]) and random.random() < 0.5:
+            options["map"]["client_key"] = random.choice(["user_id", "client_id"])
+        options["subscription_type"] = random.choice(["", "map", "map_clients", "map_users"])
+    elif random.random() < 0.2:
+        options["subscription_type"] = "shared_poll"
+    return options
 
-    def proxy(event: str) -> dict[str, Any]:
-        headers = {"X-Proxyhooks-Secret": SECRET}
-        endpoint = f"http://127.0.0.1:{backend_port}/centrifugo/{event}"
-        return {"endpoint": endpoint, "timeout": "5s", "http": {"static_headers": headers}}
 
-    channel_events = ("subscribe", "publish", "map_publish", "map_remove", "shared_poll_refresh")
-    client = configuration.get("client", {}) | {"proxy": {"connect": {"enabled": connect, **proxy("connect")}}}
-    channel = configuration.get("channel", {}) | {"proxy": {event: proxy(event) for event in channel_events}}
+def generated_configuration(random: Random) -> dict[str, Any]:
+    namespaces = [{"name": f"n{number}"} | generated_namespace(random) for number in range(10, 50)]
+    symbols = {"private_prefix": ["$", "n1"], "namespace_boundary": [":", "::"], "user_boundary": ["#", "a"]}
+    channel = {name: random.choice(values) for name, values in symbols.items() if random.random() < 0.2}
+    without = generated_namespace(random)
     return {
-        "client": client,
-        "channel": channel,
-        "rpc": configuration.get("rpc", {}) | {"proxy": proxy("rpc")},
-        "http_server": {"address": "127.0.0.1", "port": port},
-        "health": {"enabled": True},
-        "usage_stats": {"disabled": True},
-        "shared_poll": {"hmac_secret_key": "key"},
+        "client": {"insecure": random.random() < 0.1, "channel_limit": random.choice([0, 1, 200])},
+        "channel": {"without_namespace": without, "namespaces": namespaces, **channel},
+        "rpc": {"without_namespace": {"proxy_enabled": random.random() < 0.5}, **random.choice([{}, RPC])},
     }
-
-
-class Pair:
-    """A real client and a test client of one configuration."""
-
-    def __init__(self, backend: Backend, address: str, config: Path, user: str) -> None:
-        self.backend, self.address, self.config, self.user = backend, address, config, user
-        self.channels = Channels(json.loads(config.read_text()))
-        self.connect({"user": user})
-
-    def connect(self, data: dict[str, Any], wishes: tuple[str, ...] = ()) -> tuple[Any, Any]:
-        """What became of the two connections."""
-        self.real = Client(self.address)
-        self.played = ProxyClient(self.backend.app, config=self.config)
-        entered = self.real.ask("connect", data=data, subs={channel: {} for channel in wishes})
-        played = self.played.connect(data, channels=wishes)
-        real_channels = sorted(entered.get("connect", {}).get("subs", {}))
-        return (code_of_reply(entered), real_channels), (played.code, sorted(self.played.channels))
-
-    def ask(self, command: str, name: str, **more: Any) -> tuple[Seen, Seen]:
-        """What the two clients see of one operation; a client that is disconnected comes back."""
-        before = len(self.backend.asked)
-        real = code_of_reply(self.real_operation(command, name, **more))
-        real_asked = self.backend.asked_since(before)
-        before = len(self.backend.asked)
-        played = self.played_operation(command, name, **more)
-        played_code = played.code
-        if played.allowed and played.request and command in ("map_publish", "map_remove"):
-            played_code = 107  # v6.9.1 carries the change out, and says to its client that it was refused
-        pair = (real, real_asked), (played_code, self.backend.asked_since(before))
-        if self.real.closed or not self.played.connected:
-            self.close()
-            self.connect({"user": self.user})
-        return pair
-
-    def real_operation(self, command: str, name: str, **more: Any) -> Message:
-        if command == "rpc":
-            return self.real.ask("rpc", method=name)
-        if command == "subscribe":
-            options = self.channels.options_of(self.channels.namespace_of(name)) or {}
-            return self.real.ask("subscribe", channel=name, type=TYPES.get(options.get("subscription_type", ""), 0))
-        kind = {"map_publish": {"type": 1}, "map_remove": {"type": 1, "removed": True}}.get(command, {})
-        return self.real.ask("publish", channel=name, **kind, **more)
-
-    def played_operation(self, command: str, name: str, **more: Any) -> Exchange:
-        exchange: Exchange = getattr(self.played, command)(name, **more)
-        return exchange
-
-    def unsubscribe(self, channel: str) -> None:
-        if channel in self.played.channels:
-            self.real.ask("unsubscribe", channel=channel)
-            self.played.unsubscribe(channel)
-
-    def close(self) -> None:
-        self.real.close()
-
-
-def code_of_reply(reply: Message) -> int | None:
-    """The code of an error or a disconnect."""
-    if "closed" in reply:
-        code: int = reply["closed"][0]
-        return code
-    error = reply.get("error")
-    return None if error is None else error["code"]
 
 
 def operations(channels: list[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -313,6 +216,22 @@ def operations(channels: list[str]) -> Iterator[tuple[str, str, dict[str, Any]]]
         yield "rpc", method, {}
 
 
+def differences(backend: Backend, address: str, config: Path, channels: list[str]) -> tuple[int, list[Any]]:
+    """How many operations were compared, and those that the two clients see differently."""
+    different: list[Any] = []
+    count = 0
+    for user in ("42", ""):
+        with closing(Pair(backend, address, config, user)) as pair:
+            for operation, target, more in operations(channels):
+                real, played = pair.ask(operation, target, **more)
+                count += 1
+                if real != played:
+                    different.append((user, operation, target[:30], more, real, played))
+                if operation == "map_remove":
+                    pair.unsubscribe(target)
+    return count, different
+
+
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_it_decides_as_centrifugo_and_asks_the_application_about_the_same(
     backend: Backend, backend_port: int, tmp_path: Path, name: str
@@ -321,24 +240,31 @@ def test_it_decides_as_centrifugo_and_asks_the_application_about_the_same(
     config.write_text(json.dumps(complete(CONFIGURATIONS[name], backend_port, port)))
     # All channels with the usual configuration; elsewhere enough to meet each of its options.
     channels = CHANNELS if name == "usual" else CHANNELS[::4]
-    different: list[Any] = []
-    count = 0
+    address = f"127.0.0.1:{port}"
     with running_centrifugo(config, port, tmp_path / "log", env=server_environment()):
-        for user in ("42", ""):
-            with closing(Pair(backend, f"127.0.0.1:{port}", config, user)) as pair:
-                for operation, target, more in operations(channels):
-                    real, played = pair.ask(operation, target, **more)
-                    count += 1
-                    if real != played:
-                        different.append((user, operation, target[:30], more, real, played))
-                    if operation == "map_remove":
-                        pair.unsubscribe(target)
-        for data in CONNECTIONS:
-            real_entered, played_entered = pair.connect(data)
-            if real_entered != played_entered:
-                different.append(("connect", data, real_entered, played_entered))
-            pair.close()
+        count, different = differences(backend, address, config, channels)
+        with closing(Pair(backend, address, config, "42")) as pair:
+            for data in CONNECTIONS:
+                pair.close()
+                real, played = pair.connect(data)
+                different += [] if real == played else [("connect", data, real, played)]
     assert count > 900
+    assert not different, "\n".join(map(str, different[:40]))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_it_decides_as_centrifugo_under_generated_configurations(
+    backend: Backend, backend_port: int, tmp_path: Path, seed: int
+) -> None:
+    port, config = free_port(), tmp_path / "config.json"
+    configuration = generated_configuration(Random(seed))
+    config.write_text(json.dumps(complete(configuration, backend_port, port)))
+    names = [namespace["name"] for namespace in configuration["channel"]["namespaces"]]
+    channels = [f"{name}:{rest}" for name in names for rest in ("1", "a", "\u00e4", "locked#42", "a#7")]
+    channels += [f"${name}:a" for name in names[::5]] + ["a", "#42", "a#7", "n1", "n1:a", "no:1", "x" * 256]
+    with running_centrifugo(config, port, tmp_path / "log", env=server_environment()):
+        count, different = differences(backend, f"127.0.0.1:{port}", config, channels)
+    assert count > 2000
     assert not different, "\n".join(map(str, different[:40]))
 
 

@@ -45,6 +45,12 @@ def subscriptions(enter: Enter) -> dict[str, Expiring]:
     return made
 
 
+@pytest.fixture(scope="module", autouse=True)
+def subscribed_by_connect(enter: Enter) -> Expiring:
+    name = unique_name()
+    return Expiring(enter(user=name, meta={"sub_refresh": "result"}, subs=[f"chat:{name}"]), name)
+
+
 def test_a_connection_is_prolonged_again_and_again(connections: dict[str, Expiring], calls: Calls) -> None:
     prolonged = connections["result"]
     asked = calls.wait("refresh", user=prolonged.name, count=2)
@@ -74,6 +80,14 @@ def test_a_subscription_is_prolonged_again_and_again(subscriptions: dict[str, Ex
     assert asked[0]["channel"] == f"chat:{prolonged.name}"
     assert asked[0]["meta"] == {"sub_refresh": "result"}
     assert _is_subscribed(prolonged)
+
+
+def test_a_subscription_of_a_connect_result_never_expires(
+    subscribed_by_connect: Expiring, subscriptions: dict[str, Expiring], calls: Calls
+) -> None:
+    calls.wait("sub_refresh", user=subscriptions["result"].name, count=2)
+    assert calls("sub_refresh", user=subscribed_by_connect.name) == []
+    assert _is_subscribed(subscribed_by_connect)
 
 
 @pytest.mark.parametrize("do", ENDED)

@@ -128,8 +128,12 @@ def test_variables_override_the_file(
     path = tmp_path / "config.json"
     path.write_text(json.dumps(configuration({"name": "chat", **ON})))
     assert connected(app, config=path).subscribe("chat:1").allowed
-    monkeypatch.setitem(os.environ, "CENTRIFUGO_CHANNEL_PRIVATE_PREFIX", "chat:")
-    assert connected(app, config=path).subscribe("chat:1").refused_with(103)
+    monkeypatch.setitem(os.environ, "CENTRIFUGO_CHANNEL_PRIVATE_PREFIX", "chat:1")
+    monkeypatch.setitem(os.environ, "CENTRIFUGO_CHANNEL_MAX_LENGTH", "0")
+    client = connected(app, config=path)
+    assert client.subscribe("chat:1").refused_with(103)
+    assert client.subscribe("chat:" + "x" * 250).allowed
+    assert client.subscribe("chat:" + "x" * 251).refused_with(107)  # a zero means the default
 
 
 @pytest.mark.parametrize(
@@ -169,8 +173,9 @@ def test_symbols_and_lengths_are_those_of_the_configuration(app: Flask, hooks: P
 
 @pytest.mark.parametrize("named_in", ["channels", "subs"])
 def test_a_connect_result_that_names_a_missing_namespace_is_refused_with_the_remedy(app: Flask, named_in: str) -> None:
-    channels, subs = ["personal:42"], {"personal:42": SubscribeOptions()}
-    result = ConnectResult(user="42", **({"channels": channels} if named_in == "channels" else {"subs": subs}))
+    in_channels = ConnectResult(user="42", channels=["personal:42"])
+    in_subs = ConnectResult(user="42", subs={"personal:42": SubscribeOptions()})
+    result = in_channels if named_in == "channels" else in_subs
     ProxyHooks(app).connect(lambda req: result)
     client = ProxyClient(app)
     exchange = client.connect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from .go_regex import compile_go_regex
-from .keys import setting
+from .keys import default_of, setting
 from .reader import Config, objects_at, value_at
 
 MAP_TYPES: Final = ("map", "map_clients", "map_users")
@@ -21,7 +21,8 @@ class Channels:
         self.boundary: str = setting(config, "channel.namespace_boundary")
         self.user_boundary: str = setting(config, "channel.user_boundary")
         self.user_separator: str = setting(config, "channel.user_separator")
-        self.max_length: int = setting(config, "channel.max_length")
+        # A zero, which only a variable can set, means the default.
+        self.max_length: int = setting(config, "channel.max_length") or default_of("channel.max_length")
         """Bytes; a negative length is no limit."""
         self.rpc_boundary: str = setting(config, "rpc.namespace_boundary")
         self._options = _options_by_namespace(config, "channel")

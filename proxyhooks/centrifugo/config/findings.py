@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
+_INDEX: Final = re.compile(r"\[\d+\]")
 Level: TypeAlias = Literal["error", "warning", "info"]
 
 FINDINGS: Final[dict[str, tuple[Level, str]]] = {
@@ -68,3 +71,17 @@ class Finding:
     @property
     def level(self) -> Level:
         return FINDINGS[self.id][0]
+
+
+def once_per_kind(findings: Iterable[Finding]) -> list[Finding]:
+    """Keep one finding where only the indexes in their paths differ; its text has the number of the others."""
+    kinds: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault((finding.id, _INDEX.sub("[]", finding.path), finding.text), []).append(finding)
+    return [replace(same[0], text=same[0].text + _and_elsewhere(len(same) - 1)) for same in kinds.values()]
+
+
+def _and_elsewhere(others: int) -> str:
+    if not others:
+        return ""
+    return f", here and in {others} more {'place' if others == 1 else 'places'}"

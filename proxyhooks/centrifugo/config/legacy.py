@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from . import legacy_keys
-from .findings import Finding
+from .findings import Finding, once_per_kind
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _PROXY_SECTIONS: Final = re.compile(r"(client\.proxy|channel\.proxy)\.\w+|rpc\.proxy|proxies\[\]")
@@ -20,9 +20,7 @@ _DURATION: Final = re.compile(r".*_(timeout|ttl|interval|delay)|timeout")
 _NAMES_A_PROXY: Final = re.compile(r"(subscribe|publish|sub_refresh|subscribe_stream)_proxy_name")
 
 _VARIABLE_PREFIX: Final = "CENTRIFUGO_"
-_IDS_OF_CONSEQUENCES: Final = ("PH003", "PH004", "PH015", "PH018")
-_SWITCH: Final = re.compile(r"(channel|rpc)\.(?:namespaces\[\d+\]|without_namespace)\.(?:(\w+)_)?proxy_enabled")
-
+_OBJECTS: Final = ("nats_raw_mode", "nats_tls", "proxy_grpc_tls")
 _SWITCHED_ON: Final = 'with "enabled": true beside it'
 _BESIDE: Final[dict[str, str]] = {
     "client.proxy.connect.endpoint": _SWITCHED_ON,
@@ -59,32 +57,9 @@ def legacy_findings(path: str, key: str, value: object) -> list[Finding]:
     return [finding, *once_per_kind(_findings_inside(path, value))]
 
 
-def once_per_kind(findings: Iterable[Finding]) -> list[Finding]:
-    """Keep one finding where only the indexes in their paths differ; its text has the number of the others."""
-    kinds: dict[tuple[str, str, str], list[Finding]] = {}
-    for finding in findings:
-        kinds.setdefault((finding.id, _INDEX.sub("[]", finding.path), finding.text), []).append(finding)
-    return [replace(same[0], text=same[0].text + _and_elsewhere(len(same) - 1)) for same in kinds.values()]
-
-
-def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
-    """Leave out what v6 misses only because an old key says it: ``allowed_origins``, so no origin.
-
-    An old variable leaves out nothing: it is a warning, since the variable may be one of the application.
-    """
-    findings = list(findings)
-    old_keys = [finding.path.lower() for finding in findings if finding.id == "PH012"]
-    places = [place for key in old_keys if (place := _place(key)) is not None]
-    return [
-        finding
-        for finding in findings
-        if finding.id not in _IDS_OF_CONSEQUENCES or not any(_explains(place, finding.path) for place in places)
-    ]
-
-
 def variable_in_v6(name: str) -> str | None:
     """Return the variable of v6 for one of an older version, or None if v6 has it too or has none."""
-    place = _place(_key_of(name))
+    place = place_in_v6(_key_of(name))
     variable = f"{_VARIABLE_PREFIX}{place.replace('.', '_')}".upper() if place else None
     return variable if variable != name else None
 
@@ -103,12 +78,20 @@ def variable_fix(name: str) -> str | None:
     return f"set {variable}"
 
 
+def place_of_value(key: str, value: object) -> str | None:
+    """Return the place in v6 that an old key on the top level and its value move to, if the value stays as it is."""
+    if key in legacy_keys.SWITCHES or key in legacy_keys.NAMED_PROXIES or key in ("redis_host", "redis_port"):
+        return None
+    place = place_in_v6(key)
+    return place if place is not None and _new_shape(place, value) is None else None
+
+
 def _key_of(name: str) -> str:
     """Return the key of v5's top level for a path or a variable."""
     return name.removeprefix(_VARIABLE_PREFIX).lower()
 
 
-def _place(key: str) -> str | None:
+def place_in_v6(key: str) -> str | None:
     """Return the place in v6 of a key on the top level of an older version; of one of several, the first."""
     return (
         legacy_keys.MOVED.get(key)
@@ -117,19 +100,17 @@ def _place(key: str) -> str | None:
         or _name(legacy_keys.OLDER.get(key))
         or _below("client.proxy.connect", legacy_keys.OF_EACH_PROXY.get(key))
         or _below("channel.without_namespace", _name(legacy_keys.NAMESPACE.get(key)))
+        or _place_in_object(key)
     )
 
 
-def _explains(place: str, missing: str) -> bool:
-    """Whether what moved to *place* is what the finding at the path *missing* misses."""
-    if switch := _SWITCH.fullmatch(missing):
-        # The proxy is missing.
-        missing = ".".join(filter(None, (switch[1], "proxy", switch[2])))
-    if missing in ("channel.namespaces", "rpc.namespaces"):
-        # A namespace, a switch or a proxy of the section is missing.
-        section = missing.partition(".")[0]
-        return place == missing or (place.startswith(f"{section}.") and "proxy" in place)
-    return place == missing or place.startswith(f"{missing}.")
+def _place_in_object(key: str) -> str | None:
+    """Return the place of a key in an object of v5, written as in the name of a variable."""
+    for name in _OBJECTS:
+        inner = key.removeprefix(f"{name}_")
+        if inner != key:
+            return _below(place_in_v6(name), legacy_keys.TLS.get(inner, inner) if name.endswith("tls") else inner)
+    return None
 
 
 def _find(path: str, key: str, value: object) -> _OldKey | None:
@@ -259,12 +240,6 @@ def _last_version(key: str) -> int | None:
 
 def _or_older(version: int) -> str:
     return " or older" if version > 2 else ""
-
-
-def _and_elsewhere(others: int) -> str:
-    if not others:
-        return ""
-    return f", here and in {others} more {'place' if others == 1 else 'places'}"
 
 
 def _name(entry: tuple[int, str] | None) -> str | None:

@@ -116,6 +116,8 @@ MOVED: Final[dict[str, str]] = {
     "proxy_subscribe": "channel.without_namespace.subscribe_proxy_enabled",
     "proxy_subscribe_stream": "channel.without_namespace.subscribe_stream_proxy_enabled",
     "proxy_subscribe_stream_bidirectional": "channel.without_namespace.subscribe_stream_proxy_bidirectional",
+    # v5 reads this one on the top level, and proxy_subscribe_stream in a namespace.
+    "proxy_stream_subscribe": "channel.without_namespace.subscribe_stream_proxy_enabled",
     "redis_use_lists": "engine.redis.history_use_lists",
     "rpc_namespaces": "rpc.namespaces",
     "rpc_ping": "rpc.ping.enabled",
@@ -194,24 +196,29 @@ NAMESPACE: Final[dict[str, tuple[int, str]]] = {
 """Keys of a namespace, with the last version that had them and their names in v6."""
 
 PROXY: Final[dict[str, str]] = {
-    key.removeprefix("proxy_"): name for key, name in OF_EACH_PROXY.items() if key.removeprefix("proxy_") != name
+    **{key.removeprefix("proxy_"): name for key, name in OF_EACH_PROXY.items() if key.removeprefix("proxy_") != name},
+    "http_status_to_code_transforms": "http.status_to_code_transforms",
 }
 """Keys of a proxy in v5, with their names in a proxy of v6."""
 
 TLS: Final[dict[str, str]] = {
-    f"{old}{form}": new
-    for old, new in {
+    f"{name}{form}": new
+    for name, new in {
         "cert_pem": "cert_pem",
         "key_pem": "key_pem",
+        "server_ca_pem": "server_ca_pem",
         "root_ca_pem": "server_ca_pem",
         "client_ca_pem": "client_ca_pem",
     }.items()
     for form in ("", "_file", "_b64")
-    if old + form != new
+    if name + form != new
 }
 """Keys of a TLS object in v5, with their names in v6, which takes a path, base64 or PEM in one key."""
 
-KAFKA: Final[dict[str, str]] = {f"tls{suffix}": f"tls.{name}" for suffix, name in _TLS_NAMES.items() if suffix}
+KAFKA: Final[dict[str, str]] = {
+    **{f"tls{suffix}": f"tls.{name}" for suffix, name in _TLS_NAMES.items() if suffix},
+    "partition_buffer_size": "partition_queue_max_size",
+}
 """Keys of a Kafka consumer in v5, with their names in v6."""
 
 PRO: Final[dict[str, str]] = {

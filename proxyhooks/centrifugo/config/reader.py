@@ -11,9 +11,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from .duration import parse_duration
 from .files import read_file_with_findings
-from .findings import Finding
+from .findings import Finding, once_per_kind
 from .keys import root_keys
-from .legacy import once_per_kind
+from .moved import check_moved_values
 from .nesting import nest
 from .placeholders import check_placeholders, expand_variables
 from .values import convert_object
@@ -64,7 +64,9 @@ def read_config(path: Path, environ: Mapping[str, str]) -> Reading:
 def read_tree(values: Mapping[str, Any], environ: Mapping[str, str]) -> Reading:
     """Read values as :func:`read_config` reads those of a file."""
     findings: list[Finding] = []
-    config = convert_object(nest(values, findings), root_keys(), "", findings)
+    nested = nest(values, findings)
+    config = convert_object(nested, root_keys(), "", findings)
+    findings += check_moved_values(nested, environ)
     apply_variables(config, environ, findings)
     findings += check_placeholders(config, environ)
     return Reading(config, tuple(once_per_kind(findings)))

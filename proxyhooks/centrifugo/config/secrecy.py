@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from .findings import Finding
@@ -22,12 +22,10 @@ _MIN_LENGTH: Final = 4
 _USER_OF_URL: Final = re.compile(r"(?<=://)[^/\s@\"']*@")
 
 
-def hide_secrets(
-    findings: Iterable[Finding], config: Config, environ: Mapping[str, str], secrets: Iterable[str]
-) -> list[Finding]:
-    """Return the findings without the secrets of the application, the configuration and the environment.
+def hider(config: Config, environ: Mapping[str, str], secrets: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that hides the secrets of the application, the configuration and the environment in a text.
 
-    :param config: the typed tree.
+    :param config: the typed tree; empty if there is none yet.
     :param secrets: those that the application accepts.
     """
     known = {*secrets, *_secrets_in(config, ""), *_secrets_in(dict(environ), "CENTRIFUGO_")}
@@ -39,6 +37,11 @@ def hide_secrets(
             text = text.replace(secret, HIDDEN).replace(repr(secret)[1:-1], HIDDEN)
         return _USER_OF_URL.sub(f"{HIDDEN}@", text)
 
+    return hide
+
+
+def hide_secrets(findings: Iterable[Finding], hide: Callable[[str], str]) -> list[Finding]:
+    """Return the findings without secrets."""
     return [
         dataclasses.replace(finding, text=hide(finding.text), fix=hide(finding.fix), path=hide(finding.path))
         for finding in findings

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from .findings import Finding
 from .keys import NAMED, Keys, key_at, paths_of, root_keys, variables
 from .legacy import legacy_findings, variable_fix
 
-_KUBERNETES: Final = re.compile(r"CENTRIFUGO(?:_[A-Z0-9_]+)?_(PORT|SERVICE_)")
-"""Variables that Kubernetes sets for a service named ``centrifugo``; Centrifugo leaves them out of its warnings."""
+_KUBERNETES: Final = re.compile("_PORT|_SERVICE_")
+"""What Kubernetes puts into the names of its variables about a service, such as one named ``centrifugo``. Centrifugo
+leaves them out of its warnings."""
 _EVERYWHERE: Final = ("enabled", "name", "type")
 """Keys of so many objects that another place is no hint."""
 
@@ -67,14 +68,19 @@ def _common_length(one: str, other: str) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def unknown_variables(names: Iterable[str], known: Iterable[str]) -> list[Finding]:
+def unknown_variables(environ: Mapping[str, str], known: Iterable[str]) -> list[Finding]:
     """A finding for each variable that Centrifugo does not know, and that is not for something else."""
     known = set(known)
     return [
         _unknown_variable(name, known)
-        for name in sorted(names)
-        if name not in known and not name.startswith("CENTRIFUGO_VAR_") and not _KUBERNETES.match(name)
+        for name, value in sorted(environ.items())
+        if name not in known and not name.startswith("CENTRIFUGO_VAR_") and not _is_of_kubernetes(name, value)
     ]
+
+
+def _is_of_kubernetes(name: str, value: str) -> bool:
+    # CENTRIFUGO_PORT was an option too: Kubernetes sets tcp://10.0.0.1:8000, and people set 8000.
+    return _KUBERNETES.search(name) is not None and (variable_fix(name) is None or "://" in value)
 
 
 def _unknown_variable(name: str, known: set[str]) -> Finding:

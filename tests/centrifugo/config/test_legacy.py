@@ -16,13 +16,7 @@ from hypothesis import strategies as st
 from proxyhooks.centrifugo.config import legacy_keys
 from proxyhooks.centrifugo.config.findings import Finding
 from proxyhooks.centrifugo.config.keys import key_at
-from proxyhooks.centrifugo.config.legacy import (
-    legacy_findings,
-    once_per_kind,
-    variable_fix,
-    variable_in_v6,
-    without_consequences,
-)
+from proxyhooks.centrifugo.config.legacy import legacy_findings, variable_fix, variable_in_v6
 from tests.support.centrifugo import centrifugo_binary
 
 OLD_KEYS: dict[str, list[str]] = json.loads(Path(__file__).with_name("old_keys.json").read_text())
@@ -142,6 +136,8 @@ FIXES = [
     ("client.proxy.connect.static_http_headers", {}, "write http.static_headers"),
     ("proxies[0].grpc_cert_file", "/cert", "write grpc.tls.server_ca_pem, with grpc.tls.enabled: true"),
     ("consumers[1].disabled", True, 'write "enabled": false'),
+    ("proxies[0].http_status_to_code_transforms", [], "write http.status_to_code_transforms"),
+    ("consumers[1].kafka.partition_buffer_size", 8, "write partition_queue_max_size"),
     ("consumers[1].kafka.tls_cert", "/cert", "write tls.cert_pem"),
     ("broker.nats.tls.root_ca_pem_file", "/ca", "write server_ca_pem"),
     # A file that was half converted.
@@ -194,14 +190,6 @@ def test_the_keys_in_an_old_list_of_namespaces_are_found_with_it_once_for_each_k
     assert found[2].text.endswith("and v6 ignores it")
 
 
-def test_findings_of_one_kind_become_one() -> None:
-    found = [one(f"proxies[{index}].static_http_headers") for index in range(2)] + [one("proxies[7].grpc_compression")]
-    assert [(finding.path, finding.text.partition(", ")[2]) for finding in once_per_kind(found)] == [
-        ("proxies[0].static_http_headers", "and v6 ignores it, here and in 1 more place"),
-        ("proxies[7].grpc_compression", "and v6 ignores it"),
-    ]
-
-
 def test_the_keys_in_an_old_list_of_rpc_namespaces_are_found_with_it() -> None:
     found = legacy_findings("rpc_namespaces", "rpc_namespaces", [{"name": "game", "rpc_proxy_name": "game"}])
     assert [(finding.path, finding.fix) for finding in found] == [
@@ -223,45 +211,6 @@ def test_namespaces_of_v3_are_to_say_who_may_subscribe() -> None:
     assert legacy_findings("namespaces", "namespaces", namespaces)[0].fix == fix
     namespaces.append({"name": "news", "allow_subscribe_for_client": True})
     assert legacy_findings("namespaces", "namespaces", namespaces)[0].fix == "write channel.namespaces"
-
-
-def missing(id_: str, path: str) -> Finding:
-    return Finding(id=id_, path=path, text="it is missing", fix="write it")
-
-
-@pytest.mark.parametrize(
-    ("old", "consequence"),
-    [
-        (one("allowed_origins"), missing("PH015", "client.allowed_origins")),
-        (one("namespaces"), missing("PH003", "channel.namespaces")),
-        (one("proxy_connect_endpoint"), missing("PH004", "client.proxy.connect")),
-        (one("connect_proxy_name"), missing("PH004", "client.proxy.connect")),
-        (one("proxy_subscribe"), missing("PH004", "channel.namespaces")),
-        (one("proxy_rpc_endpoint"), missing("PH004", "rpc.namespaces")),
-        (one("proxy_subscribe_endpoint"), missing("PH018", "channel.namespaces[0].subscribe_proxy_enabled")),
-        (one("proxy_rpc_endpoint"), missing("PH018", "rpc.without_namespace.proxy_enabled")),
-    ],
-)
-def test_what_is_missing_only_because_an_old_key_says_it_is_left_out(old: Finding, consequence: Finding) -> None:
-    assert without_consequences([consequence, old]) == [old]
-    assert without_consequences([consequence]) == [consequence]
-
-
-@pytest.mark.parametrize(
-    ("old", "other"),
-    [
-        (one("allowed_origins"), missing("PH004", "client.proxy.connect")),
-        (one("proxy_refresh_endpoint"), missing("PH004", "client.proxy.connect")),
-        (one("presence"), missing("PH004", "channel.namespaces")),
-        (one("proxy_connect_endpoint"), missing("PH003", "channel.namespaces")),
-        (one("proxy_publish_endpoint"), missing("PH018", "channel.namespaces[0].subscribe_proxy_enabled")),
-        (one("sockjs"), missing("PH015", "client.allowed_origins")),
-        (one("allowed_origins"), missing("PH013", "client.allowed_origin")),
-        (missing("PH030", "CENTRIFUGO_ALLOWED_ORIGINS"), missing("PH015", "client.allowed_origins")),
-    ],
-)
-def test_what_is_missing_for_another_reason_stays(old: Finding, other: Finding) -> None:
-    assert without_consequences([old, other]) == [old, other]
 
 
 @given(
@@ -311,6 +260,9 @@ def test_no_finding_shows_a_value_that_may_be_a_secret() -> None:
         ("CENTRIFUGO_PRESENCE", "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_PRESENCE"),
         ("CENTRIFUGO_ANONYMOUS", "CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_ALLOW_SUBSCRIBE_FOR_ANONYMOUS"),
         ("CENTRIFUGO_PROXY_HTTP_HEADERS", "CENTRIFUGO_CLIENT_PROXY_CONNECT_HTTP_HEADERS"),
+        ("CENTRIFUGO_NATS_TLS_CERT_PEM_FILE", "CENTRIFUGO_BROKER_NATS_TLS_CERT_PEM"),
+        ("CENTRIFUGO_NATS_RAW_MODE_ENABLED", "CENTRIFUGO_BROKER_NATS_RAW_MODE_ENABLED"),
+        ("CENTRIFUGO_PROXY_GRPC_TLS_ENABLED", "CENTRIFUGO_CLIENT_PROXY_CONNECT_GRPC_TLS_ENABLED"),
         ("CENTRIFUGO_REDIS_URL", "CENTRIFUGO_ENGINE_REDIS_ADDRESS"),
         # Of the same name in v6.
         ("CENTRIFUGO_LOG_LEVEL", None),

@@ -15,6 +15,7 @@ import pytest
 
 from proxyhooks import ConnectResult, ProxyHooks, PublishResult, RPCResult, SubscribeResult
 from proxyhooks.cli import centrifugo as commands
+from tests.support.centrifugo import centrifugo_binary
 
 FILES = sorted(
     path for path in Path(__file__).with_name("public").iterdir() if path.suffix in (".json", ".toml", ".yaml")
@@ -77,6 +78,16 @@ def test_check_shows_no_secret_of_a_published_configuration(file: Path, monkeypa
         monkeypatch.setenv(name, value)
     checked = application("connect").test_cli_runner().invoke(commands, ["check", str(file)])
     assert "made-up" not in checked.output
+
+
+@pytest.mark.centrifugo
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_centrifugo_has_nothing_to_add(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in variables_of(file).items():
+        monkeypatch.setenv(name, value)
+    words = ["check", str(file), "--format", "json", "--centrifugo", centrifugo_binary()]
+    checked = application("connect subscribe").test_cli_runner().invoke(commands, words)
+    assert [finding for finding in json.loads(checked.stdout) if finding["id"] == "PH032"] == []
 
 
 def test_there_are_files_of_each_version_and_format() -> None:

@@ -20,7 +20,7 @@ _IPV6: Final = re.compile(r"(?<!\\)\[([0-9a-f:.]*:[0-9a-f:.]*)\]")
 
 
 def no_allowed_origin(context: Context) -> Iterator[Finding]:
-    if not context.root.texts("client.allowed_origins"):
+    if not any(context.root.texts("client.allowed_origins")):
         yield Finding(
             id="PH015",
             path="client.allowed_origins",
@@ -34,7 +34,7 @@ def odd_origin(context: Context) -> Iterator[Finding]:
     if any(map(_EVERY_ORIGIN.fullmatch, origins)):
         return
     for index, origin in enumerate(origins):
-        if problem := _problem_of(origin):
+        if origin and (problem := _problem_of(origin)):
             text, fix = problem
             path = f"client.allowed_origins[{index}]"
             yield Finding(id="PH035", path=path, text=f"no browser sends the origin {origin!r}: {text}", fix=fix)
@@ -80,9 +80,10 @@ def _problem_of_parts(origin: str) -> tuple[str, str] | None:
 
 
 def _in_ascii(origin: str) -> str:
+    scheme, slashes, host = origin.lower().rpartition("://")
     try:
-        return origin.lower().encode("idna").decode("ascii")
-    except UnicodeError:
+        return f"{scheme}{slashes}{host.encode('idna').decode('ascii')}"
+    except UnicodeError:  # the host is no host name
         return origin.lower()
 
 

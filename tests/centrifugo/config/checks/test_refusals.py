@@ -18,7 +18,7 @@ from proxyhooks.centrifugo.config.reader import read_tree
 from tests.centrifugo.config.checks.mutations import changed, good, random_changes, single_changes
 from tests.support.centrifugo import centrifugo_binary
 
-CASES = int(os.environ.get("PROXYHOOKS_CONFIGURATIONS") or 60)
+CASES = int(os.environ.get("PROXYHOOKS_CASES") or 60)
 """Configurations that are compared with what Centrifugo says."""
 PERSONAL = "client.subscribe_to_user_personal_channel"
 TRANSFORM = "client.proxy.connect.http.status_to_code_transforms.0"
@@ -71,8 +71,8 @@ REFUSED: list[tuple[str, list[tuple[str, Any]], str, str]] = [
     ("recovery without history", [(f"{POLL}.force_recovery", True)], "PH031", "channel.namespaces[6].force_recovery"),
     ("cache recovery of streams", [(f"{CHAT}.auto_cache_recover", True)], "PH031",
      "channel.namespaces[0].auto_cache_recover"),
-    ("a key beside the map's proxy", [(f"{BOARD}.map.client_key", "user_id"), (f"{BOARD}.map.remove_proxy_enabled", False)], "PH031",
-     "channel.namespaces[3].map.client_key"),
+    ("a key beside the map's proxy", [(f"{BOARD}.map.client_key", "user_id"),
+     (f"{BOARD}.map.remove_proxy_enabled", False)], "PH031", "channel.namespaces[3].map.client_key"),
     ("a map without a mode", [(f"{CLIENTS}.map.mode", "")], "PH031", "channel.namespaces[4].map.mode"),
     ("a map without a ttl", [(f"{CLIENTS}.map.key_ttl", "0s")], "PH031", "channel.namespaces[4].map.key_ttl"),
     ("a ttl of a persistent map", [(f"{BOARD}.map.mode", "persistent")], "PH031", "channel.namespaces[3].map.key_ttl"),

@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.centrifugo.config.differential.running import compare
+from tests.centrifugo.config.differential.running import compare_generated
 from tests.support.centrifugo import centrifugo_binary
 
 
@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--show", type=int, default=3, help="cases of each kind of difference")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        result = compare(centrifugo_binary(), options.cases, options.seed, Path(directory))
+        result = compare_generated(centrifugo_binary(), options.cases, options.seed, Path(directory))
     print(f"{options.cases} cases: {dict(result.verdicts)}, {result.compared_values} with their values")
     kinds = Counter(kind for kind, *_ in result.differences)
     for kind, count in kinds.most_common():

@@ -15,6 +15,7 @@ PATHS = [
     path for path, _ in paths_of(root_keys()) if not PRO_KEYS.intersection(path.split(".")) and "redisnats" not in path
 ]
 OFTEN = [path for path in PATHS if path.startswith(("client", "channel", "rpc", "proxies"))]
+OBJECTS = [path for path, key in paths_of(root_keys()) if key.kind == "object" and path in PATHS]
 VARIABLES = [
     entry for entry in variables(root_keys()) if not PRO_KEYS.intersection(entry[1]) and "redisnats" not in entry[1]
 ]
@@ -29,6 +30,8 @@ UNKNOWN = [
     "hmac_secret",
     "5",
 ]
+OLD = ["allowed_origins", "token_hmac_secret_key", "namespaces", "proxy_connect_endpoint", "history_size", "api_key"]
+"""Keys on the top level of older versions."""
 ENDPOINT = "http://127.0.0.1:8070/centrifugo/rpc"
 SET = {"CENTRIFUGO_VAR_SET": "set", "HOME": "/home"}
 
@@ -65,6 +68,10 @@ class _Maker:
             self._set(self.chance.choice(OFTEN if self.happens(0.6) else PATHS))
         if self.happens(0.25):
             self._unknown_keys()
+        if self.happens(0.08):
+            self._object_of_another_type()
+        if self.happens(0.08):
+            self._same_names()
         tree = self.tree
         if self.happens(0.3):
             tree = self._other_letter_case(tree)
@@ -119,6 +126,28 @@ class _Maker:
             target = self.chance.choice(list(_objects(self.tree)))
             value: Any = self.chance.choice([1, "a", {}, {"a": 1}, [], None, True, Raw("1e3")])
             target[self.chance.choice(UNKNOWN)] = value
+        if self.happens(0.2):
+            self.tree[self.chance.choice(OLD)] = self.chance.choice(["x", [], True, [{"name": "chat"}]])
+
+    def _object_of_another_type(self) -> None:
+        """Write something else where Centrifugo reads an object, such as a switch of an older version."""
+        path = self.chance.choice(OBJECTS)
+        self._set(path)
+        target: Any = self.tree
+        *parents, last = path.split(".")
+        for name in parents:
+            below = target[name.removesuffix("[]")]
+            target = below[0] if isinstance(below, list) else below
+            if not isinstance(target, dict):
+                return
+        target[last] = self.chance.choice([True, False, "redis", "", 5, [], None, {}])
+
+    def _same_names(self) -> None:
+        lists = [value for item in _objects(self.tree) for value in item.values() if isinstance(value, list)]
+        items = [item for value in lists for item in value if isinstance(item, dict) and "name" in item]
+        for item in items:
+            if self.happens(0.5):
+                item["name"] = items[0]["name"]
 
     def _other_letter_case(self, value: Any) -> Any:
         if isinstance(value, list):

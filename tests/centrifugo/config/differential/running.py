@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,21 +25,27 @@ class Result:
     """The kind of each disagreement, and a report."""
 
 
-def compare(program: str, cases: int, seed: str, directory: Path) -> Result:
-    """Compare so many cases."""
-    result = Result()
+def compare_generated(program: str, cases: int, seed: str, directory: Path) -> Result:
+    """Compare so many generated cases."""
     generator = Generator()
+    return compare(program, (generator.case(f"{seed} {number}") for number in range(cases)), directory)
 
-    def run(number: int) -> tuple[str, str, bool, str]:
+
+def compare(program: str, cases: Iterable[Case], directory: Path, *, with_values: int = WITH_VALUES) -> Result:
+    """Compare each case, and what was read for each *with_values* th."""
+    result = Result()
+
+    def run(numbered: tuple[int, Case]) -> tuple[str, str, bool, str]:
+        number, case = numbered
         with tempfile.TemporaryDirectory(dir=directory) as place:
-            return _compare(program, generator.case(f"{seed} {number}"), Path(place), number % WITH_VALUES == 0)
+            return _compare(program, case, Path(place), number % with_values == 0)
 
     with ThreadPoolExecutor(2) as pool:
-        for number, (verdict, kind, has_values, report) in enumerate(pool.map(run, range(cases))):
+        for number, (verdict, kind, has_values, report) in enumerate(pool.map(run, enumerate(cases))):
             result.verdicts[verdict] += 1
             result.compared_values += has_values
             if kind:
-                result.differences.append((kind, f"case {seed} {number}\n{report}"))
+                result.differences.append((kind, f"case {number}: {report}"))
     return result
 
 

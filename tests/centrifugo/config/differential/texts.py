@@ -61,8 +61,8 @@ YAML = [
 JSON = [
     '{"http_server": {"port": -1.5}}',
     '{"channel": {"namespaces": [{"name": "chat", "history_size": 1e30, "history_ttl": 1e9}]}}',
-    '{"client": {"connect_code_to_unidirectional_disconnect": {"transforms": [{"code": -1, "to": {"code": 4294967297.5}}]}}}',
-    '{"client": {"connect_code_to_unidirectional_disconnect": {"transforms": [{"code": "4294967296", "to": {"code": 1}}]}}}',
+    '{"client.connect_code_to_unidirectional_disconnect": {"transforms": [{"code": -1, "to": {"code": 4294967297}}]}}',
+    '{"client.connect_code_to_unidirectional_disconnect": {"transforms": [{"code": "4294967296", "to": {"code": 1}}]}}',
     '{"consumers": [{"name": "aa", "type": "kafka", "aws_sqs": {"max_number_of_messages": 2147483648}}]}',
     '{"consumers": [{"name": "aa", "type": "kafka", "aws_sqs": {"max_number_of_messages": "2147483648"}}]}',
     '{"client": {"allowed_origins": [1e21, 1.0, 0.000000015, 1e23, -0.0, 1e3, "\\ud800", true, null]}}',
@@ -106,7 +106,7 @@ TOML = [
     "pid_file = 1e400",
     '[log]\nlevel = "a"\nlevel = "b"',
     '"log.level" = "debug"',
-    '[[channel.namespaces]]\nname = "aa"\n[[channel.namespaces]]\nname = "bb"\n[channel.namespaces.map]\nmode = "persistent"',
+    '[[rpc.namespaces]]\nname = "aa"\n[[channel.namespaces]]\nname = "bb"\n[channel.namespaces.map]\nmode = ""',
     "",
 ]
 NAMES = ["c.JSON", "config", ".json", "c.json.", "c.conf"]
