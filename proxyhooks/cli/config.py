@@ -84,7 +84,10 @@ def command(
             generated = merge(_read(existing_file), backend, config_options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    text = json.dumps(generated.config, indent=2, ensure_ascii=False)
+    try:
+        text = json.dumps(generated.config, indent=2, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        raise click.UsageError(f"{existing_file} has a value that JSON does not have, such as a date") from None
     # Half of a surrogate pair cannot be encoded, and JSON has an escape for it.
     click.echo(text.encode("utf-8", "backslashreplace"))
     ports = note_on_public_endpoints(read_tree(generated.config, {}).config)

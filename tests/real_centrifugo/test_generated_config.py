@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from proxyhooks.centrifugo.config.generate import generate
+from proxyhooks.centrifugo.config.options import ConfigOptions
+from tests.support.backends import backend
 from tests.support.centrifugo import running_centrifugo
 from tests.support.paths import SECRET
 from tests.support.servers import answers, free_port, running_server, server_environment
@@ -83,3 +88,26 @@ def test_it_starts_and_lets_a_browser_in(tmp_path: Path, options: list[str]) -> 
             connect(url, origin=Origin("https://other.example"), proxy=None),
         ):
             pass
+
+
+def test_an_internal_port_keeps_metrics_health_and_the_api_from_the_port_of_the_clients(tmp_path: Path) -> None:
+    port, internal_port = free_port(), free_port()
+    options = ConfigOptions(
+        base_url="http://127.0.0.1:8070", allowed_origins=["*"], secret=SECRET, internal_port=internal_port
+    )
+    generated = generate(backend(("connect", None)), options).config
+    generated["http_server"] |= {"address": "127.0.0.1", "port": port}
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(generated | {"http_api": {"key": "k"}, "usage_stats": {"disabled": True}}))
+    with running_centrifugo(config, internal_port, tmp_path / "centrifugo.log", cwd=tmp_path, env=server_environment()):
+        for path in ("/metrics", "/health", "/api/info"):
+            assert (status(port, path), status(internal_port, path) == 404) == (404, False), path
+
+
+def status(port: int, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code

@@ -23,17 +23,20 @@ from .proxy_uses import ProxyUse, proxy_uses
 from .reader import Config, Reading, read_tree, value_at
 from .written import WrittenConfig
 
+_UNREADABLE: Final = ("PH017", "PH029")
+_IGNORED: Final = ("PH012", "PH013")
+
 
 def merge(existing: Config, backend: Backend, options: ConfigOptions) -> GeneratedConfig:
     """Return an existing configuration with the generated one in it; notes name every value that differs.
 
     :param existing: as its file has it; it stays unchanged.
-    :raises ValueError: if an option cannot work, or Centrifugo does not start with the existing configuration.
+    :raises ValueError: if an option cannot work, or Centrifugo cannot read the existing configuration.
     """
     reading = read_tree(existing, {})
     for finding in reading.findings:
-        if finding.id == "PH029":
-            raise ValueError(f"Centrifugo does not start with it: {finding.path}: {finding.text} (fix: {finding.fix})")
+        if finding.id in _UNREADABLE:
+            raise ValueError(f"Centrifugo cannot read the file: {finding.path}: {finding.text} (fix: {finding.fix})")
     before = reading.config
     generated = generate(backend, options, before)
     merging = _Merging(existing, reading, generated)
@@ -43,6 +46,9 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     for step in additions(before, generated.config, options):
         merging.add(step)
     merging.remove(obsolete.proxies(), "no hook needs it")
+    ignored = [finding.path for finding in reading.findings if finding.id in _IGNORED]
+    if ignored:
+        generated.notes.append(f"Centrifugo ignores {', '.join(ignored)}: flask centrifugo check says why")
     after = merging.reading.config
     generated.notes += _differences(before, after)
     generated.notes += (

@@ -62,7 +62,7 @@ class Obsolete:
     def proxies(self) -> Iterator[tuple[Step, str]]:
         """Yield each proxy, and what would let clients do unasked what it refuses, or ``""``."""
         default = [Place(tuple(event.proxy.split("."))) for event in EVENTS.values()]
-        named = [Place((), ("proxies",), proxy["name"]) for _, proxy in objects_at(self.existing, "proxies")]
+        named = [Place((), ("proxies",), proxy.get("name", "")) for _, proxy in objects_at(self.existing, "proxies")]
         for proxy in (*default, *named):
             event = self.events.get(proxy.below("endpoint").value_in(self.existing))
             if event is not None and proxy.value_in(self.generated) is None:

@@ -37,7 +37,7 @@ class WrittenConfig:
         """Remove a value, or an item of a list; nothing happens if there is none."""
         if place.list_keys and not place.keys:
             items = self._items(place.list_keys)
-            items[:] = [item for item in items if _name_of(item) != place.name]
+            items[:] = [item for item in items if not item or _name_of(item) != place.name]
             return
         owner = self._item(place) if place.list_keys else self.tree
         dotted = not place.list_keys
@@ -51,13 +51,13 @@ class WrittenConfig:
         """The item with the name; it is added if there is none."""
         items = self._items(place.list_keys)
         for item in items:
-            if _name_of(item) == place.name:
+            if item and _name_of(item) == place.name:
                 return item
         items.append({"name": place.name})
         return items[-1]
 
     def _items(self, keys: Keys) -> list[Config]:
-        """The list at these keys; it is added if there is none."""
+        """The list at these keys, which may have nulls; it is added if there is none."""
         found = _find(self.tree, keys, dotted=True)
         value = found[0][found[1]] if found else None
         if isinstance(value, list):

@@ -66,7 +66,9 @@ def existing_config(random: Random) -> dict[str, Any]:
                 [
                     {"mode": "ephemeral", "key_ttl": "5m"},
                     {"mode": "recoverable", "key_ttl": "5m", "stream_size": 100, "stream_ttl": "60s"},
-                    {"mode": "persistent"} if made["subscription_type"] == "map" else {"mode": "ephemeral", "key_ttl": 1e10},
+                    {"mode": "persistent"}
+                    if made["subscription_type"] == "map"
+                    else {"mode": "ephemeral", "key_ttl": 1e10},
                 ]
             )
             made["map"] |= random.choice(
@@ -147,43 +149,52 @@ def existing_config(random: Random) -> dict[str, Any]:
 
 
 def spell(config: dict[str, Any], random: Random) -> dict[str, Any]:
-    """The same configuration in another spelling: letter case, dotted keys, weak types, headers as a list."""
-    spelled = {_spell_key(key, random): _spell_value(key, value, random) for key, value in config.items()}
-    if random.random() < 0.4:
-        spelled = _with_dots(spelled, random)
+    """The same configuration in another spelling.
+
+    Keys in other letter case, also beside ones that Centrifugo then ignores; dotted keys; weak types; headers as a
+    list; one item in place of a list; nulls.
+    """
+    spelled: dict[str, Any] = _spell_object(config, random)
+    for section in ("client", "channel", "rpc", "proxies"):
+        if section not in {key.lower() for key in spelled} and random.random() < 0.2:
+            spelled[section] = None
+    return _with_dots(spelled, random) if random.random() < 0.4 else spelled
+
+
+def _spell_object(value: dict[str, Any], random: Random) -> dict[str, Any]:
+    spelled: dict[str, Any] = {}
+    for key, member in value.items():
+        written = random.choice([key] * 8 + [key.upper(), key.capitalize(), key.title()])
+        if written != key and random.random() < 0.1:
+            spelled[key] = "ignored"
+        spelled[written] = _spell_value(key, member, random)
     return spelled
-
-
-def _with_dots(config: dict[str, Any], random: Random) -> dict[str, Any]:
-    dotted: dict[str, Any] = {}
-    for key, value in config.items():
-        if not isinstance(value, dict):
-            dotted[key] = value
-            continue
-        value = _with_dots(value, random)
-        out = [name for name in value if random.random() < 0.3 and "." not in name] if key.lower() != "static_headers" else []
-        rest = {name: member for name, member in value.items() if name not in out}
-        if rest:
-            dotted[key] = rest
-        dotted |= {f"{key}.{name}": value[name] for name in out}
-    return dotted
-
-
-def _spell_key(key: str, random: Random) -> str:
-    return random.choice([key] * 8 + [key.upper(), key.capitalize(), key.title()])
 
 
 def _spell_value(key: str, value: Any, random: Random) -> Any:
     if key == "static_headers" and random.random() < 0.4:
-        return [{_spell_key("key", random): name.title(), "value": text} for name, text in value.items()]
+        return [_spell_object({"key": name.title(), "value": text}, random) for name, text in value.items()]
     if isinstance(value, dict):
-        return {_spell_key(name, random): _spell_value(name, member, random) for name, member in value.items()}
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [_spell_value("", item, random) for item in value]
-    if isinstance(value, list) and len(value) == 1 and random.random() < 0.3:
-        return value[0]
+        return _spell_object(value, random)
+    if isinstance(value, list):
+        items = [_spell_value("", item, random) for item in value]
+        return items[0] if len(items) == 1 and random.random() < 0.2 else items
     if isinstance(value, bool) and random.random() < 0.3:
         return random.choice([str(value).lower(), int(value), str(int(value))])
     if isinstance(value, int) and not isinstance(value, bool) and random.random() < 0.2:
         return float(value)
     return value
+
+
+def _with_dots(config: dict[str, Any], random: Random) -> dict[str, Any]:
+    dotted: dict[str, Any] = {}
+    for key, value in config.items():
+        members = _with_dots(value, random) if isinstance(value, dict) and key.lower() != "static_headers" else {}
+        # An ignored key would not be ignored without the one that has capitals.
+        is_free = "ignored" not in config.values() and "ignored" not in members.values()
+        moved = [name for name in members if is_free and random.random() < 0.3]
+        rest = {name: member for name, member in members.items() if name not in moved}
+        if rest or not members:
+            dotted[key] = rest or value
+        dotted |= {f"{key}.{name}": members[name] for name in moved}
+    return dotted

@@ -289,11 +289,25 @@ def test_a_header_gets_no_second_spelling() -> None:
 
 @pytest.mark.parametrize(
     "existing",
-    [{"channel": []}, {"channel": {"namespaces": "chat"}}, {"client": "x"}, {"admin": True}, {"rpc": {"proxy": [1]}}],
+    [
+        {"channel": []},
+        {"channel": {"namespaces": "chat"}},
+        {"client": "x"},
+        {"admin": True},
+        {"rpc": {"proxy": [1]}},
+        {"rpc": {"proxy": {"http": {"static_headers": ["a"]}}}},
+    ],
 )
 def test_what_centrifugo_cannot_read_is_refused(existing: Any) -> None:
-    with pytest.raises(ValueError, match="Centrifugo does not start with it"):
+    with pytest.raises(ValueError, match="Centrifugo cannot read the file"):
         merge_into(existing, ("subscribe", "chat:<x>"))
+
+
+def test_keys_that_centrifugo_ignores_have_a_note() -> None:
+    merged = merged_into({"allowed_origins": ["https://a.example"], "clients": {"a": 1}}, ("rpc", "x"))
+    (note,) = [note for note in merged.notes if note.startswith("Centrifugo ignores")]
+    assert "allowed_origins" in note
+    assert "clients" in note
 
 
 def test_no_error_shows_a_secret() -> None:

@@ -20,7 +20,7 @@ from tests.centrifugo.config.existing_files import BASE_URL, CONFIDENTIAL, NAMES
 from tests.support.backends import backend
 from tests.support.centrifugo import centrifugo_binary
 
-COUNT = int(os.environ.get("PROXYHOOKS_MERGES", "40"))
+COUNT = int(os.environ.get("PROXYHOOKS_CASES", "40"))
 VARIABLES = {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "x", "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY": "k"}
 OURS = re.compile(
     r"endpoint$|client\.proxy\.\w+\.enabled$|proxy_enabled$|proxy_name$|x-proxyhooks-secret$|allowed_origins$|"
@@ -79,6 +79,10 @@ def values(config: dict[str, Any], path: str = "") -> dict[str, Any]:
     return found
 
 
+def section_of(path: str) -> str:
+    return re.split(r"[.\[]", path)[0]
+
+
 def accepted(config: dict[str, Any], path: Path) -> bool:
     path.write_text(json.dumps(config))
     command = [centrifugo_binary(), "checkconfig", "-s", "-c", str(path)]
@@ -115,6 +119,11 @@ def test_a_merge_names_what_it_changes_and_keeps_the_rest(seed: int) -> None:
             assert path not in before or path not in after or OURS.search(path) or is_wish, f"{path} is not ours"
             if path in before and path in after and isinstance(before[path], list):
                 assert after[path][: len(before[path])] == before[path], "a list only grows"
+    differing = {section_of(path) for path in {**before, **after} if before.get(path) != after.get(path)}
+    for key in existing:
+        if section_of(key.lower()) not in differing:
+            assert json.dumps(merged.config[key]) == json.dumps(existing[key]), f"{key} is written in another way"
+    assert [key for key in merged.config if key in existing] == [key for key in existing if key in merged.config]
     assert CONFIDENTIAL not in " ".join(merged.notes)
     assert "pass@" not in " ".join(merged.notes)
     again = merge(merged.config, served, options)
@@ -128,3 +137,30 @@ def test_centrifugo_accepts_what_was_merged_if_it_accepted_what_was_there(seed: 
     existing = spell(existing_config(random), random)
     merged = merge(existing, *application(random))
     assert accepted(merged.config, tmp_path / "merged.json") or not accepted(existing, tmp_path / "existing.json")
+
+
+@pytest.mark.parametrize("seed", range(COUNT))
+def test_a_damaged_file_is_merged_or_refused_without_a_traceback(seed: int) -> None:
+    random = Random(seed)
+    existing = spell(existing_config(random), random)
+    for _ in range(random.randrange(1, 4)):
+        damage(existing, random)
+    unreadable = [finding for finding in read_tree(existing, {}).findings if finding.id in ("PH017", "PH029")]
+    if unreadable:
+        with pytest.raises(ValueError, match="Centrifugo cannot read the file") as error:
+            merge(existing, *application(random))
+        assert CONFIDENTIAL not in str(error.value)
+    else:
+        assert merge(existing, *application(random)).config
+
+
+def damage(value: Any, random: Random) -> None:
+    """Replace something in a configuration by what may not be there."""
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    if not keys:
+        return
+    key = random.choice(keys)
+    if isinstance(value[key], (dict, list)) and value[key] and random.random() < 0.8:
+        damage(value[key], random)
+    else:
+        value[key] = random.choice([None, "", "x", 0, -1, 1.5, True, [], {}, [None], {"a": 1}, [{}]])

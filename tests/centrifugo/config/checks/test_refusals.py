@@ -18,7 +18,7 @@ from proxyhooks.centrifugo.config.reader import read_tree
 from tests.centrifugo.config.checks.mutations import changed, good, random_changes, single_changes
 from tests.support.centrifugo import centrifugo_binary
 
-CASES = int(os.environ.get("PROXYHOOKS_CONFIGURATIONS") or 60)
+CASES = int(os.environ.get("PROXYHOOKS_CASES") or 60)
 """Configurations that are compared with what Centrifugo says."""
 PERSONAL = "client.subscribe_to_user_personal_channel"
 TRANSFORM = "client.proxy.connect.http.status_to_code_transforms.0"

@@ -80,18 +80,18 @@ def test_a_hook_for_every_channel_is_called_where_one_namespace_has_its_switch()
     assert finding.fix == '"subscribe_proxy_enabled": true'
 
 
+def polls_in(*namespaces: dict[str, Any]) -> dict[str, Any]:
+    proxy = {"shared_poll_refresh": {"endpoint": f"{URL}/shared_poll_refresh"}}
+    return {"channel": {"proxy": proxy, "namespaces": [*namespaces]}, "shared_poll": {"hmac_secret_key": "k"}}
+
+
 def test_the_type_of_a_namespace_is_the_switch_of_polls() -> None:
     app = backend(("shared_poll_refresh", "poll:<x>"))
-    namespace = {"name": "poll", "subscription_type": "shared_poll"}
-    poll = {
-        "channel": {"proxy": {"shared_poll_refresh": {"endpoint": f"{URL}/shared_poll_refresh"}}},
-        "shared_poll": {"hmac_secret_key": "k"},
-    }
-    assert findings_in(poll | {"channel": poll["channel"] | {"namespaces": [namespace]}}, app, "PH002", "PH004") == []
-    (finding,) = findings_in(poll | {"channel": poll["channel"] | {"namespaces": [{"name": "poll"}]}}, app, "PH004")
+    poll = {"name": "poll", "subscription_type": "shared_poll"}
+    assert findings_in(polls_in(poll), app, "PH002", "PH004") == []
+    (finding,) = findings_in(polls_in({"name": "poll"}), app, "PH004")
     assert finding.fix == '"subscription_type": "shared_poll"'
-    others = [namespace | {"name": "news"}, namespace]
-    (finding,) = findings_in(poll | {"channel": poll["channel"] | {"namespaces": others}}, app, "PH002")
+    (finding,) = findings_in(polls_in(poll | {"name": "news"}, poll), app, "PH002")
     assert finding.path == "channel.namespaces[0].subscription_type"
 
 
