@@ -53,7 +53,7 @@ def _load(path: Path) -> tuple[Any, list[Finding]]:
     if suffix == "toml":
         return _from_toml(_parse_toml(text)), []
     value, duplicates = load_yaml(text)
-    return value, [_twice_in_yaml(key) for key in duplicates]
+    return value, [_twice_in_yaml(line, key) for line, key in duplicates]
 
 
 def _parse_json(text: str) -> JsonNode:
@@ -115,6 +115,6 @@ def _from_toml(value: Any) -> Any:
     return value
 
 
-def _twice_in_yaml(key: str) -> Finding:
-    text = f"{key} is there twice, so that Centrifugo does not start"
-    return Finding(id="PH029", path=key.rpartition(" ")[2], text=text, fix="remove one of them")
+def _twice_in_yaml(line: int, key: str) -> Finding:
+    text = f"line {line}: the key {key} is there twice, so that Centrifugo does not start"
+    return Finding(id="PH029", path=key, text=text, fix="remove one of them")

@@ -38,8 +38,8 @@ class NotYaml(ValueError):
     """The text is not YAML by Go's rules."""
 
 
-def load_yaml(text: str) -> tuple[Any, list[str]]:
-    """The first document of a text, and each key that one of its objects has twice, with its line.
+def load_yaml(text: str) -> tuple[Any, list[tuple[int, str]]]:
+    """The first document of a text, and the line of each key that one of its objects has twice.
 
     :raises ValueError: if it cannot be read, or PyYAML is missing.
     """
@@ -92,7 +92,7 @@ class _Builder:
     def __init__(self, yaml: Any) -> None:
         self._yaml = yaml
         self._open: set[int] = set()
-        self.duplicates: list[str] = []
+        self.duplicates: list[tuple[int, str]] = []
 
     def value(self, node: Any, *, is_root: bool = False) -> Any:
         if isinstance(node, self._yaml.ScalarNode):
@@ -115,7 +115,7 @@ class _Builder:
             is_scalar = isinstance(key_node, self._yaml.ScalarNode)
             identity = (type(key_node), key_node.value if is_scalar else "")
             if identity in seen:
-                self.duplicates.append(f"line {_line(key_node)}: the key {identity[1]}")
+                self.duplicates.append((_line(key_node), identity[1]))
             seen.add(identity)
             if is_scalar and key_node.value == "<<" and key_node.tag in (_PLAIN, f"{_PREFIX}merge"):
                 merged.append(value_node)

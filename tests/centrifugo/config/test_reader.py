@@ -314,6 +314,26 @@ def test_json_in_a_variable_replaces_the_items_and_keeps_what_it_leaves_out() ->
     assert reading.config["channel"]["namespaces"] == [{"name": "games", "presence": True}]
 
 
+SETTINGS = {
+    "CENTRIFUGO_CHANNEL_NAMESPACE_BOUNDARY": ("channel.namespace_boundary", "/"),
+    "CENTRIFUGO_CHANNEL_USER_BOUNDARY": ("channel.user_boundary", "@"),
+    "CENTRIFUGO_CHANNEL_PRIVATE_PREFIX": ("channel.private_prefix", "!"),
+    "CENTRIFUGO_RPC_NAMESPACE_BOUNDARY": ("rpc.namespace_boundary", "."),
+    "CENTRIFUGO_CLIENT_TOKEN_HMAC_SECRET_KEY": ("client.token.hmac_secret_key", "k"),
+}
+
+
+def test_settings_that_the_package_uses_are_read_from_variables_too() -> None:
+    transforms = "CENTRIFUGO_RPC_PROXY_HTTP_STATUS_TO_CODE_TRANSFORMS"
+    environ = {name: text for name, (_, text) in SETTINGS.items()}
+    reading = read_variables(environ | {transforms: '[{"status_code": 404, "to_error": {"code": 4}}]'})
+    assert reading.findings == ()
+    for path, text in SETTINGS.values():
+        assert setting(reading.config, path) == text
+    (transform,) = setting(reading.config, "rpc.proxy.http.status_to_code_transforms")
+    assert transform == {"status_code": 404, "to_error": {"code": 4}}
+
+
 def test_lists_in_variables_are_words() -> None:
     reading = read_variables({"CENTRIFUGO_CLIENT_ALLOWED_ORIGINS": "https://a  https://b"})
     assert reading == Reading({"client": {"allowed_origins": ["https://a", "", "https://b"]}}, ())
