@@ -54,9 +54,8 @@ class Decisions:
         """
         if not channel:
             return _disconnected("subscribe", _BAD_REQUEST, "a subscription needs a channel")
-        channels, namespace = self._channels, self._channels.namespace_of(channel)
-        options = channels.options_of(namespace)
-        if channels.is_too_long(channel) and (options or {}).get("subscription_type") != "shared_poll":
+        channels, options = self._channels, self._channels.options_of(self._channels.namespace_of(channel))
+        if channels.is_too_long(channel) and self._subscription_type(channel) != "shared_poll":
             return _refused("subscribe", 107, f"a channel has up to {channels.max_length} bytes")
         if channel in subscribed:
             return _refused("subscribe", 105, "the client is subscribed already")
@@ -158,10 +157,11 @@ class Decisions:
         :param channel: that of a subscription.
         :param transport: the client's transport.
         """
-        if verdict.allowed and verdict.event == "connect":
+        if not verdict.allowed:
+            return verdict
+        if verdict.event == "connect":
             return self._read_connect_result(verdict, transport)
-        options = self._channels.options_of(self._channels.namespace_of(channel)) or {}
-        if verdict.allowed and verdict.event == "subscribe" and options.get("subscription_type") in MAP_TYPES:
+        if verdict.event == "subscribe" and self._subscription_type(channel) in MAP_TYPES:
             why = "Centrifugo v6.9.1 refuses every subscription to a map if it asks the subscribe proxy"
             return dataclasses.replace(_refused("subscribe", 107, why), cause=verdict.cause)
         return verdict
@@ -173,13 +173,18 @@ class Decisions:
             # The judge knows what clients with a unidirectional transport get in place of an error.
             error = b'{"error":{"code":102,"message":"unknown channel"}}'
             return dataclasses.replace(
-                judge("connect", 200, error, transport=transport), cause=verdict.cause, why=f"the result: {unknown}"
+                judge("connect", 200, error, transport=transport),
+                cause=verdict.cause,
+                why=f"in the connect result, {unknown}",
             )
         count = len({*channels, *self.personal_channels(result.get("user", ""))})
         if 0 <= self._channel_limit < count:
             why = f"the result has {count} channels, and client.channel_limit is {self._channel_limit}"
             return dataclasses.replace(_disconnected("connect", _CHANNEL_LIMIT, why), cause=verdict.cause)
         return verdict
+
+    def _subscription_type(self, channel: str) -> str | None:
+        return (self._channels.options_of(self._channels.namespace_of(channel)) or {}).get("subscription_type")
 
     def _is_on(self, path: str) -> bool:
         return bool(value_at(self._config, path))
@@ -188,15 +193,12 @@ class Decisions:
         self, event: str, operation: str, channel: str, options: Config, user: str, subscribed: Collection[str]
     ) -> Verdict:
         """Decide by the options ``allow_..._for_client`` and its kin, in a namespace where the proxy is off."""
+        for_clients, for_subscribers = f"allow_{operation}_for_client", f"allow_{operation}_for_subscriber"
         if user or options.get(f"allow_{operation}_for_anonymous"):
-            if options.get(f"allow_{operation}_for_client"):
-                return _allowed(
-                    event, f"allow_{operation}_for_client is on, so Centrifugo does not ask the application"
-                )
-            if options.get(f"allow_{operation}_for_subscriber") and channel in subscribed:
-                return _allowed(
-                    event, f"allow_{operation}_for_subscriber is on, so Centrifugo does not ask the application"
-                )
+            if options.get(for_clients):
+                return _allowed(event, f"{for_clients} is on, so Centrifugo does not ask the application")
+            if options.get(for_subscribers) and channel in subscribed:
+                return _allowed(event, f"{for_subscribers} is on, so Centrifugo does not ask the application")
         where = _place("channel", self._channels.namespace_of(channel))
         return self._refused_unless_insecure(event, f"no option for {event} is on for {where} in {self._source}")
 

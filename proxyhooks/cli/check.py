@@ -78,7 +78,7 @@ def command(
         findings += needs_restart(_read(running_file, backend).config, reading.config)
     if not no_centrifugo and (answer := _ask(program, file)) is not None:
         findings += refused_by_program(answer, findings)
-    findings = hide_secrets(findings, hider(reading.config, os.environ, backend.secrets))
+    findings = hide_secrets(findings, reading.config, os.environ, backend.secrets)
     findings = without_consequences(finding for finding in findings if finding.id not in ignored)
     if output_format == "json":
         objects = [{"id": finding.id, "level": finding.level, **dataclasses.asdict(finding)} for finding in findings]

@@ -21,6 +21,7 @@ from .options import ConfigOptions
 from .places import Place, values_by_place
 from .proxy_uses import ProxyUse, proxy_uses
 from .reader import Config, Reading, read_tree, value_at
+from .secrecy import hide_secrets
 from .written import WrittenConfig
 
 _UNREADABLE: Final = ("PH017", "PH029")
@@ -36,7 +37,7 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     reading = read_tree(existing, {})
     for finding in reading.findings:
         if finding.id in _UNREADABLE:
-            raise ValueError(f"Centrifugo cannot read the file: {finding.path}: {finding.text} (fix: {finding.fix})")
+            raise ValueError(f"Centrifugo cannot read the file: {_tell(finding, reading.config)}")
     before = reading.config
     generated = generate(backend, options, before)
     merging = _Merging(existing, reading, generated)
@@ -52,7 +53,7 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     after = merging.reading.config
     generated.notes += _differences(before, after)
     generated.notes += (
-        f"{finding.path} was there and stays, and Centrifugo refuses it: {finding.text}; {finding.fix}"
+        f"{finding.path} was there and stays, and Centrifugo refuses it: {_tell(finding, after)}"
         for finding in refused_by_centrifugo(_with_key_of_shared_polls(after))
     )
     return GeneratedConfig(merging.tree, generated.notes)
@@ -101,7 +102,7 @@ class _Merging:
         refusals = _refusals(reading)
         new = [finding for key, finding in refusals.items() if key not in self.refusals]
         if new:
-            return f"{new[0].text}; {new[0].fix}"
+            return _tell(new[0], reading.config)
         if any(change.is_due(reading.config) for change in changes):
             return "other keys of the file hide the change"
         if diverted := self._diverted_call(reading.config):
@@ -130,6 +131,12 @@ _OWN_PROXIES: Final = "--proxy-name NAME gives the application proxies of its ow
 def _called_endpoints(config: Config) -> dict[ProxyUse, str | None]:
     """The endpoint that is called for each event that is on in a namespace."""
     return {use: use.proxy.below("endpoint").value_in(config) for use in proxy_uses(config)}
+
+
+def _tell(finding: Finding, config: Config) -> str:
+    """What is wrong, and the remedy, without the secrets of a configuration."""
+    (finding,) = hide_secrets([finding], config, {}, ())
+    return f"{finding.text}; {finding.fix}"
 
 
 def _names(changes: Iterable[Change]) -> str:

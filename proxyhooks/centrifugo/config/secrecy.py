@@ -40,8 +40,11 @@ def hider(config: Config, environ: Mapping[str, str], secrets: Iterable[str]) ->
     return hide
 
 
-def hide_secrets(findings: Iterable[Finding], hide: Callable[[str], str]) -> list[Finding]:
-    """Return the findings without secrets."""
+def hide_secrets(
+    findings: Iterable[Finding], config: Config, environ: Mapping[str, str], secrets: Iterable[str]
+) -> list[Finding]:
+    """Return the findings without secrets; the other arguments are those of :func:`hider`."""
+    hide = hider(config, environ, secrets)
     return [
         dataclasses.replace(finding, text=hide(finding.text), fix=hide(finding.fix), path=hide(finding.path))
         for finding in findings

@@ -62,20 +62,22 @@ def existing_config(random: Random) -> dict[str, Any]:
                             made[f"{event}_proxy_name"] = random.choice(["other", f"shop_{event}", "default"])
         elif kind == "map":
             made["subscription_type"] = random.choice(["map", "map", "map_clients"])
-            made["map"] = random.choice(
-                [
-                    {"mode": "ephemeral", "key_ttl": "5m"},
-                    {"mode": "recoverable", "key_ttl": "5m", "stream_size": 100, "stream_ttl": "60s"},
-                    {"mode": "persistent"}
-                    if made["subscription_type"] == "map"
-                    else {"mode": "ephemeral", "key_ttl": 1e10},
-                ]
-            )
-            made["map"] |= random.choice(
-                [{}, {"client_key": "user_id"}, {"publish_proxy_enabled": True}, {"allow_publish_for_client": True}]
-            )
+            options: list[dict[str, Any]] = [
+                {"mode": "ephemeral", "key_ttl": "5m"},
+                {"mode": "recoverable", "key_ttl": "5m", "stream_size": 100, "stream_ttl": "60s"},
+                {"mode": "persistent"}
+                if made["subscription_type"] == "map"
+                else {"mode": "ephemeral", "key_ttl": 1e10},
+            ]
+            more: list[dict[str, Any]] = [
+                {},
+                {"client_key": "user_id"},
+                {"publish_proxy_enabled": True},
+                {"allow_publish_for_client": True},
+            ]
+            made["map"] = random.choice(options) | random.choice(more)
             if maybe(0.3):
-                made["map"]["min_page_size"] = 12345678901234567890 % 97
+                made["map"]["min_page_size"] = 3
         elif kind == "shared_poll":
             made |= {"subscription_type": "shared_poll", "shared_poll": {"refresh_interval": "2s"}}
             if maybe(0.4):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from proxyhooks._dispatch.events import EVENTS
 from proxyhooks.centrifugo.config.backend import Backend
 from proxyhooks.centrifugo.config.merge import merge
 from proxyhooks.centrifugo.config.options import ConfigOptions
@@ -29,24 +30,12 @@ OURS = re.compile(
 )
 """What a merge may replace, besides what an option asks for. Lists grow."""
 OPTIONS = ("timeout", "binary_encoding", "connection_rate_limit", "concurrency", "internal_port")
-
-
 LISTS = ("namespaces", "proxies")
 
 
 def application(random: Random) -> tuple[Backend, ConfigOptions]:
     patterns = [*(f"{name}:<x>" for name in NAMES[:5]), "plain-<x>", None]
-    events = (
-        "connect",
-        "refresh",
-        "rpc",
-        "subscribe",
-        "publish",
-        "sub_refresh",
-        "map_publish",
-        "map_remove",
-        "shared_poll_refresh",
-    )
+    events = [name for name, event in EVENTS.items() if not event.pro]
     hooks: dict[tuple[str, str | None], None] = {}
     for _ in range(random.randrange(1, 7)):
         event = random.choice(events)

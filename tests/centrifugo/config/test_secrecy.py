@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from proxyhooks.centrifugo.config.findings import Finding
-from proxyhooks.centrifugo.config.secrecy import HIDDEN, hide_secrets, hider
+from proxyhooks.centrifugo.config.secrecy import HIDDEN, hide_secrets
 
 
 def hidden(text: str, config: dict[str, object], environ: dict[str, str], *secrets: str) -> str:
     finding = Finding(id="PH031", text=text, fix=text, path=text)
-    (shown,) = hide_secrets([finding], hider(config, environ, secrets))
+    (shown,) = hide_secrets([finding], config, environ, secrets)
     assert shown.text == shown.fix == shown.path
     return shown.text
 

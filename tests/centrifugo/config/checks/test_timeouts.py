@@ -61,30 +61,3 @@ def test_a_timeout_beyond_that_of_the_sync_worker_is_an_error() -> None:
     assert "--timeout 91" in finding.fix
     assert '"timeout"' not in finding.fix  # which would write what is there
     assert findings_about("60s", expected=60, server_timeout=60) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "seconds"),
-    [
-        ("", None),
-        ("--timeout 30", None),
-        ("-k gthread --threads 1", None),
-        ("-k sync", None),  # gunicorn takes gthread, since this package sets more threads than one
-        ("-k sync --threads 1", 60),
-        ("--worker-class=sync --threads=1 -t 30 --bind :80", 30),
-        ("-k gunicorn.workers.sync.SyncWorker --threads 1 --timeout 0", None),
-        ("-k sync --threads x", None),
-        ("-k 'sync", None),
-    ],
-)
-def test_only_the_sync_worker_ends_calls(arguments: str, seconds: float | None) -> None:
-    assert seconds_per_call({"GUNICORN_CMD_ARGS": arguments}) == seconds
-
-
-def test_gunicorn_takes_gthread_for_sync_with_threads() -> None:
-    from gunicorn.config import Config
-
-    config = Config()
-    config.set("worker_class", "sync")
-    config.set("threads", 16)
-    assert config.worker_class_str == "gthread"
