@@ -20,13 +20,11 @@ class ServedHook:
     source_location: str
     """Function, file and line."""
 
-    @property
-    def namespace(self) -> str | None:
-        """The namespace of the channels or methods; ``""``: those without a namespace, ``None``: all."""
-        return self.namespace_in(":", "$")
-
     def namespace_in(self, boundary: str, private_prefix: str) -> str | None:
-        """The namespace under other settings of Centrifugo, see :meth:`ChannelPattern.namespace_in`."""
+        """The namespace of the channels or methods; ``""``: those without a namespace, ``None``: all, or it varies.
+
+        The settings are those of :meth:`ChannelPattern.namespace_in`.
+        """
         return None if self.pattern is None else ChannelPattern(self.pattern).namespace_in(boundary, private_prefix)
 
 

@@ -44,7 +44,7 @@ def read_file_with_findings(path: Path) -> tuple[dict[str, Any], list[Finding]]:
 def _load(path: Path) -> tuple[Any, list[Finding]]:
     suffix = os.fspath(path.name).rpartition(".")[2] if "." in path.name else ""
     if suffix not in _SUFFIXES:
-        raise ValueError(f"Centrifugo reads {', '.join(f'.{known}' for known in _SUFFIXES)}, and not {path.suffix!r}")
+        raise ValueError(f"its name must end in {', '.join(f'.{known}' for known in _SUFFIXES)}, in lower case")
     body = path.read_bytes()
     if suffix == "json":
         findings: list[Finding] = []

@@ -9,6 +9,7 @@ from .duration import Duration, read_duration
 from .findings import Finding
 from .go_values import fits
 from .keys import Key, Keys
+from .placeholders import LiteralHeaders
 from .unknown import unknown_key
 from .unreadable import wanted
 
@@ -72,7 +73,8 @@ def _set(target: dict[str, Any], name: str, node: JsonNode, key: Key, path: str,
     elif key.kind == "objects":
         target[name] = read_objects(node, key, target.get(name, []), path, findings)
     elif key.kind == "headers":
-        target[name] = read_headers(node) if node.value is None else target.get(name, {}) | read_headers(node)
+        before = {} if node.value is None else target.get(name, {})
+        target[name] = LiteralHeaders(before | read_headers(node))
     elif key.kind == "strings":
         target[name] = _read_strings(node, path)
     elif node.value is not None:

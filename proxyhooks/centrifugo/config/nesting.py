@@ -25,18 +25,23 @@ def nest(values: Mapping[str, Any], findings: list[Finding]) -> dict[str, Any]:
             below = target.get(name)
             if not isinstance(below, dict):
                 if below is not None:
-                    _report(".".join(names[:depth]), "has a value and keys below it", findings)
+                    findings.append(_value_and_object(".".join(names[:depth])))
                 below = target[name] = {}
             target = below
         if names[-1] in target:
-            _report(path, "has a value and keys below it", findings)
+            findings.append(_value_and_object(path))
         target[names[-1]] = value
     return nested
 
 
-def _report(path: str, problem: str, findings: list[Finding]) -> None:
-    text = f"{path} {problem}, and Centrifugo ignores one of them"
-    findings.append(Finding(id="PH030", path=path, text=text, fix="remove one of them"))
+def _value_and_object(path: str) -> Finding:
+    text = f"{path} has a value and keys below it: Centrifugo takes one of the two by chance, and may not start"
+    return Finding(id="PH029", path=path, text=text, fix="remove one of them")
+
+
+def _twice(path: str) -> Finding:
+    text = f"{path} is there twice, in other letter case, and Centrifugo ignores one of them"
+    return Finding(id="PH030", path=path, text=text, fix="remove one of them")
 
 
 def _lower(value: Any, path: str, findings: list[Finding]) -> Any:
@@ -50,7 +55,7 @@ def _lower(value: Any, path: str, findings: list[Finding]) -> Any:
         name = key.lower()
         key_path = f"{path}.{name}" if path else name
         if name in lowered:
-            _report(key_path, "is there twice, in other letter case", findings)
+            findings.append(_twice(key_path))
         lowered[name] = _lower(value[key], key_path, findings)
     # The order of the file, in which findings are listed.
     return {key.lower(): lowered[key.lower()] for key in value}

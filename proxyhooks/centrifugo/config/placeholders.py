@@ -23,6 +23,10 @@ def expand_variables(header_value: str, environ: Mapping[str, str]) -> tuple[str
     return _HEADER_VARIABLE.sub(lambda match: environ.get(match[1], match[0]), header_value), unset
 
 
+class LiteralHeaders(dict[str, str]):
+    """Static headers in which Centrifugo replaces nothing: those in the JSON of a list of proxies."""
+
+
 def check_placeholders(config: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield a finding for each variable that is not set, and for each text that Centrifugo does not replace."""
     reported: set[str] = set()
@@ -47,7 +51,7 @@ def _texts(config: Mapping[str, Any], keys: Keys, prefix: str) -> Iterator[tuple
                 yield from _texts(item, key.keys, f"{path}[{index}].")
         elif key.kind == "headers":
             for header, text in value.items():
-                yield f"{path}.{header}", text, True
+                yield f"{path}.{header}", text, not isinstance(value, LiteralHeaders)
         elif key.kind in ("string", "strings"):
             for text in [value] if key.kind == "string" else value:
                 yield path, text, False
@@ -60,7 +64,10 @@ def _unset(path: str, name: str) -> Finding:
 
 
 def _not_replaced(path: str, placeholder: str, is_header: bool) -> Finding:
-    if is_header:
+    if "static_" in path and not is_header:
+        text = f"Centrifugo replaces no variables in this JSON, and sends {placeholder} as it is written"
+        fix = "write the proxies in the file, or the headers of each one in its own variable"
+    elif is_header:
         text = f"Centrifugo sends {placeholder} as it is written: it replaces ${{CENTRIFUGO_VAR_...}} only"
         fix = "write ${CENTRIFUGO_VAR_...}, and set that variable"
     else:

@@ -62,14 +62,35 @@ def test_the_environment_overrides_the_file(tmp_path: Path, name: str, text: str
         ("c.yaml", "- a", "must contain an object, not list"),
         ("c.yaml", "a: !!int x", "cannot be read: line 1: a str cannot be a !!int"),
         ("c.yaml", "a: &a [*a]", "cannot be read: line 1: an anchor's value contains itself"),
-        ("c.JSON", "{}", r"cannot be read: Centrifugo reads .json, .toml, .yaml, .yml, and not '.JSON'"),
-        ("config", "{}", "cannot be read: Centrifugo reads"),
+        ("c.JSON", "{}", r"cannot be read: its name must end in .json, .toml, .yaml, .yml, in lower case"),
+        ("config", "{}", "cannot be read: its name must end in"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=rf"{name} {message}"):
         read_config(tmp_path / name, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("c.json", '{"a": hunter2}'),
+        ("c.json", '{"a": "hunter2" "b"}'),
+        ("c.json", '{"a": 1} hunter2'),
+        ("c.toml", "a = hunter2"),
+        ("c.toml", 'a = "hunter2'),
+        ("c.yaml", "a: [hunter2"),
+        ("c.yaml", "a: 'hunter2"),
+        ("c.yaml", "a: hunter2: b"),
+        ("c.yaml", "a: !!int hunter2"),
+    ],
+)
+def test_no_message_about_a_file_quotes_it(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match="cannot be read") as raised:
+        read_config(tmp_path / name, {})
+    assert "hunter2" not in str(raised.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -152,6 +173,12 @@ def test_a_key_in_two_letter_cases_has_a_finding() -> None:
     reading = read_tree({"Pid_File": "a", "pid_file": "b"}, {})
     assert reading.config == {"pid_file": "a"}
     assert ids_in(reading) == [("PH030", "pid_file")]
+
+
+@pytest.mark.parametrize("keys", [["log.level.x", "log.level"], ["log.level", "log.level.x"]])
+def test_a_key_with_a_value_and_keys_below_it_is_an_error(keys: list[str]) -> None:
+    reading = read_tree(dict.fromkeys(keys, "x"), {})
+    assert ("PH029", "log.level") in ids_in(reading)
 
 
 HEADERS: list[tuple[Any, dict[str, str]]] = [
@@ -418,6 +445,14 @@ def test_a_placeholder_that_nothing_replaces_is_an_error() -> None:
         ("PH025", "rpc.proxy.http.static_headers.a"),
     ]
     assert reading.findings[0].fix == "remove the key, and set the variable CENTRIFUGO_HTTP_API_KEY"
+
+
+def test_nothing_is_replaced_in_the_json_of_a_list_of_proxies() -> None:
+    proxies = '[{"name": "shop", "http": {"static_headers": {"A": "${CENTRIFUGO_VAR_X}"}}}]'
+    (finding,) = read_variables({"CENTRIFUGO_PROXIES": proxies}).findings
+    assert (finding.id, finding.path) == ("PH025", "proxies[0].http.static_headers.A")
+    own = {"CENTRIFUGO_PROXIES_SHOP_HTTP_STATIC_HEADERS": '{"A": "${CENTRIFUGO_VAR_X}"}', "CENTRIFUGO_VAR_X": "x"}
+    assert read_variables({"CENTRIFUGO_PROXIES": proxies} | own).findings == ()
 
 
 def test_an_unset_variable_in_any_header_is_a_warning() -> None:

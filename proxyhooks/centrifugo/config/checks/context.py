@@ -40,9 +40,10 @@ class Proxy:
 
     @property
     def url(self) -> SplitResult | None:
-        """The endpoint; ``None`` if it is not an HTTP URL."""
+        """The endpoint; ``None`` if it is not an HTTP URL, so that Centrifugo calls it with gRPC."""
         url = split_url(self.endpoint)
-        return url if url.scheme in ("http", "https") and url.hostname else None
+        # Centrifugo compares this beginning as it is written: HTTP:// is not HTTP.
+        return url if self.endpoint.startswith(("http://", "https://")) and url.hostname else None
 
     @property
     def has_unknown_url(self) -> bool:

@@ -41,7 +41,7 @@ def wrong_host(context: Context, proxy: Proxy) -> Iterator[Finding]:
 
 def _root(url: SplitResult) -> str:
     """The URL up to the path, without a password."""
-    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2].lower()}"
 
 
 def wrong_path(context: Context, proxy: Proxy) -> Iterator[Finding]:
@@ -116,7 +116,9 @@ def header_not_forwarded(context: Context, proxy: Proxy) -> Iterator[Finding]:
         missing = [header for header in declared if header.lower() not in lower_case]
         if missing:
             text = f"{proxy.event.name} calls do not carry {', '.join(missing)}, which the hooks read"
-            fix = f'"{key}": {json.dumps([*forwarded, *missing], ensure_ascii=False)}'
+            # Another finding is about a forwarded header of the secret.
+            right = [header for header in forwarded if header.lower() != SECRET_HEADER.lower()]
+            fix = f'"{key}": {json.dumps([*right, *missing], ensure_ascii=False)}'
             yield Finding(id="PH019", path=f"{proxy.path}.{key}", text=text, fix=fix)
 
 
@@ -139,6 +141,8 @@ def status_becomes_final(_: Context, proxy: Proxy) -> Iterator[Finding]:
     for transform in proxy.options.each("http.status_to_code_transforms"):
         status = transform.number("status_code")
         error, disconnect = transform.number("to_error.code"), transform.number("to_disconnect.code")
+        if not status:  # it has no effect
+            continue
         if proxy.event.extends is not None:
             text = f"status {status} ends the {proxy.event.extends} at once; a failed call keeps it for another 60 s"
         elif disconnect and disconnect_is_terminal(disconnect):

@@ -13,7 +13,7 @@ from .options import Options, namespaces_in
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyUse:
+class ProxyOptions:
     """Options of a namespace that have Centrifugo call a proxy."""
 
     switch: str
@@ -24,11 +24,11 @@ class ProxyUse:
 
 CHANNEL_PROXIES: Final = (
     *(
-        ProxyUse(event.option, event.proxy_name_option, event.proxy)
+        ProxyOptions(event.option, event.proxy_name_option, event.proxy)
         for event in EVENTS.values()
         if event.section == "channel" and event.option and not event.pro
     ),
-    ProxyUse("subscribe_stream_proxy_enabled", "subscribe_stream_proxy_name", "channel.proxy.subscribe_stream"),
+    ProxyOptions("subscribe_stream_proxy_enabled", "subscribe_stream_proxy_name", "channel.proxy.subscribe_stream"),
 )
 
 

@@ -133,6 +133,12 @@ def test_transforms_are_reported_from_a_variable_too() -> None:
     assert finding.path == "client.proxy.connect.http.status_to_code_transforms[0]"
 
 
+def test_a_transform_without_a_status_has_no_effect() -> None:
+    transforms = [{"to_error": {"code": 101}}]
+    proxy = {"endpoint": f"{URL}/rpc", "http": {"status_to_code_transforms": transforms}}
+    assert findings_in({"rpc": {"proxy": proxy}}, backend(("rpc", None)), "PH014") == []
+
+
 def test_a_temporary_error_must_not_keep_one_way_clients_away() -> None:
     transforms = [
         {"code": 100, "to": {"code": 4503}},
@@ -153,6 +159,14 @@ def test_a_header_of_the_client_that_overrides_the_secret_is_found(headers: Any)
     assert finding.path == "client.proxy.connect.http_headers"
 
 
+def test_no_fix_forwards_the_header_of_the_secret() -> None:
+    values = {
+        "client": {"proxy": {"connect": CONNECT | {"http_headers": "X-Proxyhooks-Secret"}}, "allowed_origins": ["*"]}
+    }
+    (finding,) = findings_in(values, backend(("connect", None), http_headers=("Cookie",)), "PH019")
+    assert finding.fix == '"http_headers": ["Cookie"]'
+
+
 @pytest.mark.parametrize("form", ["object", "list"])
 @pytest.mark.parametrize("name", ["X-Proxyhooks-Secret", "x-proxyhooks-secret"])
 def test_the_secret_is_found_in_both_forms_of_static_headers(form: str, name: str) -> None:
@@ -163,13 +177,24 @@ def test_the_secret_is_found_in_both_forms_of_static_headers(form: str, name: st
     assert findings_in(values, backend(("connect", None)), "PH007", "PH008") == []
 
 
-def test_an_endpoint_of_grpc_has_one_finding() -> None:
-    values = {"client": {"allowed_origins": ["*"], "proxy": {"connect": {"enabled": True, "endpoint": "grpc://h:1"}}}}
-    app = backend(("connect", None))
+@pytest.mark.parametrize("endpoint", ["grpc://h:1", "HTTP://h/centrifugo/connect", " http://h/centrifugo/connect", "h"])
+def test_an_endpoint_of_grpc_has_one_finding(endpoint: str) -> None:
+    values = {"client": {"allowed_origins": ["*"], "proxy": {"connect": {"enabled": True, "endpoint": endpoint}}}}
     config = read_tree(values, {}).config
-    (finding,) = check(config, app, environ={}, base_url="http://127.0.0.1:8070")
+    (finding,) = check(config, backend(("connect", None)), environ={}, base_url="http://h")
     assert (finding.id, finding.path) == ("PH006", "client.proxy.connect.endpoint")
     assert "gRPC" in finding.text
+
+
+def test_hosts_are_compared_without_case_and_password() -> None:
+    for endpoint, ids in [
+        ("http://user:pass@H:80/centrifugo/connect", set()),
+        ("http://pass@other/centrifugo/connect", {"PH006"}),
+    ]:
+        values = {"client": {"allowed_origins": ["*"], "proxy": {"connect": CONNECT | {"endpoint": endpoint}}}}
+        findings = check(read_tree(values, {}).config, backend(("connect", None)), environ={}, base_url="http://h:80")
+        assert {finding.id for finding in findings} & {"PH005", "PH006"} == ids
+        assert "pass" not in repr(findings)
 
 
 def test_a_variable_in_an_endpoint_is_left_to_the_reader() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from proxyhooks.centrifugo.config.checks import refused_by_centrifugo
 from proxyhooks.centrifugo.config.duration import Duration
 from proxyhooks.centrifugo.config.keys import Keys, root_keys
+from proxyhooks.centrifugo.config.placeholders import LiteralHeaders
 from proxyhooks.centrifugo.config.reader import Reading, expand_variables, read_config
 from tests.centrifugo.config.differential.generator import Case
 from tests.centrifugo.config.differential.values import PRO_KEYS
@@ -110,6 +111,8 @@ def _plain(value: Any, environ: Mapping[str, str]) -> Any:
     """A typed value as Centrifugo writes it into JSON."""
     if isinstance(value, Duration):
         return str(value)
+    if isinstance(value, LiteralHeaders):
+        return value
     if isinstance(value, dict):
         return {name: expand_variables(text, environ)[0] for name, text in value.items()}
     return value

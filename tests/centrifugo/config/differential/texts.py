@@ -139,6 +139,7 @@ VARIABLES: list[tuple[str, dict[str, str]]] = [
     ("{}", {"CENTRIFUGO_CHANNEL_MAX_LENGTH": "0", "CENTRIFUGO_RPC_PROXY_TIMEOUT": "0"}),
     (PROXIES, {"CENTRIFUGO_PROXIES": '[{"timeout": 0, "name": "aa"}, {"timeout": "0s"}]'}),
     (PROXIES, {"CENTRIFUGO_PROXIES_AA_TIMEOUT": "0s"}),
+    (PROXIES, {"CENTRIFUGO_PROXIES": '[{"name": "aa", "http": {"static_headers": {"A": "${CENTRIFUGO_VAR_X}"}}}]'}),
     ('{"log": {"level": [1]}}', {"CENTRIFUGO_LOG_LEVEL": "debug"}),
 ]
 CASES = [

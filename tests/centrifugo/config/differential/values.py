@@ -240,7 +240,7 @@ class Values:
             case "strings":
                 return [self.string(path), None] if self.happens(0.1) else [self.string(path)]
             case "headers":
-                return {"X-A": "b"}
+                return {"X-A": self.chance.choice(["b", "${CENTRIFUGO_VAR_UNSET}", "${HOME}"])}
             case "object":
                 return self._strict_object(key, path)
             case "objects":
