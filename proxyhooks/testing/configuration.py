@@ -16,11 +16,13 @@ from ..centrifugo.config.backend import Backend, served_hooks
 from ..centrifugo.config.generate import generate
 from ..centrifugo.config.options import ConfigOptions
 from ..centrifugo.config.reader import NAME, NAME_RULE, Reading, read_config, read_tree
+from ..centrifugo.config.secrecy import hide_secrets, hider
 from ..centrifugo.decisions import Decisions
 
 _generated: Final[WeakKeyDictionary[Index, dict[tuple[int, frozenset[str]], Decisions]]] = WeakKeyDictionary()
 """The decisions for each index, by the number of its hooks and the namespaces."""
-_UNREADABLE: Final = "PH029"
+_UNREADABLE: Final = ("PH017", "PH029")
+"""The findings about a value that Centrifugo cannot read, so that it does not start."""
 _EVERYTHING: Final = {
     "proxy_enabled": True,
     "subscribe_proxy_enabled": True,
@@ -79,18 +81,19 @@ def _given(config: str | os.PathLike[str] | Mapping[str, Any]) -> Decisions:
 
 @functools.lru_cache(maxsize=32)
 def _decisions_of_text(text: str) -> Decisions:
-    return _decisions_of(read_tree(json.loads(text), {}), "config")
+    return _decisions_of(read_tree(json.loads(text), {}), "config", {})
 
 
 @functools.lru_cache(maxsize=32)
 def _decisions_of_file(path: Path, _version: tuple[int, int], variables: frozenset[tuple[str, str]]) -> Decisions:
-    return _decisions_of(read_config(path, dict(variables)), str(path))
+    environ = dict(variables)
+    return _decisions_of(read_config(path, environ), str(path), environ)
 
 
-def _decisions_of(reading: Reading, source: str) -> Decisions:
-    for finding in reading.findings:
-        if finding.id == _UNREADABLE:
-            raise ValueError(f"Centrifugo does not start with {source}: {finding.path}: {finding.text}; {finding.fix}")
+def _decisions_of(reading: Reading, source: str, environ: Mapping[str, str]) -> Decisions:
+    unreadable = [finding for finding in reading.findings if finding.id in _UNREADABLE]
+    for finding in hide_secrets(unreadable, hider(reading.config, environ, ())):
+        raise ValueError(f"{source}: {finding.text}; {finding.fix}")
     return Decisions(reading.config, source, 'add {{"name": "{namespace}"}} to {section}.namespaces')
 
 

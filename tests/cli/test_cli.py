@@ -133,7 +133,7 @@ def test_a_call_says_that_centrifugo_would_not_ask(home: Path) -> None:
     asked = json.loads(flask(home, *arguments, "--config", "off.json", "--format", "json").stdout)
     assert asked["why_not_asked"] == "no option for publish is on for the namespace 'chat' in off.json"
     (home / "bad.json").write_text('{"channel": []}')
-    assert "Centrifugo does not start with bad.json" in flask(home, *arguments, "--config", "bad.json").stderr
+    assert "bad.json: channel is a list" in flask(home, *arguments, "--config", "bad.json").stderr
 
 
 def test_a_call_forwards_headers(home: Path) -> None:

@@ -107,7 +107,7 @@ MAP_SWITCHES = (
     *("allow_publish_for_client", "allow_publish_for_subscriber", "allow_publish_for_anonymous"),
     *("allow_remove_for_client", "allow_remove_for_subscriber", "allow_remove_for_anonymous"),
 )
-SEEDS = int(os.environ.get("DECISIONS_SEEDS", "1"))
+CASES = int(os.environ.get("PROXYHOOKS_CASES", "1"))
 """How many configurations are generated."""
 RPC = {"namespaces": [{"name": "on", "proxy_enabled": True}, {"name": "off"}]}
 DEFINED = [{"name": name, **options} for name, options in NAMESPACES.items()]
@@ -252,7 +252,7 @@ def test_it_decides_as_centrifugo_and_asks_the_application_about_the_same(
     assert not different, "\n".join(map(str, different[:40]))
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", range(CASES))
 def test_it_decides_as_centrifugo_under_generated_configurations(
     backend: Backend, backend_port: int, tmp_path: Path, seed: int
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from .backend import Backend
@@ -21,7 +21,7 @@ from .options import ConfigOptions
 from .places import Place, values_by_place
 from .proxy_uses import ProxyUse, proxy_uses
 from .reader import Config, Reading, read_tree, value_at
-from .secrecy import hide_secrets
+from .secrecy import hider
 from .written import WrittenConfig
 
 _UNREADABLE: Final = ("PH017", "PH029")
@@ -35,12 +35,13 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     :raises ValueError: if an option cannot work, or Centrifugo cannot read the existing configuration.
     """
     reading = read_tree(existing, {})
+    hide = hider(reading.config, {}, backend.secrets)
     for finding in reading.findings:
         if finding.id in _UNREADABLE:
-            raise ValueError(f"Centrifugo cannot read the file: {_tell(finding, reading.config)}")
+            raise ValueError(f"Centrifugo cannot read the file: {hide(_tell(finding))}")
     before = reading.config
     generated = generate(backend, options, before)
-    merging = _Merging(existing, reading, generated)
+    merging = _Merging(existing, reading, generated, hide)
     obsolete = Obsolete(before, generated.config, backend, options)
     merging.remove(obsolete.switches(), "no hook has a pattern there")
     merging.remove(((step, "") for step in obsolete.repeats()), "its hooks may not run twice")
@@ -53,7 +54,7 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     after = merging.reading.config
     generated.notes += _differences(before, after)
     generated.notes += (
-        f"{finding.path} was there and stays, and Centrifugo refuses it: {_tell(finding, after)}"
+        f"{finding.path} was there and stays, and Centrifugo refuses it: {hide(_tell(finding))}"
         for finding in refused_by_centrifugo(_with_key_of_shared_polls(after))
     )
     return GeneratedConfig(merging.tree, generated.notes)
@@ -62,12 +63,13 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
 class _Merging:
     """An existing configuration with the steps that were made in it."""
 
-    def __init__(self, tree: Config, reading: Reading, generated: GeneratedConfig) -> None:
+    def __init__(self, tree: Config, reading: Reading, generated: GeneratedConfig, hide: Callable[[str], str]) -> None:
         self.tree = tree
         self.reading = reading
         self.refusals = _refusals(reading)
         self.wanted = _called_endpoints(generated.config)
         self.notes = generated.notes
+        self.hide = hide
 
     def add(self, step: Step) -> None:
         """Make a step, unless Centrifugo refuses the result."""
@@ -102,7 +104,7 @@ class _Merging:
         refusals = _refusals(reading)
         new = [finding for key, finding in refusals.items() if key not in self.refusals]
         if new:
-            return _tell(new[0], reading.config)
+            return self.hide(_tell(new[0]))
         if any(change.is_due(reading.config) for change in changes):
             return "other keys of the file hide the change"
         if diverted := self._diverted_call(reading.config):
@@ -133,9 +135,7 @@ def _called_endpoints(config: Config) -> dict[ProxyUse, str | None]:
     return {use: use.proxy.below("endpoint").value_in(config) for use in proxy_uses(config)}
 
 
-def _tell(finding: Finding, config: Config) -> str:
-    """What is wrong, and the remedy, without the secrets of a configuration."""
-    (finding,) = hide_secrets([finding], config, {}, ())
+def _tell(finding: Finding) -> str:
     return f"{finding.text}; {finding.fix}"
 
 
