@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from typing import Any, Final
+from urllib.parse import quote
 
 from marshmallow import INCLUDE, RAISE, Schema, fields, missing
 from marshmallow.exceptions import RegistryError
@@ -64,12 +65,11 @@ class JsonSchemas:
         if name not in self._definitions:
             self._definitions[name] = {}  # a schema may contain itself
             self._definitions[name] = self._object(schema, direction, partial, unknown)
-        return {"$ref": f"{REFERENCE}{name}"}
+        return {"$ref": f"{REFERENCE}{quote(name)}"}
 
     def _name(self, key: Hashable, class_name: str) -> str:
         """The name of the class; with a number if another class, or this class with other options, has it."""
         if key not in self._names:
-            # In names of definitions, "/", "%" and the like have a meaning for references.
             base = re.sub(r"[^\w$]", "_", class_name.removesuffix("Schema") or "Schema")
             name, number = base, 2
             while {name, f"{name}Result"} & self._taken:
