@@ -24,6 +24,8 @@ class JsonSchemas:
     def __init__(self) -> None:
         self._names: dict[Hashable, str] = {}
         self._taken: set[str] = set()
+        self._loaded_with: dict[str, tuple[Partial, str]] = {}
+        """The options for ``load`` of the definition that has the same name as the result."""
         self._definitions: dict[str, JsonSchema] = {}
 
     def reference(self, schema: Any, direction: Direction) -> JsonSchema | None:
@@ -57,11 +59,13 @@ class JsonSchemas:
         if partial is None:
             partial = schema.partial if isinstance(schema.partial, bool | None) else frozenset(schema.partial)
         unknown = unknown or schema.unknown
-        key = (origin, tuple(schema.fields), frozenset(schema.load_only), frozenset(schema.dump_only), _nested(schema))
-        if direction == "load" and (partial, unknown) != (None, schema.opts.unknown):
-            key = (*key, partial, unknown)  # type: ignore[assignment]
+        options = (frozenset(schema.load_only), frozenset(schema.dump_only), _nested(schema))
+        key: Hashable = (origin, tuple(schema.fields), options)
         name = self._name(key, type(schema).__name__)
-        name = name if direction == "load" else f"{name}Result"
+        if direction == "dump":
+            name = f"{name}Result"
+        elif self._loaded_with.setdefault(name, (partial, unknown)) != (partial, unknown):
+            name = self._name((key, partial, unknown), type(schema).__name__)
         if name not in self._definitions:
             self._definitions[name] = {}  # a schema may contain itself
             self._definitions[name] = self._object(schema, direction, partial, unknown)

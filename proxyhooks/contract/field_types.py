@@ -176,7 +176,7 @@ def _enum(field: fields.Enum[Any], context: Context) -> JsonSchema:
             return literal(list(field.enum.__members__))  # with the aliases
         return {"type": "string"} if is_flag else literal([member.name for member in field.enum])
     groups = (json_forms(field.field, member.value, context.direction) for member in field.enum)
-    values = distinct(form for group in groups for form in group)
+    values = distinct(form for group in groups for form in group or [])
     if not values:
         return json_schema_of(field.field, context)
     return literal(loadable(field, [], values) if context.direction == "load" else values)

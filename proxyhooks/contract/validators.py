@@ -60,9 +60,12 @@ def choices_of(field: AnyField, validators: list[Any], direction: Direction) -> 
     choices = _listed(validators)
     if choices is None:
         return None
-    forms = [json_forms(field, choice, direction) for choice in choices]
-    if not all(forms):
-        return None
+    forms = []
+    for choice in choices:
+        forms_of_choice = json_forms(field, choice, direction)
+        if forms_of_choice is None:
+            return None
+        forms.append(forms_of_choice)
     if direction == "load":
         return loadable(field, validators, distinct(form for group in forms for form in group))
     pairs = zip(choices, forms, strict=True)
@@ -136,7 +139,7 @@ def keywords(field: AnyField, validators: list[Any], direction: Direction) -> di
             found["format"] = "uri-reference" if validator.relative else "uri"
         elif _is(validator, validate.NoneOf) and not isinstance(validator.iterable, str | bytes):
             excluded = sorted(validator.iterable, key=_sort_key)
-            forms = distinct(form for value in excluded for form in json_forms(field, value, direction))
+            forms = distinct(form for value in excluded for form in json_forms(field, value, direction) or [])
             if forms:
                 found["not"] = {"enum": distinct([*found.get("not", {}).get("enum", []), *forms])}
     return found
@@ -161,7 +164,7 @@ def _is_numeric(field: AnyField) -> bool:
 def _number(field: AnyField, bound: Any) -> int | float | None:
     """A bound as a number of JSON; None if it is none, or infinite."""
     if not isinstance(field, fields.Number):
-        bound = next(iter(json_forms(field, bound, "dump")), None)  # in the unit of the field
+        bound = next(iter(json_forms(field, bound, "dump") or []), None)  # in the unit of the field
     try:
         number = as_json(int(bound) if bound == int(bound) else float(bound))
     except (TypeError, ValueError, OverflowError, ArithmeticError):

@@ -25,17 +25,17 @@ def as_json(value: object) -> Any:
         raise ValueError(f"JSON has no {value!r}") from error
 
 
-def json_forms(field: AnyField, value: object, direction: Direction) -> list[Any]:
+def json_forms(field: AnyField, value: object, direction: Direction) -> list[Any] | None:
     """What travels for a value of the application: what ``dump`` makes of it, and the same number as a text.
 
-    The list is empty if that cannot be known, or if JSON has no such value.
+    The list is empty if the value is none of the field's. None: it cannot be known, or JSON has no such value.
     """
     if isinstance(field, fields.Method | fields.Function):
-        return []  # their functions expect the whole object
+        return None  # their functions expect the whole object
     try:
         # A Constant dumps itself, whatever the value is.
         dumped = value if isinstance(field, fields.Constant) else field.serialize("", None, lambda *_: value)
-    except Exception:  # a choice or default that is no value of the field
+    except Exception:
         return []
     forms: list[Any] = [dumped]
     if isinstance(dumped, Decimal) and dumped.is_finite():
@@ -44,7 +44,7 @@ def json_forms(field: AnyField, value: object, direction: Direction) -> list[Any
     try:
         return [as_json(form) for form in forms]
     except ValueError:
-        return []
+        return None
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:
