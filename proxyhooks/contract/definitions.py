@@ -115,10 +115,11 @@ class JsonSchemas:
 
 def _nested(schema: Schema) -> Hashable:
     """The options of nested schemas that come from this schema, as ``only=["author.name"]`` sets them."""
+    options = (
+        (name, getattr(field, "only", None), getattr(field, "exclude", ())) for name, field in schema.fields.items()
+    )
     return frozenset(
-        (name, None if field.only is None else frozenset(field.only), frozenset(field.exclude))
-        for name, field in schema.fields.items()
-        if hasattr(field, "only") and hasattr(field, "exclude")
+        (name, None if only is None else frozenset(only), frozenset(exclude)) for name, only, exclude in options
     )
 
 

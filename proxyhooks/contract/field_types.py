@@ -168,14 +168,15 @@ def _date(field: fields.Date, _: Context) -> JsonSchema:
 
 
 def _enum(field: fields.Enum[Any], context: Context) -> JsonSchema:
-    is_flag = issubclass(field.enum, enum.Flag)
+    cls: type[enum.Enum] = field.enum
+    is_flag = issubclass(cls, enum.Flag)
     if is_flag and field.by_value:
         return {"type": "integer"}
     if not field.by_value:
         if context.direction == "load":
-            return literal(list(field.enum.__members__))  # with the aliases
-        return {"type": "string"} if is_flag else literal([member.name for member in field.enum])
-    groups = (json_forms(field.field, member.value, context.direction) for member in field.enum)
+            return literal(list(cls.__members__))  # with the aliases
+        return {"type": "string"} if is_flag else literal([member.name for member in cls])
+    groups = (json_forms(field.field, member.value, context.direction) for member in cls)
     values = distinct(form for group in groups for form in group or [])
     if not values:
         return json_schema_of(field.field, context)
