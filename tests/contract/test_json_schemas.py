@@ -178,7 +178,7 @@ def test_each_direction_has_its_fields_and_says_which_are_always_there() -> None
         "sent": fields.Integer(required=True, load_only=True),
         "made": fields.Integer(required=True, dump_only=True),
         "computed": fields.Function(lambda obj: 1),
-        "constant": fields.Constant(1),
+        "constant": fields.Constant(1, required=True),  # load does not miss it
         "defaulted": fields.Integer(dump_default=1),
         "other": fields.Integer(attribute="elsewhere"),
     }

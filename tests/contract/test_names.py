@@ -195,6 +195,13 @@ def test_a_schema_without_and_with_options_has_two_types(app: Flask) -> None:
     assert '"m02": { data: Deep3; result: DeepResult };' in text  # partial says nothing of results
 
 
+def test_options_for_the_schemas_inside_make_another_type(app: Flask) -> None:
+    text = exported(app, [Outer(), Outer(only=["middle.deep.x"])])
+    assert "export type Outer2 = { middle?: Middle2 };" in text
+    assert "export type Middle2 = { deep?: Deep2 };" in text
+    assert "export type Deep2 = { x: number };" in text
+
+
 def test_a_schema_may_contain_itself(app: Flask) -> None:
     class Node(Schema):
         children = fields.List(fields.Nested(lambda: Node()))
