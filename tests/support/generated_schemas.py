@@ -196,6 +196,8 @@ class Generator:
         rng = self.rng
         inner = self.made(depth - 1, allow_none=rng.random() < 0.2)
         nested = self.schema(depth - 1, many=False)
+        one = nested.schema
+        several = type(one)(many=True, partial=one.partial, exclude=one.exclude)
         not_list, not_object = self.pick(1, "a", True, {}), self.pick(1, "a", True, [])
 
         def items(low: int = 0, high: int = 3) -> list[Any]:
@@ -269,7 +271,7 @@ class Generator:
                     fields.Nested(nested.schema, **options), nested.right, nested.wrong, nested.outside, is_leaf=False
                 ),
                 lambda: Made(
-                    fields.Nested(lambda: nested.schema, many=True, **options),
+                    fields.Nested(lambda: several, **options),
                     lambda: [nested.right() for _ in range(rng.randint(0, 2))],
                     some(nested.wrong, lambda value: [value], not_list),
                     outside(lambda value: [value], nested),
