@@ -188,6 +188,15 @@ class Generator:
                     self.pick(2),
                     self.pick(1, 3, "RED"),
                 ),
+                lambda: Made(
+                    fields.Constant({"kind": ["a", 1]}, **options), self.pick({"kind": ["a", 1]}), None, is_leaf=False
+                ),
+                lambda: Made(
+                    fields.Float(allow_nan=True, as_string=True, **options),
+                    self.pick("NaN", "0.5"),
+                    self.pick(True, []),
+                ),
+                lambda: Made(fields.Function(lambda obj: 1, str, **options), self.pick("", [1], {"a": 1}), None, is_leaf=False),
                 lambda: Made(fields.Raw(**options), self.pick(1, "a", True, [None], {"a": {}}), None),
             ]
         )()
@@ -259,6 +268,13 @@ class Generator:
                     lambda: {text(rng): inner.right() for _ in range(rng.randint(0, 2))},
                     some(inner.wrong, lambda value: {"a": value}, not_object),
                     outside(lambda value: {"a": value}, inner),
+                    is_leaf=False,
+                ),
+                lambda: Made(
+                    fields.Dict(fields.Integer(), inner.field, validate=validate.Length(min=1), **options),
+                    lambda: {str(rng.randint(-9, 9)): inner.right()},
+                    some(inner.wrong, lambda value: {"1": value}, lambda: {"m": inner.right()}),
+                    dict,
                     is_leaf=False,
                 ),
                 lambda: Made(
