@@ -84,9 +84,7 @@ class JsonSchemas:
 
     def _object(self, schema: Schema, direction: Direction, partial: Partial, unknown: str) -> JsonSchema:
         def refer(field: fields.Nested, partial: Partial) -> JsonSchema:
-            # marshmallow makes a new class of a dict of fields each time.
-            origin = id(field.nested) if isinstance(field.nested, dict) else type(field.schema)
-            return self._refer(field.schema, origin, direction, partial, field.unknown)
+            return self._refer(field.schema, _origin(field), direction, partial, field.unknown)
 
         properties: dict[str, JsonSchema] = {}
         required: list[str] = []
@@ -113,10 +111,22 @@ class JsonSchemas:
         return result
 
 
+def _origin(field: fields.Nested) -> Hashable:
+    """What is the same each time that marshmallow makes the schema in the field."""
+    cls = type(field.schema)
+    if isinstance(field.nested, dict):
+        return id(field.nested)  # it gets a new class each time
+    if cls.__name__ == Schema.from_dict({}).__name__ and callable(field.nested):
+        return field.nested  # so does a dict that a function returns
+    return cls
+
+
 def _nested(schema: Schema) -> Hashable:
     """The options of nested schemas that come from this schema, as ``only=["author.name"]`` sets them."""
     options = (
-        (name, getattr(field, "only", None), getattr(field, "exclude", ())) for name, field in schema.fields.items()
+        (name, getattr(field, "only", None), getattr(field, "exclude", ()))
+        for name, field in schema.fields.items()
+        if isinstance(field, fields.Nested | fields.List | fields.Mapping)
     )
     return frozenset(
         (name, None if only is None else frozenset(only), frozenset(exclude)) for name, only, exclude in options

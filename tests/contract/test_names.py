@@ -211,6 +211,19 @@ def test_a_schema_may_contain_itself(app: Flask) -> None:
     assert "export type Node = { children?: Array<Node>; parent?: Node2 | null };" in text
 
 
+def test_a_dict_of_fields_may_contain_itself(app: Flask) -> None:
+    tree: dict[str, Any] = {"value": fields.Integer()}
+    tree["children"] = fields.List(fields.Nested(lambda: tree))
+
+    def chain() -> Any:
+        return {"next": fields.Nested(chain)}
+
+    text = exported(app, [Schema.from_dict({"tree": fields.Nested(tree), "chain": fields.Nested(chain)}, name="Two")])
+    assert "export type Two = { tree?: Generated; chain?: Generated3 };" in text
+    assert "export type Generated2 = { value?: number; children?: Array<Generated2> };" in text
+    assert "export type Generated3 = { next?: Generated3 };" in text
+
+
 def test_a_dict_of_fields_has_one_type(app: Flask) -> None:
     class HasDict(Schema):
         inner = fields.Nested({"a": fields.Integer(), "own": fields.Nested({"b": fields.Integer()})})
