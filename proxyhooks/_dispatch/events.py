@@ -87,6 +87,7 @@ _EVENTS: Final = (
         request_has_data=True,
         idempotent=True,
         opens="connection",
+        result_has_data=True,
         result_reaches_client=True,
     ),
     Event(
@@ -114,6 +115,7 @@ _EVENTS: Final = (
         opens="subscription",
         symbol_without_request="#",
         data_follows_meta=True,
+        result_has_data=True,
         result_reaches_client=True,
         unmatched_error=errors.UnknownChannel,
     ),
