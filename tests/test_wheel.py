@@ -56,12 +56,10 @@ def metadata(wheel: Path) -> Message:
 
 
 def test_extras_are_for_users_and_not_for_tests(metadata: Message) -> None:
-    assert set(metadata.get_all("Provides-Extra", [])) == {"async", "contract", "fast", "gunicorn"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"async", "fast", "gunicorn"}
     required = {re.split("[<>;]", line)[0] for line in metadata.get_all("Requires-Dist", [])}
     always = {"flask", "marshmallow", "typing-extensions"}
-    assert required == always | {"flask[async]", "apispec", "orjson", "gunicorn", "gunicorn-h1c"}
-    (apispec,) = (line for line in metadata.get_all("Requires-Dist", []) if line.startswith("apispec"))
-    assert apispec.endswith("extra == 'contract'")
+    assert required == always | {"flask[async]", "orjson", "gunicorn", "gunicorn-h1c"}
 
 
 def test_the_urls_of_the_project_are_published(metadata: Message) -> None:
@@ -85,11 +83,11 @@ ENVIRON = {"FLASK_PROXYHOOKS_SECRETS": '["s3cret"]', "FLASK_SECRET_KEY": "for si
 
 @pytest.fixture(scope="module")
 def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a virtual environment with the package, its extra for contracts, and what these depend on."""
+    """The programs of a virtual environment with the package, and what it depends on."""
     home = tmp_path_factory.mktemp("plain")
     venv.create(home)
     pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"), "--disable-pip-version-check"]
-    run(*pip, "install", "--quiet", f"{wheel}[contract]", cwd=home)
+    run(*pip, "install", "--quiet", wheel, cwd=home)
     return home / "bin"
 
 

@@ -39,13 +39,13 @@ def command(language: str, output: Path | None, compared_file: Path | None, hook
     if compared_file is not None:
         _compare(compared_file, text, language)
     elif output is not None:
-        output.write_text(text)
+        output.write_text(text, encoding="utf-8")
     else:
         click.echo(text, nl=False)
 
 
 def _compare(path: Path, text: str, language: str) -> None:
-    old = path.read_text() if path.exists() else ""
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
     if old == text:
         return
     lines = difflib.unified_diff(old.splitlines(), text.splitlines(), str(path), "the hooks", lineterm="")

