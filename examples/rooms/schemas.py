@@ -58,3 +58,20 @@ class MessageSchema(Schema):
 
 class AuthorSchema(Schema):
     name = fields.String()
+
+
+class JoinedSchema(Schema):
+    type = fields.Constant("joined")
+    name = fields.String(required=True)
+
+
+class WelcomeSchema(Schema):
+    """What a client gets when it has connected."""
+
+    name = fields.String(required=True)
+
+
+class HistorySchema(Schema):
+    """What a client gets when it has subscribed to a room: the latest messages."""
+
+    messages = fields.List(fields.Nested(MessageSchema), required=True)

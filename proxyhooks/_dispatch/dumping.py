@@ -86,10 +86,7 @@ class _SchemaCheck:
         """The keys that are dumped only if the value has the attribute."""
         # Of a dict without the key, marshmallow dumps the method.
         self.methods = [s for s in self.sources if hasattr(dict, s)] if self.reads_attributes else []
-        self.required = [] if schema.partial is True else [
-            key for (key, _, field), name in zip(rows, schema.dump_fields, strict=True)
-            if field.required and not (schema.partial and name in schema.partial)
-        ]  # fmt: skip
+        self.required = [key for key, _, field in rows if field.required]
         self.parts = [(key, source, part) for key, source, field in rows if (part := _part_of(field)) is not None]
 
     def wrong_value(self, path: str, value: Any, many: bool) -> str | None:

@@ -22,8 +22,17 @@ class Publication:
     pattern: ChannelPattern
     dumpers: tuple[tuple[object, Dumper], ...]
     """Each schema as it was declared, class or instance, and the function that dumps through it."""
-    source_location: str
-    """File and line of the declaration, for messages."""
+    place: tuple[str, int]
+    """File and line of the declaration."""
+
+    @property
+    def source_location(self) -> str:
+        """The place for messages."""
+        return f"{self.place[0]}:{self.place[1]}"
+
+    @property
+    def schemas(self) -> tuple[Schema, ...]:
+        return tuple(dumper.schema for _, dumper in self.dumpers)
 
     def dump(self, channel: str, value: Any, declared: object) -> Any:
         """The JSON value of a publication.
@@ -42,10 +51,6 @@ class Publication:
         if invalid := "; ".join(_invalid_parts(schema, schema.many, dumped, "data")):
             raise PublicationError(f"{problem}: {invalid}")
         return dumped
-
-    @property
-    def schemas(self) -> tuple[Schema, ...]:
-        return tuple(dumper.schema for _, dumper in self.dumpers)
 
     def _choose(self, channel: str, declared: object) -> Dumper:
         candidates = [

@@ -29,7 +29,7 @@ from .signatures import (
     check_callable,
     check_hook,
     is_async,
-    location_of_caller,
+    place_of_caller,
     qualified_name,
     source_location,
 )
@@ -139,15 +139,15 @@ class Hooks:
         :raises SetupError: if the pattern is declared already or is ambiguous with another one, or if a schema is none
             or cannot dump JSON.
         """
-        location = location_of_caller()
-        self._require_not_frozen(f"publication {pattern!r} ({location})")
+        place = place_of_caller()
+        self._require_not_frozen(f"publication {pattern!r} ({place[0]}:{place[1]})")
         pattern = pattern if isinstance(pattern, ChannelPattern) else ChannelPattern(pattern)
         given = (schema, *schemas)
         instances = [_checked_result_schema(f"the schema of publication {pattern.text!r}", schema) for schema in given]
         if any(other is one for number, one in enumerate(given) for other in given[:number]):
-            raise SetupError(f"publication {pattern.text!r} has a schema twice ({location})")
+            raise SetupError(f"publication {pattern.text!r} has a schema twice")
         dumpers = tuple((one, Dumper(instance, "data")) for one, instance in zip(given, instances, strict=True))
-        new = [Publication(pattern, dumpers, location)]
+        new = [Publication(pattern, dumpers, place)]
         self._check_publications(new)
         self._add_publications(new)
 

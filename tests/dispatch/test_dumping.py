@@ -179,8 +179,6 @@ ADA = {"name": "ada", "years": 36}
         (UserSchema(many=True), lambda: {Point("ada", 36)}, [ADA]),
         (UserSchema(many=True), lambda: collections.deque([User()]), [ADA]),
         (Required(), lambda: {"text": "a"}, {"text": "a"}),
-        (Required(partial=True), dict, {}),
-        (Required(partial=("text",)), dict, {}),
         (Typed(), dict, {"type": "user"}),
         (Defaults(), dict, {"age": 0}),
         (Defaults(), lambda: {"age": 5, "years": 1}, {"age": 5}),

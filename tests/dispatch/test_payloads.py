@@ -237,8 +237,9 @@ def test_a_result_schema_dumps_the_data_of_connect_and_subscribe(hooks: ProxyHoo
 def test_data_that_does_not_fit_the_result_schema_is_a_failure_with_the_remedy(
     event: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    user = {"user": "1"} if event == "connect" else {}
-    getattr(hooks, event)(result_schema=MessageSchema)(lambda req: EVENTS[event].result(data=[], **user))
+    required = {"user": "1"} if event == "connect" else {}
+    result_class: Any = EVENTS[event].result
+    getattr(hooks, event)(result_schema=MessageSchema)(lambda req: result_class(data=[], **required))
     assert ask(event).status_code == 500
     assert "data is of type list, and MessageSchema dumps one object: use MessageSchema(many=True)" in caplog.text
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from marshmallow import Schema, fields, post_dump, post_load, pre_load, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_dump, post_load, pre_load, validate, validates_schema
 
 from proxyhooks import ChannelPattern, Hooks, ProxyHooks, PublicationError, RPCResult, SetupError
 from tests.support.asking import Ask
@@ -101,7 +101,7 @@ class Inner(Schema):
 
 
 def always_wrong(_: Any) -> None:
-    raise validate.ValidationError("no")
+    raise ValidationError("no")
 
 
 @pytest.mark.parametrize(
