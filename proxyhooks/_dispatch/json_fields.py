@@ -9,7 +9,7 @@ from marshmallow import Schema, fields
 
 from .._wire.json import dumps
 from ..exceptions import SetupError
-from .dumping import output_is_known
+from .schema_facts import output_is_known
 
 
 def check_dumps_json(option: str, schema: Schema) -> None:

@@ -10,8 +10,9 @@ from marshmallow import Schema, ValidationError, fields
 
 from .._wire.json import dumps
 from ..exceptions import PublicationError, SetupError
-from .dumping import Dumper, output_is_known
+from .dumping import Dumper
 from .patterns import ChannelPattern
+from .schema_facts import key_of, output_is_known
 from .tree import PatternTree
 
 
@@ -139,8 +140,7 @@ def _invalid_parts(schema: Schema, many: bool, dumped: Any, path: str) -> Iterat
             yield from _invalid_parts(schema, False, item, f"{path}[{index}]")
     elif output_is_known(schema) and isinstance(dumped, Mapping):
         for name, field in schema.dump_fields.items():
-            key = name if field.data_key is None else field.data_key
-            if key in dumped:
+            if (key := key_of(name, field)) in dumped:
                 yield from _invalid_parts_of_field(field, dumped[key], f"{path}.{key}")
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import collections
 import dataclasses
 import enum
+import functools
+import os
 import types
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from marshmallow import Schema, fields, post_dump, pre_dump
+from marshmallow import INCLUDE, Schema, fields, post_dump, pre_dump
+from werkzeug.exceptions import BadRequestKeyError
 
-from proxyhooks import Hooks, RPCResult, SetupError
+from proxyhooks import Hooks, RPCResult, SetupError, errors
 from proxyhooks._dispatch.dumping import Dumper
 from proxyhooks._flask.fast_path.compiled_dump import compile_dump
 from proxyhooks.schemas import MessageSchema
+from tests.support.generated_schemas import Generator
+
+SCHEMAS = max(1, int(os.environ.get("PROXYHOOKS_CASES", "6000")) // 20)
 
 
 @dataclasses.dataclass
@@ -40,6 +46,11 @@ class UserSchema(Schema):
 class Required(Schema):
     text = fields.String(required=True)
     password = fields.String(required=True, load_only=True)
+
+
+class Login(Schema):
+    name = fields.String()
+    password = fields.String(load_only=True)
 
 
 class Typed(Schema):
@@ -134,6 +145,7 @@ def dumpers(schema: Schema) -> list[Dumper]:
         (UserSchema(many=True), lambda: [User(), None], "data[1] is None"),
         (UserSchema(many=True), lambda: [[User()]], "data[0] is of type list"),
         (UserSchema(many=True), lambda: [User(), {"x": 1}], "data[1] is of type dict, with the keys 'x', and has none"),
+        (Required(), lambda: {"password": "a"}, "data has no 'text', which is required in Required"),
         (Required(), dict, "data has no 'text', which is required in Required: set it, or dump with a schema where"),
         (Required(many=True), lambda: [{"text": "a"}, {}], "data[1] has no 'text'"),
         (Typed(), lambda: [User()], "data is of type list"),
@@ -179,6 +191,8 @@ ADA = {"name": "ada", "years": 36}
         (UserSchema(many=True), lambda: {Point("ada", 36)}, [ADA]),
         (UserSchema(many=True), lambda: collections.deque([User()]), [ADA]),
         (Required(), lambda: {"text": "a"}, {"text": "a"}),
+        (Login(), lambda: {"password": "a"}, {}),
+        (Login(unknown=INCLUDE), lambda: {"more": "a"}, {}),
         (Typed(), dict, {"type": "user"}),
         (Defaults(), dict, {"age": 0}),
         (Defaults(), lambda: {"age": 5, "years": 1}, {"age": 5}),
@@ -205,6 +219,39 @@ def test_a_value_that_fits_its_schema_is_dumped_as_marshmallow_does(
 ) -> None:
     assert schema.dump(make()) == dumped
     assert [dump(make()) for dump in dumpers(schema)] == [dumped, dumped]
+
+
+class Failing(Schema):
+    at = fields.DateTime()
+    first = fields.Function(lambda data: data["words"][0])
+    own = fields.Function(lambda data: data["fail"]())
+
+
+def fail(error: type[Exception]) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"at": "noon", "words": ["a"], "fail": str}, "Error: "),
+        ({"words": [], "fail": str}, "IndexError: list index out of range"),
+        ({"words": ["a"]}, "KeyError: 'fail'"),
+        ({"words": ["a"], "fail": functools.partial(fail, ValueError)}, "ValueError: "),
+    ],
+)
+def test_what_marshmallow_raises_for_a_value_names_the_schema(value: Any, problem: str) -> None:
+    for dump in dumpers(Failing()):
+        with pytest.raises(ValueError) as raised:
+            dump(value)
+        assert str(raised.value).startswith("data cannot be dumped by Failing: ")
+        assert problem in str(raised.value)
+
+
+@pytest.mark.parametrize("error", [errors.PermissionDenied, BadRequestKeyError, ConnectionError])
+def test_refusals_and_failures_of_the_value_pass(error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Dumper(Failing(), "data")({"words": ["a"], "fail": functools.partial(fail, error)})
 
 
 def test_a_schema_with_a_dump_of_its_own_is_not_checked() -> None:
@@ -303,3 +350,11 @@ class Converted(Schema):
 )
 def test_a_schema_that_can_dump_json_is_no_setup_error(schema: Any) -> None:
     Hooks().rpc("a", result_schema=schema)(lambda req: RPCResult())
+
+
+def test_generated_schemas_dump_what_they_load_as_marshmallow_does() -> None:
+    for seed in range(SCHEMAS):
+        made = Generator(seed).schema(depth=2)
+        values = [] if made.any_partial else [made.schema.load(made.right()) for _ in range(3)]
+        for value in values:
+            assert repr(Dumper(made.schema, "data")(value)) == repr(made.schema.dump(value)), (seed, value)

@@ -222,6 +222,13 @@ def test_a_pattern_that_is_ambiguous_with_another_is_a_setup_error() -> None:
         hooks.publication("chat:<uuid:b>", MessageSchema)
 
 
+@pytest.mark.parametrize("channel", ["$private:1", "personal:#42", "chat:7#1,2"])
+def test_channels_that_no_hook_is_asked_about_can_be_declared(channel: str) -> None:
+    hooks = Hooks()
+    hooks.publication(channel, MessageSchema)
+    assert hooks.dump_publication(channel, Message("hi")) == HI
+
+
 @pytest.mark.parametrize(
     ("declare", "problem"),
     [
