@@ -60,7 +60,7 @@ class JsonSchemas:
             partial = schema.partial if isinstance(schema.partial, bool | None) else frozenset(schema.partial)
         unknown = unknown or schema.unknown
         options = (frozenset(schema.load_only), frozenset(schema.dump_only), _nested(schema))
-        key: Hashable = (origin, tuple(schema.fields), options)
+        key: Hashable = (origin, frozenset(schema.fields), options)
         name = self._name(key, type(schema).__name__)
         if direction == "dump":
             name = f"{name}Result"
@@ -90,7 +90,9 @@ class JsonSchemas:
 
         properties: dict[str, JsonSchema] = {}
         required: list[str] = []
-        for name, field in (schema.load_fields if direction == "load" else schema.dump_fields).items():
+        own_fields = schema.load_fields if direction == "load" else schema.dump_fields
+        # Where "only" is a set, the schema has its fields in another order in each process.
+        for name, field in ((name, own_fields[name]) for name in schema.declared_fields if name in own_fields):
             context = Context(direction, refer, _partial_of(name, partial) if direction == "load" else None)
             try:
                 json_schema = json_schema_of(field, context)
@@ -113,10 +115,11 @@ class JsonSchemas:
 
 def _nested(schema: Schema) -> Hashable:
     """The options of nested schemas that come from this schema, as ``only=["author.name"]`` sets them."""
-    return tuple(
-        (name, None if field.only is None else frozenset(field.only), frozenset(field.exclude))
-        for name, field in schema.fields.items()
-        if hasattr(field, "only") and hasattr(field, "exclude")
+    options = (
+        (name, getattr(field, "only", None), getattr(field, "exclude", ())) for name, field in schema.fields.items()
+    )
+    return frozenset(
+        (name, None if only is None else frozenset(only), frozenset(exclude)) for name, only, exclude in options
     )
 
 

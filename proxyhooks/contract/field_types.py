@@ -33,7 +33,7 @@ _FROM_METADATA: Final[dict[str, Any]] = {
     "properties": dict,
     "additionalProperties": (bool, dict),
 }
-_TYPE_NAMES: Final = {"string", "integer", "number", "boolean", "null", "array", "object"}
+_TYPE_NAMES: Final = ("string", "integer", "number", "boolean", "null", "array", "object")
 
 
 class Context(NamedTuple):
@@ -87,8 +87,8 @@ def _from_metadata(field: AnyField) -> JsonSchema:
     """The keywords of JSON Schema in the field's metadata. They describe what only the application can know."""
     found: JsonSchema = {}
     for keyword, value in field.metadata.items():
-        types = [value] if isinstance(value, str) else value
-        is_type = keyword == "type" and isinstance(types, list) and bool(types) and _TYPE_NAMES.issuperset(types)
+        types = value if isinstance(value, list) else [value]
+        is_type = keyword == "type" and bool(types) and all(name in _TYPE_NAMES for name in types)
         if is_type or (keyword in _FROM_METADATA and isinstance(value, _FROM_METADATA[keyword])):
             try:
                 found[keyword] = as_json(value)
@@ -145,7 +145,7 @@ def _decimal(field: fields.Decimal, context: Context) -> JsonSchema:
 
 
 def _boolean(field: fields.Boolean, context: Context) -> JsonSchema:
-    own = field.truthy | field.falsy
+    own = {*field.truthy, *field.falsy}
     if context.direction == "dump" or not field.truthy or own == fields.Boolean.truthy | fields.Boolean.falsy:
         return {"type": "boolean"}
     values = sorted(own, key=lambda value: (isinstance(value, str), str(value)))
@@ -168,14 +168,15 @@ def _date(field: fields.Date, _: Context) -> JsonSchema:
 
 
 def _enum(field: fields.Enum[Any], context: Context) -> JsonSchema:
-    is_flag = issubclass(field.enum, enum.Flag)
+    cls: type[enum.Enum] = field.enum
+    is_flag = issubclass(cls, enum.Flag)
     if is_flag and field.by_value:
         return {"type": "integer"}
     if not field.by_value:
         if context.direction == "load":
-            return literal(list(field.enum.__members__))  # with the aliases
-        return {"type": "string"} if is_flag else literal([member.name for member in field.enum])
-    groups = (json_forms(field.field, member.value, context.direction) for member in field.enum)
+            return literal(list(cls.__members__))  # with the aliases
+        return {"type": "string"} if is_flag else literal([member.name for member in cls])
+    groups = (json_forms(field.field, member.value, context.direction) for member in cls)
     values = distinct(form for group in groups for form in group or [])
     if not values:
         return json_schema_of(field.field, context)

@@ -98,8 +98,7 @@ class TypeExpressions:
 
 def union(types: Iterable[str]) -> str:
     """The type of values of any of these types."""
-    members = dict.fromkeys(types)
-    return "unknown" if "unknown" in members else " | ".join(members) or "never"
+    return " | ".join(dict.fromkeys(types)) or "never"
 
 
 def _literal_type(value: Any) -> str:

@@ -10,12 +10,13 @@ import math
 import re
 from collections.abc import Iterable, Set
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeGuard, TypeVar
 
 from marshmallow import ValidationError, fields, validate
 
 from .wire import AnyField, Direction, as_json, distinct, json_forms
 
+_T = TypeVar("_T")
 _KNOWN: Final = (
     validate.ContainsOnly,  # before OneOf, whose subclass it is
     validate.ContainsNoneOf,
@@ -145,7 +146,7 @@ def keywords(field: AnyField, validators: list[Any], direction: Direction) -> di
     return found
 
 
-def _is(validator: Any, cls: type[Any]) -> bool:
+def _is(validator: Any, cls: type[_T]) -> TypeGuard[_T]:
     """Whether a known validator is one of *cls* and not of a subclass that means something else."""
     return isinstance(validator, cls) and type(validator).__call__ is cls.__call__
 

@@ -174,6 +174,9 @@ ROWS = {
     "nullable raw": Row(fields.Raw(allow_none=True), "unknown", "unknown", [1, None, {}], []),
     "method": Row(fields.Method(deserialize="read"), "{}", "-", [1, "a", {}], [None]),
     "function": Row(fields.Function(deserialize=str), "{}", "-", [1, "a", {}], [None]),
+    "function both ways": Row(
+        fields.Function(len, str, validate=validate.OneOf(["1"])), "{}", "unknown", [1, "1"], [None]
+    ),
     "computed by method": Row(fields.Method("write"), "-", "unknown", [], []),
     "computed by function": Row(fields.Function(str), "-", "unknown", [], []),
     "own class": Row(Cents(), "{}", "unknown", [1], [None]),

@@ -63,6 +63,7 @@ def test_json_schemas_take_what_load_takes_and_what_dump_makes(
     for number, each in enumerate(made):
         sent, got = validator(contract, number, "data"), validator(contract, number, "result")
         for value in (each.right() for _ in range(VALUES)):
+            assert loads(each.schema, value), (number, value)
             assert sent.is_valid(value), (number, value, [error.message for error in sent.iter_errors(value)])
             if not each.any_partial:
                 result = dumped(each, value)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import enum
 import inspect
 import re
 import textwrap
 from collections.abc import Callable
 from typing import Final
 
+from marshmallow import Schema, fields, validate
+
 from proxyhooks import disconnects, errors, messages
+from proxyhooks.contract.definitions import JsonSchemas
+from proxyhooks.contract.type_expressions import TypeExpressions
 from tests.docs.package import (
     DISCONNECTS,
     ERRORS,
@@ -121,11 +126,55 @@ def _default(cls: type, name: str) -> str:
     return f"`{field.default!r}`".replace("'", '"')
 
 
+# The fields whose types are not obvious, as they are written in a schema.
+_FIELDS: Final = (
+    "fields.Integer()",
+    "fields.Integer(as_string=True)",
+    "fields.Decimal(as_string=True, allow_none=True)",
+    "fields.DateTime()",
+    'fields.DateTime("timestamp")',
+    "fields.TimeDelta()",
+    'fields.Boolean(truthy=["yes"], falsy=["no"])',
+    "fields.Enum(Color)",
+    "fields.Enum(Color, by_value=True)",
+    'fields.Constant("message")',
+    'fields.List(fields.String(validate=validate.OneOf(["a", "b"])))',
+    'fields.List(fields.String(), validate=validate.ContainsOnly(["a", "b"]))',
+    "fields.Tuple([fields.String(), fields.Integer()])",
+    "fields.Dict(keys=fields.Enum(Color), values=fields.Integer())",
+    'fields.Pluck(Author, "name", many=True)',
+    "fields.Raw()",
+)
+
+
+class _Author(Schema):
+    name = fields.String(allow_none=True)
+
+
+def type_rows() -> list[str]:
+    """A row for each of these fields, with its type in TypeScript for each direction."""
+    rows = ["| field | what a front end sends | what it gets |", "|---|---|---|"]
+    names = {"fields": fields, "validate": validate, "Author": _Author, "Color": enum.Enum("Color", ["RED", "GREEN"])}
+    for text in _FIELDS:
+        field = eval(text, names)  # of the table above
+        schemas = JsonSchemas()
+        schema = Schema.from_dict({"value": field}, name="One")()
+        cells = [f"`{text}`"]
+        for direction in ("load", "dump"):
+            schemas.reference(schema, direction)
+        for name in ("One", "OneResult"):
+            definitions = schemas.definitions()
+            cells.append(f"`{TypeExpressions(definitions)(definitions[name]['properties']['value'])}`")
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return rows
+
+
 TABLES: Final[dict[tuple[str, str], Callable[[], list[str]]]] = {
     ("examples/README.md", "warnings"): warning_rows,
     ("examples/README.md", "errors"): error_rows,
     ("examples/README.md", "disconnects"): disconnect_rows,
     ("examples/README.md", "fields"): field_rows,
+    ("examples/README.md", "types"): type_rows,
     ("deploy/README.md", "settings"): lambda: settings_table().splitlines(),
     ("deploy/README.md", "proxies"): proxy_rows,
     ("deploy/README.md", "findings"): finding_rows,

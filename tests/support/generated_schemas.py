@@ -318,6 +318,8 @@ class Generator:
         excluded = ["field_0"] if len(made) > 1 and rng.random() < 0.15 else []
         kept = {name: member for name, member in made.items() if name not in excluded}
         partial: Any = rng.choice([None] * 8 + [True, ["field_0"]])
+        if self.any_partial and partial is not True:
+            partial = None  # a list of fields comes before what the schemas in it say
         self.any_partial |= partial is not None
         schema = cls(many=many, partial=partial, exclude=excluded)
         key_of = {
