@@ -7,27 +7,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from marshmallow import INCLUDE, Schema, fields, missing
 
 from .schema_facts import has_hooks, has_own_dump, key_of, output_is_known, reads_whole_value, source_of
+from .value_kinds import NEVER_OBJECTS, SEVERAL, described, listed
 
 Step = int | str | tuple[Schema, str]
 """From a value to a part of it: an item's index, a key of a dict, or a schema and the attribute that it reads."""
 
 _UNKNOWN: Final = object()
 """A part of a value that a schema's own code provides."""
-_SEVERAL: Final[tuple[type, ...]] = (
-    *(list, tuple, set, frozenset, range, Iterator),
-    *(type({}.keys()), type({}.values()), type({}.items())),
-)
-"""Types whose values are several objects."""
-_NEVER_OBJECTS: Final[frozenset[type]] = frozenset(
-    {type(None), bool, int, float, complex, Decimal, str, bytes, bytearray, memoryview, *_SEVERAL}
-)
-"""Types whose values have no attributes that a schema could mean. Values of their subclasses may have some."""
 
 
 class SchemaCheck:
@@ -85,7 +76,7 @@ class SchemaCheck:
         name = type(self.schema).__name__
         if isinstance(value, (str, bytes, Mapping, type)) or not hasattr(value, "__iter__"):
             return (
-                f"{path} is {_described(value)}, and {name} has many=True: give a list, or use {name} without many=True"
+                f"{path} is {described(value)}, and {name} has many=True: give a list, or use {name} without many=True"
             )
         if isinstance(value, (list, tuple)):
             for index, item in enumerate(value):
@@ -97,11 +88,11 @@ class SchemaCheck:
         # Of a dict only its keys could be wrong.
         if not self.reads_attributes or (type(value) is dict and not self.methods):
             return None
-        if type(value) in _NEVER_OBJECTS or isinstance(value, (type, Iterator)):
+        if type(value) in NEVER_OBJECTS or isinstance(value, (type, Iterator)):
             name = type(self.schema).__name__
-            several = f": use {name}(many=True)" if isinstance(value, _SEVERAL) else ""
+            several = f": use {name}(many=True)" if isinstance(value, SEVERAL) else ""
             instance = ": give an instance" if isinstance(value, type) else ""
-            return f"{path} is {_described(value)}, and {name} dumps one object{several}{instance}"
+            return f"{path} is {described(value)}, and {name} dumps one object{several}{instance}"
         return self._method_in_place_of_key(path, value) if self.methods else None
 
     def _method_in_place_of_key(self, path: str, value: Any) -> str | None:
@@ -125,11 +116,9 @@ class SchemaCheck:
         if any(self.schema.get_attribute(value, source, missing) is not missing for source in known):
             return None
         name = type(self.schema).__name__
-        keys = f", with the keys {_listed(value)}" if isinstance(value, Mapping) else ""
+        keys = f", with the keys {listed(value)}" if isinstance(value, Mapping) else ""
         many = f"; for several objects use {name}(many=True)" if isinstance(value, Iterable) and not keys else ""
-        return (
-            f"{path} is {_described(value)}{keys}, and has none of the fields of {name}: {_listed(self.sources)}{many}"
-        )
+        return f"{path} is {described(value)}{keys}, and has none of the fields of {name}: {listed(self.sources)}{many}"
 
 
 class DumpedValue:
@@ -154,14 +143,14 @@ class DumpedValue:
         if not check.output_is_known or not isinstance(dumped, Mapping):
             return None
         if not any(key in dumped for key in check.read_keys) or (check.methods and steps):
-            path, value = self._path(steps), self._at(steps)
+            path, value = self.path(steps), self._at(steps)
             problem = check.wrong_value(path, value, False) if value is not _UNKNOWN else None
             if problem or (problem := check.read_nothing(path, value, dumped)):
                 return problem
         for key in check.required:
             if key not in dumped:
                 return (
-                    f"{self._path(steps)} has no {key!r}, which is required in {type(check.schema).__name__}: set it, "
+                    f"{self.path(steps)} has no {key!r}, which is required in {type(check.schema).__name__}: set it, "
                     "or dump with a schema where it is not required"
                 )
         for key, source, part in check.parts:
@@ -171,7 +160,7 @@ class DumpedValue:
                     return problem
         return None
 
-    def _path(self, steps: tuple[Step, ...]) -> str:
+    def path(self, steps: tuple[Step, ...]) -> str:
         return self._name + "".join(f".{step[1]}" if isinstance(step, tuple) else f"[{step!r}]" for step in steps)
 
     def _at(self, steps: tuple[Step, ...]) -> Any:
@@ -190,7 +179,7 @@ class DumpedValue:
 
 
 class _Part(Protocol):
-    """The check of what a field has dumped that contains a schema. None as an item of a list is left out."""
+    """The check of what a field has dumped, which is not None."""
 
     def is_clear(self, dumped: Any) -> bool:
         """See :meth:`SchemaCheck.is_clear`."""
@@ -200,14 +189,37 @@ class _Part(Protocol):
 
 
 def _part_of(field: fields.Field[Any]) -> _Part | None:
-    """The check of a field's value; None if the field contains no schema."""
+    """The check of what a field has dumped; None if the field contains no schema."""
     if isinstance(field, fields.Nested) and not isinstance(field, fields.Pluck):
         return _NestedPart(field)
     if isinstance(field, fields.List) and (part := _part_of(field.inner)) is not None:
         return _PartOfEach(part, enumerate, iter)
     if isinstance(field, fields.Mapping) and field.value_field and (part := _part_of(field.value_field)) is not None:
         return _PartOfEach(part, dict.items, dict.values)
+    if isinstance(field, fields.Tuple) and any(parts := [_part_of(inner) for inner in field.tuple_fields]):
+        return _TuplePart(parts)
     return None
+
+
+class _TuplePart:
+    """The check of the values that a Tuple field has dumped.
+
+    :param parts: the check of each value.
+    """
+
+    def __init__(self, parts: list[_Part | None]) -> None:
+        self._parts = parts
+
+    def is_clear(self, dumped: Any) -> bool:
+        pairs = zip(self._parts, dumped, strict=False)
+        return all(part is None or value is None or part.is_clear(value) for part, value in pairs)
+
+    def problem(self, result: DumpedValue, dumped: Any, steps: tuple[Step, ...]) -> str | None:
+        return _first(
+            part.problem(result, value, (*steps, index))
+            for index, (part, value) in enumerate(zip(self._parts, dumped, strict=False))
+            if part is not None and value is not None
+        )
 
 
 class _NestedPart:
@@ -254,15 +266,3 @@ class _PartOfEach:
 
 def _first(problems: Iterator[str | None]) -> str | None:
     return next((problem for problem in problems if problem is not None), None)
-
-
-def _described(value: Any) -> str:
-    """A value for error texts, by its type: its text may be long, or personal."""
-    if value is None:
-        return "None"
-    return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
-
-
-def _listed(names: Any) -> str:
-    shown = [repr(name) for _, name in zip(range(6), names, strict=False)]
-    return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")

@@ -46,7 +46,7 @@ class Dumper:
             dumped = self.dump(value)
         except (Rejection, HTTPException):
             raise
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             text = f"{self._name} cannot be dumped by {type(self.schema).__name__}: {type(error).__name__}: {error}"
             raise ValueError(text) from error
         if check.is_clear(dumped, many):

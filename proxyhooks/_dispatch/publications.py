@@ -14,6 +14,7 @@ from .dumping import Dumper
 from .patterns import ChannelPattern
 from .schema_facts import key_of, output_is_known
 from .tree import PatternTree
+from .value_kinds import described
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,6 +156,12 @@ def _invalid_parts_of_field(field: Any, dumped: Any, path: str) -> Iterator[str]
     elif kind is fields.List:
         for index, item in enumerate(dumped):
             yield from _invalid_parts_of_field(field.inner, item, f"{path}[{index}]")
+    elif kind is fields.Tuple:
+        for index, (inner, item) in enumerate(zip(field.tuple_fields, dumped, strict=False)):
+            yield from _invalid_parts_of_field(inner, item, f"{path}[{index}]")
+    elif kind is fields.Boolean and not isinstance(dumped, bool):
+        # marshmallow dumps any value of a Boolean field as it is.
+        yield f"{path} is {described(dumped)}, not a boolean"
     elif kind in (fields.Dict, fields.Mapping) and field.value_field is not None:
         for key, value in dumped.items():
             yield from _invalid_parts_of_field(field.value_field, value, f"{path}[{key!r}]")

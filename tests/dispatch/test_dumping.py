@@ -79,6 +79,10 @@ class Tree(Schema):
     children = fields.List(fields.Nested(lambda: Tree()))
 
 
+class Pair(Schema):
+    pair = fields.Tuple((fields.String(), fields.Nested(UserSchema)))
+
+
 class WholeValue(Schema):
     upper = fields.Function(lambda text: text.upper())
 
@@ -160,6 +164,7 @@ def dumpers(schema: Schema) -> list[Dumper]:
         (NamedLikeMethods(), lambda: {"copy": "a"}, "data has no key 'items', so NamedLikeMethods would dump the dict"),
         (NamedLikeMethods(many=True), lambda: [{"items": []}], "data[0] has no key 'copy'"),
         (Tree(), lambda: {"value": 1, "children": [{"value": 2, "children": [{}]}]}, "data.children[0].children[0] h"),
+        (Pair(), lambda: {"pair": ("a", [User()])}, "data.pair[1] is of type list, and UserSchema dumps one object"),
         (WithoutNone(), lambda: [User()], "data is of type list, and WithoutNone dumps one object"),
     ],
 )  # fmt: skip
@@ -206,6 +211,7 @@ ADA = {"name": "ada", "years": 36}
         (NamedLikeMethods(), lambda: {"items": [1], "copy": "a"}, {"items": [1], "copy": "a"}),
         (NamedLikeMethods(), lambda: types.SimpleNamespace(copy="a"), {"copy": "a"}),
         (Tree(), lambda: {"value": 1, "children": [{"value": 2}]}, {"value": 1, "children": [{"value": 2}]}),
+        (Pair(), lambda: {"pair": ("a", User())}, {"pair": ("a", ADA)}),
         (WholeValue(), lambda: "ada", {"upper": "ADA"}),
         (WithoutNone(), lambda: types.SimpleNamespace(name=None), {}),
         (FirstItem(), lambda: ["ada"], {"name": "ada"}),
