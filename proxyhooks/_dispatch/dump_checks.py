@@ -183,9 +183,11 @@ class _Part(Protocol):
 
     def is_clear(self, dumped: Any) -> bool:
         """See :meth:`SchemaCheck.is_clear`."""
+        ...
 
     def problem(self, result: DumpedValue, dumped: Any, steps: tuple[Step, ...]) -> str | None:
         """See :meth:`DumpedValue.problem`."""
+        ...
 
 
 def _part_of(field: fields.Field[Any]) -> _Part | None:

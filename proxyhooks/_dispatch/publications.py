@@ -159,12 +159,12 @@ def _invalid_parts_of_field(field: Any, dumped: Any, path: str) -> Iterator[str]
     elif kind is fields.Tuple:
         for index, (inner, item) in enumerate(zip(field.tuple_fields, dumped, strict=False)):
             yield from _invalid_parts_of_field(inner, item, f"{path}[{index}]")
-    elif kind is fields.Boolean and not isinstance(dumped, bool):
-        # marshmallow dumps any value of a Boolean field as it is.
-        yield f"{path} is {described(dumped)}, not a boolean"
     elif kind in (fields.Dict, fields.Mapping) and field.value_field is not None:
         for key, value in dumped.items():
             yield from _invalid_parts_of_field(field.value_field, value, f"{path}[{key!r}]")
+    elif kind is fields.Boolean and not isinstance(dumped, bool):
+        # marshmallow dumps any value of a Boolean field as it is.
+        yield f"{path} is {described(dumped)}, not a boolean"
     if kind in _SAME_LOADED or kind is fields.Decimal:
         # Numbers with as_string are dumped as texts.
         loaded = field.num_type(dumped) if getattr(field, "as_string", False) else dumped
