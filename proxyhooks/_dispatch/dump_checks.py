@@ -45,6 +45,7 @@ class SchemaCheck:
         # Of a dict without the key, marshmallow dumps the method.
         self.methods = [s for s in self.sources if hasattr(dict, s)] if self.reads_attributes else []
         self.required = [key for key, _, field in rows if field.required]
+        # Then a check of the required keys is also one of the read keys.
         self._required_shows_read = any(key in self.read_keys for key in self.required)
         self.parts = [(key, source, part) for key, source, field in rows if (part := _part_of(field)) is not None]
 
@@ -88,7 +89,7 @@ class SchemaCheck:
         # Of a dict only its keys could be wrong.
         if not self.reads_attributes or (type(value) is dict and not self.methods):
             return None
-        if type(value) in NEVER_OBJECTS or isinstance(value, (type, Iterator)):
+        if type(value) in NEVER_OBJECTS or isinstance(value, type):
             name = type(self.schema).__name__
             several = f": use {name}(many=True)" if isinstance(value, SEVERAL) else ""
             instance = ": give an instance" if isinstance(value, type) else ""
@@ -102,11 +103,8 @@ class SchemaCheck:
                 return f"{path} has no key {source!r}, so {name} would dump the dict's method {source}: set the key"
         return None
 
-    def read_nothing(self, path: str, value: Any, dumped: Mapping[str, Any]) -> str | None:
-        """Why the schema has found none of its fields in the value; None if it has found one, or none was to be found.
-
-        :param value: what the schema has dumped, as far as it is known.
-        """
+    def read_nothing(self, path: str, value: Any) -> str | None:
+        """Why the schema has found nothing of the value; None if it has found a field, or none was to be found."""
         if not self.sources or not self.reads_attributes or value is _UNKNOWN:
             return None
         # A value that was loaded by the schema may have nothing but what is not dumped.
@@ -145,7 +143,7 @@ class DumpedValue:
         if not any(key in dumped for key in check.read_keys) or (check.methods and steps):
             path, value = self.path(steps), self._at(steps)
             problem = check.wrong_value(path, value, False) if value is not _UNKNOWN else None
-            if problem or (problem := check.read_nothing(path, value, dumped)):
+            if problem or (problem := check.read_nothing(path, value)):
                 return problem
         for key in check.required:
             if key not in dumped:
@@ -190,15 +188,20 @@ class _Part(Protocol):
         ...
 
 
-def _part_of(field: fields.Field[Any]) -> _Part | None:
+def _part_of(field: Any) -> _Part | None:
     """The check of what a field has dumped; None if the field contains no schema."""
-    if isinstance(field, fields.Nested) and not isinstance(field, fields.Pluck):
+    kind: type = type(field)  # a subclass may dump anything
+    if kind is fields.Nested:
         return _NestedPart(field)
-    if isinstance(field, fields.List) and (part := _part_of(field.inner)) is not None:
+    if kind is fields.List and (part := _part_of(field.inner)) is not None:
         return _PartOfEach(part, enumerate, iter)
-    if isinstance(field, fields.Mapping) and field.value_field and (part := _part_of(field.value_field)) is not None:
+    if (
+        kind in (fields.Dict, fields.Mapping)
+        and field.value_field
+        and (part := _part_of(field.value_field)) is not None
+    ):
         return _PartOfEach(part, dict.items, dict.values)
-    if isinstance(field, fields.Tuple) and any(parts := [_part_of(inner) for inner in field.tuple_fields]):
+    if kind is fields.Tuple and any(parts := [_part_of(inner) for inner in field.tuple_fields]):
         return _TuplePart(parts)
     return None
 

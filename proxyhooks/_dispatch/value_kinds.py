@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
+from types import GeneratorType
 from typing import Any, Final
 
 SEVERAL: Final[tuple[type, ...]] = (
-    *(list, tuple, set, frozenset, range, Iterator),
+    *(list, tuple, set, frozenset, range, GeneratorType),
     *(type({}.keys()), type({}.values()), type({}.items())),
 )
 """Types whose values are several objects."""

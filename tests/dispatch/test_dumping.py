@@ -134,6 +134,7 @@ def dumpers(schema: Schema) -> list[Dumper]:
         (UserSchema(), lambda: {"a"}, "of type set"),
         (UserSchema(), lambda: {"a": User()}.values(), "of type dict_values"),
         (UserSchema(), lambda: (user for user in [User()]), "of type generator"),
+        (UserSchema(), lambda: map(str, [User()]), "for several objects use UserSchema(many=True)"),
         (UserSchema(), lambda: collections.deque([User()]), "for several objects use UserSchema(many=True)"),
         (UserSchema(), lambda: User, "data is the class User, and UserSchema dumps one object: give an instance"),
         (UserSchema(), lambda: "ada", "data is of type str, and UserSchema dumps one object"),
@@ -225,6 +226,34 @@ def test_a_value_that_fits_its_schema_is_dumped_as_marshmallow_does(
 ) -> None:
     assert schema.dump(make()) == dumped
     assert [dump(make()) for dump in dumpers(schema)] == [dumped, dumped]
+
+
+class Joined(fields.List[Any]):
+    """Dumps a list as a text."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> Any:
+        return ",".join(value)
+
+
+def test_what_a_field_of_its_own_dumps_is_not_checked() -> None:
+    schema: Any = Schema.from_dict({"words": Joined(fields.Nested(UserSchema))})()
+    assert [dump({"words": ["a", "b"]}) for dump in dumpers(schema)] == [{"words": "a,b"}] * 2
+
+
+class Cursor:
+    """An iterator that has fields."""
+
+    name, age = "ada", 36
+
+    def __iter__(self) -> Cursor:
+        return self
+
+    def __next__(self) -> Any:
+        raise StopIteration
+
+
+def test_an_iterator_may_be_an_object_with_fields() -> None:
+    assert [dump(Cursor()) for dump in dumpers(UserSchema())] == [ADA, ADA]
 
 
 class Failing(Schema):
