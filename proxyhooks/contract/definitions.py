@@ -31,7 +31,7 @@ class JsonSchemas:
     def reference(self, schema: Any, direction: Direction) -> JsonSchema | None:
         """The JSON Schema, which refers to :meth:`definitions`; None if *schema* is no marshmallow schema.
 
-        :raises SetupError: if a nested schema does not exist.
+        :raises SetupError: if a nested schema does not exist, or has not the fields that are named.
         """
         if not isinstance(schema, Schema):
             return None
@@ -96,7 +96,7 @@ class JsonSchemas:
             context = Context(direction, refer, _partial_of(name, partial) if direction == "load" else None)
             try:
                 json_schema = json_schema_of(field, context)
-            except RegistryError as error:
+            except (RegistryError, ValueError) as error:  # as marshmallow raises when it loads or dumps
                 raise SetupError(f"the field {name} of {type(schema).__qualname__} has no schema: {error}") from None
             if direction == "load":
                 json_schema = json_schema | _default(field)

@@ -6,15 +6,13 @@ Functions and validators of other classes can say anything, so they change no ty
 from __future__ import annotations
 
 import copy
-import math
 import re
 from collections.abc import Iterable, Set
-from decimal import Decimal
 from typing import Any, Final, TypeGuard, TypeVar
 
 from marshmallow import ValidationError, fields, validate
 
-from .wire import AnyField, Direction, as_json, distinct, json_forms
+from .wire import AnyField, Direction, as_json, distinct, is_finite, json_forms
 
 _T = TypeVar("_T")
 _KNOWN: Final = (
@@ -101,8 +99,7 @@ def _listed(validators: list[Any]) -> list[Any] | None:
 
 def _sort_key(value: object) -> tuple[str, Any, str]:
     """Numbers by size, everything else as text."""
-    is_number = isinstance(value, int | float | Decimal) and math.isfinite(value)
-    return ("", value, "") if is_number else (type(value).__name__, 0, str(value))
+    return ("", value, "") if is_finite(value) else (type(value).__name__, 0, str(value))
 
 
 def of_items(validators: list[Any]) -> list[Any]:
@@ -152,7 +149,7 @@ def _is(validator: Any, cls: type[_T]) -> TypeGuard[_T]:
 
 
 def _tighten(found: dict[str, Any], keyword: str, bound: Any, tighter: Any) -> None:
-    if bound is not None:
+    if is_finite(bound):
         found[keyword] = tighter(bound, found[keyword]) if keyword in found else bound
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
@@ -25,8 +26,15 @@ def as_json(value: object) -> Any:
         raise ValueError(f"JSON has no {value!r}") from error
 
 
+def is_finite(value: object) -> bool:
+    """Whether the value is a number that JSON could have."""
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+
+
 def json_forms(field: AnyField, value: object, direction: Direction) -> list[Any] | None:
-    """What travels for a value of the application: what ``dump`` makes of it, and the same number as a text.
+    """What travels for a value of the application: what ``dump`` makes of it; for a Decimal also a text.
 
     The list is empty if the value is none of the field's. None: it cannot be known, or JSON has no such value.
     """
@@ -38,9 +46,10 @@ def json_forms(field: AnyField, value: object, direction: Direction) -> list[Any
     except Exception:
         return []
     forms: list[Any] = [dumped]
-    if isinstance(dumped, Decimal) and dumped.is_finite():
+    if isinstance(dumped, Decimal) and is_finite(dumped):
         number = int(dumped) if dumped == dumped.to_integral_value() else float(dumped)
-        forms = [number, format(dumped, "f")] if direction == "load" else [number]
+        is_sent_as_text = direction == "load" and isinstance(field, fields.Decimal)
+        forms = [number, format(dumped, "f")] if is_sent_as_text else [number]
     try:
         return [as_json(form) for form in forms]
     except ValueError:

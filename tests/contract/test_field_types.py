@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -67,6 +68,14 @@ class OneOfAnyCase(validate.OneOf):
         return super().__call__(value.lower())
 
 
+class Percent(fields.Number[float]):
+    num_type = float
+
+
+class Ordered(fields.Mapping[OrderedDict[Any, Any]]):
+    mapping_type = OrderedDict
+
+
 class Cents(fields.Field[int]):
     """Neither its class nor its methods say what travels."""
 
@@ -111,13 +120,14 @@ ROWS = {
     "rfc822": Row(fields.DateTime("rfc"), "string", "string", ["Wed, 02 Oct 2002 13:00:00 GMT"], STRING),
     "own format": Row(fields.DateTime("%Y"), "string", "string", ["2026"], STRING),
     "timestamp": Row(fields.DateTime("timestamp"), "number", "number", [0, 1.5], [True, *NUMBER], ["1"]),
-    "timestamp in ms": Row(fields.DateTime("timestamp_ms"), "number", "number", [1], [True, *NUMBER], ["1"]),
+    "timestamp in ms": Row(fields.DateTime("timestamp_ms"), "number", "number", [1], NUMBER, ["1"]),
     "naive": Row(fields.NaiveDateTime(), "string", "string", ["2026-01-01T00:00:00"], STRING),
     "aware": Row(fields.AwareDateTime(), "string", "string", ["2026-01-01T00:00:00+01:00"], STRING),
     "time": Row(fields.Time(), "string", "string", ["03:12:58"], STRING),
     "date": Row(fields.Date(), "string", "string", ["2026-01-01"], STRING),
     "date in own format": Row(fields.Date("%d.%m.%Y"), "string", "string", ["31.12.2026"], STRING),
     "timedelta": Row(fields.TimeDelta("minutes"), "number", "number", [1, 0.5], NUMBER, ["1", True]),
+    "number": Row(Percent(), "number", "number", [0, 1.5], [True, *NUMBER], ["1"]),
     "integer": Row(fields.Integer(), "number", "number", [0, -1, 2**60], [True, *NUMBER], ["1"]),
     "strict integer": Row(fields.Integer(strict=True), "number", "number", [1], [True, "1", *NUMBER]),
     "integer as text": Row(fields.Integer(as_string=True), "string", "string", ["9223372036854775807"], [None], [1]),
@@ -166,7 +176,11 @@ ROWS = {
         fields.Enum(Day, by_value=fields.Date), '"2026-01-01"', '"2026-01-01"', ["2026-01-01"], [1, "x"]
     ),
     "enum with null": Row(
-        fields.Enum(MaybeColor, by_value=True), 'null | "red"', 'null | "red"', [None, "red"], [1, "NONE"]
+        fields.Enum(MaybeColor, by_value=True, allow_none=True),
+        'null | "red"',
+        'null | "red"',
+        [None, "red"],
+        [1, "NONE"],
     ),
     "flag by name": Row(fields.Enum(Access), '"READ" | "WRITE"', "string", ["READ"], ["x", 1]),
     "flag by value": Row(fields.Enum(Access, by_value=True), "number", "number", [1, 3], ["x", None]),
@@ -183,7 +197,7 @@ ROWS = {
     "own class with metadata": Row(Cents(metadata={"type": "integer"}), "number", "number", [1], [None], ["a", []]),
     "own subclass": Row(Upper(validate=validate.OneOf(["A"])), '"A"', '"A"', ["A"], [1, "b"], ["a"]),
     "constant": Row(fields.Constant("message"), '"message"', '"message"', ["message"], [None], [1, "other"]),
-    "null": Row(fields.Constant(None), "null", "null", [None], [], [1]),
+    "null": Row(fields.Constant(None, allow_none=True), "null", "null", [None], [], [1]),
     "constant object": Row(
         fields.Constant({"v": [1, "a", {}]}),
         '{ v: [1, "a", Record<string, never>] }',
@@ -212,6 +226,13 @@ ROWS = {
     ),
     "empty tuple": Row(fields.Tuple([]), "[]", "[]", [[]], [[1], {}]),
     "dict": Row(fields.Dict(), "Record<string, unknown>", "Record<string, unknown>", [{}, {"a": [1]}], [1, [], "a"]),
+    "mapping": Row(
+        Ordered(values=fields.Integer()),
+        "Record<string, number>",
+        "Record<string, number>",
+        [{"a": 1}],
+        [[], {"a": []}],
+    ),
     "dict of values": Row(
         fields.Dict(values=fields.Integer()),
         "Record<string, number>",
@@ -449,6 +470,19 @@ def type_of(schemas: JsonSchemas, json_schema: Any) -> str:
     (row,) = (definition for name, definition in definitions.items() if json_schema["$ref"] == f"#/$defs/{name}")
     value = row["properties"].get("value")
     return "-" if value is None else TypeExpressions(definitions)(value)
+
+
+def test_every_field_class_and_validator_is_in_the_table() -> None:
+    classes = {cls for cls in vars(fields).values() if isinstance(cls, type) and issubclass(cls, fields.Field)}
+    documented = {cls for cls in classes if cls.__name__ in fields.__all__} - {fields.Field}
+    found = {cls for row in ROWS.values() for cls in type(row.field).__mro__}
+    assert documented - found == set()
+    validators = {
+        cls for cls in vars(validate).values() if isinstance(cls, type) and issubclass(cls, validate.Validator)
+    }
+    used = {cls for row in ROWS.values() for validator in row.field.validators for cls in type(validator).__mro__}
+    in_keywords = {validate.Length, validate.Range, validate.Regexp}  # which change no type
+    assert validators - used == in_keywords
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -82,6 +82,11 @@ MINUTE = dt.timedelta(minutes=1)
         (fields.String(validate=validate.Length(1, 5)), {"minLength": 1, "maxLength": 5}),
         (fields.String(validate=validate.Length(equal=0)), {"minLength": 0, "maxLength": 0}),
         (fields.String(validate=[validate.Length(1), validate.Length(3, 9)]), {"minLength": 3, "maxLength": 9}),
+        (fields.String(validate=validate.Length(max=float("inf"))), {}),  # type: ignore[arg-type]
+        (
+            fields.Raw(validate=validate.NoneOf({10**400, Decimal("NaN"), float("nan"), 2.5, Decimal(1)})),
+            {"not": {"enum": [1, 2.5, 10**400]}},
+        ),
         (fields.Dict(validate=validate.Length(max=5)), {"maxProperties": 5}),
         (fields.Integer(validate=validate.Length(max=5)), {}),
         (fields.String(validate=validate.Email()), {"format": "email"}),

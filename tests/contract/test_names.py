@@ -225,12 +225,20 @@ def test_a_dict_of_fields_has_one_type(app: Flask) -> None:
     ]
 
 
-def test_a_nested_schema_that_does_not_exist_is_an_error_with_its_name(app: Flask) -> None:
-    class Broken(Schema):
-        other = fields.Nested("NoSuchSchema")
-
-    with pytest.raises(SetupError, match=r"^the field other of .*Broken has no schema: .*NoSuchSchema"):
-        exported(app, [Broken])
+@pytest.mark.parametrize(
+    ("field", "named"),
+    [
+        (fields.Nested("NoSuchSchema"), "NoSuchSchema"),
+        (fields.List(fields.Nested(lambda: "NoSuchSchema")), "NoSuchSchema"),
+        (fields.Nested(Deep, only=["nothing"]), "nothing"),
+        (fields.Pluck(Deep, "nothing"), "nothing"),
+    ],
+)
+def test_a_nested_schema_that_does_not_exist_is_an_error_with_its_name(
+    field: fields.Field[Any], named: str, app: Flask
+) -> None:
+    with pytest.raises(SetupError, match=rf"^the field other of Broken has no schema: .*{named}"):
+        exported(app, [schema("Broken", other=field)])
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,15 @@ class Generator:
                     self.pick(2),
                     self.pick(1, 3, "RED"),
                 ),
+                lambda: Made(
+                    fields.Constant({"kind": ["a", 1]}, **options), self.pick({"kind": ["a", 1]}), None, is_leaf=False
+                ),
+                lambda: Made(
+                    fields.Float(allow_nan=True, as_string=True, **options),
+                    self.pick("NaN", "0.5"),
+                    self.pick(True, []),
+                ),
+                lambda: Made(fields.Function(lambda obj: 1, str, **options), self.pick("", [1], {"a": 1}), None, is_leaf=False),
                 lambda: Made(fields.Raw(**options), self.pick(1, "a", True, [None], {"a": {}}), None),
             ]
         )()
@@ -196,6 +205,8 @@ class Generator:
         rng = self.rng
         inner = self.made(depth - 1, allow_none=rng.random() < 0.2)
         nested = self.schema(depth - 1, many=False)
+        one = nested.schema
+        several = type(one)(many=True, partial=one.partial, exclude=one.exclude)
         not_list, not_object = self.pick(1, "a", True, {}), self.pick(1, "a", True, [])
 
         def items(low: int = 0, high: int = 3) -> list[Any]:
@@ -260,6 +271,13 @@ class Generator:
                     is_leaf=False,
                 ),
                 lambda: Made(
+                    fields.Dict(fields.Integer(), inner.field, validate=validate.Length(min=1), **options),
+                    lambda: {str(rng.randint(-9, 9)): inner.right()},
+                    some(inner.wrong, lambda value: {"1": value}, lambda: {"m": inner.right()}),
+                    dict,
+                    is_leaf=False,
+                ),
+                lambda: Made(
                     fields.Dict(fields.Enum(Size, by_value=True), inner.field, **options),
                     lambda: {rng.choice("sl"): inner.right()},
                     some(inner.wrong, lambda value: {"s": value}, lambda: {"m": inner.right()}),
@@ -269,7 +287,7 @@ class Generator:
                     fields.Nested(nested.schema, **options), nested.right, nested.wrong, nested.outside, is_leaf=False
                 ),
                 lambda: Made(
-                    fields.Nested(lambda: nested.schema, many=True, **options),
+                    fields.Nested(lambda: several, **options),
                     lambda: [nested.right() for _ in range(rng.randint(0, 2))],
                     some(nested.wrong, lambda value: [value], not_list),
                     outside(lambda value: [value], nested),
