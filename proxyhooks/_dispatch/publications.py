@@ -148,7 +148,7 @@ def _invalid_parts(schema: Schema, many: bool, dumped: Any, path: str) -> Iterat
 def _invalid_parts_of_field(field: Any, dumped: Any, path: str) -> Iterator[str]:
     kind = type(field)
     if dumped is None:
-        if not field.allow_none and kind not in (fields.Function, fields.Method):
+        if not field.allow_none and kind not in (fields.Constant, fields.Function, fields.Method):
             yield f"{path} is null, and the field has no allow_none=True"
         return
     if kind is fields.Nested:
@@ -157,6 +157,8 @@ def _invalid_parts_of_field(field: Any, dumped: Any, path: str) -> Iterator[str]
         for index, item in enumerate(dumped):
             yield from _invalid_parts_of_field(field.inner, item, f"{path}[{index}]")
     elif kind is fields.Tuple:
+        if len(dumped) != len(field.tuple_fields):
+            yield f"{path} has {len(dumped)} values, and its Tuple {len(field.tuple_fields)}"
         for index, (inner, item) in enumerate(zip(field.tuple_fields, dumped, strict=False)):
             yield from _invalid_parts_of_field(inner, item, f"{path}[{index}]")
     elif kind in (fields.Dict, fields.Mapping) and field.value_field is not None:

@@ -122,6 +122,7 @@ def always_wrong(_: Any) -> None:
         (fields.Dict(values=fields.String()), {"a": None}, "data.field['a'] is null"),
         (fields.Boolean(), 1, "data.field is of type int, not a boolean"),
         (fields.Tuple((fields.String(), fields.Boolean())), ("a", "b"), "data.field[1] is of type str, not a boolean"),
+        (fields.Tuple((fields.String(), fields.String())), ("a",), "data"),  # from 4.1 on marshmallow raises
         (fields.Nested(Inner), {"n": 10}, "data.field.n: Must be"),
         (fields.Nested(Inner, many=True), [{"n": 1}, {"n": 10}], "data.field[1].n: Must be"),
         (fields.Nested(Inner), None, "data.field is null"),

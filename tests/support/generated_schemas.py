@@ -196,7 +196,9 @@ class Generator:
                     self.pick("NaN", "0.5"),
                     self.pick(True, []),
                 ),
-                lambda: Made(fields.Function(lambda obj: 1, str, **options), self.pick("", [1], {"a": 1}), None, is_leaf=False),
+                lambda: Made(
+                    fields.Function(lambda obj: 1, str, **options), self.pick("", [1], {"a": 1}), None, is_leaf=False
+                ),
                 lambda: Made(fields.Raw(**options), self.pick(1, "a", True, [None], {"a": {}}), None),
             ]
         )()
