@@ -48,9 +48,10 @@ class Publication:
         try:
             dumped = dumper(value)
             dumps(dumped, "data")
+            invalid = "; ".join(_invalid_parts(schema, schema.many, dumped, "data"))
         except (TypeError, ValueError) as error:
             raise PublicationError(f"{problem}: {error}") from error
-        if invalid := "; ".join(_invalid_parts(schema, schema.many, dumped, "data")):
+        if invalid:
             raise PublicationError(f"{problem}: {invalid}")
         return dumped
 
@@ -59,11 +60,11 @@ class Publication:
             dumper
             for given, dumper in self.dumpers
             if declared is None or declared is given or declared is type(dumper.schema)
-        ]  # fmt: skip
+        ]
         if len(candidates) == 1:
             return candidates[0]
         names = ", ".join(_name(given) for given, _ in self.dumpers)
-        if declared is None:
+        if candidates:
             raise PublicationError(
                 f"publications to {channel!r} have several schemas: give schema=..., one of {names} "
                 f"({self.source_location})"

@@ -67,6 +67,14 @@ def test_one_of_several_schemas_is_named(declared: Hooks) -> None:
         declared.dump_publication("chat:7", {"name": "ada"}, schema=JoinedSchema)
 
 
+def test_the_class_of_several_declared_instances_names_none_of_them() -> None:
+    hooks, several = Hooks(), MessageSchema(many=True)
+    hooks.publication("news", MessageSchema(), several)
+    with pytest.raises(PublicationError, match="have several schemas"):
+        hooks.dump_publication("news", Message("hi"), schema=MessageSchema)
+    assert hooks.dump_publication("news", [Message("hi")], schema=several) == [HI]
+
+
 @pytest.mark.parametrize("channel", ["chat:07", "chat:", "news", "", None, 7])
 def test_a_channel_without_a_declaration_is_an_error_that_names_the_remedy(channel: Any, declared: Hooks) -> None:
     with pytest.raises(PublicationError) as raised:
@@ -120,6 +128,7 @@ def always_wrong(_: Any) -> None:
         (fields.List(fields.String(), validate=validate.Length(max=1)), ["a", ""], "data.field: Longer than maximum"),
         (fields.List(fields.String()), [None], "data.field[0] is null"),
         (fields.Dict(values=fields.String()), {"a": None}, "data.field['a'] is null"),
+        (fields.Raw(validate=validate.Length(1)), 5, "object of type 'int' has no len()"),
         (fields.Boolean(), 1, "data.field is of type int, not a boolean"),
         (fields.Tuple((fields.String(), fields.Boolean())), ("a", "b"), "data.field[1] is of type str, not a boolean"),
         (fields.Tuple((fields.String(), fields.String())), ("a",), "data"),  # from 4.1 on marshmallow raises
