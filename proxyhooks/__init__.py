@@ -17,6 +17,7 @@ from .exceptions import Disconnect as Disconnect
 from .exceptions import Error as Error
 from .exceptions import HookResultError as HookResultError
 from .exceptions import ProxyHooksError as ProxyHooksError
+from .exceptions import PublicationError as PublicationError
 from .exceptions import Rejection as Rejection
 from .exceptions import SetupError as SetupError
 from .messages import *
@@ -43,8 +44,8 @@ else:  # type checkers see the imports above instead
     }
     __all__ = sorted(
         {
-            *("ChannelPattern", "Disconnect", "Error", "HookResultError", "ProxyHooksError", "Rejection", "SetupError"),
-            *("disconnects", "errors"),
+            *("ChannelPattern", "Disconnect", "Error", "HookResultError", "ProxyHooksError", "PublicationError"),
+            *("Rejection", "SetupError", "disconnects", "errors"),
             *messages.__all__,
             *_IMPORTED_WHEN_USED,
         }

@@ -8,7 +8,8 @@
      │   └─ Disconnect       closes the connection; built-in ones in proxyhooks.disconnects
      └─ ProxyHooksError      a mistake in the application
          ├─ SetupError       raised when something is defined or configured
-         └─ HookResultError  raised when a hook has returned
+         ├─ HookResultError  raised when a hook has returned
+         └─ PublicationError raised when the backend publishes
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from typing import Any, ClassVar, overload
 
 from ._wire import codes
 
-__all__ = ["Disconnect", "Error", "HookResultError", "ProxyHooksError", "Rejection", "SetupError"]
+__all__ = [
+    "Disconnect",
+    "Error",
+    "HookResultError",
+    "ProxyHooksError",
+    "PublicationError",
+    "Rejection",
+    "SetupError",
+]
 
 
 class ProxyHooksError(Exception):
@@ -31,6 +40,10 @@ class SetupError(ProxyHooksError):
 
 class HookResultError(ProxyHooksError):
     """A hook returned a wrong value; Centrifugo receives HTTP 500."""
+
+
+class PublicationError(ProxyHooksError):
+    """A publication of the backend is not declared for its channel, or does not fit its schema."""
 
 
 class Rejection(Exception):

@@ -28,19 +28,20 @@ from . import push
 from .codes import RoomIsFull
 from .limits import publish_limit
 from .models import Membership, Message, Room, db
-from .schemas import MessageSchema, Meta, NewMessageSchema, RoomIdSchema, RoomSchema
+from .schemas import HistorySchema, JoinedSchema, MessageSchema, Meta, NewMessageSchema, RoomIdSchema, RoomSchema
 
 hooks = Hooks()
 
 ROOM = ChannelPattern("rooms:<int:room_id>")
+hooks.publication(ROOM, MessageSchema, JoinedSchema)
 
 
-@hooks.subscribe(ROOM)
+@hooks.subscribe(ROOM, result_schema=HistorySchema)
 def subscribe(req: SubscribeRequest[Any, Meta], room_id: int) -> SubscribeResult:
     require_member(room_id)
     latest = select(Message).filter_by(room_id=room_id).order_by(Message.id.desc()).limit(20)
-    messages = reversed(db.session.scalars(latest).all())
-    return SubscribeResult(expire_at=_soon(), data={"messages": MessageSchema(many=True).dump(messages)})
+    messages = db.session.scalars(latest).all()
+    return SubscribeResult(expire_at=_soon(), data={"messages": messages[::-1]})
 
 
 @hooks.sub_refresh(ROOM)
@@ -79,7 +80,8 @@ def join(req: RPCRequest[dict[str, Any], Meta]) -> RPCResult:
         except IntegrityError:  # joined in the same moment through another connection; the seat is given back
             db.session.rollback()
         else:
-            after_reply(push.publish, channel, {"type": "joined", "name": g.user.name})
+            joined = hooks.dump_publication(channel, g.user, schema=JoinedSchema)
+            after_reply(push.publish, channel, joined)
     return RPCResult(data={"channel": channel})
 
 

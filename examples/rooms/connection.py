@@ -10,18 +10,16 @@ from flask import current_app
 from proxyhooks import ConnectRequest, ConnectResult, Hooks, RefreshRequest, RefreshResult
 
 from .login import signed_in, still_signed_in
-from .schemas import ConnectSchema, Meta
+from .schemas import ConnectSchema, Meta, WelcomeSchema
 
 hooks = Hooks()
 
 
-@hooks.connect(data_schema=ConnectSchema)
+@hooks.connect(data_schema=ConnectSchema, result_schema=WelcomeSchema)
 def connect(req: ConnectRequest[dict[str, Any]]) -> ConnectResult:
     user, meta = signed_in(req.data["token"])
     # req.channels are what the client wishes: each is asked for with subscribe, so they are left alone here.
-    return ConnectResult(
-        user=str(user.id), expire_at=_soon(), info={"name": user.name}, data={"name": user.name}, meta=meta
-    )
+    return ConnectResult(user=str(user.id), expire_at=_soon(), info={"name": user.name}, data=user, meta=meta)
 
 
 @hooks.refresh

@@ -38,10 +38,11 @@ class RoomIdSchema(Schema):
     room_id = fields.Integer(strict=True, required=True, validate=validate.Range(min=1, max=2**63 - 1))
 
 
+# What is required is always dumped, so that the front end's types have it without a question mark.
 class RoomSchema(Schema):
-    id = fields.Integer()
-    name = fields.String()
-    seats_left = fields.Integer()
+    id = fields.Integer(required=True)
+    name = fields.String(required=True)
+    seats_left = fields.Integer(required=True)
 
 
 class NewMessageSchema(Schema):
@@ -50,11 +51,28 @@ class NewMessageSchema(Schema):
 
 class MessageSchema(Schema):
     type = fields.Constant("message")
-    id = fields.Integer()
-    author = fields.Pluck("AuthorSchema", "name")
-    text = fields.String()
-    sent_at = fields.NaiveDateTime(format="%Y-%m-%dT%H:%M:%SZ")
+    id = fields.Integer(required=True)
+    author = fields.Pluck("AuthorSchema", "name", required=True)
+    text = fields.String(required=True)
+    sent_at = fields.NaiveDateTime(format="%Y-%m-%dT%H:%M:%SZ", required=True)
 
 
 class AuthorSchema(Schema):
     name = fields.String()
+
+
+class JoinedSchema(Schema):
+    type = fields.Constant("joined")
+    name = fields.String(required=True)
+
+
+class WelcomeSchema(Schema):
+    """What a client gets when it has connected."""
+
+    name = fields.String(required=True)
+
+
+class HistorySchema(Schema):
+    """What a client gets when it has subscribed to a room: the latest messages."""
+
+    messages = fields.List(fields.Nested(MessageSchema), required=True)

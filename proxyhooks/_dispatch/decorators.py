@@ -74,19 +74,23 @@ class PlainDecorator(_Decorator, Generic[RequestT, ResultT]):
         return self._decorate(hook)
 
 
-class DataDecorator(_Decorator, Generic[RequestT, ResultT]):
-    """Takes a schema for the payload of the request."""
+class DataResultDecorator(_Decorator, Generic[RequestT, ResultT]):
+    """Takes schemas for the payloads of request and result."""
 
     @overload
     def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
     @overload
-    def __call__(self, /, *, data_schema: DataSchema | None = None) -> DecoratorWithOptions[RequestT, ResultT]: ...
+    def __call__(
+        self, /, *, data_schema: DataSchema | None = None, result_schema: SchemaLike | None = None
+    ) -> DecoratorWithOptions[RequestT, ResultT]: ...
     @overload
     def __call__(
         self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
-    def __call__(self, hook: Any = None, /, *, data_schema: DataSchema | None = None) -> Any:
-        return self._decorate(hook, data_schema=data_schema)
+    def __call__(
+        self, hook: Any = None, /, *, data_schema: DataSchema | None = None, result_schema: SchemaLike | None = None
+    ) -> Any:
+        return self._decorate(hook, data_schema=data_schema, result_schema=result_schema)
 
 
 class PatternDecorator(_Decorator, Generic[RequestT, ResultT]):
@@ -102,23 +106,6 @@ class PatternDecorator(_Decorator, Generic[RequestT, ResultT]):
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
     def __call__(self, hook_or_pattern: Any = None, /) -> Any:
         return self._decorate(hook_or_pattern)
-
-
-class PatternDataDecorator(_Decorator, Generic[RequestT, ResultT]):
-    """Takes a pattern, and a schema for the payload of the request."""
-
-    @overload
-    def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
-    @overload
-    def __call__(
-        self, pattern: PatternLike = ..., /, *, data_schema: DataSchema | None = None
-    ) -> DecoratorWithOptions[RequestT, ResultT]: ...
-    @overload
-    def __call__(
-        self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
-    ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
-    def __call__(self, hook_or_pattern: Any = None, /, *, data_schema: DataSchema | None = None) -> Any:
-        return self._decorate(hook_or_pattern, data_schema=data_schema)
 
 
 class PatternDataResultDecorator(_Decorator, Generic[RequestT, ResultT]):

@@ -19,6 +19,7 @@ from .. import messages as m
 from .._wire.json import Malformed, TooComplex, dumps, loads
 from .._wire.log import Trusted, left_out_suffix, logger, rate_limited
 from ..exceptions import HookResultError, Rejection, SetupError
+from .dumping import Dumper
 from .events import EVENTS, Event
 from .index import Hook, Index, Registration
 from .replies import Reply, as_rejection, check_client_can_read, encode_result, envelope, refusal_reply
@@ -45,7 +46,7 @@ class Route:
     """Converts the payload of the request; None without a ``data_schema``."""
     loads_json: bool
     """Whether bytes are decoded as JSON before ``load``: for a schema. A function gets them as they are."""
-    dump: Callable[[Any], Any] | None
+    dump: Dumper | None
     """Dumps the ``data`` of the result; None without a ``result_schema``."""
 
     @classmethod
@@ -58,7 +59,7 @@ class Route:
             before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
             load=data_schema.load if isinstance(data_schema, Schema) else data_schema,
             loads_json=isinstance(data_schema, Schema),
-            dump=None if result_schema is None else result_schema.dump,
+            dump=None if result_schema is None else Dumper(result_schema, "data"),
         )
 
 
@@ -81,6 +82,7 @@ class Dispatcher:
         self.routes = {registration: Route.of(registration, ensure_sync) for registration in index.registrations()}
         self.meta_schema = meta_schema
         self.load_meta: Callable[[Any], Any] | None = meta_schema.load if meta_schema is not None else None
+        self._dump_meta = Dumper(meta_schema, "meta") if meta_schema is not None else None
         self._validation_details = validation_details
         self._timeout = timeout
         self._logged_names: dict[str, set[str]] = {name: set() for name in EVENTS}
@@ -204,21 +206,20 @@ class Dispatcher:
                 raise _hook_error(hook, "returned bytes as data, which its result_schema cannot dump")
             if route.dump is not None and written.get("data") is not None:  # absent and null are not dumped
                 written["data"] = route.dump(written["data"])
-            if self.meta_schema is not None and event.result in (m.ConnectResult, m.RefreshResult):
-                self._dump_meta(hook, self.meta_schema, written)
+            if self._dump_meta is not None and event.result in (m.ConnectResult, m.RefreshResult):
+                self._write_meta(hook, self._dump_meta, written)
             return envelope(b"result", dumps(written, type(result).__name__))
         except (TypeError, ValueError) as error:
             raise _hook_error(hook, f"returned a result that cannot be sent: {error}") from error
 
-    def _dump_meta(self, hook: Hook, schema: Schema, written: dict[str, Any]) -> None:
+    def _write_meta(self, hook: Hook, dump: Dumper, written: dict[str, Any]) -> None:
         if "meta" not in written:
             if hook.event.result is m.ConnectResult:
                 raise _hook_error(hook, "returned no meta, which the meta_schema needs in later requests")
             return
-        meta: Any = schema.dump(written["meta"])
-        written["meta"] = meta
+        meta = written["meta"] = dump(written["meta"])
         # If the schema did not load its own output, the client's next request would disconnect it.
-        if invalid := schema.validate(meta):
+        if invalid := dump.schema.validate(meta):
             raise _hook_error(hook, f"returned meta that the meta_schema dumps but does not load: {invalid}")
 
     def _refuse_unmatched(self, event: Event, message: m.Request) -> Reply:

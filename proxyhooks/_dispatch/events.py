@@ -85,6 +85,7 @@ _EVENTS: Final = (
         request_has_data=True,
         idempotent=True,
         opens="connection",
+        result_has_data=True,
         result_reaches_client=True,
     ),
     Event(
@@ -111,6 +112,7 @@ _EVENTS: Final = (
         idempotent=True,
         opens="subscription",
         data_follows_meta=True,
+        result_has_data=True,
         result_reaches_client=True,
         unmatched_error=errors.UnknownChannel,
     ),

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Any, TypeVar, cast
 
 from marshmallow import Schema
 
 from .. import messages as m
 from ..exceptions import SetupError
 from .decorators import (
-    DataDecorator,
-    PatternDataDecorator,
+    DataResultDecorator,
     PatternDataResultDecorator,
     PatternDecorator,
+    PatternLike,
     PlainDecorator,
+    SchemaLike,
 )
+from .dumping import Dumper
 from .events import Event
 from .index import Hook, Index, Registration
+from .json_fields import check_dumps_json
 from .patterns import ChannelPattern
-from .signatures import check_before_hook, check_callable, check_hook, is_async, qualified_name, source_location
+from .publications import Publication, PublicationIndex
+from .signatures import (
+    check_before_hook,
+    check_callable,
+    check_hook,
+    is_async,
+    place_of_caller,
+    qualified_name,
+    source_location,
+)
 
 BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Coroutine[Any, Any, None] | None])
 
@@ -39,17 +51,19 @@ class Hooks:
       payload of the request; the hook gets the converted payload as ``req.data``;
     - ``result_schema=``: a marshmallow schema that dumps the ``data`` of the result.
 
-    Hooks can be registered until the first request.
+    Hooks can be registered, and publications declared, until the first request.
 
     :raises SetupError: from a decorator, if the hook does not fit its event and pattern, if another hook matches the
-        same requests, or if the hook is async and asgiref is missing.
+        same requests, if the ``result_schema`` cannot dump JSON, or if the hook is async and asgiref is missing.
     """
 
     def __init__(self) -> None:
         register = self._register
-        self.connect = DataDecorator[m.ConnectRequest[Any], m.ConnectResult]("connect", register)
+        self.connect = DataResultDecorator[m.ConnectRequest[Any], m.ConnectResult]("connect", register)
         self.refresh = PlainDecorator[m.RefreshRequest[Any], m.RefreshResult]("refresh", register)
-        self.subscribe = PatternDataDecorator[m.SubscribeRequest[Any, Any], m.SubscribeResult]("subscribe", register)
+        self.subscribe = PatternDataResultDecorator[m.SubscribeRequest[Any, Any], m.SubscribeResult](
+            "subscribe", register
+        )
         self.sub_refresh = PatternDecorator[m.SubRefreshRequest[Any], m.SubRefreshResult]("sub_refresh", register)
         self.publish = PatternDataResultDecorator[m.PublishRequest[Any, Any], m.PublishResult]("publish", register)
         self.rpc = PatternDataResultDecorator[m.RPCRequest[Any, Any], m.RPCResult]("rpc", register)
@@ -66,6 +80,8 @@ class Hooks:
         self.state = PlainDecorator[m.NotifyChannelStateRequest, m.NotifyChannelStateResult | None]("state", register)
         self.index = Index()
         """All hooks of this collection and of those that it includes. Every registration updates it."""
+        self.declared_publications = PublicationIndex()
+        """All publications that this collection and those that it includes declare."""
         self._hooks: list[Hook] = []
         self._before_hooks: list[Callable[..., Any]] = []
         self._included: list[tuple[Hooks, str]] = []
@@ -108,9 +124,45 @@ class Hooks:
         if self in hooks._with_included():
             raise SetupError("hooks cannot include themselves, directly or through others")
         included = hooks.index.registrations()
+        self._check_publications(hooks.declared_publications)
         self._add([registration.within(rpc_prefix, self._before_hooks) for registration in included])
+        self._add_publications(hooks.declared_publications)
         self._included.append((hooks, rpc_prefix))
         hooks._includers.add(self)
+
+    def publication(self, pattern: PatternLike, schema: SchemaLike, /, *schemas: SchemaLike) -> None:
+        """Declare what the backend publishes to the channels of a pattern, through Centrifugo's server API.
+
+        :meth:`dump_publication` dumps it, and the contract for the front end has its type. Several schemas are several
+        kinds of publications, such as messages and joins.
+
+        :raises SetupError: if the pattern is declared already or is ambiguous with another one, or if a schema is none
+            or cannot dump JSON.
+        """
+        place = place_of_caller()
+        self._require_not_frozen(f"publication {pattern!r} ({place[0]}:{place[1]})")
+        pattern = pattern if isinstance(pattern, ChannelPattern) else ChannelPattern(pattern)
+        given = (schema, *schemas)
+        instances = [_checked_result_schema(f"the schema of publication {pattern.text!r}", schema) for schema in given]
+        if any(other is one for number, one in enumerate(given) for other in given[:number]):
+            raise SetupError(f"publication {pattern.text!r} has a schema twice")
+        dumpers = tuple((one, Dumper(instance, "data")) for one, instance in zip(given, instances, strict=True))
+        new = [Publication(pattern, dumpers, place)]
+        self._check_publications(new)
+        self._add_publications(new)
+
+    def dump_publication(self, channel: str, data: Any, *, schema: SchemaLike | None = None) -> Any:
+        """Dump the data of a publication through the schema that is declared for the channel, as JSON for ``cent``.
+
+        ::
+
+            data = hooks.dump_publication("chat:7", message)
+            client.publish(cent.PublishRequest(channel="chat:7", data=data))
+
+        :param schema: one of the declared schemas; required if there are several.
+        :raises PublicationError: if no publication is declared for the channel, or if the data does not fit its schema.
+        """
+        return self.declared_publications.find(channel).dump(channel, data, schema)
 
     def _register(
         self,
@@ -132,7 +184,7 @@ class Hooks:
             pattern=pattern,
             function=function,
             data_schema=_checked_schema("data_schema", data_schema, function_allowed=True),
-            result_schema=_checked_schema("result_schema", result_schema),
+            result_schema=None if result_schema is None else _checked_result_schema("result_schema", result_schema),
             name=qualified_name(function),
             source_location=location,
         )
@@ -149,6 +201,16 @@ class Hooks:
             collection.index.check(new)
         for collection, new in by_collection.items():
             collection.index.add(new)
+
+    def _check_publications(self, publications: Iterable[Publication]) -> None:
+        for publication in publications:
+            for collection in self._with_includers():
+                collection.declared_publications.check(publication)
+
+    def _add_publications(self, publications: Iterable[Publication]) -> None:
+        for publication in publications:
+            for collection in self._with_includers():
+                collection.declared_publications.add(publication)
 
     def _in_each_collection(self, registrations: list[Registration]) -> dict[Hooks, list[Registration]]:
         """Registrations of this collection as they are in it, and in each collection that includes it at any depth."""
@@ -176,6 +238,12 @@ class Hooks:
         for included, _ in self._included:
             yield from included._with_included()
 
+    def _with_includers(self) -> Iterator[Hooks]:
+        """This collection, and each that includes it at any depth."""
+        yield self
+        for includer in self._includers:
+            yield from includer._with_includers()
+
     def _freeze(self) -> None:
         """End registration, also in the collections that this one includes."""
         for collection in self._with_included():
@@ -189,6 +257,14 @@ class Hooks:
 def _check_pattern(pattern: ChannelPattern, event: Event, location: str) -> None:
     if event.routed_on is None:
         raise SetupError(f"hook {location}: {event.name} has no channel or method, so it takes no {pattern!r}")
+
+
+def _checked_result_schema(option: str, schema: Any) -> Schema:
+    instance = _checked_schema(option, schema)
+    if instance is None:
+        raise SetupError(f"{option} must be a marshmallow schema, class or instance, not None")
+    check_dumps_json(option, instance)
+    return cast(Schema, instance)
 
 
 def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False) -> Any:

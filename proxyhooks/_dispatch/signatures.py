@@ -23,6 +23,14 @@ def source_location(function: Callable[..., Any]) -> str:
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
 
 
+def place_of_caller() -> tuple[str, int]:
+    """File and line of the call of the function that calls this one."""
+    frame = inspect.currentframe()
+    for _ in range(2):
+        frame = frame and frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno) if frame else ("?", 0)
+
+
 def qualified_name(function: Callable[..., Any]) -> str:
     """The module and name of a function, such as ``rooms.chat.publish``."""
     inner = _unwrapped(function)

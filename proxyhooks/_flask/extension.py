@@ -14,6 +14,7 @@ from marshmallow import Schema
 from .._dispatch.decorators import SchemaLike
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import EVENTS
+from .._dispatch.json_fields import check_dumps_json
 from .._dispatch.registry import Hooks
 from .._dispatch.signatures import is_async
 from .._settings.secrets import SECRET_HEADER
@@ -71,6 +72,8 @@ class ProxyHooks(Hooks):
         self._meta_schema = meta_schema() if isinstance(meta_schema, type) else meta_schema
         if self._meta_schema is not None and not isinstance(self._meta_schema, Schema):
             raise SetupError(f"meta_schema must be a marshmallow schema, class or instance, not {meta_schema!r}")
+        if self._meta_schema is not None:
+            check_dumps_json("meta_schema", self._meta_schema)
         if app is not None:
             self.init_app(app)
 

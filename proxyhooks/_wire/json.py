@@ -136,6 +136,18 @@ def dumps(value: Any, path: str = "the value") -> bytes:
 _NOT_FINITE: Final = re.compile(rb"g.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 
 
+_REMEDIES: Final = {
+    "Decimal": "str(...), or float(...); in a marshmallow schema Decimal(as_string=True)",
+    "UUID": "str(...)",
+    "date": "its isoformat()",
+    "datetime": "its isoformat()",
+    "frozenset": "list(...)",
+    "generator": "list(...)",
+    "set": "list(...)",
+}
+"""By class name: how a value is written as JSON."""
+
+
 def _has_only_str_keys(value: Any) -> bool:
     stack = [value]
     while stack:
@@ -170,7 +182,9 @@ def _explain(value: Any, path: str, error: Exception) -> Exception:
         elif isinstance(item, bytes):
             return TypeError(f"{path} is bytes, which JSON cannot carry: decode them, or give bytes as the whole field")
         elif item is not None and not isinstance(item, (str, int, float)):
-            return TypeError(f"{path} is {item!r} ({type(item).__name__}), which JSON cannot carry")
+            name = type(item).__name__
+            remedy = f": write {_REMEDIES[name]}" if name in _REMEDIES else ""
+            return TypeError(f"{path} is {item!r} ({name}), which JSON cannot carry{remedy}")
     if isinstance(error, RecursionError):
         return ValueError(f"{path[:_MAX_PATH]} nests too deeply")
     return type(error)(f"{path[:_MAX_PATH]} cannot be written as JSON: {error}")

@@ -28,6 +28,7 @@ def command(hooks_name: str | None, output_format: Literal["text", "json"]) -> N
     """List the hooks.
 
     The columns are the event, the pattern, the function with file and line, its before_hook functions and its schemas.
+    A second table has the publications of the backend that are declared.
     """
     hooks = current_hooks(hooks_name)
     events = list(EVENTS)
@@ -46,14 +47,26 @@ def command(hooks_name: str | None, output_format: Literal["text", "json"]) -> N
     rows.sort(key=lambda row: (events.index(row["event"]), row["pattern"] is None, row["pattern"] or ""))
     served = {row["event"] for row in rows}
     without_hook = [name for name in events if name not in served]
+    publications: list[dict[str, Any]] = [
+        {
+            "pattern": publication.pattern.text,
+            "schemas": [_schema_name(schema) for schema in publication.schemas],
+            "place": _relative(*publication.place),
+        }
+        for publication in sorted(hooks.declared_publications, key=lambda publication: publication.pattern.text)
+    ]
     if output_format == "json":
-        click.echo(json.dumps({"hooks": rows, "without": without_hook}, indent=2))
-    elif not rows:
+        click.echo(json.dumps({"hooks": rows, "without": without_hook, "publications": publications}, indent=2))
+        return
+    if not rows:
         click.echo(f"the ProxyHooks of {flask.current_app.import_name} has no hooks")
     else:
         click.echo(format_table(_HEADINGS, map(_cells, rows)))
         if without_hook:
             click.echo(f"\nwithout a hook: {', '.join(without_hook)}")
+    if publications:
+        cells = ((row["pattern"], ", ".join(row["schemas"]), row["place"]) for row in publications)
+        click.echo(f"\n{format_table(('PUBLICATIONS TO', 'SCHEMAS', 'PLACE'), cells)}")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -67,8 +80,12 @@ def _file_and_line(function: Callable[..., Any]) -> str:
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return ""
-    path = os.path.relpath(code.co_filename)
-    return f"{code.co_filename if path.startswith('..') else path}:{code.co_firstlineno}"
+    return _relative(code.co_filename, code.co_firstlineno)
+
+
+def _relative(file: str, line: int) -> str:
+    path = os.path.relpath(file)
+    return f"{file if path.startswith('..') else path}:{line}"
 
 
 def _schema_name(schema: Any) -> str:

@@ -4,6 +4,8 @@
 
 - each event with payloads, such as ``rpc`` and ``subscribe``: by method or channel pattern (``*`` without one) the JSON
   Schemas of what clients send (``data``) and receive (``result``); ``connect`` has one pair and no patterns;
+- ``publications``: by channel pattern the JSON Schema of what clients receive on the channels: what the backend
+  declares, and what the hooks for publish and map_publish of the same pattern let clients publish;
 - ``meta``: the JSON Schema of the connection's meta;
 - ``channels`` and ``methods``: the channel patterns, and the method patterns with variables;
 - ``errors`` and ``disconnects``: Centrifugo's codes and those of the application;
@@ -50,12 +52,36 @@ def contract_of(hooks: ProxyHooks) -> dict[str, Any]:
             contract[event.name] = payloads
         else:
             contract[event.name][pattern.text if pattern else "*"] = payloads
+    contract["publications"] = _publications(hooks, contract, schemas)
+    patterns["channel"].update(contract["publications"])
     contract["meta"] = schemas.reference(hooks._meta_schema, "dump")
     contract["channels"] = sorted(patterns["channel"])
     contract["methods"] = sorted(text for text in patterns["method"] if ChannelPattern(text).variables)
     contract["errors"], contract["disconnects"] = _errors(), _disconnects()
     contract["$defs"] = schemas.definitions()
     return contract
+
+
+def _publications(hooks: ProxyHooks, contract: dict[str, Any], schemas: JsonSchemas) -> dict[str, Any]:
+    """What clients receive on the channels of each pattern, for the patterns where that is known in part at least.
+
+    A hook without a ``result_schema`` may publish anything.
+    """
+    kinds: dict[str, list[Any]] = {}
+    for publication in hooks.declared_publications:
+        kinds[publication.pattern.text] = [schemas.reference(schema, "dump") for schema in publication.schemas]
+    for event in ("publish", "map_publish"):
+        for pattern, payloads in contract[event].items():
+            if pattern != "*" and (pattern in kinds or payloads["result"] is not None):
+                kinds.setdefault(pattern, []).append(payloads["result"])
+    return {pattern: _any_of(kinds[pattern]) for pattern in sorted(kinds)}
+
+
+def _any_of(kinds: list[Any]) -> Any:
+    if None in kinds:
+        return None
+    different = [kind for number, kind in enumerate(kinds) if kind not in kinds[:number]]
+    return different[0] if len(different) == 1 else {"anyOf": different}
 
 
 def own_codes() -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from .._dispatch.events import EVENTS
+from .._dispatch.events import EVENTS, Event
 from .._dispatch.patterns import ChannelPattern
 from .type_expressions import TypeExpressions, key, literal_of, printable
 
@@ -54,12 +54,16 @@ def _parts(contract: dict[str, Any], type_of: TypeExpressions) -> list[str]:
     routed = [name for name, event in EVENTS.items() if event.request_has_data and event.routed_on is not None]
     other_interfaces = {name: _pascal_case(name) for name in routed if name not in _INTERFACES}
     for name, title in (_INTERFACES | other_interfaces).items():
-        payloads = ("data", "result") if EVENTS[name].result_has_data else ("data",)
-        parts.append(_interface(title, contract[name], payloads, type_of))
+        parts.append(_interface(title, contract[name], _payloads(EVENTS[name]), type_of))
     for event in EVENTS.values():
         if event.request_has_data and event.routed_on is None:
-            data = contract[event.name].get("data")
-            parts.append(f"export type {_pascal_case(event.name)}Data = {type_of(data)};\n")
+            for payload in _payloads(event):
+                json_schema = contract[event.name].get(payload)
+                title = _pascal_case(f"{event.name}_{payload}")
+                parts.append(f"export type {title} = {type_of(json_schema)};\n")
+    received = contract["publications"].items()
+    rows = "".join(f"  {literal_of(pattern)}: {type_of(json_schema)};\n" for pattern, json_schema in received)
+    parts.append(f"export interface ReceivedPublications {{\n{rows}}}\n")
     parts.append(f"export type Meta = {type_of(contract['meta'])};\n")
     if contract["channels"] or contract["methods"]:
         parts.append(_HELPERS.lstrip())
@@ -69,6 +73,10 @@ def _parts(contract: dict[str, Any], type_of: TypeExpressions) -> list[str]:
         rows = "".join(f"  {key(code)}: {literal_of(value)},\n" for code, value in contract[name].items())
         parts.append(f"export const {name} = {{\n{rows}}} as const;\n")
     return parts
+
+
+def _payloads(event: Event) -> tuple[str, ...]:
+    return ("data", "result") if event.result_has_data else ("data",)
 
 
 def _pascal_case(name: str) -> str:

@@ -90,6 +90,21 @@ def test_hooks_are_listed(home: Path) -> None:
     assert [row["pattern"] for row in listed["hooks"]] == [None, "chat:<int:room_id>", None]
 
 
+def test_declared_publications_are_listed(home: Path) -> None:
+    (home / "app.py").write_text(APP + "\nhooks.publication('news', Text)\nhooks.publication('a', Text, Text())\n")
+    assert flask(home, "hooks").stdout.splitlines()[-4:] == [
+        "",
+        "PUBLICATIONS TO  SCHEMAS     PLACE",
+        "a                Text, Text  app.py:39",
+        "news             Text        app.py:38",
+    ]
+    listed = json.loads(flask(home, "hooks", "--format", "json").stdout)
+    assert listed["publications"] == [
+        {"pattern": "a", "schemas": ["Text", "Text"], "place": "app.py:39"},
+        {"pattern": "news", "schemas": ["Text"], "place": "app.py:38"},
+    ]
+
+
 def test_codes_are_listed(home: Path) -> None:
     result = flask(home, "codes")
     lines = [line.split(maxsplit=2) for line in result.stdout.splitlines()]

@@ -11,7 +11,16 @@ from flask import Flask
 from marshmallow import INCLUDE, Schema, fields, validate
 
 from examples.rooms import create_app
-from proxyhooks import ChannelPattern, Error, ProxyHooks, PublishResult, RPCResult, SubscribeResult
+from proxyhooks import (
+    ChannelPattern,
+    ConnectResult,
+    Error,
+    MapPublishResult,
+    ProxyHooks,
+    PublishResult,
+    RPCResult,
+    SubscribeResult,
+)
 from proxyhooks.cli import centrifugo
 from proxyhooks.contract import contract_of
 from proxyhooks.contract.typescript import typescript
@@ -190,6 +199,9 @@ def test_the_typescript_of_the_rooms_example_compiles(tmp_path: Path) -> None:
     written = app.test_cli_runner().invoke(centrifugo, ["export", "typescript"])
     compile_module(written.stdout, tmp_path)
     assert "RoomIsFull" in written.stdout
+    assert '  "rooms:<int:room_id>": MessageResult | JoinedResult;\n' in written.stdout
+    assert '  "rooms:<int:room_id>": { data: unknown; result: HistoryResult };\n' in written.stdout
+    assert "export type ConnectResult = WelcomeResult;\n" in written.stdout
 
 
 def test_check_finds_differences(hooks: ProxyHooks, app: Flask, tmp_path: Path) -> None:
@@ -204,3 +216,78 @@ def test_check_finds_differences(hooks: ProxyHooks, app: Flask, tmp_path: Path) 
     missing = runner.invoke(centrifugo, ["export", "json", "--check", str(tmp_path / "none.json")])
     assert missing.exit_code == 1
     assert json.loads(runner.invoke(centrifugo, ["export", "json"]).stdout) == contract_of(hooks)
+
+
+class Joined(Schema):
+    type = fields.Constant("joined")
+    name = fields.String(required=True)
+
+
+def test_results_of_connect_and_subscribe_are_in_the_contract(app: Flask) -> None:
+    hooks = ProxyHooks(app)
+    hooks.connect(result_schema=Author)(lambda req: ConnectResult(user="1"))
+    hooks.subscribe("news", result_schema=Author(many=True))(lambda req: SubscribeResult())
+    contract = contract_of(hooks)
+    author = {"$ref": "#/$defs/AuthorResult"}
+    assert contract["connect"] == {"data": None, "result": author}
+    assert contract["subscribe"] == {"news": {"data": None, "result": {"type": "array", "items": author}}}
+    text = typescript(contract)
+    assert "export type ConnectData = unknown;\n" in text
+    assert "export type ConnectResult = AuthorResult;\n" in text
+    assert '  "news": { data: unknown; result: Array<AuthorResult> };\n' in text
+
+
+def test_publications_of_backend_and_clients_are_in_the_contract(app: Flask) -> None:
+    hooks = ProxyHooks(app)
+    hooks.publication("news", Author)
+    hooks.publication("rooms:<int:n>", Author, Joined)
+    hooks.publication("rooms:<name>", Author)
+    hooks.publication("open", Author)
+    hooks.publish("rooms:<int:n>", result_schema=Author(exclude=["born"]))(lambda req, n: PublishResult())
+    hooks.publish("rooms:<name>", result_schema=Author)(lambda req, name: PublishResult())
+    hooks.publish("open")(lambda req: PublishResult())
+    hooks.publish("other")(lambda req: PublishResult())
+    hooks.publish(result_schema=Author)(lambda req: PublishResult())
+    hooks.map_publish("board", result_schema=Joined)(lambda req: MapPublishResult())
+    contract = contract_of(hooks)
+    author, joined = {"$ref": "#/$defs/AuthorResult"}, {"$ref": "#/$defs/JoinedResult"}
+    assert contract["publications"] == {
+        "board": joined,
+        "news": author,
+        "open": None,  # the hook has no result_schema, so clients may receive anything
+        "rooms:<int:n>": {"anyOf": [author, joined, {"$ref": "#/$defs/Author2Result"}]},
+        "rooms:<name>": author,
+    }
+    assert "news" in contract["channels"]
+    assert (
+        '\nexport interface ReceivedPublications {\n  "board": JoinedResult;\n  "news": AuthorResult;\n'
+        in typescript(contract)
+    )
+
+
+RECEIVER = """
+import type { ReceivedPublications } from "./contract.js";
+
+export function shown(received: ReceivedPublications["rooms:<int:n>"]): string {
+  if (received.type === "joined") return received.name;
+  // @ts-expect-error nobody joined, so there is only a text
+  return received.name;
+}
+export const joined: ReceivedPublications["rooms:<int:n>"] = { type: "joined", name: "ada" };
+// @ts-expect-error not published to this channel
+export const other: ReceivedPublications["rooms:<int:n>"] = { type: "left", name: "ada" };
+"""
+
+
+class Message(Schema):
+    type = fields.Constant("message")
+    text = fields.String(required=True)
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_the_type_of_a_publication_tells_its_kinds_apart(app: Flask, tmp_path: Path) -> None:
+    hooks = ProxyHooks(app)
+    hooks.publication("rooms:<int:n>", Message, Joined)
+    (tmp_path / "program.ts").write_text(RECEIVER)
+    compile_module(typescript(contract_of(hooks)), tmp_path, "--noEmit", "program.ts")

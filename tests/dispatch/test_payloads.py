@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import marshmallow
@@ -225,6 +226,34 @@ def test_a_result_schema_dumps_data(hooks: ProxyHooks, ask: Ask) -> None:
     assert ask("map_publish").json == {"result": {"data": {"name": "a"}}}
 
 
+def test_a_result_schema_dumps_the_data_of_connect_and_subscribe(hooks: ProxyHooks, ask: Ask) -> None:
+    hooks.connect(result_schema=OutSchema)(lambda req: ConnectResult(user="1", data=User("a"), info={"b": 1}))
+    hooks.subscribe(result_schema=OutSchema(many=True))(lambda req: SubscribeResult(data=[User("a")]))
+    assert ask("connect").json == {"result": {"user": "1", "data": {"name": "a"}, "info": {"b": 1}}}
+    assert ask("subscribe").json == {"result": {"data": [{"name": "a"}]}}
+
+
+@pytest.mark.parametrize("event", [name for name, event in EVENTS.items() if event.result_has_data])
+def test_data_that_does_not_fit_the_result_schema_is_a_failure_with_the_remedy(
+    event: str, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    required = {"user": "1"} if event == "connect" else {}
+    result_class: Any = EVENTS[event].result
+    getattr(hooks, event)(result_schema=MessageSchema)(lambda req: result_class(data=[], **required))
+    assert ask(event).status_code == 500
+    assert "data is of type list, and MessageSchema dumps one object: use MessageSchema(many=True)" in caplog.text
+
+
+def test_a_decimal_in_the_data_is_a_failure_with_the_remedy(
+    hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema: Any = marshmallow.Schema.from_dict({"prices": fields.Dict()})
+    hooks.rpc(result_schema=schema)(lambda req: RPCResult(data={"prices": {"tea": Decimal("1.50")}}))
+    assert ask("rpc").status_code == 500
+    assert "RPCResult['data']['prices']['tea'] is Decimal('1.50') (Decimal), which JSON cannot carry" in caplog.text
+    assert "write str(...), or float(...); in a marshmallow schema Decimal(as_string=True)" in caplog.text
+
+
 def test_a_result_schema_does_not_dump_absent_data_null_or_bytes(hooks: ProxyHooks, ask: Ask) -> None:
     results = {"absent": RPCResult(), "null": RPCResult(data=NULL), "bytes": RPCResult(data=b"x")}
     hooks.rpc(result_schema=OutSchema)(lambda req: results[req.method])
@@ -310,6 +339,20 @@ def test_missing_meta_is_500_and_names_the_option(
     assert "set include_connection_meta in Centrifugo's" in caplog.text
 
 
+def test_meta_without_the_fields_of_the_schema_is_a_failure(
+    app: Flask, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks = ProxyHooks(app, meta_schema=marshmallow.Schema.from_dict({"plan": fields.String()}))
+    hooks.connect(lambda req: ConnectResult(user="1", meta={"plna": "pro"}))
+    assert ask("connect").status_code == 500
+    assert "meta is of type dict, with the keys 'plna', and has none of the fields of" in caplog.text
+
+
+def test_a_meta_schema_that_never_dumps_json_is_refused() -> None:
+    with pytest.raises(SetupError, match=r"^meta_schema .* its field 'balance' dumps a Decimal"):
+        ProxyHooks(meta_schema=marshmallow.Schema.from_dict({"balance": fields.Decimal()}))
+
+
 def test_meta_schema_must_be_a_schema() -> None:
     for wrong in (len, dict, "schema"):
         with pytest.raises(SetupError, match="meta_schema"):
@@ -337,8 +380,8 @@ def test_big_integers_and_half_surrogates_come_back_as_they_were(hooks: ProxyHoo
         assert json.loads(response.data)["result"]["data"] == json.loads(text)
 
 
-def test_sub_refresh_and_subscribe_take_no_result_schema(hooks: ProxyHooks) -> None:
+def test_sub_refresh_takes_no_schema(hooks: ProxyHooks) -> None:
     with pytest.raises(TypeError):
-        hooks.subscribe(result_schema=OutSchema)(lambda req: SubscribeResult())  # type: ignore[call-overload]
+        hooks.sub_refresh(result_schema=OutSchema)(lambda req: SubRefreshResult(expired=True))  # type: ignore[call-overload]
     with pytest.raises(TypeError):
         hooks.sub_refresh(data_schema=OutSchema)(lambda req: SubRefreshResult(expired=True))  # type: ignore[call-overload]

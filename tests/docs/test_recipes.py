@@ -12,7 +12,7 @@ import sentry_sdk
 from flask import Flask
 from flask_login import current_user, login_required, login_user
 
-from proxyhooks import ConnectResult, ProxyHooks, RPCRequest, RPCResult, errors
+from proxyhooks import ConnectResult, ProxyHooks, PublicationError, RPCRequest, RPCResult, errors
 from proxyhooks.testing import ProxyClient
 from tests.docs.markdown import FILES, Block, blocks
 
@@ -141,6 +141,22 @@ def test_orm(recipe: Recipe) -> None:
         assert [note.text for note in db.session.scalars(db.select(names["Note"]))] == ["milk"]
         db.session.remove()
         db.engine.dispose()
+
+
+def test_publications(recipe: Recipe) -> None:
+    sent: list[Any] = []
+
+    class Api:
+        def publish(self, request: Any) -> None:
+            sent.append(request.model_dump(exclude_none=True))
+
+    names = recipe("publications")
+    names["tell_stock"](Api(), "corner", "assam", 3)
+    assert sent == [{"channel": "shop:corner", "data": {"type": "stock", "tea": "assam", "cups": 3}}]
+    with pytest.raises(PublicationError, match="have several schemas"):
+        names["hooks"].dump_publication("shop:corner", {"text": "closed"})
+    with pytest.raises(PublicationError, match="no publication is declared"):
+        names["hooks"].dump_publication("shop:a:b", {"text": "closed"})
 
 
 def test_pydantic(recipe: Recipe) -> None:

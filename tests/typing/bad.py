@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from marshmallow import Schema
+
 from proxyhooks import (
     ConnectRequest,
     ConnectResult,
@@ -24,6 +26,9 @@ from proxyhooks import (
 )
 
 hooks = Hooks()
+
+
+class MessageSchema(Schema): ...
 
 
 @hooks.subscribe  # wrong: the request class
@@ -82,6 +87,16 @@ def schema_without_payload(req: SubscribeRequest) -> SubscribeResult:
     raise NotImplementedError
 
 
+@hooks.sub_refresh(result_schema=MessageSchema)  # wrong: no payload
+def result_schema_without_payload(req: SubscribeRequest) -> SubscribeResult:
+    raise NotImplementedError
+
+
+@hooks.connect(result_schema=len)  # wrong: a function
+def result_schema_that_is_none(req: ConnectRequest) -> ConnectResult:
+    raise NotImplementedError
+
+
 @hooks.rpc  # wrong: no request
 def no_request() -> RPCResult:
     raise NotImplementedError
@@ -112,6 +127,10 @@ error_response(Disconnect)  # wrong: no error
 read_request(ConnectResult)  # wrong: no request
 result_response(RPCRequest())  # wrong: no result
 hooks.include("rooms")  # wrong: no hooks
+hooks.publication("news")  # wrong: no schema
+hooks.publication("news", len)  # wrong: a function
+hooks.publication("news", schema=MessageSchema)  # wrong: positional only
+hooks.dump_publication("news", {}, MessageSchema)  # wrong: by keyword
 
 
 def unknown_user(req: UserRequest) -> str:

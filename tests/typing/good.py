@@ -97,8 +97,13 @@ def connect(req: ConnectRequest) -> ConnectResult:
 
 assert_type(connect(ConnectRequest()), ConnectResult)
 
+hooks.publication("news:<name>", MessageSchema)
+rooms.publication(ChannelPattern("news"), MessageSchema(many=True), MessageSchema)
+assert_type(hooks.publication("old", MessageSchema()), None)
+hooks.dump_publication("news", [{"text": "hi"}], schema=MessageSchema)
 
-@hooks.connect(data_schema=MessageSchema)
+
+@hooks.connect(data_schema=MessageSchema, result_schema=MessageSchema)
 def connect_with_schema(req: ConnectRequest[Message]) -> ConnectResult:
     assert_type(req.data, Message)
     return ConnectResult(user=req.data["text"])
@@ -139,7 +144,7 @@ def subscribe_room(req: SubscribeRequest, room_id: int) -> SubscribeResult:
 assert_type(subscribe_room(SubscribeRequest(), 7), SubscribeResult)
 
 
-@hooks.subscribe(ChannelPattern("doc:<uuid:id>"), data_schema=MessageSchema())
+@hooks.subscribe(ChannelPattern("doc:<uuid:id>"), data_schema=MessageSchema(), result_schema=MessageSchema(many=True))
 async def subscribe_document(req: SubscribeRequest, id: UUID) -> SubscribeResult:  # noqa: A002
     raise Banned
 

@@ -81,7 +81,7 @@ def _context_factory(level: Level) -> Callable[..., CallContext]:
 
 def _compile_schemas_on_first_use(route: Route) -> None:
     """Let the route compile a schema when it first loads or dumps; most of thousands of routes may never be used."""
-    data_schema, result_schema = route.hook.data_schema, route.hook.result_schema
+    data_schema = route.hook.data_schema
 
     if isinstance(data_schema, Schema):
 
@@ -91,10 +91,10 @@ def _compile_schemas_on_first_use(route: Route) -> None:
 
         route.load = load
 
-    if result_schema is not None:
+    if (dumper := route.dump) is not None:
 
         def dump(data: Any) -> Any:
-            route.dump = compiled = compile_dump(result_schema) or result_schema.dump
+            dumper.dump = compiled = compile_dump(dumper.schema) or dumper.schema.dump
             return compiled(data)
 
-        route.dump = dump
+        dumper.dump = dump

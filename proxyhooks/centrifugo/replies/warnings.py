@@ -129,7 +129,7 @@ def _about_allowed(verdict: v.Verdict, event: Event, request: Mapping[str, Any])
     if not verdict.allowed:
         return
     result = verdict.result or {}
-    replies_to_caller = event.result_has_data and event.result_reaches_client
+    replies_to_caller = event.result_has_data and event.result_reaches_client and event.opens is None
     for name in ("data", "info", "meta", "stream_data"):
         if name in result and result[name] is None and not replies_to_caller:
             yield (
