@@ -16,7 +16,7 @@ from ..centrifugo.config.backend import Backend, served_hooks
 from ..centrifugo.config.generate import generate
 from ..centrifugo.config.options import ConfigOptions
 from ..centrifugo.config.reader import NAME, NAME_RULE, Reading, read_config, read_tree
-from ..centrifugo.config.secrecy import hide_secrets, hider
+from ..centrifugo.config.secrecy import hide_secrets
 from ..centrifugo.decisions import Decisions
 
 _generated: Final[WeakKeyDictionary[Index, dict[tuple[int, frozenset[str]], Decisions]]] = WeakKeyDictionary()
@@ -92,7 +92,7 @@ def _decisions_of_file(path: Path, _version: tuple[int, int], variables: frozens
 
 def _decisions_of(reading: Reading, source: str, environ: Mapping[str, str]) -> Decisions:
     unreadable = [finding for finding in reading.findings if finding.id in _UNREADABLE]
-    for finding in hide_secrets(unreadable, hider(reading.config, environ, ())):
+    for finding in hide_secrets(unreadable, reading.config, environ, ()):
         raise ValueError(f"{source}: {finding.text}; {finding.fix}")
     return Decisions(reading.config, source, 'add {{"name": "{namespace}"}} to {section}.namespaces')
 
