@@ -200,7 +200,9 @@ class Decisions:
             if options.get(for_subscribers) and channel in subscribed:
                 return _allowed(event, f"{for_subscribers} is on, so Centrifugo does not ask the application")
         where = _place("channel", self._channels.namespace_of(channel))
-        return self._refused_unless_insecure(event, f"no option for {event} is on for {where} in {self._source}")
+        prefix = "" if event == operation else "map."
+        off = f"{prefix}{operation}_proxy_enabled is off for {where} in {self._source}"
+        return self._refused_unless_insecure(event, f"{off}, and no {prefix}allow_{operation}_... option allows it")
 
     def _refused_unless_insecure(self, event: str, why: str) -> Verdict:
         return _allowed(event, "client.insecure is on") if self._is_on("client.insecure") else _refused(event, 103, why)

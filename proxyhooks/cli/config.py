@@ -32,8 +32,8 @@ from ._app import current_backend, hooks_option
 )  # fmt: skip
 @click.option(
     "--namespace", "namespaces", multiple=True, metavar="NAME",
-    help="Namespace to define for hooks that serve every channel or method, or for channels that connect results name; "
-    "repeatable.",
+    help="Namespace to define that no pattern of a hook names: for hooks that serve every channel or method, and for "
+    "channels that connect results name; repeatable.",
 )  # fmt: skip
 @click.option("--proxy-name", metavar="NAME", help="Use proxies named NAME_<event> in place of the default ones.")
 @click.option(
@@ -51,7 +51,7 @@ from ._app import current_backend, hooks_option
 @click.option("--pro", is_flag=True, help="Include the events of Centrifugo PRO.")
 @click.option(
     "--merge", "existing_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="Existing configuration (JSON, TOML or YAML) to add to; the output has it all, and FILE stays as it is.",
+    help="Existing configuration (JSON, TOML or YAML) to add to; the output is all of it as JSON, and FILE stays.",
 )  # fmt: skip
 @hooks_option
 @with_appcontext

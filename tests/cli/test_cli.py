@@ -146,7 +146,9 @@ def test_a_call_says_that_centrifugo_would_not_ask(home: Path) -> None:
     assert "does not ask" not in flask(home, *arguments).stdout
     (home / "off.json").write_text('{"channel": {"namespaces": [{"name": "chat"}]}}')
     asked = json.loads(flask(home, *arguments, "--config", "off.json", "--format", "json").stdout)
-    assert asked["why_not_asked"] == "no option for publish is on for the namespace 'chat' in off.json"
+    assert asked["why_not_asked"] == (
+        "publish_proxy_enabled is off for the namespace 'chat' in off.json, and no allow_publish_... option allows it"
+    )
     (home / "bad.json").write_text('{"channel": []}')
     assert "bad.json: channel is a list" in flask(home, *arguments, "--config", "bad.json").stderr
 

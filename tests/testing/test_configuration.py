@@ -100,7 +100,8 @@ def test_what_no_switch_lets_through_is_refused_with_103(app: Flask, hooks: Prox
     data = {"data": 1} if event == "publish" else {}
     exchange = getattr(client, event)("chat:room", **data)
     assert outcome(exchange) == (103, False)
-    assert exchange.why == f"no option for {event} is on for the namespace 'chat' in config"
+    off = f"{event}_proxy_enabled is off for the namespace 'chat' in config"
+    assert exchange.why == f"{off}, and no allow_{event}_... option allows it"
 
 
 def test_options_that_allow_without_asking_do_so(app: Flask, hooks: ProxyHooks) -> None:

@@ -20,7 +20,7 @@ from .proxy_uses import DEFAULT_PROXY
 from .reader import Config
 
 _NEEDED: Final = {
-    "timeout": "the hooks take PROXYHOOKS_TIMEOUT for the timeout",
+    "timeout": "its hooks assume PROXYHOOKS_TIMEOUT",
     "include_connection_meta": "the application has a meta_schema, so that every call without meta fails",
     "subscription_type": "hooks for another type of subscription are never called",
 }

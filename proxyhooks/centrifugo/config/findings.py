@@ -26,7 +26,7 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH013": ("error", "Centrifugo does not know a key, and ignores it"),
     "PH014": (
         "error",
-        "a transform turns a failure that may pass into a code that ends connections or is final",
+        "a transform turns a temporary failure into a code that is final or ends connections",
     ),
     "PH015": ("error", "no origin is allowed, so that every browser is refused"),
     "PH016": ("error", "Centrifugo refuses the name of a namespace, a proxy or a consumer, and does not start"),
@@ -46,7 +46,7 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH027": ("info", "a change needs a restart of Centrifugo; a reload does not apply it"),
     "PH028": ("warning", "a timeout differs from PROXYHOOKS_TIMEOUT, so the hooks misjudge how long Centrifugo waits"),
     "PH029": ("error", "Centrifugo cannot read a value, so that it does not start"),
-    "PH030": ("warning", "a variable, or one of two values of a key, has no effect, or another one than it says"),
+    "PH030": ("warning", "Centrifugo ignores a variable or a repeated key, or reads another value than was meant"),
     "PH031": ("error", "Centrifugo refuses an option, alone or beside another, and does not start"),
     "PH032": ("error", "the program centrifugo refuses the configuration, for a reason that no other finding gives"),
     "PH033": ("error", "a hook is never called: Centrifugo refuses each of its channels, or decides about it itself"),

@@ -250,7 +250,7 @@ PRO_NAMESPACE: Final = {"proxy_cache_empty": "cache_empty_proxy_enabled", "proxy
 _NO_SOCKJS: Final = "v6 has no SockJS; without WebSocket the SDK uses http_stream.enabled or sse.enabled"
 _NO_TARANTOOL: Final = 'v6 has no Tarantool engine; for several nodes write engine.type: "redis"'
 _NO_OLD_PROTOCOL: Final = "v6 speaks one version of the client protocol"
-_SHUT_BY_DEFAULT: Final = "v6 refuses this to clients unless {} allows it"
+_SHUT_BY_DEFAULT: Final = "v6 lets no client {} allows it"
 
 GONE: Final[dict[str, tuple[int, str]]] = {
     "gomaxprocs": (5, "the variable GOMAXPROCS does this"),
@@ -278,10 +278,10 @@ GONE: Final[dict[str, tuple[int, str]]] = {
 }
 """Keys on the top level that v6 has no place for: the last version that had them, and the reason."""
 GONE_FROM_NAMESPACES: Final[dict[str, tuple[int, str]]] = {
-    "history_disable_for_client": (3, _SHUT_BY_DEFAULT.format("allow_history_for_subscriber")),
-    "presence_disable_for_client": (3, _SHUT_BY_DEFAULT.format("allow_presence_for_subscriber")),
-    "protected": (3, _SHUT_BY_DEFAULT.format("allow_subscribe_for_client or a subscribe proxy")),
+    "history_disable_for_client": (3, _SHUT_BY_DEFAULT.format("read the history unless allow_history_for_subscriber")),
+    "presence_disable_for_client": (3, _SHUT_BY_DEFAULT.format("ask for presence unless allow_presence_for_subscriber")),
+    "protected": (3, _SHUT_BY_DEFAULT.format("subscribe unless allow_subscribe_for_client or a subscribe proxy")),
     "history_drop_inactive": (2, "v6 has no such option"),
-    "server_side": (2, _SHUT_BY_DEFAULT.format("allow_subscribe_for_client or a subscribe proxy")),
+    "server_side": (2, _SHUT_BY_DEFAULT.format("subscribe unless allow_subscribe_for_client or a subscribe proxy")),
 }
 """Keys of a namespace that v6 has no name for: the last version that had them, and the reason."""

@@ -77,7 +77,7 @@ class _Merging:
         self.notes += filter(None, (change.contradiction(config) for change in step))
         due = [change for change in step if change.is_due(config)]
         if obstacle := self._make(due):
-            self.notes.append(f"{_names(due)}: left as before, since {obstacle}")
+            self.notes.append(f"{_names(due)}: left as before, because {obstacle}")
 
     def remove(self, steps: Iterable[tuple[Step, str]], reason: str) -> None:
         """Make steps that remove something, unless it is needed, or clients could then do unasked what it refuses."""
@@ -121,7 +121,7 @@ class _Merging:
                     return f"{use.proxy} calls another application; {_OWN_PROXIES}"
             elif use in before and before[use] != endpoint:
                 return (
-                    f"{use.namespace} needs what {use.proxy} calls, and no {use.event} hook has a pattern there; "
+                    f"{use.namespace} uses {use.proxy} too, and no {use.event} hook has a pattern there; "
                     f"{_OWN_PROXIES}"
                 )
         return ""

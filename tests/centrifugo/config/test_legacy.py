@@ -146,7 +146,7 @@ FIXES = [
     # Gone.
     ("granular_proxy_mode", True, "remove it: in v6 a namespace may name a proxy at any time, and needs the"),
     ("sockjs", True, "remove it: v6 has no SockJS"),
-    ("channel.namespaces[0].protected", True, "remove it: v6 refuses this to clients unless"),
+    ("channel.namespaces[0].protected", True, "remove it: v6 lets no client subscribe unless"),
     # Of Centrifugo PRO.
     ("client_write_delay", "10ms", "with Centrifugo PRO v6 write client.write_delay; without PRO remove it"),
 ]

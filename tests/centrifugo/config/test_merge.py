@@ -163,10 +163,10 @@ def test_a_proxy_of_another_application_is_not_taken_away_from_it() -> None:
     merged = merged_into(existing, ("publish", "chat:<x>"))
     assert merged.config["channel"] == existing["channel"]
     (note,) = [note for note in merged.notes if note.startswith("channel.proxy.publish.endpoint")]
-    assert "left as before, since channel.namespaces[news] needs what channel.proxy.publish calls" in note
+    assert "left as before, because channel.namespaces[news] uses channel.proxy.publish too" in note
     assert "--proxy-name" in note
     (note,) = notes_about(merged, "channel.namespaces[chat].publish_proxy_enabled:")
-    assert "left as before, since channel.proxy.publish calls another application" in note
+    assert "left as before, because channel.proxy.publish calls another application" in note
     assert "password" not in " ".join(merged.notes)
     named = merge_into(existing, ("publish", "chat:<x>"), options={"proxy_name": "shop"})
     assert named["channel"]["namespaces"][1]["publish_proxy_name"] == "shop_publish"

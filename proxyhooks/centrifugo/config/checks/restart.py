@@ -19,7 +19,7 @@ def needs_restart(old: Config, new: Config) -> list[Finding]:
         if before == after:
             continue
         if before is None:
-            text = f"{path} was added: after a reload Centrifugo crashes at the first call of it"
+            text = f"{path} was added: after a reload Centrifugo crashes when it calls it"
         else:
             text = f"{path} was changed: a reload does not apply it"
         findings.append(Finding(id="PH027", path=path, text=text, fix="restart Centrifugo"))
