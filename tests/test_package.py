@@ -29,6 +29,8 @@ APART = "gunicorn"
 """Imports of the layers only the settings and what is at the bottom, and no Flask."""
 MAY_NEED_FLASK = {"_flask", "responses", "testing", "cli"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
+LAYERS_OF_CENTRIFUGO = ["config.writing", "config.checks", "config.reading", "config", "go"]
+"""Folders of ``centrifugo``, in which imports point down, too."""
 
 
 def module_name(path: Path) -> str:
@@ -78,6 +80,22 @@ def test_imports_point_down(name: str) -> None:
     if room(name) == APART:
         assert {room(imported) for imported in own} <= {APART, "_settings", "_wire"}
     assert "flask" not in others or room(name) in MAY_NEED_FLASK
+
+
+@pytest.mark.parametrize("folder", LAYERS_OF_CENTRIFUGO)
+def test_imports_between_folders_of_centrifugo_point_down(folder: str) -> None:
+    above = LAYERS_OF_CENTRIFUGO[: LAYERS_OF_CENTRIFUGO.index(folder)]
+    modules = [name for name in FILES if folder_of_centrifugo(name) == folder]
+    assert modules
+    for name in modules:
+        for imported in imports(name)[0]:
+            assert folder_of_centrifugo(imported) not in above, f"{name} imports {imported}"
+
+
+def folder_of_centrifugo(name: str) -> str | None:
+    """The longest of the folders that has the module."""
+    folders = [folder for folder in LAYERS_OF_CENTRIFUGO if f"{name}.".startswith(f"centrifugo.{folder}.")]
+    return max(folders, key=len, default=None)
 
 
 def test_imports_form_no_circle() -> None:

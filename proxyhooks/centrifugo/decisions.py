@@ -10,7 +10,8 @@ from .._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal
 from .._wire.json import Malformed, TooComplex, loads
 from .config.channels import MAP_TYPES, Channels
 from .config.keys import default_of, setting
-from .config.reader import NAME, NAME_RULE, Config, value_at
+from .config.names import NAME, NAME_RULE
+from .config.tree import Config, value_at
 from .judge import judge
 from .replies.verdict import Verdict
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from .._dispatch.events import EVENTS, Event
 from .._wire import clock
 from .._wire.codes import DISCONNECTS, ERRORS, UNSUBSCRIBE_EXPIRED, disconnect_is_terminal, error_is_terminal
-from .replies.go_json import NotJson, decode_utf8, parse
+from .go.json import NotJson, decode_utf8, parse
 from .replies.go_reader import GoReader, decode_payloads, envelope_kinds, find_crashing_null
 from .replies.verdict import Cause, Verdict
 from .replies.warnings import add_warnings

@@ -25,7 +25,7 @@ from .._settings.settings import DEFAULT_URL_PREFIX, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
 from .._wire.log import logger
-from ..centrifugo.config.generate import SECRET_VARIABLE
+from ..centrifugo.config.static_headers import SECRET_VARIABLE
 from ..centrifugo.judge import Verdict, judge
 from ..testing.exchange import Exchange, exchange_of
 from ..testing.transport import NO_PAYLOAD, AppResponse, AppTransport, request_body, to_go_json

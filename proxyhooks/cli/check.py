@@ -16,11 +16,11 @@ from flask.cli import with_appcontext
 
 from ..centrifugo.config.backend import Backend
 from ..centrifugo.config.checks import check
+from ..centrifugo.config.checks.consequences import without_consequences
+from ..centrifugo.config.checks.program import KNOWN_VERSION, Answer, ProgramError, ask_centrifugo, refused_by_program
 from ..centrifugo.config.checks.restart import needs_restart
-from ..centrifugo.config.consequences import without_consequences
 from ..centrifugo.config.findings import FINDINGS, Finding
-from ..centrifugo.config.program import KNOWN_VERSION, Answer, ProgramError, ask_centrifugo, refused_by_program
-from ..centrifugo.config.reader import Reading, read_config
+from ..centrifugo.config.reading import Reading, read_config
 from ..centrifugo.config.secrecy import hide_secrets, hider
 from ..gunicorn.call_limit import seconds_per_call
 from ._app import current_backend, hooks_option

@@ -9,11 +9,9 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..centrifugo.config.files import read_file
-from ..centrifugo.config.generate import generate, note_on_public_endpoints
-from ..centrifugo.config.merge import merge
-from ..centrifugo.config.options import ConfigOptions
-from ..centrifugo.config.reader import Config, read_tree
+from ..centrifugo.config.reading import read_file, read_tree
+from ..centrifugo.config.tree import Config
+from ..centrifugo.config.writing import ConfigOptions, generate, merge, note_on_public_endpoints
 from ._app import current_backend, hooks_option
 
 

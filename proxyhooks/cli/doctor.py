@@ -12,12 +12,12 @@ from flask.cli import NoAppException, ScriptInfo
 
 from .._settings.settings import DEFAULT_URL_PREFIX
 from ..centrifugo.config.backend import Backend
-from ..centrifugo.config.generate import SECRET_VARIABLE
-from ..centrifugo.config.reader import parse_duration
+from ..centrifugo.config.static_headers import SECRET_VARIABLE
 from ..centrifugo.doctor.check_result import CheckResult
 from ..centrifugo.doctor.examination import examine
 from ..centrifugo.doctor.http_client import parse_backend_url
 from ..centrifugo.doctor.options import DoctorOptions
+from ..centrifugo.go.duration import parse_duration
 from ._app import current_backend, hooks_option
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}

@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 from .._dispatch.index import Index
 from .._flask.extension import ProxyHooks
 from ..centrifugo.config.backend import Backend, served_hooks
-from ..centrifugo.config.generate import generate
-from ..centrifugo.config.options import ConfigOptions
-from ..centrifugo.config.reader import NAME, NAME_RULE, Reading, read_config, read_tree
+from ..centrifugo.config.names import NAME, NAME_RULE
+from ..centrifugo.config.reading import Reading, read_config, read_tree
 from ..centrifugo.config.secrecy import hide_secrets
+from ..centrifugo.config.writing import ConfigOptions, generate
 from ..centrifugo.decisions import Decisions
 
 _generated: Final[WeakKeyDictionary[Index, dict[tuple[int, frozenset[str]], Decisions]]] = WeakKeyDictionary()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxyhooks.centrifugo.config.reader import read_tree
+from proxyhooks.centrifugo.config.reading import read_tree
 from proxyhooks.centrifugo.decisions import Decisions
 from proxyhooks.centrifugo.replies.verdict import Verdict
 

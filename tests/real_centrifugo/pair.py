@@ -19,7 +19,7 @@ from proxyhooks import (
     errors,
 )
 from proxyhooks.centrifugo.config.channels import Channels
-from proxyhooks.centrifugo.config.reader import read_config
+from proxyhooks.centrifugo.config.reading import read_config
 from proxyhooks.testing import Exchange, ProxyClient
 from tests.real_centrifugo.client import Client, Message
 from tests.support.paths import SECRET

@@ -15,8 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from proxyhooks.centrifugo.config.generate import generate
-from proxyhooks.centrifugo.config.options import ConfigOptions
+from proxyhooks.centrifugo.config.writing import ConfigOptions, generate
 from tests.support.backends import backend
 from tests.support.centrifugo import running_centrifugo
 from tests.support.paths import SECRET

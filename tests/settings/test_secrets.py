@@ -12,7 +12,7 @@ from flask import Flask, request
 from proxyhooks import ProxyHooks, RPCRequest, SetupError, read_request
 from proxyhooks._settings.secret_usage import usage_of
 from proxyhooks._settings.settings import load_secrets
-from proxyhooks.centrifugo.config.generate import ConfigOptions
+from proxyhooks.centrifugo.config.writing import ConfigOptions
 from proxyhooks.centrifugo.doctor.http_client import parse_backend_url
 from proxyhooks.centrifugo.doctor.options import DoctorOptions
 from proxyhooks.cli import centrifugo

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from .go_regex import compile_go_regex
+from ..go.regex import compile_go_regex
 from .keys import default_of, setting
-from .reader import Config, objects_at, value_at
+from .tree import Config, objects_at, value_at
 
 MAP_TYPES: Final = ("map", "map_clients", "map_users")
 """The values of ``subscription_type`` for maps."""

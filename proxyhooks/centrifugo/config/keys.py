@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final, Literal, TypeAlias
 
 from ..._dispatch.events import EVENTS
-from .duration import read_duration
+from ..go.duration import read_duration
 
 Kind: TypeAlias = Literal["bool", "int", "string", "duration", "strings", "headers", "object", "objects"]
 Keys: TypeAlias = Mapping[str, "Key"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from .findings import Finding
-from .reader import Config
+from .tree import Config
 
 HIDDEN: Final = "***"
 _SECRET_NAME: Final = re.compile(

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from ..._dispatch.events import Event
 from ..._dispatch.patterns import ChannelPattern
 from .channels import Channels
-from .reader import NAME, NAME_RULE
+from .names import NAME, NAME_RULE
 
 _CHECKS_NAMES: Final = ("subscribe", "sub_refresh", "publish", "map_publish", "map_remove", "shared_poll_refresh")
 """The events of channels whose names Centrifugo checks."""

@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ..._settings.secrets import SECRET_HEADER
 from ..._wire.json import MAX_DEPTH
-from ..config.generate import SECRET_VARIABLE
+from ..config.static_headers import SECRET_VARIABLE
 from .check_result import CheckResult
 from .http_client import INVALID_MESSAGE, BackendURL, HTTPResponse
 from .keepalive_checks import check_idle_connection, check_large_headers, check_requests

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from ..._dispatch.events import Event
 from ..._wire.fields import INT64, Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
-from .go_json import JsonNode, Number, excerpt
+from ..go.json import JsonNode, Number, excerpt
 
 _EXCERPT_LENGTH: Final = 60
 _BASE64: Final = re.compile("(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 from ..._dispatch.events import Event
 from ..._wire.codes import CUSTOM_DISCONNECTS, CUSTOM_ERRORS, DISCONNECTS, ERRORS, MAX_REASON
 from ..._wire.fields import fields_of
+from ..go.json import NotJson, decode_utf8, parse
 from . import verdict as v
-from .go_json import NotJson, decode_utf8, parse
 from .go_reader import Base64Text
 
 WARNINGS: Final[dict[str, str]] = {

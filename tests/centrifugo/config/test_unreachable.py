@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._dispatch.patterns import ChannelPattern
 from proxyhooks.centrifugo.config.channels import Channels
-from proxyhooks.centrifugo.config.generate import generate
-from proxyhooks.centrifugo.config.options import ConfigOptions
 from proxyhooks.centrifugo.config.unreachable import unreachable
+from proxyhooks.centrifugo.config.writing import ConfigOptions, generate
 from proxyhooks.centrifugo.decisions import Decisions
 from tests.support.backends import backend
 

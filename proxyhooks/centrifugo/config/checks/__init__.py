@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 from ..backend import Backend
 from ..findings import Finding
-from ..reader import Config
-from .channels import CHANNEL_CHECKS
+from ..tree import Config
 from .context import Context
 from .namespaces import HOOK_CHECKS, SWITCH_CHECKS
 from .origins import ORIGIN_CHECKS
+from .patterns import CHANNEL_CHECKS
 from .proxies import ENDPOINT_CHECKS, PROXY_CHECKS
 from .refusals import refused_by_centrifugo
 from .server import SERVER_CHECKS

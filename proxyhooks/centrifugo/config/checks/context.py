@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, urlsplit
 
 from ...._dispatch.events import EVENTS, Event
 from ...._settings.secrets import SECRET_HEADER
+from ...go.duration import Duration
 from ..backend import Backend, ServedHook
-from ..duration import Duration
-from ..placeholders import PLACEHOLDER, expand_variables
-from ..reader import Config, split_url, value_at
-from .names import DEFAULT_PROXY
+from ..names import DEFAULT_PROXY
+from ..reading.placeholders import PLACEHOLDER, expand_variables
+from ..tree import Config, value_at
 from .options import Options, namespaces_in
-from .references import polls
+from .refusals.references import polls
 
 EVENT_OF_POLLS: Final = EVENTS["shared_poll_refresh"]
 """Namespaces have no switch for it: their ``subscription_type`` is the switch."""
@@ -41,7 +41,7 @@ class Proxy:
     @property
     def url(self) -> SplitResult | None:
         """The endpoint; ``None`` if it is not an HTTP URL, so that Centrifugo calls it with gRPC."""
-        url = split_url(self.endpoint)
+        url = _split_url(self.endpoint)
         # Centrifugo compares this beginning as it is written: HTTP:// is not HTTP.
         return url if self.endpoint.startswith(("http://", "https://")) and url.hostname else None
 
@@ -155,7 +155,7 @@ class Context:
     @cached_property
     def base(self) -> SplitResult | None:
         """The parts of the base URL."""
-        return split_url(self.base_url.rstrip("/")) if self.base_url else None
+        return _split_url(self.base_url.rstrip("/")) if self.base_url else None
 
     def url_path(self, event: Event) -> str:
         """The path of a hook's URL, below the root of the application."""
@@ -174,3 +174,11 @@ class Context:
         if not self.backend.secrets or not header:
             return None, []
         return expand_variables(header, self.environ)
+
+
+def _split_url(url: str) -> SplitResult:
+    """The parts of a URL; empty parts if it is not one."""
+    try:
+        return urlsplit(url)
+    except ValueError:  # such as an IPv6 address without its closing bracket
+        return urlsplit("")

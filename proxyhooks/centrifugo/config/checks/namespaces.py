@@ -7,7 +7,7 @@ from typing import Final
 
 from ...._dispatch.events import EVENTS, Event
 from ..findings import Finding
-from ..reader import NAME
+from ..names import NAME
 from .context import EVENT_OF_POLLS, Context, Switch
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..duration import Duration
+from ...go.duration import Duration
 from ..keys import default_of
-from ..reader import Config, objects_at, strings_in, value_at
+from ..tree import Config, objects_at, value_at
 
 T = TypeVar("T")
 ZERO = Duration(0)
@@ -40,7 +40,9 @@ class Options:
     def texts(self, key: str) -> list[str]:
         # Centrifugo sets the default only if there is no list: an empty one stays empty.
         value = value_at(self.values, key)
-        return strings_in(default_of(self.path_of(key)) if value is None else value)
+        if value is None:
+            value = default_of(self.path_of(key))
+        return list(value) if isinstance(value, list) else []
 
     def below(self, key: str) -> Options:
         """The object at a key; an empty one if there is none."""

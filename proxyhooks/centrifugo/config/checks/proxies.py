@@ -12,8 +12,8 @@ from ...._settings.secrets import SECRET_HEADER
 from ...._wire.codes import disconnect_is_terminal, error_is_terminal
 from ...._wire.requests import ClientRequest, UserRequest
 from ..findings import Finding
-from ..generate import IDEMPOTENCY_HEADER, SECRET_VARIABLE
-from ..placeholders import PLACEHOLDER
+from ..reading.placeholders import PLACEHOLDER
+from ..static_headers import IDEMPOTENCY_HEADER, SECRET_VARIABLE
 from .context import Context, Proxy
 
 _SECRET_FIX: Final = f'"{SECRET_HEADER}": "${{{SECRET_VARIABLE}}}"'

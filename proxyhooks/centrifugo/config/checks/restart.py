@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...._dispatch.events import EVENTS
 from ..findings import Finding
-from ..reader import Config, value_at
+from ..tree import Config, value_at
 
 
 def needs_restart(old: Config, new: Config) -> list[Finding]:

@@ -9,7 +9,7 @@ from ...._wire.codes import ERRORS, disconnect_is_terminal
 from ..findings import Finding
 from .context import Context
 from .options import namespaces_in
-from .references import CHANNEL_PROXIES
+from .refusals.references import CHANNEL_PROXIES
 
 _TOKEN_KEYS: Final = ("hmac_secret_key", "rsa_public_key", "ecdsa_public_key", "jwks_public_endpoint")
 

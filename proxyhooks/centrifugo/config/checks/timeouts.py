@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..duration import Duration
+from ...go.duration import Duration
 from ..findings import Finding
 from .context import Context, Proxy
 

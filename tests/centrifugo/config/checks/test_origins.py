@@ -10,7 +10,7 @@ import pytest
 
 from proxyhooks.centrifugo.config.checks import check
 from proxyhooks.centrifugo.config.findings import Finding
-from proxyhooks.centrifugo.config.reader import read_tree
+from proxyhooks.centrifugo.config.reading import read_tree
 from tests.support.backends import backend
 from tests.support.centrifugo import running_centrifugo
 from tests.support.servers import free_port

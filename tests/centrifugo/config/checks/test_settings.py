@@ -9,7 +9,7 @@ import pytest
 from proxyhooks.centrifugo.config.backend import Backend
 from proxyhooks.centrifugo.config.checks import check
 from proxyhooks.centrifugo.config.findings import Finding
-from proxyhooks.centrifugo.config.reader import read_tree
+from proxyhooks.centrifugo.config.reading import read_tree
 from tests.support.backends import backend
 
 URL = "http://127.0.0.1:8070/centrifugo"

@@ -8,9 +8,8 @@ import pytest
 
 from proxyhooks.centrifugo.config.checks import check
 from proxyhooks.centrifugo.config.findings import Finding
-from proxyhooks.centrifugo.config.generate import generate
-from proxyhooks.centrifugo.config.options import ConfigOptions
-from proxyhooks.centrifugo.config.reader import read_tree
+from proxyhooks.centrifugo.config.reading import read_tree
+from proxyhooks.centrifugo.config.writing import ConfigOptions, generate
 from proxyhooks.gunicorn.call_limit import seconds_per_call
 from tests.support.backends import backend
 

@@ -1,0 +1,57 @@
+"""Which namespaces of a configuration use which proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...._dispatch.events import EVENTS, Event
+from ..names import DEFAULT_PROXY
+from ..tree import Config, objects_at
+from .places import Place
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyUse:
+    """An event that is on in a namespace."""
+
+    event: str
+    namespace: Place
+    proxy: Place
+    """The proxy that Centrifugo calls for it."""
+
+
+def proxy_uses(config: Config) -> Iterator[ProxyUse]:
+    """Yield each event that is on in a namespace of a typed tree."""
+    for event in EVENTS.values():
+        for namespace in namespaces_for(config, event):
+            if _is_on(config, event, namespace):
+                name = namespace.below(*proxy_name_option(event).split(".")).value_in(config)
+                yield ProxyUse(event.name, namespace, proxy_place(event, name))
+
+
+def namespaces_for(config: Config, event: Event) -> Iterator[Place]:
+    """Yield the namespaces of a typed tree, with ``without_namespace``, in which an event could be on."""
+    if event.section != "client":
+        yield Place((event.section, "without_namespace"))
+        for _, namespace in objects_at(config, f"{event.section}.namespaces"):
+            yield Place((), (event.section, "namespaces"), str(namespace.get("name", "")))
+
+
+def _is_on(config: Config, event: Event, namespace: Place) -> bool:
+    if event.option:
+        return bool(namespace.below(*event.option.split(".")).value_in(config))
+    return bool(namespace.below("subscription_type").value_in(config) == event.subscription_type)
+
+
+def proxy_name_option(event: Event) -> str:
+    """The option of a namespace that names the proxy for an event."""
+    # Shared polls have no switch.
+    return event.proxy_name_option if event.option else f"{event.subscription_type}.proxy_name"
+
+
+def proxy_place(event: Event, name: Any) -> Place:
+    """The place of the proxy that a namespace names for an event."""
+    is_default = (name or DEFAULT_PROXY) == DEFAULT_PROXY
+    return Place(tuple(event.proxy.split("."))) if is_default else Place((), ("proxies",), str(name))

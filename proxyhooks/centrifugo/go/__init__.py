@@ -1,0 +1,1 @@
+"""Text as Go and its libraries read it: JSON, YAML, durations, numbers, regular expressions."""
