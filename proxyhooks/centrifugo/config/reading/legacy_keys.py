@@ -279,7 +279,7 @@ GONE: Final[dict[str, tuple[int, str]]] = {
 """Keys on the top level that v6 has no place for: the last version that had them, and the reason."""
 GONE_FROM_NAMESPACES: Final[dict[str, tuple[int, str]]] = {
     "history_disable_for_client": (3, _SHUT_BY_DEFAULT.format("read the history unless allow_history_for_subscriber")),
-    "presence_disable_for_client": (3, _SHUT_BY_DEFAULT.format("ask for presence unless allow_presence_for_subscriber")),
+    "presence_disable_for_client": (3, _SHUT_BY_DEFAULT.format("see presence unless allow_presence_for_subscriber")),
     "protected": (3, _SHUT_BY_DEFAULT.format("subscribe unless allow_subscribe_for_client or a subscribe proxy")),
     "history_drop_inactive": (2, "v6 has no such option"),
     "server_side": (2, _SHUT_BY_DEFAULT.format("subscribe unless allow_subscribe_for_client or a subscribe proxy")),
