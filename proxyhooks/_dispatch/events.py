@@ -72,7 +72,9 @@ class Event:
 
     @property
     def proxy_name_option(self) -> str:
-        """The namespace option that names a proxy to be used in place of the default one."""
+        """The namespace option that names a proxy to be used in place of the default one; empty if there is none."""
+        if self.subscription_type == "shared_poll":
+            return "shared_poll.proxy_name"
         return self.option.replace("_enabled", "_name")
 
 

@@ -21,8 +21,6 @@ from ..centrifugo.decisions import Decisions
 
 _generated: Final[WeakKeyDictionary[Index, dict[tuple[int, frozenset[str]], Decisions]]] = WeakKeyDictionary()
 """The decisions for each index, by the number of its hooks and the namespaces."""
-_UNREADABLE: Final = ("PH017", "PH029")
-"""The findings about a value that Centrifugo cannot read, so that it does not start."""
 _EVERYTHING: Final = {
     "proxy_enabled": True,
     "subscribe_proxy_enabled": True,
@@ -91,9 +89,8 @@ def _decisions_of_file(path: Path, _version: tuple[int, int], variables: frozens
 
 
 def _decisions_of(reading: Reading, source: str, environ: Mapping[str, str]) -> Decisions:
-    unreadable = [finding for finding in reading.findings if finding.id in _UNREADABLE]
-    for finding in hide_secrets(unreadable, reading.config, environ, ()):
-        raise ValueError(f"{source}: {finding.text}; {finding.fix}")
+    for finding in hide_secrets(reading.unreadable, reading.config, environ, ()):
+        raise ValueError(f"{source}: {finding}")
     return Decisions(reading.config, source, 'add {{"name": "{namespace}"}} to {section}.namespaces')
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-_INDEX: Final = re.compile(r"\[\d+\]")
+from .tree import without_indexes
+
 Level: TypeAlias = Literal["error", "warning", "info"]
 
 FINDINGS: Final[dict[str, tuple[Level, str]]] = {
@@ -68,6 +68,9 @@ class Finding:
     fix: str
     """The remedy; a piece of the configuration where one helps."""
 
+    def __str__(self) -> str:
+        return f"{self.text}; {self.fix}"
+
     @property
     def level(self) -> Level:
         return FINDINGS[self.id][0]
@@ -77,7 +80,7 @@ def once_per_kind(findings: Iterable[Finding]) -> list[Finding]:
     """Keep one finding where only the indexes in their paths differ; its text has the number of the others."""
     kinds: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
-        kinds.setdefault((finding.id, _INDEX.sub("[]", finding.path), finding.text), []).append(finding)
+        kinds.setdefault((finding.id, without_indexes(finding.path), finding.text), []).append(finding)
     return [replace(same[0], text=same[0].text + _and_elsewhere(len(same) - 1)) for same in kinds.values()]
 
 

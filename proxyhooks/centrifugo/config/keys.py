@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ..._dispatch.events import EVENTS
 from ..go.duration import read_duration
+from .tree import value_at
 
 Kind: TypeAlias = Literal["bool", "int", "string", "duration", "strings", "headers", "object", "objects"]
 Keys: TypeAlias = Mapping[str, "Key"]
@@ -34,6 +35,7 @@ _KINDS: Final[dict[str, tuple[Kind, int]]] = {
     "[]centrifuge.DeltaType": ("strings", 0),
     "MapStringString": ("headers", 0),
 }
+VARIABLE_PREFIX: Final = "CENTRIFUGO_"
 NAMED: Final = ("channel.namespaces", "rpc.namespaces", "proxies", "consumers")
 """Lists whose items have a name and, under that name, environment variables of their own."""
 
@@ -139,18 +141,21 @@ def setting(config: Mapping[str, Any], path: str, *, within: str = "") -> Any:
     :param within: where *config* is in the configuration, such as ``channel.namespaces[]``.
     :raises KeyError: if Centrifugo has no such key.
     """
-    value: Any = config
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
+    value = value_at(config, path)
     return default_of(f"{within}.{path}" if within else path) if value is None else value
 
 
-def variables(keys: Keys, prefix: str = "CENTRIFUGO") -> Iterator[tuple[str, tuple[str, ...], Key]]:
+def variable_of(path: str) -> str:
+    """The environment variable for the key at a path without lists."""
+    return f"{VARIABLE_PREFIX}{path.replace('.', '_')}".upper()
+
+
+def variables(keys: Keys, prefix: str = VARIABLE_PREFIX) -> Iterator[tuple[str, tuple[str, ...], Key]]:
     """Each variable of these keys, with the path of its key."""
     for name, key in keys.items():
-        variable = f"{prefix}_{name}".upper()
+        variable = f"{prefix}{name}".upper()
         if key.kind == "object":
-            for inner, path, inner_key in variables(key.keys, variable):
+            for inner, path, inner_key in variables(key.keys, f"{variable}_"):
                 yield inner, (name, *path), inner_key
         else:
             yield variable, (name,), key

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from .findings import Finding
+from .keys import VARIABLE_PREFIX
 from .tree import Config
 
 HIDDEN: Final = "***"
@@ -28,7 +29,7 @@ def hider(config: Config, environ: Mapping[str, str], secrets: Iterable[str]) ->
     :param config: the typed tree; empty if there is none yet.
     :param secrets: those that the application accepts.
     """
-    known = {*secrets, *_secrets_in(config, ""), *_secrets_in(dict(environ), "CENTRIFUGO_")}
+    known = {*secrets, *_secrets_in(config, ""), *_secrets_in(dict(environ), VARIABLE_PREFIX)}
     # A secret may contain another one.
     longest_first = sorted((secret for secret in known if len(secret) >= _MIN_LENGTH), key=len, reverse=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from ...._dispatch.events import EVENTS, Event
@@ -14,12 +13,9 @@ from ...go.duration import Duration
 from ..backend import Backend, ServedHook
 from ..names import DEFAULT_PROXY
 from ..reading.placeholders import PLACEHOLDER, expand_variables
+from ..switches import is_switched_on, switch_of
 from ..tree import Config, value_at
 from .options import Options, namespaces_in
-from .refusals.references import polls
-
-EVENT_OF_POLLS: Final = EVENTS["shared_poll_refresh"]
-"""Namespaces have no switch for it: their ``subscription_type`` is the switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +129,9 @@ class Context:
         for namespace in namespaces_in(self.root, section):
             name = "" if namespace.path == f"{section}.without_namespace" else namespace.text("name")
             for event in EVENTS.values():
-                if event.section == section and event.option and namespace.is_on(event.option):
-                    yield Switch(event, namespace.path_of(event.option), name, namespace.text(event.proxy_name_option))
-            if section == "channel" and polls(namespace):
-                proxy_name = namespace.text("shared_poll.proxy_name") or DEFAULT_PROXY
-                yield Switch(EVENT_OF_POLLS, namespace.path_of("subscription_type"), name, proxy_name)
+                if event.section == section and is_switched_on(event, namespace.values):
+                    proxy_name = namespace.text(event.proxy_name_option) or DEFAULT_PROXY
+                    yield Switch(event, namespace.path_of(switch_of(event)), name, proxy_name)
 
     def namespaces(self, section: str) -> Iterator[tuple[str, str, Config]]:
         """Path, name and options of each namespace in ``channel`` or ``rpc``; ``""`` names ``without_namespace``."""

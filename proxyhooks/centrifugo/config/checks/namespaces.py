@@ -8,7 +8,7 @@ from typing import Final
 from ...._dispatch.events import EVENTS, Event
 from ..findings import Finding
 from ..names import NAME
-from .context import EVENT_OF_POLLS, Context, Switch
+from .context import Context, Switch
 
 
 def no_endpoint(context: Context, switch: Switch) -> Iterator[Finding]:
@@ -42,7 +42,7 @@ def namespace_not_defined(context: Context) -> Iterator[Finding]:
         # No namespace can have a name that Centrifugo refuses.
         if not is_defined and NAME.fullmatch(namespace):
             text = f"{event.name} hooks are in the namespace {namespace!r}, which is not defined: clients get error 102"
-            fix = f'add {{"name": "{namespace}", {_switch_of(event)}}}'
+            fix = f'add {{"name": "{namespace}", {_switch_as_written(event)}}}'
             yield Finding(id="PH003", path=f"{event.section}.namespaces", text=text, fix=fix)
 
 
@@ -54,10 +54,10 @@ def hook_never_called(context: Context) -> Iterator[Finding]:
             yield Finding(id="PH004", path=event.proxy, text=text, fix='"enabled": true')
     switched_on = {(switch.event.name, switch.namespace) for switch in context.switches}
     for event, namespace, is_defined in _served_namespaces(context):
-        if is_defined and _has_switch(event) and (event.name, namespace) not in switched_on:
+        if is_defined and (event.name, namespace) not in switched_on:
             state = f"{event.option} is off" if event.option else f"subscription_type is not {event.subscription_type}"
             text = f"{event.name} hooks are never called for {_describe(event, namespace)}: {state} there"
-            yield Finding(id="PH004", path=f"{event.section}.namespaces", text=text, fix=_switch_of(event))
+            yield Finding(id="PH004", path=f"{event.section}.namespaces", text=text, fix=_switch_as_written(event))
 
 
 HOOK_CHECKS: Final = (namespace_not_defined, hook_never_called)
@@ -80,12 +80,8 @@ def _served_namespaces(context: Context) -> Iterator[tuple[Event, str, bool]]:
             yield event, namespace, namespace in defined
 
 
-def _has_switch(event: Event) -> bool:
-    return bool(event.option) or event is EVENT_OF_POLLS
-
-
-def _switch_of(event: Event) -> str:
-    """The option of a namespace that has Centrifugo call the event's proxy, as it is written."""
+def _switch_as_written(event: Event) -> str:
+    """The option that switches an event on, as it is written into a namespace."""
     return f'"{event.option}": true' if event.option else f'"subscription_type": "{event.subscription_type}"'
 
 

@@ -11,13 +11,13 @@ from typing import Final
 
 from ...._dispatch.events import EVENTS
 from ..findings import Finding
+from ..tree import without_indexes
 
 KNOWN_VERSION: Final = "6.9"
 """The version of Centrifugo whose configuration this package knows."""
 _TIMEOUT: Final = 30
 """Seconds for one run of the program."""
 _STARTS: Final = re.compile("error (?:getting|validating|unmarshalling) config: ")
-_INDEX: Final = re.compile(r"\[\d+\]")
 _UNKNOWN_KEYS: Final = re.compile("unknown keys in config: (.*)")
 _STOPPING: Final = frozenset({"PH016", "PH017", "PH018", "PH026", "PH029", "PH031"})
 """Findings for which Centrifugo does not start. It names one of its reasons, and these findings name all."""
@@ -85,7 +85,7 @@ def refused_by_program(answer: Answer, others: Iterable[Finding]) -> list[Findin
 
 def _unknown_keys(answer: Answer, keys: list[str], others: list[Finding]) -> list[Finding]:
     # A mistake in each of several objects of a list has one finding.
-    said = {_INDEX.sub("[]", finding.path.lower()) for finding in others}
+    said = {without_indexes(finding.path.lower()) for finding in others}
     # Centrifugo PRO knows more keys than the program that is asked.
     pro = {event.option for event in EVENTS.values() if event.pro and event.option}
     pro |= {event.proxy_name_option for event in EVENTS.values() if event.pro and event.option}
@@ -94,7 +94,7 @@ def _unknown_keys(answer: Answer, keys: list[str], others: list[Finding]) -> lis
     return [
         _finding(answer, "this key is unknown", path, "remove it, or write it as Centrifugo does")
         for path in paths
-        if _INDEX.sub("[]", path) not in said and path.rpartition(".")[2] not in pro
+        if without_indexes(path) not in said and path.rpartition(".")[2] not in pro
     ]
 
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..findings import Finding, once_per_kind
+from ..keys import VARIABLE_PREFIX, variable_of
+from ..tree import without_indexes
 from . import legacy_keys
 
-_INDEX: Final = re.compile(r"\[\d+\]")
 _PROXY_SECTIONS: Final = re.compile(r"(client\.proxy|channel\.proxy)\.\w+|rpc\.proxy|proxies\[\]")
 _SECTIONS_OF_OPTIONS: Final = re.compile(r"channel\.namespaces\[\]|channel\.without_namespace")
 _RPC_SECTIONS: Final = re.compile(r"rpc\.namespaces\[\]|rpc\.without_namespace")
 _DURATION: Final = re.compile(r".*_(timeout|ttl|interval|delay)|timeout")
 _NAMES_A_PROXY: Final = re.compile(r"(subscribe|publish|sub_refresh|subscribe_stream)_proxy_name")
 
-_VARIABLE_PREFIX: Final = "CENTRIFUGO_"
 _OBJECTS: Final = ("nats_raw_mode", "nats_tls", "proxy_grpc_tls")
 _SWITCHED_ON: Final = 'with "enabled": true beside it'
 _BESIDE: Final[dict[str, str]] = {
@@ -60,7 +60,7 @@ def legacy_findings(path: str, key: str, value: object) -> list[Finding]:
 def variable_in_v6(name: str) -> str | None:
     """Return the variable of v6 for one of an older version, or None if v6 has it too or has none."""
     place = place_in_v6(_key_of(name))
-    variable = f"{_VARIABLE_PREFIX}{place.replace('.', '_')}".upper() if place else None
+    variable = variable_of(place) if place else None
     return variable if variable != name else None
 
 
@@ -88,7 +88,7 @@ def place_of_value(key: str, value: object) -> str | None:
 
 def _key_of(name: str) -> str:
     """Return the key of v5's top level for a path or a variable."""
-    return name.removeprefix(_VARIABLE_PREFIX).lower()
+    return name.removeprefix(VARIABLE_PREFIX).lower()
 
 
 def place_in_v6(key: str) -> str | None:
@@ -114,7 +114,7 @@ def _place_in_object(key: str) -> str | None:
 
 
 def _find(path: str, key: str, value: object) -> _OldKey | None:
-    section = _INDEX.sub("[]", path)[: -len(key)].removesuffix(".")
+    section = without_indexes(path)[: -len(key)].removesuffix(".")
     if not section:
         return _top_level_key(key, value)
     if _SECTIONS_OF_OPTIONS.fullmatch(section):

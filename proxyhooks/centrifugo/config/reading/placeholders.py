@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..findings import Finding
-from ..keys import Keys, root_keys
+from ..keys import Keys, root_keys, variable_of
 
 PLACEHOLDER: Final = re.compile(r"\$\{[^}]*\}")
 """Text that looks like a variable, whether Centrifugo replaces it or not."""
@@ -74,5 +74,5 @@ def _not_replaced(path: str, placeholder: str, is_header: bool) -> Finding:
         text = f"Centrifugo replaces no variables here, so the text {placeholder} itself is the value"
         fix = "remove the key, and set its variable"
         if "[" not in path:
-            fix = f"remove the key, and set the variable CENTRIFUGO_{path.replace('.', '_').upper()}"
+            fix = f"remove the key, and set the variable {variable_of(path)}"
     return Finding(id="PH025", path=path, text=text, fix=fix)

@@ -26,6 +26,11 @@ class Reading:
     findings: tuple[Finding, ...]
     """What reading alone tells: values that cannot be read, and what is not known or has no effect."""
 
+    @property
+    def unreadable(self) -> list[Finding]:
+        """The findings about what Centrifugo cannot read, so that it does not start."""
+        return [finding for finding in self.findings if finding.id in ("PH017", "PH029")]
+
 
 def read_config(path: Path, environ: Mapping[str, str]) -> Reading:
     """Read a file (JSON, TOML or YAML, by its suffix) and set the keys that have a ``CENTRIFUGO_...`` variable.

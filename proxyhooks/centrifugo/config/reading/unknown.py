@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ..findings import Finding
-from ..keys import NAMED, Keys, key_at, paths_of, root_keys, variables
+from ..keys import NAMED, VARIABLE_PREFIX, Keys, key_at, paths_of, root_keys, variable_of, variables
 from .legacy import legacy_findings, variable_fix
 
 _KUBERNETES: Final = re.compile("_PORT|_SERVICE_")
 """What Kubernetes puts into the names of its variables about a service, such as one named ``centrifugo``. Centrifugo
 leaves them out of its warnings."""
-_PREFIX: Final = "CENTRIFUGO_"
 _EVERYWHERE: Final = ("enabled", "name", "type")
 """Keys of so many objects that another place is no hint."""
 
@@ -95,13 +94,14 @@ def _unknown_variable(name: str, known: set[str]) -> Finding:
 def _nearest_variable(name: str, known: set[str]) -> str:
     for list_path in NAMED:
         key = key_at(list_path)
-        prefix = f"CENTRIFUGO_{list_path.replace('.', '_').upper()}_"
-        if key and name.startswith(prefix) and any(name.endswith(end) for end, *_ in variables(key.keys, "")):
+        prefix = f"{variable_of(list_path)}_"
+        if key and name.startswith(prefix) and any(name.endswith(end) for end, *_ in variables(key.keys, "_")):
             return f"define an item of {list_path} with this name, or remove the variable"
     if below := [variable for variable in sorted(known) if variable.startswith(f"{name}_")]:
         return (
             f"set the variables of its keys, such as {min(below, key=lambda v: (not v.endswith('_ENABLED'), len(v)))}"
         )
     # The common beginning would make all names alike.
-    near = difflib.get_close_matches(name[len(_PREFIX) :], [v[len(_PREFIX) :] for v in sorted(known)], 1, cutoff=0.8)
-    return f"did you mean {_PREFIX}{near[0]}?" if near else "remove it, unless the application reads it"
+    ends = [variable.removeprefix(VARIABLE_PREFIX) for variable in sorted(known)]
+    near = difflib.get_close_matches(name.removeprefix(VARIABLE_PREFIX), ends, 1, cutoff=0.8)
+    return f"did you mean {VARIABLE_PREFIX}{near[0]}?" if near else "remove it, unless the application reads it"

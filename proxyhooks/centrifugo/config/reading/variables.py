@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -10,32 +9,30 @@ from ...go.duration import Duration, read_duration
 from ...go.json import NotJson, parse
 from ...go.scalars import read_bool, read_int
 from ..findings import Finding
-from ..keys import NAMED, Key, Keys, key_at, root_keys, variables
+from ..keys import NAMED, VARIABLE_PREFIX, Key, Keys, key_at, root_keys, variable_of, variables
+from ..tree import objects_at
 from .json_variables import read_headers, read_objects
 from .unknown import unknown_variables
 from .unreadable import unreadable_variable
 
-_ALLOWED_ORIGINS: Final = "CENTRIFUGO_CLIENT_ALLOWED_ORIGINS"
+_ALLOWED_ORIGINS: Final = variable_of("client.allowed_origins")
 _BY_WORDS: Final = ("ChannelNamespace", "RpcNamespace", "NamedProxy", "Consumer")
 """Lists of objects that a variable may also give as names with spaces between."""
 
 
 def apply_variables(config: dict[str, Any], environ: Mapping[str, str], findings: list[Finding]) -> None:
     """Set the keys of a typed tree that have a variable, and those of its items with names."""
-    environ = {name: text for name, text in environ.items() if name.startswith("CENTRIFUGO_")}
+    environ = {name: text for name, text in environ.items() if name.startswith(VARIABLE_PREFIX)}
     if not environ:
         return
-    known = _apply(config, root_keys(), "CENTRIFUGO", environ, findings)
+    known = _apply(config, root_keys(), VARIABLE_PREFIX, environ, findings)
     for list_path in NAMED:
-        section: Any = config
-        for name in list_path.split("."):
-            section = section.get(name, {})
         key = key_at(list_path)
         assert key is not None
-        for item in section or ():
+        for _, item in objects_at(config, list_path):
             # The namespace `my-chat` has CENTRIFUGO_CHANNEL_NAMESPACES_MY_CHAT_...
-            name = re.sub("[-.]", "_", item.get("name", ""))
-            prefix = f"CENTRIFUGO_{list_path.replace('.', '_')}_{name}".upper()
+            name = item.get("name", "").replace("-", "_")
+            prefix = f"{variable_of(f'{list_path}.{name}')}_"
             known |= _apply(item, key.keys, prefix, environ, findings)
     findings += unknown_variables(environ, known)
 

@@ -25,7 +25,8 @@ _NEEDED: Final = {
     "subscription_type": "hooks for another type of subscription are never called",
 }
 """Suggestions that the application relies on, with what happens if the configuration has something else."""
-_OF_EVERY_TYPE: Final = ("name", "subscription_type", "shared_poll.proxy_name")
+_POLLS: Final = EVENTS["shared_poll_refresh"]
+_OF_EVERY_TYPE: Final = ("name", "subscription_type", _POLLS.proxy_name_option)
 """Options of a namespace that are compared even if its type is the operator's."""
 
 
@@ -92,10 +93,9 @@ def additions(existing: Config, generated: Config, options: ConfigOptions) -> li
         step = steps.setdefault(_name_of_step(place, namespace, event), [])
         step.append(Change(place, value, _kind(place, value, options)))
         if namespace and options.proxy_name is None:
-            if event is not None:
-                step.append(Change(namespace.below(*event.proxy_name_option.split(".")), DEFAULT_PROXY))
-            elif value == "shared_poll":
-                step.append(Change(namespace.below("shared_poll", "proxy_name"), DEFAULT_PROXY))
+            switched = event or (_POLLS if value == _POLLS.subscription_type else None)
+            if switched is not None:
+                step.append(Change(namespace.below(*switched.proxy_name_option.split(".")), DEFAULT_PROXY))
     return [tuple(step) for step in steps.values()]
 
 

@@ -12,15 +12,15 @@ from ...._settings.secrets import SECRET_HEADER
 from ...._wire.requests import ClientRequest, UserRequest
 from ..backend import Backend, ServedHook
 from ..channels import Channels
+from ..keys import setting, variable_of
 from ..names import NAME
 from ..static_headers import IDEMPOTENCY_HEADER, IDEMPOTENCY_VALUE, SECRET_VARIABLE
-from ..tree import Config, value_at
+from ..tree import Config
 from ..unreachable import unreachable
 from .config_options import ConfigOptions, check_options
 
 _DEFAULT_CONNECTION_RATE_LIMIT: Final = 500
 _DEFAULT_CONCURRENCY: Final = 1
-_DEFAULT_PORT: Final = 8000
 _NAMES_CHANNELS: Final = "connect"
 """The event whose results name channels, of any namespace."""
 
@@ -52,9 +52,9 @@ def endpoint(backend: Backend, options: ConfigOptions, event: Event) -> str:
 def note_on_public_endpoints(config: Config) -> str | None:
     """A note if Centrifugo serves its metrics or its health on the port of the clients."""
     paths = {"prometheus": "/metrics", "health": "/health"}
-    served = [path for section, path in paths.items() if value_at(config, f"{section}.enabled")]
-    port, internal_port = (value_at(config, f"http_server.{key}") for key in ("port", "internal_port"))
-    if not served or (internal_port and str(internal_port) != str(port or _DEFAULT_PORT)):
+    served = [path for section, path in paths.items() if setting(config, f"{section}.enabled")]
+    port, internal_port = (setting(config, f"http_server.{key}") for key in ("port", "internal_port"))
+    if not served or internal_port not in ("", str(port)):
         return None
     return (
         f"{' and '.join(served)} {'are' if len(served) > 1 else 'is'} on the port of the clients: keep strangers out "
@@ -185,7 +185,7 @@ class _Generator:
             switches["shared_poll"] = {"refresh_interval": "10s"}
             if self.options.proxy_name:
                 (poll,) = (event for event in events if event.subscription_type == "shared_poll")
-                switches["shared_poll"]["proxy_name"] = self.proxy_name(poll)
+                _set(switches, poll.proxy_name_option, self.proxy_name(poll))
         for event in events:
             if event.option:
                 _set(switches, event.option, True)
@@ -220,9 +220,11 @@ class _Generator:
         if self.backend.secrets and self.options.secret is None:
             self.note(f"Centrifugo needs an accepted secret in its environment: export {SECRET_VARIABLE}=...")
         random_key = "$(openssl rand -hex 32)"
-        self.note(f"Centrifugo's server API needs a key if you use it: export CENTRIFUGO_HTTP_API_KEY={random_key}")
+        self.note(
+            f"Centrifugo's server API needs a key if you use it: export {variable_of('http_api.key')}={random_key}"
+        )
         if any(EVENTS[name].subscription_type == "shared_poll" for name in hooks):
-            variable = "CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY"
+            variable = variable_of("shared_poll.hmac_secret_key")
             self.note(f"shared polls need a key that checks the signatures of clients: export {variable}={random_key}")
 
 

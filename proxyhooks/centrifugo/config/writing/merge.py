@@ -25,7 +25,6 @@ from .places import Place, values_by_place
 from .proxy_uses import ProxyUse, proxy_uses
 from .written import WrittenConfig
 
-_UNREADABLE: Final = ("PH017", "PH029")
 _IGNORED: Final = ("PH012", "PH013")
 
 
@@ -37,9 +36,8 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     """
     reading = read_tree(existing, {})
     hide = hider(reading.config, {}, backend.secrets)
-    for finding in reading.findings:
-        if finding.id in _UNREADABLE:
-            raise ValueError(f"Centrifugo cannot read the file: {hide(_tell(finding))}")
+    for finding in reading.unreadable:
+        raise ValueError(f"Centrifugo cannot read the file: {hide(str(finding))}")
     before = reading.config
     generated = generate(backend, options, before)
     merging = _Merging(existing, reading, generated, hide)
@@ -55,7 +53,7 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     after = merging.reading.config
     generated.notes += _differences(before, after)
     generated.notes += (
-        f"{finding.path} was there and stays, and Centrifugo refuses it: {hide(_tell(finding))}"
+        f"{finding.path} was there and stays, and Centrifugo refuses it: {hide(str(finding))}"
         for finding in refused_by_centrifugo(_with_key_of_shared_polls(after))
     )
     return GeneratedConfig(merging.tree, generated.notes)
@@ -105,7 +103,7 @@ class _Merging:
         refusals = _refusals(reading)
         new = [finding for key, finding in refusals.items() if key not in self.refusals]
         if new:
-            return self.hide(_tell(new[0]))
+            return self.hide(str(new[0]))
         if any(change.is_due(reading.config) for change in changes):
             return "other keys of the file hide the change"
         if diverted := self._diverted_call(reading.config):
@@ -134,10 +132,6 @@ _OWN_PROXIES: Final = "--proxy-name NAME gives the application proxies of its ow
 def _called_endpoints(config: Config) -> dict[ProxyUse, str | None]:
     """The endpoint that is called for each event that is on in a namespace."""
     return {use: use.proxy.below("endpoint").value_in(config) for use in proxy_uses(config)}
-
-
-def _tell(finding: Finding) -> str:
-    return f"{finding.text}; {finding.fix}"
 
 
 def _names(changes: Iterable[Change]) -> str:

@@ -18,7 +18,7 @@ from .changes import Change, Step
 from .config_options import ConfigOptions
 from .generate import endpoint
 from .places import STATIC_HEADERS, Place, values_by_place
-from .proxy_uses import proxy_name_option, proxy_uses
+from .proxy_uses import proxy_uses
 
 _CONNECT_UNASKED: Final = ("client.allow_anonymous_connect_without_token", "client.insecure")
 """Options with which a client may connect without a token where no connect proxy is asked."""
@@ -54,7 +54,7 @@ class Obsolete:
                 *parents, key = event.option.split(".")
                 operation = key.removesuffix("_proxy_enabled")
                 allowing = [f"allow_{operation}_for_{who}" for who in ("client", "subscriber")]
-                options = [namespace.below(*path.split(".")) for path in (event.option, proxy_name_option(event))]
+                options = [namespace.below(*path.split(".")) for path in (event.option, event.proxy_name_option)]
                 yield (
                     tuple(Change(option, None) for option in options),
                     self._first_on(namespace.below(*parents, option) for option in allowing),

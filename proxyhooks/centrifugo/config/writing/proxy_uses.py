@@ -8,6 +8,7 @@ from typing import Any
 
 from ...._dispatch.events import EVENTS, Event
 from ..names import DEFAULT_PROXY
+from ..switches import is_switched_on
 from ..tree import Config, objects_at
 from .places import Place
 
@@ -26,8 +27,8 @@ def proxy_uses(config: Config) -> Iterator[ProxyUse]:
     """Yield each event that is on in a namespace of a typed tree."""
     for event in EVENTS.values():
         for namespace in namespaces_for(config, event):
-            if _is_on(config, event, namespace):
-                name = namespace.below(*proxy_name_option(event).split(".")).value_in(config)
+            if is_switched_on(event, namespace.value_in(config) or {}):
+                name = namespace.below(*event.proxy_name_option.split(".")).value_in(config)
                 yield ProxyUse(event.name, namespace, proxy_place(event, name))
 
 
@@ -37,18 +38,6 @@ def namespaces_for(config: Config, event: Event) -> Iterator[Place]:
         yield Place((event.section, "without_namespace"))
         for _, namespace in objects_at(config, f"{event.section}.namespaces"):
             yield Place((), (event.section, "namespaces"), str(namespace.get("name", "")))
-
-
-def _is_on(config: Config, event: Event, namespace: Place) -> bool:
-    if event.option:
-        return bool(namespace.below(*event.option.split(".")).value_in(config))
-    return bool(namespace.below("subscription_type").value_in(config) == event.subscription_type)
-
-
-def proxy_name_option(event: Event) -> str:
-    """The option of a namespace that names the proxy for an event."""
-    # Shared polls have no switch.
-    return event.proxy_name_option if event.option else f"{event.subscription_type}.proxy_name"
 
 
 def proxy_place(event: Event, name: Any) -> Place:

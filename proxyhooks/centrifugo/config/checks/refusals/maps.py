@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ....go.duration import Duration
+from ...channels import MAP_TYPES
 from ...findings import Finding
 from ..options import ZERO, Options
 from .conflicts import SECOND, NamespaceCheck, refusal
@@ -16,7 +17,7 @@ _DEFAULT_STREAM_TTL: Final = Duration(60 * SECOND)
 
 
 def _is_map(namespace: Options) -> bool:
-    return namespace.text("subscription_type") in ("map", "map_clients", "map_users")
+    return namespace.text("subscription_type") in MAP_TYPES
 
 
 def map_without_mode(_: Options, namespace: Options) -> Iterator[Finding]:

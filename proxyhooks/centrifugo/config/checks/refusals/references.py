@@ -8,8 +8,11 @@ from typing import Final
 
 from ....._dispatch.events import EVENTS
 from ...findings import Finding
+from ...keys import variable_of
 from ...names import DEFAULT_PROXY
 from ..options import Options, namespaces_in
+
+_POLL_KEY: Final = "shared_poll.hmac_secret_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +133,12 @@ def _namespace_names(root: Options) -> list[str]:
 
 
 def no_poll_key(root: Options) -> Iterator[Finding]:
-    if any(map(polls, namespaces_in(root, "channel"))) and not root.text("shared_poll.hmac_secret_key"):
+    if any(map(polls, namespaces_in(root, "channel"))) and not root.text(_POLL_KEY):
         yield Finding(
             id="PH031",
-            path="shared_poll.hmac_secret_key",
+            path=_POLL_KEY,
             text="a namespace has shared polls, and the key that signs them is not set: Centrifugo does not start",
-            fix="set the variable CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY",
+            fix=f"set the variable {variable_of(_POLL_KEY)}",
         )
 
 

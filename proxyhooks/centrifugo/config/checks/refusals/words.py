@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ...channels import MAP_TYPES
 from ...findings import Finding
 from ..options import Options, namespaces_in
 from .conflicts import refusal
@@ -19,7 +20,7 @@ WORDS: Final[dict[str, tuple[str, ...]]] = {
 NAMESPACE_WORDS: Final[dict[str, tuple[str, ...]]] = {
     "force_recovery_mode": ("stream", "cache"),
     "publication_data_format": _FORMATS,
-    "subscription_type": ("stream", "map", "map_clients", "map_users", "shared_poll"),
+    "subscription_type": ("stream", *MAP_TYPES, "shared_poll"),
     "map.mode": ("ephemeral", "recoverable", "persistent"),
     "map.client_key": ("client_id", "user_id"),
     "allowed_delta_types": ("fossil",),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxyhooks.centrifugo.config.keys import Key, key_at, paths_of, root_keys, variables
+from proxyhooks.centrifugo.config.keys import Key, key_at, paths_of, root_keys, variable_of, variables
 from tests.centrifugo.config.reading.differential.values import PRO_KEYS, Raw, Values
 from tests.centrifugo.config.reading.differential.writing import write
 
@@ -184,7 +184,7 @@ class _Maker:
             elif kind < 0.4:
                 section = self.chance.choice(["channel.namespaces", "rpc.namespaces", "proxies"])
                 name = self.chance.choice(["chat", "my-chat", "news"]).replace("-", "_")
-                prefix = f"CENTRIFUGO_{section.replace('.', '_')}_{name}".upper()
+                prefix = f"{variable_of(f'{section}.{name}')}_"
                 entries = [entry for entry in variables(_keys(section), prefix) if not PRO_KEYS.intersection(entry[1])]
                 variable, path, key = self.chance.choice(entries)
                 environ[variable] = self.values.variable(key, f"{section}[].{'.'.join(path)}")
