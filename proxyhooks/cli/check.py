@@ -58,7 +58,7 @@ def command(
 
     It finds calls that no hook serves, hooks that Centrifugo never calls, settings that do not match, and what
     Centrifugo refuses. FILE is JSON, TOML or YAML; CENTRIFUGO_... variables in the environment override it, as in
-    Centrifugo. The program centrifugo checks the file too, where there is one. Ends with status 1 if there are errors.
+    Centrifugo. If the program centrifugo is on the PATH, it is asked too. Ends with status 1 if there are errors.
     """
     ignored = {id_.strip() for id_ in ignore.split(",") if id_.strip()}
     for id_ in sorted(ignored - FINDINGS.keys()):

@@ -25,7 +25,7 @@ _HEADINGS: Final = ("EVENT", "PATTERN", "FUNCTION", "PLACE", "BEFORE", "DATA", "
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @with_appcontext
 def command(hooks_name: str | None, output_format: Literal["text", "json"]) -> None:
-    """List the hooks.
+    """List the hooks and the declared publications.
 
     The columns are the event, the pattern, the function with file and line, its before_hook functions and its schemas.
     A second table has the publications of the backend that are declared.

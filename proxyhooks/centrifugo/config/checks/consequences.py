@@ -14,7 +14,7 @@ _SWITCH: Final = re.compile(r"(channel|rpc)\.(?:namespaces\[\d+\]|without_namesp
 
 
 def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
-    """Leave out what v6 misses only because an old key says it: ``allowed_origins``, so no origin.
+    """Leave out findings about what is missing only because an old key has it: the origins of ``allowed_origins``.
 
     An old variable leaves out nothing: it is a warning, since the variable may be one of the application.
     """

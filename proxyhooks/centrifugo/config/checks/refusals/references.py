@@ -36,7 +36,7 @@ CHANNEL_PROXIES: Final = (
 
 
 def used_proxies(root: Options) -> Iterator[tuple[Options, str]]:
-    """The proxies whose options Centrifugo validates, each with the path of what uses it; one that is shared, often."""
+    """The proxies whose options Centrifugo validates, each with the path of what uses it; a shared one repeatedly."""
     for key in ("client.proxy.connect", "client.proxy.refresh"):
         if root.is_on(f"{key}.enabled"):
             yield root.below(key), f"{key}.enabled"
