@@ -120,8 +120,7 @@ class _Merging:
                     return f"{use.proxy} calls another application; {_OWN_PROXIES}"
             elif use in before and before[use] != endpoint:
                 return (
-                    f"{use.namespace} uses {use.proxy} too, and no {use.event} hook has a pattern there; "
-                    f"{_OWN_PROXIES}"
+                    f"{use.namespace} uses {use.proxy} too, and no {use.event} hook has a pattern there; {_OWN_PROXIES}"
                 )
         return ""
 
