@@ -55,7 +55,7 @@ class Decisions:
         """
         if not channel:
             return _disconnected("subscribe", _BAD_REQUEST, "a subscription needs a channel")
-        channels, options = self._channels, self._channels.options_of(self._channels.namespace_of(channel))
+        channels, options = self._channels, self._channels.options_for(channel)
         if channels.is_too_long(channel) and self._subscription_type(channel) != "shared_poll":
             return _refused("subscribe", 107, f"a channel has up to {channels.max_length} bytes")
         if channel in subscribed:
@@ -82,7 +82,7 @@ class Decisions:
     def publish(self, channel: str, payload: bytes | None, user: str, subscribed: Collection[str]) -> Verdict | None:
         if not channel:
             return _disconnected("publish", _BAD_REQUEST, "a publication needs a channel")
-        options = self._channels.options_of(self._channels.namespace_of(channel))
+        options = self._channels.options_for(channel)
         if options is None or not self._channels.is_valid_name(channel):
             return self._refused_name("publish", channel)
         expected = options.get("publication_data_format") or value_at(self._config, "channel.publication_data_format")
@@ -105,7 +105,7 @@ class Decisions:
         """Decide about a ``map_publish`` or ``map_remove``."""
         if not channel:
             return _disconnected(event, _BAD_REQUEST, "a change of a map needs a channel")
-        options = self._channels.options_of(self._channels.namespace_of(channel))
+        options = self._channels.options_for(channel)
         if options is None or not self._channels.is_valid_name(channel):
             return self._refused_name(event, channel)
         operation, map_options = event.removeprefix("map_"), options.get("map", {})
@@ -140,7 +140,7 @@ class Decisions:
         """Whether Centrifugo asks the application to extend a connection, or the subscription to a channel."""
         if event == "refresh" or channel is None:
             return self._is_on("client.proxy.refresh.enabled")
-        options = self._channels.options_of(self._channels.namespace_of(channel)) or {}
+        options = self._channels.options_for(channel) or {}
         return bool(options.get("sub_refresh_proxy_enabled"))
 
     def personal_channels(self, user: str) -> list[str]:
@@ -185,7 +185,7 @@ class Decisions:
         return verdict
 
     def _subscription_type(self, channel: str) -> str | None:
-        return (self._channels.options_of(self._channels.namespace_of(channel)) or {}).get("subscription_type")
+        return (self._channels.options_for(channel) or {}).get("subscription_type")
 
     def _is_on(self, path: str) -> bool:
         return bool(value_at(self._config, path))
@@ -215,7 +215,7 @@ class Decisions:
 
     def _gets_by_asking(self, channel: str) -> bool:
         """Whether an anonymous client gets a server-side subscription because it asks for it."""
-        options = self._channels.options_of(self._channels.namespace_of(channel)) or {}
+        options = self._channels.options_for(channel) or {}
         if self._channels.is_private(channel) or options.get("subscribe_proxy_enabled"):
             return False
         names_users = options.get("allow_user_limited_channels") and self._channels.users_of(channel) is not None

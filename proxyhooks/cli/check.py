@@ -15,10 +15,8 @@ import click
 from flask.cli import with_appcontext
 
 from ..centrifugo.config.backend import Backend
-from ..centrifugo.config.checks import check
-from ..centrifugo.config.checks.consequences import without_consequences
+from ..centrifugo.config.checks import check, needs_restart, without_consequences
 from ..centrifugo.config.checks.program import KNOWN_VERSION, Answer, ProgramError, ask_centrifugo, refused_by_program
-from ..centrifugo.config.checks.restart import needs_restart
 from ..centrifugo.config.findings import FINDINGS, Finding
 from ..centrifugo.config.reading import Reading, read_config
 from ..centrifugo.config.secrecy import hide_secrets, hider

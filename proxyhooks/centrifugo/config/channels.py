@@ -33,6 +33,10 @@ class Channels:
         """The options of a namespace, ``""`` for ``without_namespace``; ``None`` if it is not defined."""
         return self._options.get(namespace, self._undefined)
 
+    def options_for(self, channel: str) -> Config | None:
+        """The options of the namespace of a channel; ``None`` if it is not defined."""
+        return self.options_of(self.namespace_of(channel))
+
     def rpc_options_of(self, namespace: str) -> Config | None:
         return self._rpc_options.get(namespace, self._undefined)
 

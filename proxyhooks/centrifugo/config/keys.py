@@ -38,6 +38,13 @@ _KINDS: Final[dict[str, tuple[Kind, int]]] = {
 VARIABLE_PREFIX: Final = "CENTRIFUGO_"
 NAMED: Final = ("channel.namespaces", "rpc.namespaces", "proxies", "consumers")
 """Lists whose items have a name and, under that name, environment variables of their own."""
+PRO_KEYS: Final = frozenset(
+    key.rpartition(".")[2]
+    for event in EVENTS.values()
+    if event.pro
+    for key in (event.proxy, event.option, event.proxy_name_option)
+)
+"""The last names of keys that only Centrifugo PRO has."""
 
 
 @dataclass(frozen=True, slots=True)

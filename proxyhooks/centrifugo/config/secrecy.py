@@ -12,12 +12,12 @@ from .keys import VARIABLE_PREFIX
 from .tree import Config
 
 HIDDEN: Final = "***"
-_SECRET_NAME: Final = re.compile(
-    r"(?:secret|password|token|dsn|authorization|cookie|connection_string|credentials_value|key_pem"
+_SECRET_KEY: Final = re.compile(
+    r"secret|password|(?:token|dsn|authorization|cookie|connection_string|credentials_value|key_pem"
     r"|(?<!client_)(?<!public_)(?<!idempotency[-_])key)$",
     re.IGNORECASE,
 )
-"""The last part of the name of a key, a header or a variable that has a secret."""
+"""What is in, or at the end of, the name of a key, a header or a variable that has a secret."""
 _MIN_LENGTH: Final = 4
 """A shorter text protects nothing, and would be found in many words."""
 _USER_OF_URL: Final = re.compile(r"(?<=://)[^/\s@\"']*@")
@@ -52,6 +52,11 @@ def hide_secrets(
     ]
 
 
+def names_secret(name: str) -> bool:
+    """Whether a key, a header or a variable with this name has a secret."""
+    return _SECRET_KEY.search(name) is not None
+
+
 def _secrets_in(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
     """The texts whose name is one of a secret."""
     for name, value in values.items():
@@ -61,5 +66,5 @@ def _secrets_in(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
             for item in value:
                 if isinstance(item, Mapping):
                     yield from _secrets_in(item, "")
-        elif isinstance(value, str) and name.startswith(prefix) and _SECRET_NAME.search(name):
+        elif isinstance(value, str) and name.startswith(prefix) and names_secret(name):
             yield value

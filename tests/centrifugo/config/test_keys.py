@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from proxyhooks._dispatch.events import EVENTS
-from proxyhooks.centrifugo.config.keys import default_of, key_at, root_keys, setting, variables
+from proxyhooks.centrifugo.config.keys import PRO_KEYS, default_of, key_at, root_keys, setting, variables
 from proxyhooks.centrifugo.go.duration import Duration
 from tests.centrifugo.config.reading.differential.comparing import different_values
-from tests.centrifugo.config.reading.differential.values import PRO_KEYS
 from tests.centrifugo.config.write_keys import KEYS_FILE, as_text, keys_of
 from tests.support.centrifugo import centrifugo_binary
 

@@ -11,16 +11,18 @@ from collections.abc import Mapping
 from ..backend import Backend
 from ..findings import Finding
 from ..tree import Config
+from .consequences import without_consequences
 from .context import Context
 from .namespaces import HOOK_CHECKS, SWITCH_CHECKS
 from .origins import ORIGIN_CHECKS
 from .patterns import CHANNEL_CHECKS
 from .proxies import ENDPOINT_CHECKS, PROXY_CHECKS
 from .refusals import refused_by_centrifugo
+from .restart import needs_restart
 from .server import SERVER_CHECKS
 from .timeouts import TIMEOUT_CHECKS
 
-__all__ = ["check", "refused_by_centrifugo"]
+__all__ = ["check", "needs_restart", "refused_by_centrifugo", "without_consequences"]
 
 
 def check(

@@ -118,7 +118,7 @@ class Context:
         }
         for (name, _), event in named.items():
             for options in self.root.each("proxies"):
-                if options.text("name") == name:
+                if options.name == name:
                     yield Proxy(event, options)
 
     @cached_property
@@ -127,16 +127,10 @@ class Context:
 
     def _switches_in(self, section: str) -> Iterator[Switch]:
         for namespace in namespaces_in(self.root, section):
-            name = "" if namespace.path == f"{section}.without_namespace" else namespace.text("name")
             for event in EVENTS.values():
                 if event.section == section and is_switched_on(event, namespace.values):
                     proxy_name = namespace.text(event.proxy_name_option) or DEFAULT_PROXY
-                    yield Switch(event, namespace.path_of(switch_of(event)), name, proxy_name)
-
-    def namespaces(self, section: str) -> Iterator[tuple[str, str, Config]]:
-        """Path, name and options of each namespace in ``channel`` or ``rpc``; ``""`` names ``without_namespace``."""
-        for options in namespaces_in(self.root, section):
-            yield options.path, options.values.get("name", ""), options.values
+                    yield Switch(event, namespace.path_of(switch_of(event)), namespace.name, proxy_name)
 
     def namespace_of(self, hook: ServedHook) -> str | None:
         """The namespace of a hook's channels or methods; ``""``: those without one, ``None``: it varies, or any."""

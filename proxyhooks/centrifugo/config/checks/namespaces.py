@@ -9,6 +9,7 @@ from ...._dispatch.events import EVENTS, Event
 from ..findings import Finding
 from ..names import NAME
 from .context import Context, Switch
+from .options import namespaces_in
 
 
 def no_endpoint(context: Context, switch: Switch) -> Iterator[Finding]:
@@ -72,7 +73,7 @@ def _served_namespaces(context: Context) -> Iterator[tuple[Event, str, bool]]:
         event = EVENTS[name]
         if event.section == "client":
             continue
-        defined = {namespace for _, namespace, _ in context.namespaces(event.section)}
+        defined = {options.name for options in namespaces_in(context.root, event.section)}
         served = {context.namespace_of(hook) for hook in hooks}
         if None in served and event.name not in {switch.event.name for switch in context.switches}:
             served.add("")

@@ -22,6 +22,11 @@ class Options:
     path: str = ""
     """Where the object is; empty for the configuration as a whole."""
 
+    @property
+    def name(self) -> str:
+        """The name of an item of a list; empty if it has none."""
+        return str(self.values.get("name", ""))
+
     def path_of(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
 

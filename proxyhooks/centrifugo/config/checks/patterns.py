@@ -10,6 +10,7 @@ from ..channels import Channels
 from ..findings import Finding
 from ..unreachable import unreachable
 from .context import Context
+from .options import namespaces_in
 
 
 def never_asked(context: Context) -> Iterator[Finding]:
@@ -26,15 +27,15 @@ def never_asked(context: Context) -> Iterator[Finding]:
 def not_asked_about_user_channels(context: Context) -> Iterator[Finding]:
     channels = Channels(context.config)
     served = {context.namespace_of(hook) for hook in context.backend.served if hook.event.name == "subscribe"}
-    for path, namespace, options in context.namespaces("channel"):
-        is_served = namespace in served or None in served
-        if is_served and options.get("subscribe_proxy_enabled") and options.get("allow_user_limited_channels"):
+    for options in namespaces_in(context.root, "channel"):
+        is_served = options.name in served or None in served
+        if is_served and options.is_on("subscribe_proxy_enabled") and options.is_on("allow_user_limited_channels"):
             text = (
                 f"the subscribe hooks are not called for channels with {channels.user_boundary}: Centrifugo lets in "
                 "the users whose ids are behind it, and nobody else"
             )
             fix = '"allow_user_limited_channels": false, unless that is what you want'
-            yield Finding(id="PH034", path=f"{path}.allow_user_limited_channels", text=text, fix=fix)
+            yield Finding(id="PH034", path=options.path_of("allow_user_limited_channels"), text=text, fix=fix)
 
 
 CHANNEL_CHECKS: Final = (never_asked, not_asked_about_user_channels)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ...._dispatch.events import EVENTS
 from ..findings import Finding
+from ..keys import PRO_KEYS
 from ..tree import without_indexes
 
 KNOWN_VERSION: Final = "6.9"
@@ -87,14 +87,11 @@ def _unknown_keys(answer: Answer, keys: list[str], others: list[Finding]) -> lis
     # A mistake in each of several objects of a list has one finding.
     said = {without_indexes(finding.path.lower()) for finding in others}
     # Centrifugo PRO knows more keys than the program that is asked.
-    pro = {event.option for event in EVENTS.values() if event.pro and event.option}
-    pro |= {event.proxy_name_option for event in EVENTS.values() if event.pro and event.option}
-    pro |= {event.proxy.rpartition(".")[2] for event in EVENTS.values() if event.pro}
     paths = sorted(key.replace(".[", "[") for key in keys)
     return [
         _finding(answer, "this key is unknown", path, "remove it, or write it as Centrifugo does")
         for path in paths
-        if without_indexes(path) not in said and path.rpartition(".")[2] not in pro
+        if without_indexes(path) not in said and path.rpartition(".")[2] not in PRO_KEYS
     ]
 
 

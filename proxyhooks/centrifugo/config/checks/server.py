@@ -49,7 +49,7 @@ def unknown_engine(context: Context) -> Iterator[Finding]:
 
 def stream_over_http(context: Context) -> Iterator[Finding]:
     """Centrifugo looks at these endpoints when it starts, and not when it validates its configuration."""
-    named = {proxy.text("name"): proxy for proxy in context.root.each("proxies")}
+    named = {proxy.name: proxy for proxy in context.root.each("proxies")}
     stream = CHANNEL_PROXIES[-1]
     for namespace in namespaces_in(context.root, "channel"):
         proxy = named.get(namespace.text(stream.name), context.root.below(stream.default))

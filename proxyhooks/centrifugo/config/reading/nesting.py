@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..findings import Finding
+from ..tree import Config
+
+Keys: TypeAlias = tuple[str, ...]
+"""A path of which each key has its place."""
 
 
 def nest(values: Mapping[str, Any], findings: list[Finding]) -> dict[str, Any]:
@@ -16,10 +20,11 @@ def nest(values: Mapping[str, Any], findings: list[Finding]) -> dict[str, Any]:
     lowered = _lower(values, "", findings)
     nested: dict[str, Any] = {}
     for path in dict.fromkeys(_paths(lowered, "")):
-        names = path.split(".")
-        value = _find(lowered, names)
-        if value is None:
+        names = tuple(path.split("."))
+        found = find_key(lowered, names)
+        if found is None:
             continue
+        container, key = found
         target = nested
         for depth, name in enumerate(names[:-1], 1):
             below = target.get(name)
@@ -30,7 +35,7 @@ def nest(values: Mapping[str, Any], findings: list[Finding]) -> dict[str, Any]:
             target = below
         if names[-1] in target:
             findings.append(_value_and_object(path))
-        target[names[-1]] = value
+        target[names[-1]] = container[key]
     return nested
 
 
@@ -69,14 +74,34 @@ def _paths(value: Mapping[str, Any], prefix: str) -> Iterator[str]:
             yield f"{prefix}{key}"
 
 
-def _find(source: Any, names: list[str]) -> Any:
-    """The value at a path; a key that joins more of its names with dots comes before one that joins fewer."""
-    if not isinstance(source, Mapping):
-        return None
-    for count in range(len(names), 0, -1):
-        value = source.get(".".join(names[:count]))
-        if count < len(names):
-            value = _find(value, names[count:])
-        if value is not None:
-            return value
+def find_key(values: Config, keys: Keys, *, dotted: bool = True) -> tuple[Config, str] | None:
+    """The object that has the value at these keys, and the key in it; ``None`` if there is none.
+
+    Centrifugo looks first for the key that joins the most of them with dots.
+
+    :param dotted: whether keys may be joined with dots, as they may outside of lists.
+    """
+    for first, rest in joined_keys(values, keys, dotted=dotted):
+        value = values.get(first)
+        if value is not None and not rest:
+            return values, first
+        if isinstance(value, dict) and (found := find_key(value, rest, dotted=dotted)):
+            return found
     return None
+
+
+def joined_keys(values: Config, keys: Keys, *, dotted: bool) -> Iterator[tuple[str, Keys]]:
+    """The ways to read keys as one key of the object, in its spelling there, and the keys below it."""
+    for length in range(len(keys) if dotted else min(len(keys), 1), 0, -1):
+        yield spelling_of(values, ".".join(keys[:length])), keys[length:]
+
+
+def spelling_of(values: Config, key: str) -> str:
+    """The key as it is written, or as it is given if it is not there."""
+    return next(iter(spellings(values, key)), key)
+
+
+def spellings(values: Config, key: str) -> list[str]:
+    """The ways in which a key is written; Centrifugo uses the first."""
+    key = key.lower()
+    return sorted((written for written in values if written.lower() == key), key=str.islower)

@@ -9,8 +9,8 @@ from typing import Any, Final
 from ...go.yaml import Timestamp
 from ..findings import Finding
 from ..keys import Key, Kind
+from ..secrecy import names_secret
 
-_SECRET: Final = re.compile("secret|password", re.IGNORECASE)
 _WORD: Final = re.compile("[a-z_]+", re.IGNORECASE)
 _SHOWN: Final[tuple[Kind, ...]] = ("bool", "int", "duration", "object")
 """What is written for a key of these kinds is hardly ever a secret."""
@@ -67,7 +67,7 @@ def describe(path: str, value: Any, key: Key) -> str:
     if isinstance(value, Timestamp):
         return "a date"
     is_text = isinstance(value, str)
-    if _SECRET.search(path) or key.kind not in _SHOWN or (is_text and "://" in value):
+    if names_secret(path) or key.kind not in _SHOWN or (is_text and "://" in value):
         return "a text" if is_text else "a number"
     if is_text:
         return repr(value[:_LONGEST]) + "..." * (len(value) > _LONGEST)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from ..keys import NAMED
+from ..reading.nesting import Keys
 from ..tree import Config, value_at
-
-Keys: TypeAlias = tuple[str, ...]
 
 STATIC_HEADERS: Final = ("http", "static_headers")
 

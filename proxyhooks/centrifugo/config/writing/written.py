@@ -6,11 +6,11 @@ change therefore goes to the key that is there, in its spelling.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+from ..reading.nesting import Keys, find_key, joined_keys, spelling_of, spellings
 from ..tree import Config
-from .places import Keys, Place
+from .places import Place
 
 
 class WrittenConfig:
@@ -26,9 +26,9 @@ class WrittenConfig:
         headers = _listed_headers(owner, place.keys, dotted) if place.is_header else None
         if headers is not None:
             _set_listed(headers, place.keys[-1], value)
-        elif found := _find(owner, place.keys, dotted):
+        elif found := find_key(owner, place.keys, dotted=dotted):
             container, key = found
-            for written in _spellings(container, key.lower()):
+            for written in spellings(container, key):
                 container[written] = value
         elif place.keys:
             _add(owner, place.keys, value, dotted)
@@ -58,7 +58,7 @@ class WrittenConfig:
 
     def _items(self, keys: Keys) -> list[Config]:
         """The list at these keys, which may have nulls; it is added if there is none."""
-        found = _find(self.tree, keys, dotted=True)
+        found = find_key(self.tree, keys)
         value = found[0][found[1]] if found else None
         if isinstance(value, list):
             return value
@@ -68,45 +68,14 @@ class WrittenConfig:
         return items
 
 
-def _spellings(container: Config, key: str) -> list[str]:
-    """The ways in which the key is written; Centrifugo uses the first.
-
-    :param key: in lower case.
-    """
-    return sorted((written for written in container if written.lower() == key), key=str.islower)
-
-
-def _same(container: Config, key: str) -> str:
-    """The key as it is written, or as it is given if it is not there."""
-    return next(iter(_spellings(container, key.lower())), key)
-
-
-def _find(container: Config, keys: Keys, dotted: bool) -> tuple[Config, str] | None:
-    """The object that has the value, and the key in it, or ``None``. Centrifugo looks for the longest key first."""
-    for first, rest in _splits(keys, dotted):
-        written = _same(container, first)
-        value = container.get(written)
-        if value is not None and not rest:
-            return container, written
-        if isinstance(value, dict) and (found := _find(value, rest, dotted)):
-            return found
-    return None
-
-
-def _splits(keys: Keys, dotted: bool) -> Iterator[tuple[str, Keys]]:
-    """The ways to read keys as one key and the keys below it."""
-    for length in range(len(keys) if dotted else min(len(keys), 1), 0, -1):
-        yield ".".join(keys[:length]), keys[length:]
-
-
 def _add(container: Config, keys: Keys, value: Any, dotted: bool) -> None:
     """Set a value that is not there, as near to what is there as possible."""
     container, (*parents, key) = _nearest(container, keys, dotted)
     for parent in parents:
         below: Config = {}
-        container[_same(container, parent)] = below
+        container[spelling_of(container, parent)] = below
         container = below
-    container[_same(container, key)] = value
+    container[spelling_of(container, key)] = value
 
 
 def _remove(container: Config, keys: Keys, dotted: bool) -> None:
@@ -123,8 +92,8 @@ def _remove(container: Config, keys: Keys, dotted: bool) -> None:
 def _nearest(container: Config, keys: Keys, dotted: bool) -> tuple[Config, Keys]:
     """The object that is nearest to the value, and the keys that are missing."""
     candidates = [(container, keys)]
-    for first, rest in _splits(keys, dotted):
-        value = container.get(_same(container, first))
+    for first, rest in joined_keys(container, keys, dotted=dotted):
+        value = container.get(first)
         if rest and isinstance(value, dict):
             candidates.append(_nearest(value, rest, dotted))
     return min(candidates, key=lambda candidate: len(candidate[1]))
@@ -132,7 +101,7 @@ def _nearest(container: Config, keys: Keys, dotted: bool) -> tuple[Config, Keys]
 
 def _listed_headers(owner: Config, keys: Keys, dotted: bool) -> list[Config] | None:
     """The static headers that have the key, if they are written as a list of key and value."""
-    found = _find(owner, keys[:-1], dotted)
+    found = find_key(owner, keys[:-1], dotted=dotted)
     value = found[0][found[1]] if found else None
     return value if isinstance(value, list) else None
 
@@ -140,15 +109,15 @@ def _listed_headers(owner: Config, keys: Keys, dotted: bool) -> list[Config] | N
 def _set_listed(headers: list[Config], name: str, value: str) -> None:
     same = [item for item in headers if _header_name(item) == name.lower()]
     for item in same:
-        item[_same(item, "value")] = value
+        item[spelling_of(item, "value")] = value
     if not same:
         headers.append({"key": name, "value": value})
 
 
 def _header_name(item: Config) -> str:
-    return str(item[_same(item, "key")]).lower()
+    return str(item[spelling_of(item, "key")]).lower()
 
 
 def _name_of(item: Config) -> str:
     """The name as Centrifugo reads it: a number counts as its digits."""
-    return str(item.get(_same(item, "name"), ""))
+    return str(item.get(spelling_of(item, "name"), ""))

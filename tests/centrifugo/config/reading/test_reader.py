@@ -258,7 +258,7 @@ def test_a_value_that_centrifugo_cannot_read_is_an_error(path: str, values: dict
 def test_no_finding_shows_a_secret() -> None:
     secret = "hunter2"
     values = {
-        "client": {"token": {"hmac_secret_key": [secret], "audience": {"x": secret}}},
+        "client": {"token": {"hmac_secret_key": [secret], "audience": {"x": secret}}, "subscription_token": secret},
         "admin": {"password": {"a": secret}},
         "rpc": {"proxy": {"http": {"static_headers": secret}, "endpoint": [f"http://u:{secret}@a"]}},
         "http_api": {"key": [secret]},
@@ -271,7 +271,7 @@ def test_no_finding_shows_a_secret() -> None:
         "CENTRIFUGO_CLIENT_TOKEN_HMAC_PREVIOUS_SECRET_KEY_VALID_UNTIL": secret,
     }
     reading = read_tree(values, environ)
-    assert len(reading.findings) == 11
+    assert len(reading.findings) == 12
     assert secret not in repr(reading.findings)
 
 

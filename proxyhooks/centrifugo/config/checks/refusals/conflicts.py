@@ -11,27 +11,16 @@ from ...findings import Finding
 from ...keys import default_of
 from ..options import ZERO, Options
 from .references import polls
+from .refusal import refusal, whole_seconds
 
 NamespaceCheck: TypeAlias = Callable[[Options, Options], Iterator[Finding]]
 """A check of the configuration as a whole and of one namespace in it."""
 _USUAL_META_TTL: Final[Duration] = default_of("channel.history_meta_ttl")
-SECOND: Final = 1_000_000_000
-"""Nanoseconds."""
-
-
-def refusal(options: Options, key: str, text: str, fix: str) -> Finding:
-    return Finding(id="PH031", path=options.path_of(key), text=f"{text}: Centrifugo does not start", fix=fix)
 
 
 def fraction_of_a_second(_: Options, namespace: Options) -> Iterator[Finding]:
     for key in ("history_ttl", "history_meta_ttl"):
         yield from whole_seconds(namespace, key)
-
-
-def whole_seconds(options: Options, key: str) -> Iterator[Finding]:
-    duration = options.duration(key)
-    if duration > ZERO and duration.nanoseconds % SECOND:
-        yield refusal(options, key, f"{duration} is no whole number of seconds", f'"{key.rpartition(".")[2]}": "60s"')
 
 
 def half_a_history(_: Options, namespace: Options) -> Iterator[Finding]:

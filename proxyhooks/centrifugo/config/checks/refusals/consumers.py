@@ -7,7 +7,7 @@ from typing import Final
 
 from ...findings import Finding
 from ..options import Options
-from .conflicts import refusal
+from .refusal import refusal
 
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "postgresql": ("dsn", "outbox_table_name"),

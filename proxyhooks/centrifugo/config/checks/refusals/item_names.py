@@ -24,7 +24,7 @@ _LISTS: Final = {
 def wrong_name(root: Options) -> Iterator[Finding]:
     for key, (pattern, rule) in _LISTS.items():
         for item in root.each(key):
-            name = item.text("name")
+            name = item.name
             if not name:
                 yield _finding(item, "there is no name, and Centrifugo needs one", '"name": "..."')
             elif not pattern.fullmatch(name):
@@ -35,7 +35,7 @@ def name_twice(root: Options) -> Iterator[Finding]:
     for key in _LISTS:
         first: dict[str, Options] = {}
         for item in root.each(key):
-            earlier = first.setdefault(item.text("name"), item)
+            earlier = first.setdefault(item.name, item)
             if earlier is not item:
                 text = f"{item.text('name')!r} is already the name of {earlier.path}: Centrifugo does not start"
                 yield _finding(item, text, "give each a name of its own, or make one of the two")
@@ -43,7 +43,7 @@ def name_twice(root: Options) -> Iterator[Finding]:
 
 def reserved_name(root: Options) -> Iterator[Finding]:
     for proxy in root.each("proxies"):
-        if proxy.text("name") == DEFAULT_PROXY:
+        if proxy.name == DEFAULT_PROXY:
             text = f"{DEFAULT_PROXY!r} means the proxies of channel.proxy and rpc.proxy, so Centrifugo does not start"
             yield _finding(proxy, text, "choose another name")
 

@@ -9,7 +9,8 @@ from ....go.duration import Duration
 from ...channels import MAP_TYPES
 from ...findings import Finding
 from ..options import ZERO, Options
-from .conflicts import SECOND, NamespaceCheck, refusal
+from .conflicts import NamespaceCheck
+from .refusal import SECOND, refusal
 
 _WITH_EXPIRY: Final = ("ephemeral", "recoverable")
 _WITH_STREAM: Final = ("recoverable", "persistent")

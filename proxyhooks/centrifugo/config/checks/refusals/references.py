@@ -70,7 +70,7 @@ def no_timeout(root: Options) -> Iterator[Finding]:
 
 
 def no_such_proxy(root: Options) -> Iterator[Finding]:
-    defined = [proxy.text("name") for proxy in root.each("proxies")]
+    defined = [proxy.name for proxy in root.each("proxies")]
     for options in namespaces_in(root, "channel"):
         keys = [use.name for use in CHANNEL_PROXIES] + ["shared_poll.proxy_name"] * polls(options)
         for key in keys:
@@ -103,7 +103,7 @@ def no_presence_namespace(root: Options) -> Iterator[Finding]:
     """The channel with the map of those present must be in a namespace for such maps."""
     boundary = root.text("channel.namespace_boundary")
     names = _namespace_names(root)
-    by_name = {namespace.text("name"): namespace for namespace in reversed([*root.each("channel.namespaces")])}
+    by_name = {namespace.name: namespace for namespace in reversed([*root.each("channel.namespaces")])}
     by_name[""] = without = root.below("channel.without_namespace")
     for options in namespaces_in(root, "channel"):
         for kind in ("map_clients", "map_users"):
@@ -129,7 +129,7 @@ def no_presence_namespace(root: Options) -> Iterator[Finding]:
 
 
 def _namespace_names(root: Options) -> list[str]:
-    return [namespace.text("name") for namespace in root.each("channel.namespaces")]
+    return [namespace.name for namespace in root.each("channel.namespaces")]
 
 
 def no_poll_key(root: Options) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ...findings import Finding
 from ..options import Options
-from .conflicts import refusal, whole_seconds
+from .refusal import refusal, whole_seconds
 
 _CLAIM: Final = re.compile("[a-zA-Z_]+")
 
@@ -41,7 +41,7 @@ def single_connection_without_presence(root: Options) -> Iterator[Finding]:
     name = personal.text("personal_channel_namespace")
     if not personal.is_on("single_connection"):
         return
-    namespaces = [namespace for namespace in root.each("channel.namespaces") if name == namespace.text("name")]
+    namespaces = [namespace for namespace in root.each("channel.namespaces") if name == namespace.name]
     if not name or not personal.is_on("enabled"):
         namespaces.append(root.below("channel.without_namespace"))
     for namespace in namespaces:

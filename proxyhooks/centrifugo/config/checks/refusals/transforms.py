@@ -7,8 +7,8 @@ from typing import Final
 
 from ...findings import Finding
 from ..options import Options
-from .conflicts import refusal
 from .references import used_proxies
+from .refusal import refusal
 
 _MAX_REASON: Final = 123
 """Bytes; what fits into the close frame of a WebSocket."""

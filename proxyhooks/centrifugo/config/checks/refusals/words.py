@@ -8,8 +8,8 @@ from typing import Final
 from ...channels import MAP_TYPES
 from ...findings import Finding
 from ..options import Options, namespaces_in
-from .conflicts import refusal
 from .references import polls
+from .refusal import refusal
 
 _FORMATS: Final = ("json", "json_object", "binary")
 WORDS: Final[dict[str, tuple[str, ...]]] = {

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from proxyhooks.centrifugo.config.checks import refused_by_centrifugo
-from proxyhooks.centrifugo.config.keys import Keys, root_keys
+from proxyhooks.centrifugo.config.keys import PRO_KEYS, Keys, root_keys
 from proxyhooks.centrifugo.config.reading import Reading, read_config
 from proxyhooks.centrifugo.config.reading.placeholders import LiteralHeaders, expand_variables
 from proxyhooks.centrifugo.go.duration import Duration
 from tests.centrifugo.config.reading.differential.generator import Case
-from tests.centrifugo.config.reading.differential.values import PRO_KEYS
 
 Refusal: TypeAlias = Literal["", "reading", "validating"]
 """Where a configuration is refused; ``""``: it is accepted."""

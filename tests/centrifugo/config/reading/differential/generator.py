@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxyhooks.centrifugo.config.keys import Key, key_at, paths_of, root_keys, variable_of, variables
-from tests.centrifugo.config.reading.differential.values import PRO_KEYS, Raw, Values
+from proxyhooks.centrifugo.config.keys import PRO_KEYS, Key, key_at, paths_of, root_keys, variable_of, variables
+from tests.centrifugo.config.reading.differential.values import Raw, Values
 from tests.centrifugo.config.reading.differential.writing import write
 
 PATHS = [

@@ -7,8 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from proxyhooks._dispatch.events import EVENTS
-from proxyhooks.centrifugo.config.keys import Key
+from proxyhooks.centrifugo.config.keys import PRO_KEYS, Key
 
 
 @dataclass(frozen=True)
@@ -18,13 +17,6 @@ class Raw:
     text: str
 
 
-PRO_KEYS = {
-    key.rpartition(".")[2]
-    for event in EVENTS.values()
-    if event.pro and event.option
-    for key in (event.proxy, event.option, event.proxy_name_option)
-}
-"""Keys of Centrifugo PRO, which the other Centrifugo does not know."""
 NAMES = ["chat", "news", "my-chat", "shop.one", "user_1", "Games", "to"]
 BAD_NAMES = ["x", "", "default", "a b", "a:b", "\u00e9t\u00e9", "$chat", "a/b", 5, None]
 WORDS: dict[str, list[str]] = {
