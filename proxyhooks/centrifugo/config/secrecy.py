@@ -20,6 +20,7 @@ _SECRET_KEY: Final = re.compile(
 """What is in, or at the end of, the name of a key, a header or a variable that has a secret."""
 _MIN_LENGTH: Final = 4
 """A shorter text protects nothing, and would be found in many words."""
+_REFERENCE: Final = re.compile(r"\$\{\w+\}")
 _USER_OF_URL: Final = re.compile(r"(?<=://)[^/\s@\"']*@")
 
 
@@ -30,6 +31,8 @@ def hider(config: Config, environ: Mapping[str, str], secrets: Iterable[str]) ->
     :param secrets: those that the application accepts.
     """
     known = {*secrets, *_secrets_in(config, ""), *_secrets_in(dict(environ), VARIABLE_PREFIX)}
+    # A reference to a variable is no secret, and fixes contain it.
+    known = {secret for secret in known if not _REFERENCE.fullmatch(secret)}
     # A secret may contain another one.
     longest_first = sorted((secret for secret in known if len(secret) >= _MIN_LENGTH), key=len, reverse=True)
 

@@ -53,3 +53,10 @@ def test_passwords_in_urls_are_hidden() -> None:
 
 def test_a_text_of_three_characters_is_no_secret() -> None:
     assert hidden("the key", {}, {}, "key") == "the key"
+
+
+def test_a_reference_to_a_variable_is_no_secret() -> None:
+    headers = {"X-Secret": "${CENTRIFUGO_VAR_SECRET}"}
+    config: dict[str, object] = {"client": {"proxy": {"connect": {"http": {"static_headers": headers}}}}}
+    text = '"X-Secret": "${CENTRIFUGO_VAR_SECRET}"'
+    assert hidden(text, config, {}) == text

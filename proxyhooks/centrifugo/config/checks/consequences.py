@@ -11,6 +11,7 @@ from ..reading.legacy import place_in_v6
 
 _IDS_OF_CONSEQUENCES: Final = ("PH003", "PH004", "PH015", "PH018")
 _SWITCH: Final = re.compile(r"(channel|rpc)\.(?:namespaces\[\d+\]|without_namespace)\.(?:(\w+)_)?proxy_enabled")
+_NAMESPACE: Final = re.compile(r"(channel|rpc)\.(?:namespaces(?:\[\d+\])?|without_namespace)")
 
 
 def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
@@ -33,8 +34,8 @@ def _explains(place: str, missing: str) -> bool:
     if switch := _SWITCH.fullmatch(missing):
         # The proxy is missing.
         missing = ".".join(filter(None, (switch[1], "proxy", switch[2])))
-    if missing in ("channel.namespaces", "rpc.namespaces"):
+    if namespace := _NAMESPACE.fullmatch(missing):
         # A namespace, a switch or a proxy of the section is missing.
-        section = missing.partition(".")[0]
-        return place == missing or (place.startswith(f"{section}.") and "proxy" in place)
+        section = namespace[1]
+        return place == f"{section}.namespaces" or (place.startswith(f"{section}.") and "proxy" in place)
     return place == missing or place.startswith(f"{missing}.")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import json
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ...._dispatch.events import EVENTS, Event
 from ..findings import Finding
 from ..names import NAME
+from ..tree import Config
 from .context import Context, Switch
-from .options import namespaces_in
+from .options import Options, namespaces_in
+from .refusals import refused_in_namespace
+
+_UNKNOWN_NAMESPACE: Final = {"channel": 102, "rpc": 104}
+"""The error that clients get for a channel or a method of an unknown namespace."""
 
 
 def no_endpoint(context: Context, switch: Switch) -> Iterator[Finding]:
@@ -39,12 +46,16 @@ SWITCH_CHECKS: Final = (no_endpoint, no_pattern_matches, map_operation)
 
 
 def namespace_not_defined(context: Context) -> Iterator[Finding]:
-    for event, namespace, is_defined in _served_namespaces(context):
+    missing: dict[tuple[str, str], list[Event]] = {}
+    for event, namespace, options in _served_namespaces(context):
         # No namespace can have a name that Centrifugo refuses.
-        if not is_defined and NAME.fullmatch(namespace):
-            text = f"{event.name} hooks are in the namespace {namespace!r}, which is not defined: clients get error 102"
-            fix = f'add {{"name": "{namespace}", {_switch_as_written(event)}}}'
-            yield Finding(id="PH003", path=f"{event.section}.namespaces", text=text, fix=fix)
+        if options is None and NAME.fullmatch(namespace):
+            missing.setdefault((event.section, namespace), []).append(event)
+    for (section, namespace), events in missing.items():
+        names, code = " and ".join(event.name for event in events), _UNKNOWN_NAMESPACE[section]
+        text = f"{names} hooks are in the namespace {namespace!r}, which is not defined: clients get error {code}"
+        fix = f'add {{"name": "{namespace}", {_as_written(events)}}}'
+        yield Finding(id="PH003", path=f"{section}.namespaces", text=text, fix=fix)
 
 
 def hook_never_called(context: Context) -> Iterator[Finding]:
@@ -54,18 +65,21 @@ def hook_never_called(context: Context) -> Iterator[Finding]:
             text = f"{name} has a hook, {hooks[0].source_location}, and its proxy is not enabled"
             yield Finding(id="PH004", path=event.proxy, text=text, fix='"enabled": true')
     switched_on = {(switch.event.name, switch.namespace) for switch in context.switches}
-    for event, namespace, is_defined in _served_namespaces(context):
-        if is_defined and (event.name, namespace) not in switched_on:
+    for event, namespace, options in _served_namespaces(context):
+        if options is not None and (event.name, namespace) not in switched_on:
             state = f"{event.option} is off" if event.option else f"subscription_type is not {event.subscription_type}"
             text = f"{event.name} hooks are never called for {_describe(event, namespace)}: {state} there"
-            yield Finding(id="PH004", path=f"{event.section}.namespaces", text=text, fix=_switch_as_written(event))
+            fix = _as_written([event])
+            if obstacle := _obstacle(context, event, options):
+                fix = f"{fix}, but only after this: {obstacle.text}; {obstacle.fix}"
+            yield Finding(id="PH004", path=options.path, text=text, fix=fix)
 
 
 HOOK_CHECKS: Final = (namespace_not_defined, hook_never_called)
 
 
-def _served_namespaces(context: Context) -> Iterator[tuple[Event, str, bool]]:
-    """Each event and namespace with hooks, and whether the namespace is defined.
+def _served_namespaces(context: Context) -> Iterator[tuple[Event, str, Options | None]]:
+    """Each event and namespace with hooks, and the namespace's options; ``None`` if it is not defined.
 
     ``""``: channels or methods without a namespace; a hook for every channel or method counts as one of these.
     """
@@ -73,17 +87,41 @@ def _served_namespaces(context: Context) -> Iterator[tuple[Event, str, bool]]:
         event = EVENTS[name]
         if event.section == "client":
             continue
-        defined = {options.name for options in namespaces_in(context.root, event.section)}
+        defined = {options.name: options for options in namespaces_in(context.root, event.section)}
         served = {context.namespace_of(hook) for hook in hooks}
         if None in served and event.name not in {switch.event.name for switch in context.switches}:
             served.add("")
         for namespace in sorted(namespace for namespace in served if namespace is not None):
-            yield event, namespace, namespace in defined
+            yield event, namespace, defined.get(namespace)
 
 
-def _switch_as_written(event: Event) -> str:
-    """The option that switches an event on, as it is written into a namespace."""
-    return f'"{event.option}": true' if event.option else f'"subscription_type": "{event.subscription_type}"'
+def _obstacle(context: Context, event: Event, options: Options) -> Finding | None:
+    """What Centrifugo would refuse if the event were switched on in the namespace with these options."""
+    if not event.option or event.section != "channel":
+        return None
+    *parents, key = event.option.split(".")
+    values = switches = copy.deepcopy(options.values)
+    for parent in parents:
+        switches = switches.setdefault(parent, {})
+    switches[key] = True
+    before = refused_in_namespace(context.root, options)
+    after = refused_in_namespace(context.root, Options(values, options.path))
+    return next((finding for finding in after if finding not in before), None)
+
+
+def _as_written(events: Iterable[Event]) -> str:
+    """The options that switch the events on, as they are written into a namespace."""
+    switches: Config = {}
+    for event in events:
+        if event.subscription_type:
+            switches["subscription_type"] = event.subscription_type
+        if event.option:
+            *parents, key = event.option.split(".")
+            values = switches
+            for parent in parents:
+                values = values.setdefault(parent, {})
+            values[key] = True
+    return json.dumps(switches)[1:-1]
 
 
 def _describe(event: Event, namespace: str) -> str:

@@ -50,7 +50,7 @@ def test_a_pattern_of_another_boundary_is_in_no_namespace() -> None:
     found = findings_in(channels("chat", namespace_boundary="/"), backend(("subscribe", "chat:<x>")), "PH002", "PH004")
     assert {(finding.id, finding.path) for finding in found} == {
         ("PH002", "channel.namespaces[0].subscribe_proxy_enabled"),
-        ("PH004", "channel.namespaces"),
+        ("PH004", "channel.without_namespace"),
     }
 
 
@@ -227,3 +227,42 @@ def test_what_centrifugo_finds_only_when_it_starts_is_an_error(values: dict[str,
     (finding,) = findings_in(values, backend(), "PH031")
     assert finding.path == path
     assert "does not start" in finding.text
+
+
+def test_a_missing_namespace_is_one_finding_with_all_its_switches() -> None:
+    app = backend(("subscribe", "chat:<x>"), ("publish", "chat:<x>"), ("map_publish", "game:<x>"), ("rpc", "docs:get"))
+    chat, game, docs = findings_in({}, app, "PH003")
+    assert chat.path == game.path == "channel.namespaces"
+    assert docs.path == "rpc.namespaces"
+    assert chat.fix == 'add {"name": "chat", "subscribe_proxy_enabled": true, "publish_proxy_enabled": true}'
+    assert game.fix == 'add {"name": "game", "subscription_type": "map", "map": {"publish_proxy_enabled": true}}'
+    assert docs.fix == 'add {"name": "docs", "proxy_enabled": true}'
+    assert [text.text.rpartition(" ")[2] for text in (chat, game, docs)] == ["102", "102", "104"]
+
+
+def test_a_hook_that_is_never_called_has_the_place_where_it_is_switched_on() -> None:
+    app = backend(("subscribe", "chat:<x>"), ("publish", "news"), ("rpc", "ping"))
+    values = {"channel": {"namespaces": [{"name": "news"}, {"name": "chat"}]}}
+    findings = findings_in(values, app, "PH004")
+    places = ["channel.namespaces[1]", "channel.without_namespace", "rpc.without_namespace"]
+    assert sorted(finding.path for finding in findings) == places
+
+
+@pytest.mark.parametrize(
+    ("event", "options", "option"),
+    [
+        ("subscribe", {"subscribe_stream_proxy_enabled": True}, "subscribe_stream_proxy_enabled"),
+        (
+            "map_publish",
+            {"subscription_type": "map", "map": {"mode": "ephemeral", "client_key": "user_id"}},
+            "client_key",
+        ),
+    ],
+)
+def test_a_switch_that_centrifugo_would_refuse_says_what_is_in_its_way(
+    event: str, options: dict[str, Any], option: str
+) -> None:
+    values = {"channel": {"namespaces": [{"name": "chat"} | options]}}
+    (finding,) = findings_in(values, backend((event, "chat:<x>")), "PH004")
+    assert "but only after this:" in finding.fix
+    assert option in finding.fix

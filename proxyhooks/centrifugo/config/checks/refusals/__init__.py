@@ -37,5 +37,10 @@ def refused_by_centrifugo(config: Config) -> list[Finding]:
     root = Options(config)
     findings = [finding for check in _CHECKS for finding in check(root)]
     for namespace in namespaces_in(root, "channel"):
-        findings += [f for check in (*NAMESPACE_CONFLICTS, *MAP_CHECKS) for f in check(root, namespace)]
+        findings += refused_in_namespace(root, namespace)
     return list(dict.fromkeys(findings))
+
+
+def refused_in_namespace(root: Options, namespace: Options) -> list[Finding]:
+    """Return a finding for each option of a namespace of channels that Centrifugo refuses next to the others."""
+    return [finding for check in (*NAMESPACE_CONFLICTS, *MAP_CHECKS) for finding in check(root, namespace)]

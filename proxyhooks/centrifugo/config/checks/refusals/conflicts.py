@@ -15,7 +15,6 @@ from .refusal import refusal, whole_seconds
 
 NamespaceCheck: TypeAlias = Callable[[Options, Options], Iterator[Finding]]
 """A check of the configuration as a whole and of one namespace in it."""
-_USUAL_META_TTL: Final[Duration] = default_of("channel.history_meta_ttl")
 
 
 def fraction_of_a_second(_: Options, namespace: Options) -> Iterator[Finding]:
@@ -38,7 +37,8 @@ def history_outlives_its_meta(root: Options, namespace: Options) -> Iterator[Fin
     ttl, meta = namespace.duration("history_ttl"), own if own != ZERO else everywhere
     if meta < ttl:
         text = f"a history_ttl of {ttl} is longer than the history_meta_ttl of {meta}"
-        fix = f'"history_meta_ttl": "{max(ttl, _USUAL_META_TTL)}", or a shorter history_ttl'
+        usual: Duration = default_of("channel.history_meta_ttl")
+        fix = f'"history_meta_ttl": "{max(ttl, usual)}", or a shorter history_ttl'
         yield refusal(namespace, "history_ttl", text, fix)
 
 
