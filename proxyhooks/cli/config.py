@@ -10,7 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..centrifugo.config.reading import read_file, read_tree
-from ..centrifugo.config.tree import Config
+from ..centrifugo.config.tree import Config, value_at
 from ..centrifugo.config.writing import ConfigOptions, generate, merge, note_on_public_endpoints
 from ._app import current_backend, hooks_option
 
@@ -18,8 +18,8 @@ from ._app import current_backend, hooks_option
 @click.command("config")
 @click.option("--base-url", required=True, metavar="URL", help="Root URL of the application, as Centrifugo reaches it.")
 @click.option(
-    "--allowed-origin", "allowed_origins", multiple=True, required=True, metavar="ORIGIN",
-    help="Origin of pages that may connect; repeatable.",
+    "--allowed-origin", "allowed_origins", multiple=True, metavar="ORIGIN",
+    help="Origin of pages that may connect; repeatable.  [required, unless the file of --merge has one]",
 )  # fmt: skip
 @click.option("--with-secret", is_flag=True, help="Write the secret into the output, which must then be kept secret.")
 @click.option("--timeout", help="Timeout of a call, such as 500ms.  [default: PROXYHOOKS_TIMEOUT, else 3s]")
@@ -76,10 +76,10 @@ def command(
             repeat=[name.strip() for name in repeat.split(",") if name.strip()],
             **options,
         )
-        if existing_file is None:
-            generated = generate(backend, config_options)
-        else:
-            generated = merge(_read(existing_file), backend, config_options)
+        existing = None if existing_file is None else _read(existing_file)
+        if not config_options.allowed_origins and not _has_origins(existing):
+            raise click.UsageError("browsers need an origin that may connect: --allowed-origin https://your.site")
+        generated = generate(backend, config_options) if existing is None else merge(existing, backend, config_options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     try:
@@ -97,3 +97,7 @@ def _read(path: Path) -> Config:
     if not path.stat().st_size:
         raise click.UsageError(f"{path} is empty; if the output goes there, write it to another file first")
     return read_file(path)
+
+
+def _has_origins(existing: Config | None) -> bool:
+    return existing is not None and bool(value_at(read_tree(existing, {}).config, "client.allowed_origins"))

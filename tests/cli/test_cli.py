@@ -301,6 +301,18 @@ def test_config_is_written_and_merged(home: Path) -> None:
     assert "write it to another file first" in flask(home, *arguments, "--merge", "old.json").stderr
 
 
+def test_merging_needs_an_origin_only_if_the_file_has_none(home: Path) -> None:
+    arguments = ["config", "--base-url", "http://127.0.0.1:8070"]
+    (home / "old.json").write_text('{"Client": {"allowed_origins": "https://a.example"}}')
+    merged = json.loads(flask(home, *arguments, "--merge", "old.json").stdout)
+    assert merged["Client"]["allowed_origins"] == "https://a.example"
+    (home / "old.json").write_text("{}")
+    for without_origin in (["--merge", "old.json"], []):
+        refused = flask(home, *arguments, *without_origin)
+        assert refused.returncode == 2
+        assert "--allowed-origin https://your.site" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
