@@ -14,7 +14,7 @@ _SWITCH: Final = re.compile(r"(channel|rpc)\.(?:namespaces\[\d+\]|without_namesp
 
 
 def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
-    """Leave out what v6 misses only because an old key says it: ``allowed_origins``, so no origin.
+    """Leave out findings about something missing that an old key has: with ``allowed_origins`` no origin is missing.
 
     An old variable leaves out nothing: it is a warning, since the variable may be one of the application.
     """
@@ -29,7 +29,7 @@ def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _explains(place: str, missing: str) -> bool:
-    """Whether what moved to *place* is what the finding at the path *missing* misses."""
+    """Whether the old key that moved to *place* has what is missing at the other path."""
     if switch := _SWITCH.fullmatch(missing):
         # The proxy is missing.
         missing = ".".join(filter(None, (switch[1], "proxy", switch[2])))
