@@ -1,4 +1,4 @@
-"""Go's regular expressions, which ``channel_regex`` is written in: in Python's syntax, and their usual mistakes."""
+"""Translates Go's regular expressions, such as a ``channel_regex``, to Python, and finds mistakes in them."""
 
 from __future__ import annotations
 

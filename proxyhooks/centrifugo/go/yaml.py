@@ -1,4 +1,4 @@
-"""YAML as the library reads it that Centrifugo uses, ``go.yaml.in/yaml/v3``. Needs PyYAML, which parses the text."""
+"""YAML as Centrifugo's library ``go.yaml.in/yaml/v3`` reads it. Needs PyYAML, which parses the text."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _NAMESPACE: Final = re.compile(r"(channel|rpc)\.(?:namespaces(?:\[\d+\])?|withou
 
 
 def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
-    """Leave out findings about what is missing only because an old key has it: the origins of ``allowed_origins``.
+    """Leave out findings about something missing that an old key has: with ``allowed_origins`` no origin is missing.
 
     An old variable leaves out nothing: it is a warning, since the variable may be one of the application.
     """
@@ -30,7 +30,7 @@ def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _explains(place: str, missing: str) -> bool:
-    """Whether what moved to *place* is what the finding at the path *missing* misses."""
+    """Whether the old key that moved to *place* has what is missing at the other path."""
     if switch := _SWITCH.fullmatch(missing):
         # The proxy is missing.
         missing = ".".join(filter(None, (switch[1], "proxy", switch[2])))

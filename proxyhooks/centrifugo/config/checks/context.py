@@ -43,7 +43,7 @@ class Proxy:
 
     @property
     def has_unknown_url(self) -> bool:
-        """Whether a variable stands where Centrifugo replaces none; a finding of the reader says so."""
+        """Whether the endpoint has a variable, which Centrifugo does not replace; the reader has a finding for it."""
         return bool(PLACEHOLDER.search(self.endpoint))
 
     @property

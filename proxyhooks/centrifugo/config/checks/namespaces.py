@@ -20,7 +20,7 @@ _UNKNOWN_NAMESPACE: Final = {"channel": 102, "rpc": 104}
 
 
 def no_endpoint(context: Context, switch: Switch) -> Iterator[Finding]:
-    """Centrifugo itself refuses a default proxy without an endpoint, but for that of methods."""
+    """Only the default proxy of methods: Centrifugo itself refuses the others if they have no endpoint."""
     proxy = context.root.below(switch.event.proxy)
     if switch.event.section == "rpc" and switch.uses_default_proxy and not proxy.text("endpoint"):
         text = f"{switch.event.name} is switched on, and {proxy.path} has no endpoint: every call fails"

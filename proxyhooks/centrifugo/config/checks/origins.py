@@ -34,14 +34,14 @@ def odd_origin(context: Context) -> Iterator[Finding]:
     if any(map(_EVERY_ORIGIN.fullmatch, origins)):
         return
     for index, origin in enumerate(origins):
-        if origin and (problem := _problem_of(origin)):
+        if origin and (problem := origin_problem(origin)):
             text, fix = problem
             path = f"client.allowed_origins[{index}]"
             yield Finding(id="PH035", path=path, text=f"no browser sends the origin {origin!r}: {text}", fix=fix)
 
 
-def _problem_of(origin: str) -> tuple[str, str] | None:
-    """Why no origin of a browser matches, and the remedy."""
+def origin_problem(origin: str) -> tuple[str, str] | None:
+    """Why an allowed origin matches none that a browser sends, and the remedy; ``None`` if it may match."""
     if origin != (stripped := origin.strip("[]\"', \t\n")) and re.search("[\"',\\s]", origin):
         fix = f"write {json.dumps(stripped)}; in the variable, origins have spaces between them and nothing else"
         return "it has no brackets, quotes, commas or spaces", fix

@@ -20,7 +20,7 @@ _TIMEOUT: Final = 30
 _STARTS: Final = re.compile("error (?:getting|validating|unmarshalling) config: ")
 _UNKNOWN_KEYS: Final = re.compile("unknown keys in config: (.*)")
 _STOPPING: Final = frozenset({"PH016", "PH017", "PH018", "PH026", "PH029", "PH031"})
-"""Findings for which Centrifugo does not start. It names one of its reasons, and these findings name all."""
+"""Findings about why Centrifugo does not start. Centrifugo names only the first reason, and these name all."""
 
 
 class ProgramError(Exception):

@@ -20,7 +20,7 @@ def convert_object(value: Mapping[str, Any], keys: Keys, path: str, findings: li
 
 
 class _Unconvertible(Exception):
-    """The value has none of the types from which Centrifugo makes the key's type."""
+    """Centrifugo does not convert the value to the key's type."""
 
 
 class _Converter:

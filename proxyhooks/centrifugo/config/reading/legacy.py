@@ -31,7 +31,7 @@ _BESIDE: Final[dict[str, str]] = {
     "grpc.tls.server_ca_pem": "with grpc.tls.enabled: true",
     "engine.redis.address": 'with engine.type: "redis"',
 }
-"""What a place needs in v6 that it did not need before."""
+"""What else v6 needs for a key in its new place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def _renamed(version: int, name: str | None, value: object) -> _OldKey | None:
 def _misplaced_key(key: str, value: object) -> _OldKey | None:
     """Find a key of v5's top level that stands in a section of v6: ``client.token_issuer``.
 
-    Not one that kept its last name, since v6 may have that name at a nearer place, and no single word.
+    Single words do not count, nor do keys whose last name v6 kept: another place in v6 may be meant.
     """
     last_name = legacy_keys.MOVED.get(key, key).rpartition(".")[2]
     is_distinct = ("_" in key and last_name != key) or key in legacy_keys.OF_EACH_PROXY
@@ -188,7 +188,7 @@ def _misplaced_key(key: str, value: object) -> _OldKey | None:
 
 
 def _findings_inside(path: str, value: object) -> Iterator[Finding]:
-    """Yield a finding for each key of an old list of namespaces that is to change when the list moves."""
+    """Yield a finding for each key in an old list of namespaces that has another name in v6."""
     section = {"namespaces": "channel.namespaces", "rpc_namespaces": "rpc.namespaces"}.get(path.lower())
     for index, item in enumerate(value if section and isinstance(value, list) else []):
         for key, member in item.items() if isinstance(item, dict) else ():

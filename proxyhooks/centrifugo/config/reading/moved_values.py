@@ -1,4 +1,4 @@
-"""Reads the values of old keys as Centrifugo will when the keys are in their places in v6."""
+"""Checks the values of old keys as if the keys were in their places in v6."""
 
 from __future__ import annotations
 

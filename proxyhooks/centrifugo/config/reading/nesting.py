@@ -9,7 +9,7 @@ from ..findings import Finding
 from ..tree import Config
 
 Keys: TypeAlias = tuple[str, ...]
-"""A path of which each key has its place."""
+"""The keys of a path."""
 
 
 def nest(values: Mapping[str, Any], findings: list[Finding]) -> dict[str, Any]:

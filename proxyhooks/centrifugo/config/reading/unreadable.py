@@ -13,7 +13,7 @@ from ..secrecy import names_secret
 
 _WORD: Final = re.compile("[a-z_]+", re.IGNORECASE)
 _SHOWN: Final[tuple[Kind, ...]] = ("bool", "int", "duration", "object")
-"""What is written for a key of these kinds is hardly ever a secret."""
+"""Values for keys of these kinds are hardly ever secrets."""
 _LONGEST: Final = 40
 _WANTED: Final[dict[Kind, tuple[str, str]]] = {
     "bool": ("a boolean", "write true or false"),
@@ -43,7 +43,7 @@ def unreadable(path: str, value: Any, key: Key, *, is_item: bool = False) -> Fin
 
 
 def _object_for(value: Any, key: Key) -> str:
-    """An object of the key's type that says what the value meant."""
+    """An object of the key's type that means the same as the value."""
     known = key.keys
     members: dict[str, Any] = {}
     if isinstance(value, bool):

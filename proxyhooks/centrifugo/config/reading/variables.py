@@ -40,7 +40,7 @@ def apply_variables(config: dict[str, Any], environ: Mapping[str, str], findings
 def _apply(
     config: dict[str, Any], keys: Keys, prefix: str, environ: Mapping[str, str], findings: list[Finding]
 ) -> set[str]:
-    """Set each of *keys* that has a variable, and return the names of all that it may have."""
+    """Set each of *keys* whose variable is set, and return the variables of all of them."""
     known = set()
     for variable, path, key in variables(keys, prefix):
         known.add(variable)
@@ -92,7 +92,7 @@ def _read_objects(text: str, key: Key, current: Any, variable: str, findings: li
     by_words = key.type in _BY_WORDS
     if by_words and not (text.startswith("[") and text.endswith("]")):
         return [*(current or []), *({"name": word} for word in text.split(" "))]
-    # Centrifugo fills the objects of the file anew if a variable may give words, and keeps what the JSON leaves out.
+    # A list that may be given as words keeps what the file has and the JSON leaves out. Other lists are replaced.
     return read_objects(_parse(text), key, current or [] if by_words else [], variable, findings)
 
 

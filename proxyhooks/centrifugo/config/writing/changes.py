@@ -24,7 +24,7 @@ _NEEDED: Final = {
     "include_connection_meta": "the application has a meta_schema, so that every call without meta fails",
     "subscription_type": "hooks for another type of subscription are never called",
 }
-"""Suggestions that the application relies on, with what happens if the configuration has something else."""
+"""Suggestions that the application relies on, each with the reason."""
 _POLLS: Final = EVENTS["shared_poll_refresh"]
 _OF_EVERY_TYPE: Final = ("name", "subscription_type", _POLLS.proxy_name_option)
 """Options of a namespace that are compared even if its type is the operator's."""

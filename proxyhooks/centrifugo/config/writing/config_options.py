@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from ...._dispatch.events import EVENTS
 from ...go.duration import parse_duration
+from ..checks.origins import origin_problem
 from ..names import NAME, NAME_RULE
 
 _ORIGIN: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]+")
-_NOT_IN_ORIGIN_HOST: Final = set("/?#[]{}\\")
+_NOT_IN_HOST: Final = set("/?#{}")
 _MAX_TIMEOUT: Final = 3600
 """Seconds."""
 
@@ -58,8 +59,10 @@ def check_options(options: ConfigOptions) -> None:
             f"the base URL must be the root of the application, such as http://127.0.0.1:8070, not {options.base_url!r}"
         )
     for origin in options.allowed_origins:
+        if problem := origin_problem(origin):
+            raise ValueError(f"no browser sends the origin {origin!r}: {'; '.join(problem)}")
         host = origin.partition("://")[2]
-        if origin != "*" and (not _ORIGIN.fullmatch(origin) or _NOT_IN_ORIGIN_HOST & set(host)):
+        if origin != "*" and (not _ORIGIN.fullmatch(origin) or _NOT_IN_HOST & set(host)):
             raise ValueError(f"an origin is a scheme and a host, such as https://example.com, not {origin!r}")
     seconds = parse_duration(options.timeout) if options.timeout is not None else None
     if options.timeout is not None and (seconds is None or not 0 < seconds <= _MAX_TIMEOUT):

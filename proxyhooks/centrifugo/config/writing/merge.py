@@ -20,7 +20,7 @@ from ..tree import Config, value_at
 from .changes import Change, Step, additions, in_json
 from .config_options import ConfigOptions
 from .generate import GeneratedConfig, generate
-from .obsolete import Obsolete
+from .obsolete import Obsolete, Removal
 from .places import Place, values_by_place
 from .proxy_uses import ProxyUse, proxy_uses
 from .written import WrittenConfig
@@ -43,7 +43,7 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     merging = _Merging(existing, reading, generated, hide)
     obsolete = Obsolete(before, generated.config, backend, options)
     merging.remove(obsolete.switches(), "no hook has a pattern there")
-    merging.remove(((step, "") for step in obsolete.repeats()), "its hooks may not run twice")
+    merging.remove(obsolete.repeats(), "its hooks may not run twice")
     for step in additions(before, generated.config, options):
         merging.add(step)
     merging.remove(obsolete.proxies(), "no hook needs it")
@@ -78,10 +78,10 @@ class _Merging:
         if obstacle := self._make(due):
             self.notes.append(f"{_names(due)}: left as before, because {obstacle}")
 
-    def remove(self, steps: Iterable[tuple[Step, str]], reason: str) -> None:
-        """Make steps that remove something, unless it is needed, or clients could then do unasked what it refuses."""
-        for step, opening in steps:
-            due = [change for change in step if change.is_due(self.reading.config)]
+    def remove(self, removals: Iterable[Removal], reason: str) -> None:
+        """Make removals, unless Centrifugo then refuses the result, or allows clients more than before."""
+        for changes, opening in removals:
+            due = [change for change in changes if change.is_due(self.reading.config)]
             obstacle = f"{opening} lets clients in unasked" if opening else self._make(due)
             if obstacle:
                 self.notes.append(f"{_names(due)} stays, although {reason}: without it, {obstacle}")
@@ -112,7 +112,7 @@ class _Merging:
         return ""
 
     def _diverted_call(self, after: Config) -> str:
-        """A call that goes to the wrong application after a change, and did not before, or ``""``."""
+        """Why a change makes Centrifugo call the wrong application; ``""`` if it does not."""
         before = _called_endpoints(self.reading.config)
         for use, endpoint in _called_endpoints(after).items():
             if use in self.wanted:
@@ -138,7 +138,7 @@ def _names(changes: Iterable[Change]) -> str:
 
 
 def _refusals(reading: Reading) -> dict[tuple[str, str, int], Finding]:
-    """What Centrifugo refuses in a configuration, without the paths, since indexes in lists may change."""
+    """What Centrifugo refuses in a configuration. The keys have no paths, since indexes in lists may change."""
     errors = [finding for finding in reading.findings if finding.level == "error"]
     refusals: dict[tuple[str, str, int], Finding] = {}
     counts: Counter[tuple[str, str]] = Counter()
@@ -150,7 +150,7 @@ def _refusals(reading: Reading) -> dict[tuple[str, str, int], Finding]:
 
 
 def _with_key_of_shared_polls(config: Config) -> Config:
-    """The configuration with a key that may be in a variable; a note of the generator says to set it."""
+    """The configuration with a key for shared polls. It may be in a variable; a note of the generator says so."""
     if value_at(config, "shared_poll.hmac_secret_key"):
         return config
     return config | {"shared_poll": config.get("shared_poll", {}) | {"hmac_secret_key": "in a variable"}}
@@ -170,7 +170,7 @@ def _differences(before: Config, after: Config) -> Iterator[str]:
 
 
 def _new_part(place: Place, old: dict[Place, Any]) -> Place:
-    """The largest part of the configuration that has the place and nothing that was there, such as a proxy."""
+    """The largest new part of the configuration around a place, such as a whole proxy."""
     shortest = 0 if place.list_keys else 3 if place.keys[1] == "proxy" and place.keys[0] != "rpc" else 2
     for length in range(shortest, len(place.keys)):
         part = place._replace(keys=place.keys[:length])

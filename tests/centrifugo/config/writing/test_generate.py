@@ -185,14 +185,18 @@ def test_named_proxies() -> None:
         ({"base_url": "htp://x"}, "must be the root of the application"),
         ({"base_url": "127.0.0.1:8070"}, "must be the root of the application"),
         ({"base_url": "http://x/?a=1"}, "must be the root of the application"),
-        ({"allowed_origins": ["example.com"]}, "an origin is a scheme and a host"),
-        ({"allowed_origins": ["https://example.com/"]}, "an origin is a scheme and a host"),
+        ({"allowed_origins": ["example.com"]}, "it begins with a scheme; write"),
+        ({"allowed_origins": ["https://example.com/"]}, "it ends with the host and the port; write"),
+        ({"allowed_origins": ["https://Example.com"]}, "it is in lower case, and in ASCII; write"),
+        ({"allowed_origins": ["http://[::1]:3000"]}, "brackets stand for one character; write"),
+        ({"allowed_origins": ["https://"]}, "an origin is a scheme and a host"),
+        ({"allowed_origins": [""]}, "an origin is a scheme and a host"),
         ({"base_url": "http://h:99999"}, "must be the root of the application"),
         ({"base_url": "http://h x"}, "must be the root of the application"),
         ({"base_url": "http://h/?"}, "must be the root of the application"),
         ({"base_url": "http://h/#"}, "must be the root of the application"),
         ({"base_url": "http://[::1"}, "must be the root of the application"),
-        ({"allowed_origins": ["https://[a"]}, "an origin is a scheme and a host"),
+        ({"allowed_origins": ["https://[a"]}, "the \\[ has no \\]"),
         ({"secret": "a${CENTRIFUGO_VAR_X}"}, "takes for a variable"),
         ({"timeout": "3"}, "up to an hour and needs a unit"),
         ({"timeout": "0s"}, "up to an hour and needs a unit"),
@@ -205,6 +209,12 @@ def test_named_proxies() -> None:
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         generate_for(("connect", None), options=options)
+
+
+def test_an_escaped_address_is_an_origin() -> None:
+    origin = r"http://\[::1\]:3000"
+    generated = generate_for(("connect", None), options={"allowed_origins": [origin]}).config
+    assert generated["client"]["allowed_origins"] == [origin]
 
 
 def test_namespaces_of_maps_have_no_subscribe_proxy() -> None:

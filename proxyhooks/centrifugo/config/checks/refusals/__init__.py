@@ -30,10 +30,7 @@ _CHECKS: Final[tuple[RefusalCheck, ...]] = (
 
 
 def refused_by_centrifugo(config: Config) -> list[Finding]:
-    """Return a finding for each option that Centrifugo refuses; none: Centrifugo takes the configuration.
-
-    The application does not matter here.
-    """
+    """Return a finding for each option that Centrifugo refuses, whatever the application is."""
     root = Options(config)
     findings = [finding for check in _CHECKS for finding in check(root)]
     for namespace in namespaces_in(root, "channel"):

@@ -36,7 +36,7 @@ CHANNEL_PROXIES: Final = (
 
 
 def used_proxies(root: Options) -> Iterator[tuple[Options, str]]:
-    """The proxies whose options Centrifugo validates, each with the path of what uses it; a shared one repeatedly."""
+    """The proxies whose options Centrifugo validates, each once for each option that uses it, with its path."""
     for key in ("client.proxy.connect", "client.proxy.refresh"):
         if root.is_on(f"{key}.enabled"):
             yield root.below(key), f"{key}.enabled"
@@ -100,7 +100,7 @@ def no_personal_namespace(root: Options) -> Iterator[Finding]:
 
 
 def no_presence_namespace(root: Options) -> Iterator[Finding]:
-    """The channel with the map of those present must be in a namespace for such maps."""
+    """The channel of a presence map must be in a namespace whose subscription_type is that kind of map."""
     boundary = root.text("channel.namespace_boundary")
     names = _namespace_names(root)
     by_name = {namespace.name: namespace for namespace in reversed([*root.each("channel.namespaces")])}
