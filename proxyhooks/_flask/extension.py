@@ -20,6 +20,7 @@ from .._settings.secrets import SECRET_HEADER
 from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
 from ..exceptions import SetupError
 from .error_handling import wrap_error_handling
+from .event_loops import async_to_sync_of, install_event_loops
 from .fast_path import install_fast_path
 from .hook_call import hook_view
 from .installation import EXTENSION_KEY, Installation, installation_of
@@ -108,8 +109,10 @@ class ProxyHooks(Hooks):
             # Flask-WTF protects forms that browsers send with a user's cookies. Hooks are protected by the secret.
             csrf.exempt(f"{hook_view.__module__}.{hook_view.__name__}")
 
+        async_to_sync = async_to_sync_of(app)
+
         def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
-            return app.async_to_sync(function) if is_async(function) else function
+            return async_to_sync(function) if is_async(function) else function
 
         return Dispatcher(self.index, ensure_sync, self._meta_schema, settings.validation_details, settings.timeout)
 
@@ -145,6 +148,7 @@ def _install(app: Flask) -> Installation:
     middleware = Middleware(app, app.wsgi_app)
     app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's documented way to wrap it
     wrap_error_handling(app)
+    install_event_loops(app)
     installation = app.extensions[EXTENSION_KEY] = Installation(middleware)
     return installation
 

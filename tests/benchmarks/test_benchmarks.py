@@ -105,6 +105,11 @@ def test_a_call_takes_no_more_instructions_than_it_did(level: str, bare_instruct
     )
 
 
+@pytest.mark.skipif(not instructions.available(), reason="valgrind is not on PATH")
+def test_an_async_hook_takes_at_most_three_times_the_instructions_of_a_hook() -> None:
+    assert instructions.instructions("hook_async") < 3 * instructions.instructions("hook")
+
+
 @pytest.mark.skipif(not served_instructions.available(), reason="the system does not let tests count instructions")
 def test_a_call_in_the_worker_takes_no_more_instructions_than_it_did() -> None:
     expected = EXPECTED_IN_WORKER.get(sys.version_info[:2])

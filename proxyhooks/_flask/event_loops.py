@@ -1,0 +1,200 @@
+"""Calls async functions from synchronous code, in an event loop that each thread keeps.
+
+Flask's own way, through asgiref, makes an event loop and a thread for each call, which takes far longer than a hook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from flask import Flask
+
+from .._dispatch.signatures import source_location
+from .._wire.log import Trusted, logger, rate_limited
+from .request_state import request_state
+
+_CANCEL_TIMEOUT: Final = 1.0
+"""Seconds that a cancelled task may take to end."""
+
+
+class _AsyncToSync:
+    """``Flask.async_to_sync``, except that the functions of hooks' requests are called in the thread's event loop.
+
+    :param others: Flask's own way, for views of the application.
+    """
+
+    def __init__(self, others: Callable[..., Callable[..., Any]]) -> None:
+        self._others = others
+
+    def __call__(self, func: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+        return self._others(func) if request_state() is None else async_to_sync(func)
+
+
+def install_event_loops(app: Flask) -> None:
+    """Have the async functions around hooks, such as ``before_request``, called as async hooks are.
+
+    An application that has its own ``async_to_sync`` keeps it.
+    """
+    if type(app).async_to_sync is Flask.async_to_sync and "async_to_sync" not in vars(app):
+        app.async_to_sync = _AsyncToSync(app.async_to_sync)  # type: ignore[method-assign]  # documented by Flask
+
+
+def async_to_sync_of(app: Flask) -> Callable[..., Callable[..., Any]]:
+    """How async hooks of the application are called."""
+    return async_to_sync if isinstance(app.async_to_sync, _AsyncToSync) else app.async_to_sync
+
+
+def async_to_sync(function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    """A synchronous function that calls the async one in the event loop of the thread.
+
+    - Context variables are those of the caller, who also sees what the function sets.
+    - A task that the function leaves behind is cancelled, and a warning names it.
+    - If an event loop is running in the thread already, the function runs in another thread, and the caller waits.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        run = functools.partial(_run_in_loop_of_thread, function, *args, **kwargs)
+        return _run_in_other_thread(run) if _is_loop_running() else run()
+
+    return call
+
+
+class _LoopOfThread(threading.local):
+    """The event loop of the current thread, which makes it when it first needs it. It is closed with the thread."""
+
+    def __init__(self) -> None:
+        self.loop: _KeptLoop | None = None
+
+
+class _KeptLoop:
+    """An event loop, and the tasks that it has started since the last look."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.started: list[asyncio.Task[Any]] = []
+        # Not a method of this object: in a circle of references __del__ would be called late.
+        self.loop.set_task_factory(functools.partial(_create_task, self.started))
+
+    def __del__(self) -> None:
+        self.loop.close()
+
+
+_of_thread: Final = _LoopOfThread()
+
+
+def _create_task(
+    started: list[asyncio.Task[Any]], loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
+) -> asyncio.Task[Any]:
+    task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **options)
+    started.append(task)
+    return task
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _run_in_loop_of_thread(function: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
+    kept = _of_thread.loop
+    if kept is None:
+        kept = _of_thread.loop = _KeptLoop()
+    loop, context = kept.loop, contextvars.copy_context()
+    task: asyncio.Task[Any] = asyncio.Task(_call_and_stop(loop, function, args, kwargs), loop=loop, context=context)
+    try:
+        # A third quicker than run_until_complete, which needs one more turn of the loop.
+        loop.run_forever()
+        return task.result()
+    finally:
+        if not task.done():  # an exception has come from outside, such as Ctrl-C
+            _cancel(kept, [task])
+        elif not task.cancelled():
+            task.exception()  # asyncio would log one that nobody has asked for: SystemExit comes out of the loop
+        if kept.started:
+            _cancel_tasks_left_behind(kept, function)
+        _copy_variables(context)
+        del task  # with an exception, its traceback would refer to itself
+
+
+async def _call_and_stop(
+    loop: asyncio.AbstractEventLoop,
+    function: Callable[..., Awaitable[Any]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    try:
+        return await function(*args, **kwargs)
+    finally:
+        loop.stop()
+
+
+def _cancel_tasks_left_behind(kept: _KeptLoop, function: Callable[..., Any]) -> None:
+    """Cancel tasks that the function has not awaited. They would go on in the next call, which is another user's."""
+    left = [task for task in kept.started if not task.done()]
+    kept.started.clear()
+    if not left:
+        return
+    location = Trusted(source_location(function))
+    names = ", ".join(sorted({getattr(task.get_coro(), "__qualname__", "?") for task in left}))
+    text = "%s leaves tasks running, which are cancelled: %s. Await them, or pass the function to after_reply"
+    rate_limited.warning(text, location, Trusted(names), kind=("task", location))
+    _cancel(kept, left)
+
+
+def _cancel(kept: _KeptLoop, tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait for their end. If one goes on, the thread gets another loop."""
+    for task in tasks:
+        task.cancel()
+    ended = kept.loop.create_task(asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT))
+    ended.add_done_callback(lambda _: kept.loop.stop())
+    while not ended.done():  # the function's own end stops the loop too
+        kept.loop.run_forever()
+    for task in tasks:
+        if not task.done():
+            _of_thread.loop = None
+            logger.error("a task goes on although it was cancelled, so its event loop is closed: %r", task.get_coro())
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task failed when it was cancelled", exc_info=error)
+
+
+def _copy_variables(context: contextvars.Context) -> None:
+    """Set the context variables that the async function has set."""
+    for variable, value in context.items():
+        if variable.get(None) is not value:
+            variable.set(value)
+
+
+def _run_in_other_thread(run: Callable[[], Any]) -> Any:
+    """Call the function in a thread without an event loop, and wait for it."""
+    context = contextvars.copy_context()
+    outcome: list[Any] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(context.run(run))
+        except BaseException as error:
+            errors.append(error)
+
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        # Python's threads are greenlets then, and those of one thread share what asyncio calls the running loop.
+        sys.modules["gevent"].get_hub().threadpool.apply(work)
+    else:
+        thread = threading.Thread(target=work, name="proxyhooks-async")
+        thread.start()
+        thread.join()
+    _copy_variables(context)
+    if errors:
+        raise errors[0]
+    return outcome[0]
