@@ -19,6 +19,7 @@ from .._dispatch.signatures import is_async
 from .._settings.secrets import SECRET_HEADER
 from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
 from ..exceptions import SetupError
+from .background import install_queue
 from .error_handling import wrap_error_handling
 from .event_loops import async_to_sync_of, install_event_loops
 from .fast_path import install_fast_path
@@ -81,7 +82,7 @@ class ProxyHooks(Hooks):
         :raises SetupError: if no secret is configured, a setting is wrong, or the name or the URL prefix is taken.
         """
         settings = read_settings(app.config, self._secrets)
-        installation: Installation = app.extensions.get(EXTENSION_KEY) or _install(app)
+        installation: Installation = app.extensions.get(EXTENSION_KEY) or _install(app, settings)
         middleware = installation.middleware
         if self.name in installation.hooks:
             raise SetupError(
@@ -144,10 +145,11 @@ def _check_paths_are_free(app: Flask, url_prefix: str) -> None:
             raise SetupError(f"{path} is already the URL of the endpoint {taken[path]!r}: choose another url_prefix")
 
 
-def _install(app: Flask) -> Installation:
+def _install(app: Flask, settings: Settings) -> Installation:
     middleware = Middleware(app, app.wsgi_app)
     app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's documented way to wrap it
     wrap_error_handling(app)
+    install_queue(app, settings.after_reply_threads, settings.after_reply_queue)
     install_event_loops(app)
     installation = app.extensions[EXTENSION_KEY] = Installation(middleware)
     return installation

@@ -143,6 +143,13 @@ def test_orm(recipe: Recipe) -> None:
         db.engine.dispose()
 
 
+def test_after(recipe: Recipe) -> None:
+    names = recipe("after")
+    client = connected(names)
+    assert client.rpc("say", "hi").result == {}
+    assert names["NEWS"] == [("news", "hi", "42")]
+
+
 def test_pydantic(recipe: Recipe) -> None:
     client = connected(recipe("pydantic"))
     assert client.rpc("order", {"tea": "assam"}).result == {"data": {"tea": "assam", "cups": 1}}

@@ -17,6 +17,7 @@ from proxyhooks import (
     SubscribeRequest,
     SubscribeResult,
     UserRequest,
+    after_reply,
     error_response,
     errors,
     read_request,
@@ -112,6 +113,9 @@ error_response(Disconnect)  # wrong: no error
 read_request(ConnectResult)  # wrong: no request
 result_response(RPCRequest())  # wrong: no result
 hooks.include("rooms")  # wrong: no hooks
+after_reply(before)  # wrong: no request
+after_reply(before, req="42")  # wrong: a str
+after_reply.for_key("chat:1")(before, PublishRequest(), 1)  # wrong: too many arguments
 
 
 def unknown_user(req: UserRequest) -> str:
