@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 from .._settings.settings import read_worker_settings
 from .connection_age import MaxConnectionAge
+from .database_pools import warn_of_small_pools
 from .fresh_import import find_holder, forget_package
 from .graceful_stop import GracefulStop, time_to_finish
 from .hardening import harden
@@ -161,6 +162,7 @@ def post_worker_init(worker: Any) -> None:
         worker.alive = False
     _note_serving(worker, number)
     limit_lines_about_callers()
+    warn_of_small_pools(worker)
     if worker.cfg.worker_class_str in ("gthread", "gevent", "sync"):
         harden(worker)
     if _shared_state is not None:
