@@ -234,18 +234,7 @@ def test_the_connection_is_free_for_the_next_request_meanwhile(server: Server) -
     (server.here / "a.go").touch()
 
 
-def test_a_graceful_stop_waits_for_functions_after_the_reply(server: Server) -> None:
-    server.ask("work", "a")
-    wait_until((server.here / "a.started").exists, "a.started")
-    server.process.send_signal(signal.SIGTERM)
-    with pytest.raises(subprocess.TimeoutExpired):
-        server.process.wait(timeout=2)
-    (server.here / "a.go").touch()
-    server.wait()
-    assert (server.here / "a.finished").exists()
-
-
-def test_a_graceful_stop_finishes_functions_that_wait_for_a_thread(tmp_path: Path) -> None:
+def test_a_graceful_stop_finishes_functions_after_the_reply_also_those_that_wait_for_a_thread(tmp_path: Path) -> None:
     names = [f"function{number}" for number in range(12)]  # more than there are threads
     with serving(tmp_path, *SETTINGS, "-w", "1") as server:
         for name in names:
@@ -261,9 +250,8 @@ def test_a_graceful_stop_finishes_functions_that_wait_for_a_thread(tmp_path: Pat
         assert "lost" not in server.log()
 
 
-@pytest.mark.parametrize("worker_class", ["proxyhooks.gunicorn.worker.Worker", "gthread"])
-def test_functions_that_a_stop_loses_are_logged_by_name_and_number(worker_class: str, tmp_path: Path) -> None:
-    with serving(tmp_path, *SETTINGS, "-w", "1", "-k", worker_class, "--graceful-timeout", "2") as server:
+def test_functions_that_a_stop_loses_are_logged_by_name_and_number(tmp_path: Path) -> None:
+    with serving(tmp_path, *SETTINGS, "-w", "1", "--graceful-timeout", "2") as server:
         for number in range(12):
             server.ask("work", f"function{number}")
         log = server.stop()
