@@ -10,44 +10,14 @@ import contextvars
 import functools
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
-
-from flask import Flask
 
 from .._dispatch.signatures import source_location
 from .._wire.log import Trusted, logger, rate_limited
-from .request_state import request_state
 
 _CANCEL_TIMEOUT: Final = 1.0
 """Seconds that a cancelled task may take to end."""
-
-
-class _AsyncToSync:
-    """``Flask.async_to_sync``, except that the functions of hooks' requests are called in the thread's event loop.
-
-    :param others: Flask's own way, for views of the application.
-    """
-
-    def __init__(self, others: Callable[..., Callable[..., Any]]) -> None:
-        self._others = others
-
-    def __call__(self, func: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-        return self._others(func) if request_state() is None else async_to_sync(func)
-
-
-def install_event_loops(app: Flask) -> None:
-    """Have the async functions around hooks, such as ``before_request``, called as async hooks are.
-
-    An application that has its own ``async_to_sync`` keeps it.
-    """
-    if type(app).async_to_sync is Flask.async_to_sync and "async_to_sync" not in vars(app):
-        app.async_to_sync = _AsyncToSync(app.async_to_sync)  # type: ignore[method-assign]  # documented by Flask
-
-
-def async_to_sync_of(app: Flask) -> Callable[..., Callable[..., Any]]:
-    """How async hooks of the application are called."""
-    return async_to_sync if isinstance(app.async_to_sync, _AsyncToSync) else app.async_to_sync
 
 
 def async_to_sync(function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
@@ -55,13 +25,16 @@ def async_to_sync(function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]
 
     - Context variables are those of the caller, who also sees what the function sets.
     - A task that the function leaves behind is cancelled, and a warning names it.
-    - If an event loop is running in the thread already, the function runs in another thread, and the caller waits.
+    - If an event loop is running in the thread already, and under gevent, the function runs in another thread, and the
+      caller waits.
     """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         run = functools.partial(_run_in_loop_of_thread, function, *args, **kwargs)
-        return _run_in_other_thread(run) if _is_loop_running() else run()
+        if _threads_are_greenlets():
+            return _run_in(sys.modules["gevent"].get_hub().threadpool.apply, run)
+        return _run_in(_new_thread, run) if _is_loop_running() else run()
 
     return call
 
@@ -174,8 +147,23 @@ def _copy_variables(context: contextvars.Context) -> None:
             variable.set(value)
 
 
-def _run_in_other_thread(run: Callable[[], Any]) -> Any:
-    """Call the function in a thread without an event loop, and wait for it."""
+def _threads_are_greenlets() -> bool:
+    """Whether gevent has replaced threads. All of them share what asyncio calls the running loop of the thread."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
+def _new_thread(work: Callable[[], None]) -> None:
+    thread = threading.Thread(target=work, name="proxyhooks-async")
+    thread.start()
+    thread.join()
+
+
+def _run_in(call_in_thread: Callable[[Callable[[], None]], Any], run: Callable[[], Any]) -> Any:
+    """Call the function in another thread.
+
+    :param call_in_thread: calls its argument in another thread, and waits for it.
+    """
     context = contextvars.copy_context()
     outcome: list[Any] = []
     errors: list[BaseException] = []
@@ -186,14 +174,7 @@ def _run_in_other_thread(run: Callable[[], Any]) -> Any:
         except BaseException as error:
             errors.append(error)
 
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("threading"):
-        # Python's threads are greenlets then, and those of one thread share what asyncio calls the running loop.
-        sys.modules["gevent"].get_hub().threadpool.apply(work)
-    else:
-        thread = threading.Thread(target=work, name="proxyhooks-async")
-        thread.start()
-        thread.join()
+    call_in_thread(work)
     _copy_variables(context)
     if errors:
         raise errors[0]

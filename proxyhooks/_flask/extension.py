@@ -19,9 +19,9 @@ from .._dispatch.signatures import is_async
 from .._settings.secrets import SECRET_HEADER
 from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
 from ..exceptions import SetupError
+from .async_functions import async_to_sync_of, install_event_loops
 from .background import install_queue
 from .error_handling import wrap_error_handling
-from .event_loops import async_to_sync_of, install_event_loops
 from .fast_path import install_fast_path
 from .hook_call import hook_view
 from .installation import EXTENSION_KEY, Installation, installation_of
