@@ -39,27 +39,37 @@ def async_to_sync(function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]
     return call
 
 
-class _LoopOfThread(threading.local):
-    """The event loop of the current thread, which makes it when it first needs it. It is closed with the thread."""
-
-    def __init__(self) -> None:
-        self.loop: _KeptLoop | None = None
-
-
 class _KeptLoop:
-    """An event loop, and the tasks that it has started since the last look."""
+    """The event loop of a thread. The thread alone refers to this object, so that the loop is closed with the thread.
 
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+    A frame must not: an exception refers to its frames, and may be kept for longer.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
         self.started: list[asyncio.Task[Any]] = []
+        """The tasks that the loop has started since the last look."""
         # Not a method of this object: in a circle of references __del__ would be called late.
-        self.loop.set_task_factory(functools.partial(_create_task, self.started))
+        loop.set_task_factory(functools.partial(_create_task, self.started))
 
     def __del__(self) -> None:
         self.loop.close()
 
 
-_of_thread: Final = _LoopOfThread()
+class _OfThread(threading.local):
+    """What belongs to the current thread."""
+
+    kept: _KeptLoop | None = None
+
+
+_of_thread: Final = _OfThread()
+
+
+def _loop_of_thread() -> tuple[asyncio.AbstractEventLoop, list[asyncio.Task[Any]]]:
+    """The event loop of the thread, which is made when it is first needed, and the tasks that it has started."""
+    if _of_thread.kept is None:
+        _of_thread.kept = _KeptLoop(asyncio.new_event_loop())
+    return _of_thread.kept.loop, _of_thread.kept.started
 
 
 def _create_task(
@@ -79,10 +89,8 @@ def _is_loop_running() -> bool:
 
 
 def _run_in_loop_of_thread(function: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
-    kept = _of_thread.loop
-    if kept is None:
-        kept = _of_thread.loop = _KeptLoop()
-    loop, context = kept.loop, contextvars.copy_context()
+    loop, started = _loop_of_thread()
+    context = contextvars.copy_context()
     task: asyncio.Task[Any] = asyncio.Task(_call_and_stop(loop, function, args, kwargs), loop=loop, context=context)
     try:
         # A third quicker than run_until_complete, which needs one more turn of the loop.
@@ -90,11 +98,11 @@ def _run_in_loop_of_thread(function: Callable[..., Awaitable[Any]], *args: Any, 
         return task.result()
     finally:
         if not task.done():  # an exception has come from outside, such as Ctrl-C
-            _cancel(kept, [task])
+            _cancel(loop, [task])
         elif not task.cancelled():
             task.exception()  # asyncio would log one that nobody has asked for: SystemExit comes out of the loop
-        if kept.started:
-            _cancel_tasks_left_behind(kept, function)
+        if started:
+            _cancel_tasks_left_behind(loop, started, function)
         _copy_variables(context)
         del task  # with an exception, its traceback would refer to itself
 
@@ -111,30 +119,32 @@ async def _call_and_stop(
         loop.stop()
 
 
-def _cancel_tasks_left_behind(kept: _KeptLoop, function: Callable[..., Any]) -> None:
+def _cancel_tasks_left_behind(
+    loop: asyncio.AbstractEventLoop, started: list[asyncio.Task[Any]], function: Callable[..., Any]
+) -> None:
     """Cancel tasks that the function has not awaited. They would go on in the next call, which is another user's."""
-    left = [task for task in kept.started if not task.done()]
-    kept.started.clear()
+    left = [task for task in started if not task.done()]
+    started.clear()
     if not left:
         return
     location = Trusted(source_location(function))
     names = ", ".join(sorted({getattr(task.get_coro(), "__qualname__", "?") for task in left}))
     text = "%s leaves tasks running, which are cancelled: %s. Await them, or pass the function to after_reply"
     rate_limited.warning(text, location, Trusted(names), kind=("task", location))
-    _cancel(kept, left)
+    _cancel(loop, left)
 
 
-def _cancel(kept: _KeptLoop, tasks: list[asyncio.Task[Any]]) -> None:
+def _cancel(loop: asyncio.AbstractEventLoop, tasks: list[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait for their end. If one goes on, the thread gets another loop."""
     for task in tasks:
         task.cancel()
-    ended = kept.loop.create_task(asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT))
-    ended.add_done_callback(lambda _: kept.loop.stop())
+    ended = loop.create_task(asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT))
+    ended.add_done_callback(lambda _: loop.stop())
     while not ended.done():  # the function's own end stops the loop too
-        kept.loop.run_forever()
+        loop.run_forever()
     for task in tasks:
         if not task.done():
-            _of_thread.loop = None
+            _of_thread.kept = None
             logger.error("a task goes on although it was cancelled, so its event loop is closed: %r", task.get_coro())
         elif not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task failed when it was cancelled", exc_info=error)
@@ -177,5 +187,5 @@ def _run_in(call_in_thread: Callable[[Callable[[], None]], Any], run: Callable[[
     call_in_thread(work)
     _copy_variables(context)
     if errors:
-        raise errors[0]
+        raise errors.pop()  # an exception that this frame refers to would refer to itself
     return outcome[0]

@@ -55,6 +55,20 @@ def test_the_event_loop_is_closed_when_the_thread_ends() -> None:
     assert loop.is_closed()
 
 
+def test_the_event_loop_is_closed_with_the_thread_also_if_an_exception_is_kept() -> None:
+    async def fail() -> None:
+        raise ValueError
+
+    def work() -> tuple[Any, ValueError]:
+        with pytest.raises(ValueError) as raised:
+            async_to_sync(fail)()
+        return async_to_sync(running_loop)(), raised.value
+
+    loop, error = in_thread(work)
+    assert error.__traceback__ is not None
+    assert loop.is_closed()
+
+
 def test_threads_leave_no_file_descriptors_behind() -> None:
     call = async_to_sync(running_loop)
     in_thread(call)
@@ -275,6 +289,7 @@ def test_under_a_running_event_loop_an_exception_comes_out_too() -> None:
 
     with pytest.raises(errors.PermissionDenied):
         asyncio.run(outer())
+    gc.collect()  # a loop that is not closed would be a warning, and so an error
 
 
 UNDER_GEVENT = """

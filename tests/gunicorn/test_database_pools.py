@@ -12,8 +12,12 @@ import sqlalchemy
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
+from examples import rooms
+from proxyhooks._settings.settings import AFTER_REPLY_THREADS
+from proxyhooks.gunicorn import settings
 from proxyhooks.gunicorn.database_pools import warn_of_small_pools
 from proxyhooks.gunicorn.settings import worker_class
+from tests.support.paths import ROOT
 
 LOG = logging.getLogger("gunicorn.error")
 
@@ -42,6 +46,20 @@ def test_a_pool_that_is_smaller_than_the_threads_is_a_warning_with_the_remedy(
         "The pool of the database has at most 15 connections, and this worker has 16 threads: a hook that gets none in "
         'time fails. Set SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": 16}, or start at most 15 threads'
     ]
+
+
+def test_what_the_deployment_guide_advises_is_enough(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    advice = 'SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": 16}'
+    assert advice in (ROOT / "deploy" / "README.md").read_text()
+    assert warnings(application(tmp_path, {"pool_size": 16}), caplog, threads=settings.threads) == []
+
+
+def test_the_rooms_example_has_a_connection_for_each_thread_and_each_function_after_the_reply(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = {"SECRET_KEY": "k", "PROXYHOOKS_SECRETS": ["s"], "SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path / 'a'}"}
+    app = rooms.create_app(config)
+    assert warnings(app, caplog, threads=settings.threads + AFTER_REPLY_THREADS.default) == []
 
 
 def test_each_pool_of_several_databases_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
