@@ -88,7 +88,7 @@ def _is_loop_running() -> bool:
     return True
 
 
-def _run_in_loop_of_thread(function: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
+def _run_in_loop_of_thread(function: Callable[..., Awaitable[Any]], /, *args: Any, **kwargs: Any) -> Any:
     loop, started = _loop_of_thread()
     context = contextvars.copy_context()
     task: asyncio.Task[Any] = asyncio.Task(_call_and_stop(loop, function, args, kwargs), loop=loop, context=context)

@@ -137,6 +137,16 @@ def test_an_application_keeps_its_own_way_to_call_async_functions(ask: Ask, app:
     assert called == ["hook"]
 
 
+def test_arguments_may_have_any_name() -> None:
+    """Such as the variables of a pattern."""
+
+    async def hook(req: int, **variables: int) -> tuple[int, dict[str, int]]:
+        return req, variables
+
+    variables = {"function": 1, "loop": 2, "args": 3, "self": 4}
+    assert async_to_sync(hook)(0, **variables) == (0, variables)
+
+
 def test_context_variables_go_in_and_come_back() -> None:
     async def change() -> str:
         before = VARIABLE.get()
