@@ -28,6 +28,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__)
     app.config.from_mapping(
         SQLALCHEMY_DATABASE_URI="sqlite:///rooms.sqlite",  # in app.instance_path
+        # A connection for each of a worker's 16 threads, and 10 more for the functions of after_reply.
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16},
         SESSION_COOKIE_SECURE=True,  # to try it without TLS: FLASK_SESSION_COOKIE_SECURE=false
         SESSION_COOKIE_SAMESITE="Lax",
         LOGIN_LIFETIME=12 * 3600,  # seconds

@@ -1,68 +1,123 @@
-"""Functions that run after the reply was sent: :func:`proxyhooks.after_reply`."""
+"""Functions that run after the reply was sent: :data:`proxyhooks.after_reply`."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
-from typing import Final
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final, ParamSpec
 
 import flask
 from flask import Flask
 
+from .. import errors
 from .._dispatch.signatures import source_location
-from .._wire.log import logger
-from .request_state import BackgroundTask, require_request_state
+from .._settings.settings import AFTER_REPLY_QUEUE, AFTER_REPLY_THREADS
+from .._wire.log import Trusted, logger, rate_limited
+from .background_queue import BackgroundQueue, BackgroundTask
+from .request_state import RequestState, require_request_state
 
-_THREADS: Final = 8
-_lock: Final = Lock()
-_executor: ThreadPoolExecutor | None = None
+_QUEUE_KEY: Final = "proxyhooks.after_reply"
+"""The key of the queue in ``app.extensions``."""
+_P = ParamSpec("_P")
 
 
-def after_reply(function: Callable[..., object], /, *args: object) -> None:
-    """Call the function when the reply has been sent, in the application's context. An exception is logged.
+class AfterReply:
+    """Call a function when the reply has been sent, in the application's context. An exception is logged.
 
-    It runs in another thread, whatever the reply is, and a graceful stop waits for it. While the application is
-    being tested (``TESTING``) it runs in the same thread, as soon as the reply has been read.
+    ``after_reply(function, *args, **kwargs)``: the function runs in another thread, whatever the reply is. While the
+    application is being tested (``TESTING``, or by a ``ProxyClient``) it runs in the same thread, as soon as the reply
+    has been read. The functions of one request run in order. A stopping worker finishes those that wait while there is
+    time (``graceful_timeout``), and logs how many of which functions are lost.
+
+    ``after_reply.for_key(channel)(function, *args, **kwargs)``: the functions of equal keys run in the order of their
+    replies, one at a time. Each worker has an order of its own.
 
     The request is over by then: pass what is needed from it, and from ``g``, as arguments. The function may be async.
-
-    :raises TypeError: if it is not callable.
-    :raises RuntimeError: if used elsewhere than in a hook and in the functions that run before or after it.
     """
-    if not callable(function):
-        raise TypeError(f"after_reply takes a function and its arguments, after_reply(f, 1), not {function!r}")
-    state = require_request_state()
-    if not state.guarded:
-        raise RuntimeError("after_reply works in hooks only: in a view of your own use response.call_on_close")
-    run = functools.partial(flask.current_app.ensure_sync(function), *args)
-    state.background_tasks += (BackgroundTask(source_location(function), run),)
+
+    def __init__(self, *key: Hashable) -> None:
+        self._key = key
+
+    def __call__(self, function: Callable[_P, object], /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+        """Call the function when the reply has been sent.
+
+        :raises TypeError: if it is not callable.
+        :raises RuntimeError: if used elsewhere than in a hook and in the functions that run before or after it.
+        :raises errors.TooManyRequests: if too many functions wait (``PROXYHOOKS_AFTER_REPLY_QUEUE``).
+        """
+        if not callable(function):
+            raise TypeError(f"after_reply takes a function and its arguments, after_reply(f, 1), not {function!r}")
+        state = require_request_state()
+        if not state.guarded:
+            raise RuntimeError("after_reply works in hooks only: in a view of your own use response.call_on_close")
+        name = source_location(function)
+        if not state.tasks_in_place and _queue_of(state.app).is_full():
+            _refuse(state.app, name)
+        run = functools.partial(flask.current_app.ensure_sync(function), *args, **kwargs)
+        state.background_tasks += (BackgroundTask(name, run, self._key or None),)
+
+    def for_key(self, key: Hashable) -> AfterReply:
+        """Return an ``after_reply`` whose functions run one at a time, in the order of their replies.
+
+        :param key: what the order is for, such as a channel.
+        :raises TypeError: if it is not hashable.
+        """
+        try:
+            hash(key)
+        except TypeError:
+            text = "after_reply.for_key takes a hashable key, such as a channel, not one of type"
+            raise TypeError(f"{text} {type(key).__name__}") from None
+        return AfterReply(key)
 
 
-def run_in_background(app: Flask, tasks: Sequence[BackgroundTask]) -> None:
-    """Run the tasks one after another, in another thread and in the application's context.
+after_reply: Final = AfterReply()
+
+
+def install_queue(app: Flask, threads: int, capacity: int) -> None:
+    """Give the application its queue for ``after_reply``."""
+    app.extensions[_QUEUE_KEY] = BackgroundQueue(functools.partial(_run, app), threads, capacity)
+
+
+def run_in_background(state: RequestState, tasks: Sequence[BackgroundTask]) -> None:
+    """Run the tasks of a request in other threads and in the application's context.
 
     The thread that sent the reply must not run them: it holds the connection, on which Centrifugo sends its next
     request as soon as it has read the reply. Only while the application is being tested does the caller wait.
     """
-    if app.testing:
-        _run(app, tasks)
+    if not state.tasks_in_place:
+        _queue_of(state.app).submit(tasks)
         return
-    global _executor
-    with _lock:
-        if _executor is None:  # made here, in the worker: gunicorn's master, which may import this, forks
-            # The interpreter waits for its threads when the process ends, so a graceful stop loses no task.
-            _executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="proxyhooks-after-reply")
-        _executor.submit(_run, app, tasks)
-
-
-def _run(app: Flask, tasks: Sequence[BackgroundTask]) -> None:
     for task in tasks:
-        try:
-            with app.app_context():
-                task.run()
-        except BaseException as error:  # an executor would keep it, and tell nobody
-            logger.exception("%s, passed to after_reply, failed", task.name)
-            if app.testing and not isinstance(error, Exception):  # such as Ctrl-C
-                raise
+        if (error := _run(state.app, task)) is not None and not isinstance(error, Exception):  # such as Ctrl-C
+            raise error
+
+
+def _run(app: Flask, task: BackgroundTask) -> BaseException | None:
+    """Run the task. Return what it raises, which the log has then."""
+    try:
+        with app.app_context():
+            task.run()
+    except BaseException as error:  # a thread would end, and tell nobody
+        logger.exception("%s, passed to after_reply, failed", task.name)
+        return error
+    return None
+
+
+def _queue_of(app: Flask) -> BackgroundQueue:
+    queue: BackgroundQueue = app.extensions[_QUEUE_KEY]
+    return queue
+
+
+def _refuse(app: Flask, name: str) -> None:
+    """Refuse another task.
+
+    :raises errors.TooManyRequests: always.
+    """
+    text = (
+        "after_reply: %d functions wait (%s), so a call of %s is refused with error 111. Make the functions quicker, "
+        "or raise %s"
+    )
+    capacity, location = _queue_of(app).capacity, Trusted(name)
+    keys = Trusted(AFTER_REPLY_QUEUE.key), Trusted(AFTER_REPLY_THREADS.key)
+    rate_limited.error(text, capacity, keys[0], location, keys[1], kind=("after_reply", location))
+    raise errors.TooManyRequests

@@ -20,6 +20,8 @@ from .._dispatch.signatures import is_async
 from .._settings.secrets import SECRET_HEADER
 from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
 from ..exceptions import SetupError
+from .async_functions import async_to_sync_of, install_event_loops
+from .background import install_queue
 from .error_handling import wrap_error_handling
 from .fast_path import install_fast_path
 from .hook_call import hook_view
@@ -83,7 +85,7 @@ class ProxyHooks(Hooks):
         :raises SetupError: if no secret is configured, a setting is wrong, or the name or the URL prefix is taken.
         """
         settings = read_settings(app.config, self._secrets)
-        installation: Installation = app.extensions.get(EXTENSION_KEY) or _install(app)
+        installation: Installation = app.extensions.get(EXTENSION_KEY) or _install(app, settings)
         middleware = installation.middleware
         if self.name in installation.hooks:
             raise SetupError(
@@ -111,8 +113,10 @@ class ProxyHooks(Hooks):
             # Flask-WTF protects forms that browsers send with a user's cookies. Hooks are protected by the secret.
             csrf.exempt(f"{hook_view.__module__}.{hook_view.__name__}")
 
+        async_to_sync = async_to_sync_of(app)
+
         def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
-            return app.async_to_sync(function) if is_async(function) else function
+            return async_to_sync(function) if is_async(function) else function
 
         return Dispatcher(self.index, ensure_sync, self._meta_schema, settings.validation_details, settings.timeout)
 
@@ -144,10 +148,12 @@ def _check_paths_are_free(app: Flask, url_prefix: str) -> None:
             raise SetupError(f"{path} is already the URL of the endpoint {taken[path]!r}: choose another url_prefix")
 
 
-def _install(app: Flask) -> Installation:
+def _install(app: Flask, settings: Settings) -> Installation:
     middleware = Middleware(app, app.wsgi_app)
     app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's documented way to wrap it
     wrap_error_handling(app)
+    install_queue(app, settings.after_reply_threads, settings.after_reply_queue)
+    install_event_loops(app)
     installation = app.extensions[EXTENSION_KEY] = Installation(middleware)
     return installation
 

@@ -141,7 +141,7 @@ def start_background_tasks(state: RequestState) -> None:
     """Start the tasks of the request, once."""
     if state.background_tasks:
         tasks, state.background_tasks = state.background_tasks, ()
-        run_in_background(state.app, tasks)
+        run_in_background(state, tasks)
 
 
 def start_reply(

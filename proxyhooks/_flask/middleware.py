@@ -18,7 +18,7 @@ from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._settings.secrets import Secrets
 from .._wire.decoding import Decoder, decoder_for
-from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION
+from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RUN_TASKS_IN_PLACE
 from .._wire.log import rate_limited
 from .error_handling import replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
@@ -106,7 +106,8 @@ class Middleware:
         event = hook_url.event
         message, has_data = read_message(event, hook_url.decode, read_body(environ, length, limit))
         hook_url.check_served()
-        return RequestState(self._app, path, event, message, has_data)
+        in_place = self._app.testing or RUN_TASKS_IN_PLACE in environ
+        return RequestState(self._app, path, event, message, has_data, tasks_in_place=in_place)
 
 
 def _send(environ: WSGIEnvironment, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:

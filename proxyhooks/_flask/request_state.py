@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import flask
 from flask import Flask
@@ -13,17 +12,10 @@ from werkzeug.local import LocalProxy
 from .. import messages as m
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
+from .background_queue import BackgroundTask
 
 STATE_KEY: Final = "proxyhooks.request_state"
 """The key of the state in the WSGI environ."""
-
-
-class BackgroundTask(NamedTuple):
-    """A function, with its arguments, that runs after the reply was sent."""
-
-    name: str
-    """The function with its file and line, for the log."""
-    run: Callable[[], object]
 
 
 @dataclass(slots=True)
@@ -47,7 +39,9 @@ class RequestState:
     error: Exception | None = None
     """The last exception that Flask's error handlers were called with."""
     background_tasks: tuple[BackgroundTask, ...] = ()
-    """What :func:`proxyhooks.after_reply` was given, in order."""
+    """What :data:`proxyhooks.after_reply` was given, in order."""
+    tasks_in_place: bool = False
+    """Whether the thread of the request runs the background tasks, as in tests."""
 
 
 def request_state() -> RequestState | None:

@@ -62,6 +62,13 @@ def parse_path(value: Any) -> str:
     return os.fspath(value)
 
 
+def parse_positive_int(value: Any) -> int:
+    """Return a whole number from Flask's configuration, more than 0."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(repr(value))
+    return value
+
+
 def parse_timeout(value: Any) -> float:
     """Return a number of seconds from Flask's configuration, more than 0."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):

@@ -13,7 +13,15 @@ from typing import Any, Final
 
 from ..exceptions import SetupError
 from .secrets import SECRET_HEADER, Secrets, parse_secrets, secrets_from_file
-from .setting import Setting, parse_bool, parse_path, parse_positive_seconds, parse_seconds, parse_timeout
+from .setting import (
+    Setting,
+    parse_bool,
+    parse_path,
+    parse_positive_int,
+    parse_positive_seconds,
+    parse_seconds,
+    parse_timeout,
+)
 
 DEFAULT_URL_PREFIX: Final = "/centrifugo"
 """The default of the argument ``ProxyHooks(url_prefix=...)``."""
@@ -83,6 +91,27 @@ FAST: Final[Setting[bool]] = Setting(
     must_be="True or False",
     parse=parse_bool,
 )
+AFTER_REPLY_THREADS: Final[Setting[int]] = Setting(
+    key="PROXYHOOKS_AFTER_REPLY_THREADS",
+    source="app.config",
+    type="int",
+    default=8,
+    meaning="The most functions of `after_reply` that run at once, in each worker.",
+    must_be="a whole number of threads above 0, such as 8",
+    parse=parse_positive_int,
+)
+AFTER_REPLY_QUEUE: Final[Setting[int]] = Setting(
+    key="PROXYHOOKS_AFTER_REPLY_QUEUE",
+    source="app.config",
+    type="int",
+    default=1000,
+    meaning=(
+        "How many functions of `after_reply` may wait for a thread, in each worker; beyond that, `after_reply` raises "
+        "the temporary `errors.TooManyRequests`."
+    ),
+    must_be="a whole number of calls above 0, such as 1000",
+    parse=parse_positive_int,
+)
 KEEPALIVE_TIME: Final[Setting[float]] = Setting(
     key="PROXYHOOKS_KEEPALIVE_TIME",
     source="environment",
@@ -126,6 +155,8 @@ SETTINGS: Final[tuple[Setting[Any], ...]] = (
     TIMEOUT,
     VALIDATION_DETAILS,
     FAST,
+    AFTER_REPLY_THREADS,
+    AFTER_REPLY_QUEUE,
     KEEPALIVE_TIME,
     CLIENT_HEADER_TIMEOUT,
     CLIENT_BODY_TIMEOUT,
@@ -142,6 +173,8 @@ class Settings:
     """Seconds that Centrifugo waits for a reply."""
     validation_details: bool
     fast_path: bool
+    after_reply_threads: int
+    after_reply_queue: int
 
 
 def read_settings(config: Mapping[str, Any], secrets: object = None) -> Settings:
@@ -155,6 +188,8 @@ def read_settings(config: Mapping[str, Any], secrets: object = None) -> Settings
         timeout=TIMEOUT.read(config),
         validation_details=VALIDATION_DETAILS.read(config),
         fast_path=FAST.read(config),
+        after_reply_threads=AFTER_REPLY_THREADS.read(config),
+        after_reply_queue=AFTER_REPLY_QUEUE.read(config),
     )
 
 

@@ -1,4 +1,4 @@
-"""Keys of the WSGI environ with which the Flask part and gunicorn's workers talk to each other.
+"""Keys of the WSGI environ with which the Flask part talks to gunicorn's workers and to the test client.
 
 The values are plain ones: the two may have different versions of this package, since a worker loads the application
 anew.
@@ -14,3 +14,5 @@ ACCEPTED: Final = "proxyhooks.accepted"
 """Set to True by the application: the caller knows a secret. Its connection is spared when others make room."""
 CLOSE_CONNECTION: Final = "proxyhooks.close_connection"
 """Set to True by the application: the worker closes the connection after this reply, since the caller has no secret."""
+RUN_TASKS_IN_PLACE: Final = "proxyhooks.run_tasks_in_place"
+"""Set by the test client: what ``after_reply`` was given runs before the client has the reply, in the same thread."""

@@ -19,6 +19,12 @@ _DRAIN_STEP: Final = 0.5
 """Seconds. Time for new connections to send a request, and for other stopping workers to reach the same step."""
 
 
+def time_to_finish(cfg: Any) -> float:
+    """Return the seconds that a stopping worker has until the master kills it, less one second to write the log."""
+    seconds: float = min(cfg.graceful_timeout, cfg.timeout or sys.maxsize)
+    return max(0.0, seconds - 1.0)
+
+
 class GracefulStop:
     """Delays the stop of one worker until the worker table allows it; a thread polls the table."""
 
@@ -28,6 +34,8 @@ class GracefulStop:
         self._number = number
         self._stop_requested = False
         self._drained = False
+        self._deadline = 0.0
+        """When the master is about to kill this worker, by ``time.monotonic``."""
         self._replacement_started = False
         self._max_requests_logged = False
         # At max_requests, gunicorn would stop this worker at once, and the others at about the same time. So the thread
@@ -59,6 +67,11 @@ class GracefulStop:
                 except Exception:
                     self._worker.log.exception("The table of workers cannot be used: this worker stops now")
                     self._drain()
+        time.sleep(max(0.0, self._deadline - time.monotonic()))
+        # Usually the worker has finished its work and ended by now. It has not if a call of a hook takes so long.
+        from .._wire import before_exit  # the application's: a worker imports the package anew
+
+        before_exit.give_up()
 
     def _max_requests_reached(self) -> bool:
         reached: bool = self._worker.nr >= self._max_requests
@@ -96,6 +109,7 @@ class GracefulStop:
 
     def _drain(self) -> None:
         """Stop accepting, serve the connections that are accepted already, and have gunicorn stop the worker."""
+        self._deadline = time.monotonic() + time_to_finish(self._worker.cfg)
         if hasattr(self._worker, "stop_accepting"):
             listeners = [self._worker]
         else:

@@ -17,8 +17,9 @@ from typing import Any, Final, TypeVar
 
 from .._settings.settings import read_worker_settings
 from .connection_age import MaxConnectionAge
+from .database_pools import warn_of_small_pools
 from .fresh_import import find_holder, forget_package
-from .graceful_stop import GracefulStop
+from .graceful_stop import GracefulStop, time_to_finish
 from .hardening import harden
 from .listener import wrap_socket
 from .log_filter import limit_lines_about_callers
@@ -161,6 +162,7 @@ def post_worker_init(worker: Any) -> None:
         worker.alive = False
     _note_serving(worker, number)
     limit_lines_about_callers()
+    warn_of_small_pools(worker)
     if worker.cfg.worker_class_str in ("gthread", "gevent", "sync"):
         harden(worker)
     if _shared_state is not None:
@@ -177,11 +179,19 @@ def _note_serving(worker: Any, number: int) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """In a worker that could not load the application: exit with a code that does not stop the other workers."""
+    """In a worker that ends: finish the work that no call waits for, such as the functions of ``after_reply``.
+
+    If the worker could not load the application, exit with a code that does not stop the other workers.
+    """
     # gunicorn calls this hook while the worker's SystemExit is being raised.
     exception = sys.exception()
-    load_errors = (server.WORKER_BOOT_ERROR, server.APP_LOAD_ERROR)
-    if not isinstance(exception, SystemExit) or exception.code not in load_errors:
+    if not isinstance(exception, SystemExit):  # in the master, for a worker that is gone
+        return
+    if exception.code not in (server.WORKER_BOOT_ERROR, server.APP_LOAD_ERROR):
+        from .._wire import before_exit  # the application's: a worker imports the package anew
+
+        # The master kills a worker at once that has not responded and was told to abort: it exits with 1.
+        before_exit.finish(0 if exception.code else time_to_finish(worker.cfg))
         return
     # None if the table cannot be used: assume that others serve.
     if _note_failed_load(server, worker) is not False:

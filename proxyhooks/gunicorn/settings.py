@@ -27,7 +27,8 @@ threads: int = 16
 # The age of a connection has another limit, PROXYHOOKS_KEEPALIVE_TIME: see pre_request.
 keepalive: int = 3600
 
-# Seconds for a stopping worker to finish its open requests. Centrifugo waits no longer than the timeout of its proxy.
+# Seconds for a stopping worker to finish its open requests, and then the functions of after_reply. Centrifugo waits no
+# longer than the timeout of its proxy.
 graceful_timeout: int = 30
 # Seconds after which the master kills a worker that has stopped responding to it.
 timeout: int = 60

@@ -18,6 +18,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from .._dispatch.events import EVENTS, Event
 from .._settings.secrets import SECRET_HEADER
 from .._wire import clock
+from .._wire.environ_keys import RUN_TASKS_IN_PLACE
 from .._wire.fields import fields_of
 from .._wire.requests import ClientRequest
 
@@ -112,6 +113,7 @@ class AppTransport:
             input_stream=BytesIO(body),
             content_length=len(body),
         ).get_environ()
+        environ[RUN_TASKS_IN_PLACE] = True
         unhandled: list[BaseException] = []
 
         def record(_: Flask, exception: BaseException, **__: Any) -> None:

@@ -163,8 +163,9 @@ ONLY_SERVED = {
 LEVELS = {
     "hook_flask_context": "a hook in Flask's own request context",
     "hook_off": "a hook through Flask's own dispatching, with compiled schemas",
+    "hook_async": "an `async def` hook",
 }
-"""The hook at the lower levels of the fast path, to compare; the contestant ``hook`` has the full level."""
+"""Other hooks, to compare: at lower levels than the contestant ``hook``, which has the full level, and an async one."""
 
 
 def hook_flask_context() -> Flask:
@@ -173,6 +174,18 @@ def hook_flask_context() -> Flask:
 
 def hook_off() -> Flask:
     return _hook_at("off")
+
+
+def hook_async() -> Flask:
+    app = Flask("hook_async")
+    app.config |= {"PROXYHOOKS_TIMEOUT": 60}
+    hooks = ProxyHooks(app, secrets=[SECRET])
+
+    @hooks.rpc("say", data_schema=MessageSchema)
+    async def say(req: RPCRequest) -> RPCResult:
+        return RPCResult(data=req.data)
+
+    return app
 
 
 def _hook_at(level: str) -> Flask:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from . import __main__ as commands
 from . import in_process, instructions, scale, served, served_instructions
-from .contestants import CONTESTANTS, LEVELS
+from .contestants import CONTESTANTS, LEVELS, hook, hook_async
 
 # Instructions of a hook divided by those of a bare Flask view, by level and version of Python. Lower a value when a
 # hook needs fewer.
@@ -103,6 +105,27 @@ def test_a_call_takes_no_more_instructions_than_it_did(level: str, bare_instruct
     assert ratio < expected * TOLERANCE, (
         f"{ratio:.3f} of the instructions of a bare view, above {expected} by more than a tenth"
     )
+
+
+def test_an_async_hook_calls_at_most_three_times_as_many_functions_as_a_hook() -> None:
+    """In all threads: with an event loop for each call, it would be six times as many."""
+    assert function_calls(hook_async()) < 3 * function_calls(hook())
+
+
+def function_calls(app: Flask) -> int:
+    """Count the functions that are called for some calls of the hook, after its first ones."""
+    counts = {"call": 0, "c_call": 0}
+
+    def count(frame: object, event: str, argument: object) -> None:
+        if event in counts:
+            counts[event] += 1
+
+    for profile in (None, count, None):
+        threading.setprofile(profile)  # of threads that start later
+        sys.setprofile(profile)
+        for _ in range(10):
+            in_process.call(app)
+    return sum(counts.values())
 
 
 @pytest.mark.skipif(not served_instructions.available(), reason="the system does not let tests count instructions")

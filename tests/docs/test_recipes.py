@@ -159,6 +159,13 @@ def test_publications(recipe: Recipe) -> None:
         names["hooks"].dump_publication("shop:a:b", {"text": "closed"})
 
 
+def test_after(recipe: Recipe) -> None:
+    names = recipe("after")
+    client = connected(names)
+    assert client.rpc("say", "hi").result == {}
+    assert names["NEWS"] == [("news", "hi", "42")]
+
+
 def test_pydantic(recipe: Recipe) -> None:
     client = connected(recipe("pydantic"))
     assert client.rpc("order", {"tea": "assam"}).result == {"data": {"tea": "assam", "cups": 1}}

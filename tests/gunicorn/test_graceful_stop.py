@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from proxyhooks.gunicorn.graceful_stop import GracefulStop
+from proxyhooks._wire import before_exit
+from proxyhooks.gunicorn.graceful_stop import GracefulStop, time_to_finish
 from proxyhooks.gunicorn.worker_table import SharedState, WorkerRecord
 from tests.support.waiting import wait_until
 
@@ -24,8 +25,10 @@ class Log:
         return lambda text: self.lines.append((level, text))
 
 
-def make_worker(nr: int = 0, max_requests: int = 10**9, workers: int = 2) -> Any:
-    cfg = SimpleNamespace(workers=workers)
+def make_worker(
+    nr: int = 0, max_requests: int = 10**9, workers: int = 2, graceful_timeout: int = 10**9, timeout: int = 0
+) -> Any:
+    cfg = SimpleNamespace(workers=workers, graceful_timeout=graceful_timeout, timeout=timeout)
     return SimpleNamespace(nr=nr, max_requests=max_requests, cfg=cfg, log=Log(), sockets=[], ppid=os.getpid())
 
 
@@ -155,3 +158,26 @@ def test_a_worker_that_cannot_lock_the_table_stops(stops: list[int]) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     wait_until(lambda: stops, "the signal to gunicorn's handler")
     assert worker.log.lines == [("exception", "The table of workers cannot be used: this worker stops now")]
+
+
+@pytest.mark.parametrize(
+    ("graceful_timeout", "timeout", "seconds"), [(30, 60, 29), (120, 60, 59), (30, 0, 29), (1, 60, 0), (0, 60, 0)]
+)
+def test_a_stopping_worker_has_until_shortly_before_the_master_kills_it(
+    graceful_timeout: int, timeout: int, seconds: float
+) -> None:
+    assert time_to_finish(make_worker(graceful_timeout=graceful_timeout, timeout=timeout).cfg) == seconds
+
+
+def test_work_is_given_up_in_time_also_if_a_hook_keeps_the_worker_from_stopping(
+    stops: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up: list[int] = []
+    work = SimpleNamespace(is_busy=lambda: True, give_up=lambda: given_up.append(len(stops)))
+    monkeypatch.setattr(before_exit, "_all", [work])
+    state = make_state()
+    GracefulStop(make_worker(graceful_timeout=1), state, 1)
+    state.note_sigterm()
+    os.kill(os.getpid(), signal.SIGTERM)
+    wait_until(lambda: given_up, "the work is given up")
+    assert given_up == [1]

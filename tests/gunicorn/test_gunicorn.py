@@ -131,9 +131,12 @@ class Server:
         self._log = here / "gunicorn.log"
         (here / "app.py").write_text(APP)
         (here / "refusals.py").write_text(REFUSALS)
-        command = [str(Path(sys.executable).with_name("gunicorn")), *options]
-        command += ["-b", f"127.0.0.1:{self.port}", "app:app"]
+        command = self.command(*options)
         self.process = start_process(command, self._log, cwd=here, env=server_environment(HERE=str(here), **environ))
+
+    def command(self, *options: str) -> list[str]:
+        gunicorn = str(Path(sys.executable).with_name("gunicorn"))
+        return [gunicorn, *options, "-b", f"127.0.0.1:{self.port}", "app:app"]
 
     def log(self) -> str:
         return self._log.read_text()
@@ -175,6 +178,11 @@ class Server:
         """Stop gracefully, and return the log."""
         stop_process(self.process)
         return self.log()
+
+
+class DevelopmentServer(Server):
+    def command(self, *options: str) -> list[str]:
+        return [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(self.port)]
 
 
 @contextmanager
@@ -226,15 +234,46 @@ def test_the_connection_is_free_for_the_next_request_meanwhile(server: Server) -
     (server.here / "a.go").touch()
 
 
-def test_a_graceful_stop_waits_for_functions_after_the_reply(server: Server) -> None:
-    server.ask("work", "a")
-    wait_until((server.here / "a.started").exists, "a.started")
-    server.process.send_signal(signal.SIGTERM)
-    with pytest.raises(subprocess.TimeoutExpired):
-        server.process.wait(timeout=2)
-    (server.here / "a.go").touch()
-    server.wait()
-    assert (server.here / "a.finished").exists()
+def test_a_graceful_stop_finishes_functions_after_the_reply_also_those_that_wait_for_a_thread(tmp_path: Path) -> None:
+    names = [f"function{number}" for number in range(12)]  # more than there are threads
+    with serving(tmp_path, *SETTINGS, "-w", "1") as server:
+        for name in names:
+            server.ask("work", name)
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(timeout=2)
+        assert sum((tmp_path / f"{name}.started").exists() for name in names) == 8
+        for name in names:
+            (tmp_path / f"{name}.go").touch()
+        assert server.wait() == 0
+        assert all((tmp_path / f"{name}.finished").exists() for name in names)
+        assert "lost" not in server.log()
+
+
+def test_functions_that_a_stop_loses_are_logged_by_name_and_number(tmp_path: Path) -> None:
+    with serving(tmp_path, *SETTINGS, "-w", "1", "--graceful-timeout", "2") as server:
+        for number in range(12):
+            server.ask("work", f"function{number}")
+        log = server.stop()
+    location = f"work ({tmp_path / 'app.py'}:"
+    assert f"after_reply: the process ends, and 4 calls are lost: 4 of {location}" in log
+    assert f"after_reply: the process ends, and 8 calls are interrupted: 8 of {location}" in log
+
+
+def test_the_development_server_finishes_functions_after_ctrl_c(tmp_path: Path) -> None:
+    server = DevelopmentServer(tmp_path)
+    try:
+        server.wait_until_it_listens()
+        server.ask("work", "a")
+        wait_until((tmp_path / "a.started").exists, "a.started")
+        server.process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(timeout=0.5)
+        (tmp_path / "a.go").touch()
+        server.wait()
+        assert (tmp_path / "a.finished").exists()
+    finally:
+        kill_process(server.process)
 
 
 def test_large_headers_of_clients_are_no_431(server: Server) -> None:

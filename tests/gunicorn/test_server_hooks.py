@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from proxyhooks._wire import before_exit
 from proxyhooks.gunicorn import server_hooks
 from proxyhooks.gunicorn.worker_table import SharedState, WorkerRecord, WorkerTable
 
@@ -38,6 +39,7 @@ class Server:
     def __init__(self) -> None:
         hooks = {name: getattr(server_hooks, name) for name in server_hooks.__all__}
         self.cfg: Any = SimpleNamespace(worker_tmp_dir=None, preload_app=False, worker_class_str="tornado", **hooks)
+        self.cfg.graceful_timeout, self.cfg.timeout = 30, 60
         self.log = Log()
         self.worker_age = 0
         self.WORKERS: dict[int, Worker] = {}
@@ -52,6 +54,14 @@ class Server:
     def reap(self, worker: Worker) -> None:
         self.WORKERS = {pid: other for pid, other in self.WORKERS.items() if other is not worker}
         server_hooks.child_exit(self, worker)
+
+
+@pytest.fixture(autouse=True)
+def unfinished(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that workers had for the work that is left when they exit."""
+    seconds: list[float] = []
+    monkeypatch.setattr(before_exit, "finish", seconds.append)
+    return seconds
 
 
 @pytest.fixture
@@ -122,6 +132,16 @@ def test_a_failed_load_ends_the_server_only_if_no_worker_serves(server: Server, 
     for code, expected in ((BOOT_ERROR, 1), (LOAD_ERROR, 1), (0, 0), (7, 7)):
         assert exit_code(server, second, code) == expected
     assert server.log.lines == ["error: This worker could not load the application: the other workers keep serving"] * 2
+
+
+def test_a_worker_that_ends_finishes_its_work_unless_it_was_aborted(server: Server, unfinished: list[float]) -> None:
+    worker = server.fork()
+    server_hooks.post_worker_init(worker)
+    assert exit_code(server, worker, 0) == 0
+    assert exit_code(server, worker, 1) == 1
+    assert unfinished == [29, 0]
+    server_hooks.worker_exit(server, worker)  # the master calls it, too, for a worker that is gone
+    assert unfinished == [29, 0]
 
 
 def test_an_overridden_pre_fork_ends_a_server_that_starts(server: Server, state: SharedState) -> None:

@@ -32,6 +32,7 @@ if (HERE / "broken").exists():
     raise RuntimeError("a typo")
 
 app = Flask("app")
+app.config["PROXYHOOKS_AFTER_REPLY_QUEUE"] = 100_000
 app.config.from_prefixed_env()
 hooks = ProxyHooks(app)
 
@@ -114,6 +115,19 @@ def damage(req: RPCRequest) -> RPCResult:
 def later(req: RPCRequest) -> RPCResult:
     after_reply((HERE / req.data).touch)
     return RPCResult(data="promised")
+
+
+@hooks.rpc("note")
+def note(req: RPCRequest) -> RPCResult:
+    """Have a function write a letter after the reply. Functions for one key write one after another."""
+    after_reply.for_key(req.data[0] % 16)(write_note)
+    return RPCResult(data=req.data)
+
+
+def write_note() -> None:
+    time.sleep(0.005)
+    with (HERE / f"notes.{os.getpid()}").open("a") as notes:
+        notes.write("x")
 
 
 @hooks.rpc("version")

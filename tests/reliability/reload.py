@@ -78,6 +78,7 @@ async def repeatedly(
     start: float,
     workers: int = 2,
     repeat: bool = False,
+    method: str = "echo",
 ) -> Client:
     """Repeat an event, such as :func:`reload` or :func:`stop_one`, so many times.
 
@@ -90,7 +91,7 @@ async def repeatedly(
             for _ in range(times):
                 await event(server)
 
-        client = await under_load(server.port, events, calls, repeat=repeat)
+        client = await under_load(server.port, events, calls, repeat=repeat, method=method)
         assert server.stop() == 0
     return client
 

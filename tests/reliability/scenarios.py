@@ -63,6 +63,16 @@ async def reloads_with_repeats(here: Path, long: bool) -> str:
 
 
 @scenario
+async def reloads_with_functions_after_the_reply(here: Path, long: bool) -> str:
+    """HUP and a stop, with hooks that use after_reply: each function runs once."""
+    calls, times = (10_000, 5) if long else (500, 1)
+    client = await reload.repeatedly(reload.reload, here, calls, times, start=0, method="note")
+    notes = sum(len(file.read_text()) for file in here.glob("notes.*"))
+    assert notes == client.outcomes.total, f"{notes} functions ran"
+    return f"{_none_lost(client)}; {notes} functions after the reply"
+
+
+@scenario
 async def failed_reload(here: Path, long: bool) -> str:
     """HUP with an application that cannot be loaded, and again after its repair."""
     return _none_lost(await reload.failed_reload(here, 10_000 if long else 500))

@@ -31,6 +31,8 @@ def test_every_key_of_the_configuration_is_read() -> None:
     settings = read(PROXYHOOKS_TIMEOUT=2, PROXYHOOKS_VALIDATION_DETAILS=True, PROXYHOOKS_FAST=False)
     assert (settings.timeout, settings.validation_details, settings.fast_path) == (2.0, True, False)
     assert isinstance(settings.timeout, float)
+    settings = read(PROXYHOOKS_AFTER_REPLY_THREADS=2, PROXYHOOKS_AFTER_REPLY_QUEUE=3)
+    assert (settings.after_reply_threads, settings.after_reply_queue) == (2, 3)
     assert read_settings({"PROXYHOOKS_INSECURE": True}).secrets.values == ()
 
 
@@ -38,6 +40,9 @@ def test_every_key_of_the_configuration_is_read() -> None:
     ("key", "value", "text"),
     [
         ("PROXYHOOKS_INSECURE", "yes", "must be True or False, not 'yes'"),
+        ("PROXYHOOKS_AFTER_REPLY_THREADS", 0, "must be a whole number of threads above 0, such as 8, not 0"),
+        ("PROXYHOOKS_AFTER_REPLY_THREADS", True, "must be a whole number of threads above 0, such as 8, not True"),
+        ("PROXYHOOKS_AFTER_REPLY_QUEUE", "9", "must be a whole number of calls above 0, such as 1000, not '9'"),
         ("PROXYHOOKS_FAST", 1, "must be True or False, not 1"),
         ("PROXYHOOKS_FAST", None, "must be True or False, not None"),
         ("PROXYHOOKS_VALIDATION_DETAILS", "false", "must be True or False, not 'false'"),
@@ -100,7 +105,7 @@ def test_the_table_has_a_row_for_every_setting() -> None:
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert [row[0].split("`")[1] for row in cells] == list(KEYS)
     assert {len(row) for row in cells} == {4}
-    assert {row[2] for row in cells} == {"none", "`False`", "`True`", "`3`", "`30`"}
+    assert {row[2] for row in cells} == {"none", "`False`", "`True`", "`3`", "`30`", "`8`", "`1000`"}
     for setting, row in zip(SETTINGS, cells, strict=True):
         assert ("environment variable" in row[0]) == (setting.source == "environment")
         assert row[3].endswith(".")

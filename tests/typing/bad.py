@@ -19,6 +19,7 @@ from proxyhooks import (
     SubscribeRequest,
     SubscribeResult,
     UserRequest,
+    after_reply,
     error_response,
     errors,
     read_request,
@@ -131,6 +132,9 @@ hooks.publication("news")  # wrong: no schema
 hooks.publication("news", len)  # wrong: a function
 hooks.publication("news", schema=MessageSchema)  # wrong: positional only
 hooks.dump_publication("news", {}, MessageSchema)  # wrong: by keyword
+after_reply(before)  # wrong: no request
+after_reply(before, req="42")  # wrong: a str
+after_reply.for_key("chat:1")(before, PublishRequest(), 1)  # wrong: too many arguments
 
 
 def unknown_user(req: UserRequest) -> str:

@@ -163,7 +163,8 @@ def publish(req: PublishRequest[Message, Meta], room_id: int) -> PublishResult:
 
 @hooks.rpc("parse", data_schema=lambda data: int(data))
 def rpc(req: RPCRequest) -> RPCResult:
-    after_reply(print, "a", 1)
+    after_reply(print, "a", 1, sep="")
+    after_reply.for_key(req.method)(Service().later, req, name="a")
     return RPCResult(data=req.data)
 
 

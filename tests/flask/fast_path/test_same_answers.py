@@ -7,12 +7,12 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from proxyhooks._flask.background_queue import BackgroundQueue, BackgroundTask
 from proxyhooks._flask.fast_path.flask_context import CallContext
 from proxyhooks._flask.fast_path.supported import Level
 from proxyhooks._flask.fast_path.wsgi import FastPath, _unseen_response
@@ -27,18 +27,16 @@ DIFFERS_IN_ANY_TWO_RUNS = re.compile("Expires=[^;]*|(?<= at )0x[0-9a-f]+|(?<=<)L
 """Times of cookies, addresses in memory, and the class of the context."""
 
 
-class ImmediateExecutor(ThreadPoolExecutor):
-    """Calls functions in ``submit``, so that ``after_reply`` functions have the same place in every trace."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        fn(*args, **kwargs)
-        return Future()
-
-
 @pytest.fixture(autouse=True)
 def no_threads_and_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxyhooks._flask.background._executor", ImmediateExecutor())
+    # So that after_reply functions have the same place in every trace.
+    monkeypatch.setattr("proxyhooks._flask.background.BackgroundQueue.submit", run_at_once)
     monkeypatch.setattr("itsdangerous.TimestampSigner.get_timestamp", lambda signer: 1_800_000_000)
+
+
+def run_at_once(queue: BackgroundQueue, tasks: Iterable[BackgroundTask]) -> None:
+    for task in tasks:
+        queue._run_task(task)
 
 
 class LogLines(logging.Handler):

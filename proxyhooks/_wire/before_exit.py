@@ -1,0 +1,55 @@
+"""Work that a process finishes before it ends.
+
+The Flask side knows what is left to do, and gunicorn's side how much time there is.
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+import weakref
+from typing import Final, Protocol
+
+# All times are in seconds.
+_AT_EXIT: Final = 9.0
+"""Time to finish where no server has set a limit. Docker kills a container 10 s after it told it to stop."""
+_POLL_INTERVAL: Final = 0.02
+
+
+class Work(Protocol):
+    """Work that goes on in threads."""
+
+    def is_busy(self) -> bool:
+        """Whether some of it is left that can still be finished."""
+        ...
+
+    def give_up(self) -> None:
+        """Begin nothing more, and log what is lost. Later calls do nothing."""
+        ...
+
+
+_all: Final[weakref.WeakSet[Work]] = weakref.WeakSet()
+
+
+def register(work: Work) -> None:
+    """Have the process wait for this work before it ends."""
+    _all.add(work)
+
+
+def finish(seconds: float) -> None:
+    """Wait until all work is done, and give up what is not done in time."""
+    deadline = time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline and any(work.is_busy() for work in list(_all)):
+            time.sleep(_POLL_INTERVAL)
+    finally:  # also if a signal handler raises SystemExit or KeyboardInterrupt
+        give_up()
+
+
+def give_up() -> None:
+    """Give up all work that is not done."""
+    for work in list(_all):
+        work.give_up()
+
+
+atexit.register(finish, _AT_EXIT)
