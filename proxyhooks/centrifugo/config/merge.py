@@ -171,7 +171,7 @@ def _differences(before: Config, after: Config) -> Iterator[str]:
     for place in old:
         if place in new and old[place] != new[place]:
             # A header may be a secret, and so may a part of a URL.
-            is_shown = not place.is_header and "@" not in str(old[place])
+            is_shown = not place.is_header and not {"@", "?"} & set(str(old[place]))
             yield f"{place} changes" + (f" from {in_json(old[place])} to {in_json(new[place])}" if is_shown else "")
 
 

@@ -53,3 +53,8 @@ def test_passwords_in_urls_are_hidden() -> None:
 
 def test_a_text_of_three_characters_is_no_secret() -> None:
     assert hidden("the key", {}, {}, "key") == "the key"
+
+
+def test_passwords_of_urls_are_hidden_whatever_their_characters() -> None:
+    text = "redis://user:pa/ss@host, http://user:o'k@w@host/path and https://host/path"
+    assert hidden(text, {}, {}) == f"redis://{HIDDEN}@host, http://{HIDDEN}@host/path and https://host/path"
