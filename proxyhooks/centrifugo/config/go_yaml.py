@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import datetime
 import importlib
 import re
@@ -90,6 +91,14 @@ def _loader(yaml: Any, text: str) -> Any:
             self.forward(length)
             return super().scan_plain_spaces(indent, start_mark) if self.peek() in _LINE_ENDS else [spaces]
 
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            is_alias = self.check_event(yaml.AliasEvent)
+            node = super().compose_node(parent, index)
+            if is_alias:
+                node = copy.copy(node)
+                node.is_alias = True
+            return node
+
         def process_directives(self) -> Any:
             directives = super().process_directives()
             if self.yaml_version not in (None, (1, 1)):
@@ -107,13 +116,11 @@ class _Builder:
     def __init__(self, yaml: Any) -> None:
         self._yaml = yaml
         self._open: set[int] = set()
-        self._seen: set[int] = set()
         self._count = self._repeated = self._depth = 0
         self.duplicates: list[tuple[int, str]] = []
 
     def value(self, node: Any, *, is_root: bool = False) -> Any:
-        is_alias = id(node) in self._seen
-        self._seen.add(id(node))
+        is_alias = hasattr(node, "is_alias")
         if is_alias:
             self._count_value()  # the alias, before what it stands for
             self._depth += 1
@@ -134,15 +141,15 @@ class _Builder:
     def _value(self, node: Any, is_root: bool) -> Any:
         if isinstance(node, self._yaml.ScalarNode):
             return _scalar(node)
-        if id(node) in self._open:
+        if id(node.value) in self._open:  # which an alias shares
             raise NotYaml(f"line {_line(node)}: an anchor's value contains itself")
-        self._open.add(id(node))
+        self._open.add(id(node.value))
         try:
             if isinstance(node, self._yaml.SequenceNode):
                 return [self.value(item) for item in node.value]
             return self._mapping(node, is_root)
         finally:
-            self._open.remove(id(node))
+            self._open.remove(id(node.value))
 
     def _mapping(self, node: Any, is_root: bool) -> dict[str, Any]:
         result: dict[str, Any] = {}

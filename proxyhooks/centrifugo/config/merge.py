@@ -52,7 +52,7 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     if ignored:
         generated.notes.append(f"Centrifugo ignores {', '.join(ignored)}: flask centrifugo check says why")
     after = merging.reading.config
-    generated.notes += _differences(before, after)
+    generated.notes += map(hide, _differences(before, after))
     generated.notes += (
         f"{finding.path} was there and stays, and Centrifugo refuses it: {hide(_tell(finding))}"
         for finding in refused_by_centrifugo(_with_key_of_shared_polls(after))
