@@ -20,6 +20,7 @@ from ..centrifugo.config.checks.program import KNOWN_VERSION, Answer, ProgramErr
 from ..centrifugo.config.findings import FINDINGS, Finding
 from ..centrifugo.config.reading import Reading, read_config
 from ..centrifugo.config.secrecy import hide_secrets, hider
+from ..centrifugo.config.writing.config_options import is_root
 from ..gunicorn.call_limit import seconds_per_call
 from ._app import current_backend, hooks_option
 
@@ -65,6 +66,10 @@ def command(
         raise click.UsageError(f"there is no finding {id_!r}: {hint}")
     if program is not None and no_centrifugo:
         raise click.UsageError("--centrifugo and --no-centrifugo exclude each other")
+    if base_url is not None and not is_root(base_url):
+        raise click.UsageError(
+            f"--base-url must be the root of the application, such as http://127.0.0.1:8070, not {base_url!r}"
+        )
     backend = current_backend(hooks_name)
     reading = _read(file, backend)
     server_timeout = seconds_per_call(os.environ)

@@ -135,7 +135,8 @@ def test_a_secret_in_a_file_that_cannot_be_read_is_not_shown(tmp_path: Path) -> 
     (tmp_path / "config.yaml").write_text(f"http_api:\n  key: *{SECRET}\n")
     result = check(tmp_path, GOOD, "--running", str(tmp_path / "config.yaml"))
     assert result.exit_code == 1
-    assert "undefined alias '***'" in result.output
+    assert "found undefined alias (at line 2" in result.output
+    assert SECRET not in result.output
 
 
 @pytest.mark.parametrize(("arguments", "status"), [("", 0), ("-k sync --threads 1", 1)])
@@ -146,3 +147,35 @@ def test_the_worker_of_gunicorns_arguments_decides_about_long_timeouts(
     config = {"client": GOOD["client"] | {"proxy": {"connect": CONNECT | {"timeout": "90s"}}}}
     result = check(tmp_path, config, "--ignore", "PH028")
     assert (result.exit_code, "PH011" in result.output) == (status, bool(status))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"http_api": "operators-secret"},
+        {"client": {"token": "operators-secret"}},
+        {"client": {"concurrency": f"operators-secret{SECRET * 2}"}},
+        {"http_server": {"tls": {"enabled": "the-operators-secret"}}},
+        {"client": {"proxy": {"connect": {"enabled": True, "endpoint": "http://u:p/operators-secret@h/connect"}}}},
+        {"client": {"proxy": {"connect": {"enabled": True, "endpoint": "u:operators-secret@h/connect"}}}},
+    ],
+)
+def test_a_secret_in_place_of_another_value_is_not_shown(tmp_path: Path, config: dict[str, Any]) -> None:
+    result = check(tmp_path, config)
+    assert result.exit_code == 1
+    assert "operators-secret" not in result.output
+    assert SECRET[:10] not in result.output
+
+
+def test_a_broken_list_in_a_variable_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """'[{"name":"other","http":{"static_headers":{"X-Key":"operators-secret"}}}]'"""
+    monkeypatch.setenv("CENTRIFUGO_PROXIES", text)  # as an env_file of Docker has it, with its quotes
+    result = check(tmp_path, GOOD)
+    assert "write JSON from [ to ], without quotes around it" in result.output
+    assert "operators-secret" not in result.output
+
+
+def test_a_base_url_that_is_none_is_refused(tmp_path: Path) -> None:
+    result = check(tmp_path, GOOD, "--base-url", "app:8000")
+    assert result.exit_code == 2
+    assert "--base-url must be the root of the application, such as http://127.0.0.1:8070" in result.output

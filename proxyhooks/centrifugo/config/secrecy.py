@@ -21,7 +21,8 @@ _SECRET_KEY: Final = re.compile(
 _MIN_LENGTH: Final = 4
 """A shorter text protects nothing, and would be found in many words."""
 _REFERENCE: Final = re.compile(r"\$\{\w+\}")
-_USER_OF_URL: Final = re.compile(r"(?<=://)[^/\s@\"']*@")
+_USER_OF_URL: Final = re.compile(r"(?<=://)[^\s\"]*@")
+"""A password may contain any character, also those that a URL does not allow there."""
 
 
 def hider(config: Config, environ: Mapping[str, str], secrets: Iterable[str]) -> Callable[[str], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import datetime
 import importlib
 import re
@@ -27,6 +28,9 @@ _TIMESTAMP: Final = re.compile(
     r"(?:(?:[Tt](?=.*(?:Z|[-+][0-9]{2}:[0-9]{2})$)| (?!.*[-+Z]))"
     r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})?)?"
 )
+_QUOTED_NAME: Final = re.compile(r"(?<=alias|nchor|andle) ['\"].*")
+"""The name in a message: a password that begins with * or & and has no quotes is one."""
+_LINE_ENDS: Final = "\0\r\n\x85\u2028\u2029"
 _TYPES: Final[dict[type, str]] = {bool: "bool", int: "int", float: "float", str: "str", type(None): "null"}
 
 
@@ -54,7 +58,8 @@ def load_yaml(text: str) -> tuple[Any, list[tuple[int, str]]]:
     except yaml.MarkedYAMLError as error:
         # The whole message quotes the text, in which secrets may be.
         mark = error.problem_mark or error.context_mark
-        raise NotYaml(f"{error.problem or error.context} (at line {mark.line + 1}, column {mark.column + 1})") from None
+        problem = _QUOTED_NAME.sub("", error.problem or error.context)
+        raise NotYaml(f"{problem} (at line {mark.line + 1}, column {mark.column + 1})") from None
     except yaml.YAMLError as error:
         raise NotYaml(str(error)) from None
     builder = _Builder(yaml)
@@ -75,6 +80,25 @@ def _loader(yaml: Any, text: str) -> Any:
                 self.forward()
                 super().scan_to_next_token()
 
+        def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+            length = 0
+            while self.peek(length) in (" ", "\t"):
+                length += 1
+            spaces = self.prefix(length)
+            if "\t" not in spaces:
+                return super().scan_plain_spaces(indent, start_mark)
+            # Go takes tabs in a text without quotes, too.
+            self.forward(length)
+            return super().scan_plain_spaces(indent, start_mark) if self.peek() in _LINE_ENDS else [spaces]
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            is_alias = self.check_event(yaml.AliasEvent)
+            node = super().compose_node(parent, index)
+            if is_alias:
+                node = copy.copy(node)
+                node.is_alias = True
+            return node
+
         def process_directives(self) -> Any:
             directives = super().process_directives()
             if self.yaml_version not in (None, (1, 1)):
@@ -92,20 +116,40 @@ class _Builder:
     def __init__(self, yaml: Any) -> None:
         self._yaml = yaml
         self._open: set[int] = set()
+        self._count = self._repeated = self._depth = 0
         self.duplicates: list[tuple[int, str]] = []
 
     def value(self, node: Any, *, is_root: bool = False) -> Any:
+        is_alias = hasattr(node, "is_alias")
+        if is_alias:
+            self._count_value()  # the alias, before what it stands for
+            self._depth += 1
+        try:
+            self._count_value()
+            return self._value(node, is_root)
+        finally:
+            self._depth -= is_alias
+
+    def _count_value(self) -> None:
+        # As Go counts, which so refuses a few lines that stand for millions of values.
+        self._count += 1
+        self._repeated += self._depth > 0
+        allowed = 0.99 - 0.89 * min(max(self._count - 400_000, 0) / 3_600_000, 1)
+        if self._repeated > 100 and self._count > 1000 and self._repeated > allowed * self._count:
+            raise NotYaml("anchors are repeated too often")
+
+    def _value(self, node: Any, is_root: bool) -> Any:
         if isinstance(node, self._yaml.ScalarNode):
             return _scalar(node)
-        if id(node) in self._open:
+        if id(node.value) in self._open:  # which an alias shares
             raise NotYaml(f"line {_line(node)}: an anchor's value contains itself")
-        self._open.add(id(node))
+        self._open.add(id(node.value))
         try:
             if isinstance(node, self._yaml.SequenceNode):
                 return [self.value(item) for item in node.value]
             return self._mapping(node, is_root)
         finally:
-            self._open.remove(id(node))
+            self._open.remove(id(node.value))
 
     def _mapping(self, node: Any, is_root: bool) -> dict[str, Any]:
         result: dict[str, Any] = {}

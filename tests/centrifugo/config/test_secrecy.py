@@ -60,3 +60,8 @@ def test_a_reference_to_a_variable_is_no_secret() -> None:
     config: dict[str, object] = {"client": {"proxy": {"connect": {"http": {"static_headers": headers}}}}}
     text = '"X-Secret": "${CENTRIFUGO_VAR_SECRET}"'
     assert hidden(text, config, {}) == text
+
+
+def test_passwords_of_urls_are_hidden_whatever_their_characters() -> None:
+    text = "redis://user:pa/ss@host, http://user:o'k@w@host/path and https://host/path"
+    assert hidden(text, {}, {}) == f"redis://{HIDDEN}@host, http://{HIDDEN}@host/path and https://host/path"

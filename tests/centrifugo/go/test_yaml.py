@@ -114,3 +114,31 @@ def test_without_pyyaml_the_message_says_how_to_install_it(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(ValueError, match="YAML needs PyYAML: pip install pyyaml"):
         load_yaml("a: 1\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: *pass-word", "a: &pass-word 1\nb: &pass-word 2\nc: *pass-wort", "a: !pass-word!x y"]
+)
+def test_messages_do_not_quote_a_password_without_quotes(text: str) -> None:
+    with pytest.raises(NotYaml) as raised:
+        load_yaml(text)
+    assert "pass-wor" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("width", "lines"), [(9, 3), (4, 5), (3, 6)])
+def test_few_anchors_that_stand_for_many_values_are_refused_where_go_refuses_them(width: int, lines: int) -> None:
+    text = [f"a: &a [{', '.join('x' * width)}]"]
+    text += [
+        f"{name}: &{name} [{', '.join([f'*{below}'] * width)}]"
+        for below, name in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
+    assert len(load_yaml("\n".join(text[:lines]))[0]) == lines
+    with pytest.raises(NotYaml, match="anchors are repeated too often"):
+        load_yaml("\n".join(text[: lines + 1]))
+    with pytest.raises(NotYaml, match="anchors are repeated too often"):
+        load_yaml("\n".join(text))
+
+
+@pytest.mark.parametrize("text", ["{a: b\tc}", "a: b\tc\t# comment", "a: b\tc\t\n", "a: b\tc\t"])
+def test_a_text_without_quotes_may_have_tabs(text: str) -> None:
+    assert load_yaml(text)[0] == {"a": "b\tc"}

@@ -28,7 +28,8 @@ def no_hook(context: Context, proxy: Proxy) -> Iterator[Finding]:
 
 def not_http(context: Context, proxy: Proxy) -> Iterator[Finding]:
     if proxy.url is None and not proxy.has_unknown_url:
-        text = f"{proxy.endpoint!r} is no HTTP URL, so Centrifugo calls it with gRPC; hooks answer over HTTP"
+        shown = "the endpoint" if "@" in proxy.endpoint else repr(proxy.endpoint)
+        text = f"{shown} is no HTTP URL, so Centrifugo calls it with gRPC; hooks answer over HTTP"
         yield _endpoint_finding("PH006", context, proxy, text)
 
 
@@ -49,7 +50,9 @@ def wrong_path(context: Context, proxy: Proxy) -> Iterator[Finding]:
     if url is None or PLACEHOLDER.search(url.path):
         return
     if not url.path.endswith(expected) or (base is not None and url.path != base.path + expected):
-        text = f"{url.path or '/'} is not the path of the {proxy.event.name} hook, {expected}"
+        # Of a password with a slash the rest seems to be a part of the path.
+        shown = "its path" if "@" in url.path else url.path or "/"
+        text = f"{shown} is not the path of the {proxy.event.name} hook, {expected}"
         yield _endpoint_finding("PH005", context, proxy, text)
 
 

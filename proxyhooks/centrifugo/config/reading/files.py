@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import math
 import os
@@ -49,7 +50,9 @@ def _load(path: Path) -> tuple[Any, list[Finding]]:
     if suffix == "json":
         findings: list[Finding] = []
         return _from_json(_parse_json(decode_utf8(body)), "", findings), findings
-    text = body.decode()
+    # YAML may be UTF-16, which Windows' shell writes.
+    is_utf_16 = suffix != "toml" and body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = body.decode("utf-16" if is_utf_16 else "utf-8")
     if suffix == "toml":
         return _from_toml(_parse_toml(text)), []
     value, duplicates = load_yaml(text)

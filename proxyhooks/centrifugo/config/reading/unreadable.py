@@ -13,8 +13,9 @@ from ..secrecy import names_secret
 
 _WORD: Final = re.compile("[a-z_]+", re.IGNORECASE)
 _SHOWN: Final[tuple[Kind, ...]] = ("bool", "int", "duration", "object")
-"""Values for keys of these kinds are hardly ever secrets."""
-_LONGEST: Final = 40
+"""What is written for a key of these kinds is hardly ever a secret."""
+_LONGEST: Final = 16
+"""A longer text is no mistaken switch, number or duration, and may be a secret; so may its beginning."""
 _WANTED: Final[dict[Kind, tuple[str, str]]] = {
     "bool": ("a boolean", "write true or false"),
     "int": ("a whole number", "write a whole number"),
@@ -67,11 +68,17 @@ def describe(path: str, value: Any, key: Key) -> str:
     if isinstance(value, Timestamp):
         return "a date"
     is_text = isinstance(value, str)
-    if names_secret(path) or key.kind not in _SHOWN or (is_text and "://" in value):
+    if names_secret(path) or key.kind not in _SHOWN or (is_text and not _is_harmless(value, key)):
         return "a text" if is_text else "a number"
     if is_text:
-        return repr(value[:_LONGEST]) + "..." * (len(value) > _LONGEST)
+        return repr(value)
     return "null" if value is None else str(value)
+
+
+def _is_harmless(text: str, key: Key) -> bool:
+    # In place of an object people write its type, or else its only value, as a key of the API.
+    has_word = key.kind != "object" or not {"type", "level"}.isdisjoint(key.keys)
+    return len(text) <= _LONGEST and "://" not in text and has_word
 
 
 def header_not_a_text(path: str, name: str | None, *, is_twice: bool = False) -> Finding:

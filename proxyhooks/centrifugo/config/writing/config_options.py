@@ -54,7 +54,7 @@ def check_options(options: ConfigOptions) -> None:
 
     :raises ValueError: if there is one; the message says what works.
     """
-    if not _is_root(options.base_url):
+    if not is_root(options.base_url):
         raise ValueError(
             f"the base URL must be the root of the application, such as http://127.0.0.1:8070, not {options.base_url!r}"
         )
@@ -77,7 +77,7 @@ def check_options(options: ConfigOptions) -> None:
             raise ValueError(f"Centrifugo refuses the name {name!r}: it must be {NAME_RULE}")
 
 
-def _is_root(text: str) -> bool:
+def is_root(text: str) -> bool:
     """Whether the text is an HTTP URL without query and fragment."""
     try:
         url = urlsplit(text)

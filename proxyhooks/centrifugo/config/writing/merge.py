@@ -51,7 +51,7 @@ def merge(existing: Config, backend: Backend, options: ConfigOptions) -> Generat
     if ignored:
         generated.notes.append(f"Centrifugo ignores {', '.join(ignored)}: flask centrifugo check says why")
     after = merging.reading.config
-    generated.notes += _differences(before, after)
+    generated.notes += map(hide, _differences(before, after))
     generated.notes += (
         f"{finding.path} was there and stays, and Centrifugo refuses it: {hide(str(finding))}"
         for finding in refused_by_centrifugo(_with_key_of_shared_polls(after))
@@ -165,7 +165,7 @@ def _differences(before: Config, after: Config) -> Iterator[str]:
     for place in old:
         if place in new and old[place] != new[place]:
             # A header may be a secret, and so may a part of a URL.
-            is_shown = not place.is_header and "@" not in str(old[place])
+            is_shown = not place.is_header and not {"@", "?"} & set(str(old[place]))
             yield f"{place} changes" + (f" from {in_json(old[place])} to {in_json(new[place])}" if is_shown else "")
 
 

@@ -463,3 +463,9 @@ def test_an_unset_variable_in_any_header_is_a_warning() -> None:
     proxy = {"name": "shop", "grpc": {"static_metadata": [{"key": "A", "value": "${CENTRIFUGO_VAR_X}"}]}}
     (finding,) = read_tree({"proxies": [proxy]}, {}).findings
     assert (finding.id, finding.path) == ("PH026", "proxies[0].grpc.static_metadata.A")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_yaml_may_be_utf_16_with_its_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "config.yaml").write_bytes("\ufeffnode: {name: é}\n".encode(encoding))
+    assert read_config(tmp_path / "config.yaml", {}).config == {"node": {"name": "é"}}

@@ -147,8 +147,15 @@ def test_another_endpoint_is_replaced_with_a_note_that_shows_no_password() -> No
     rpc = {"rpc": {"proxy": {"endpoint": "http://other.example/rpc"}}}
     (note,) = notes_about(merged_into(rpc, ("rpc", "x")), "rpc.proxy.endpoint")
     assert note == f'rpc.proxy.endpoint changes from "http://other.example/rpc" to "{BASE_URL}/centrifugo/rpc"'
-    rpc["rpc"]["proxy"]["endpoint"] = "http://user:password@other.example/rpc"
-    assert notes_about(merged_into(rpc, ("rpc", "x")), "rpc.proxy.endpoint") == ["rpc.proxy.endpoint changes"]
+    for endpoint in ("http://user:password@other.example/rpc", "http://other.example/rpc?token=password"):
+        rpc["rpc"]["proxy"]["endpoint"] = endpoint
+        assert notes_about(merged_into(rpc, ("rpc", "x")), "rpc.proxy.endpoint") == ["rpc.proxy.endpoint changes"]
+
+
+def test_notes_about_changes_show_no_secret_of_the_application() -> None:
+    existing = {"rpc": {"proxy": {"endpoint": "Bearer s3cret"}}}
+    (note,) = notes_about(merged_into(existing, ("rpc", "x")), "rpc.proxy.endpoint")
+    assert note == f'rpc.proxy.endpoint changes from "Bearer ***" to "{BASE_URL}/centrifugo/rpc"'
 
 
 def test_a_proxy_of_another_application_is_not_taken_away_from_it() -> None:

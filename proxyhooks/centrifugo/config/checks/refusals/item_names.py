@@ -12,6 +12,7 @@ from ..options import Options
 
 _CONSUMER_NAME: Final = re.compile("[a-zA-Z0-9_]{2,}")
 _CONSUMER_RULE: Final = "two or more characters of A-Z a-z 0-9 _"
+_OF_JSON: Final = frozenset('{}"')
 _LISTS: Final = {
     "channel.namespaces": (NAME, NAME_RULE),
     "rpc.namespaces": (NAME, NAME_RULE),
@@ -28,7 +29,16 @@ def wrong_name(root: Options) -> Iterator[Finding]:
             if not name:
                 yield _finding(item, "there is no name, and Centrifugo needs one", '"name": "..."')
             elif not pattern.fullmatch(name):
-                yield _finding(item, f"Centrifugo refuses the name {name!r}: it must be {rule}", "choose another name")
+                yield _finding(item, *_not_a_name(name, rule))
+
+
+def _not_a_name(name: str, rule: str) -> tuple[str, str]:
+    # In a variable, what is not JSON from the first to the last character is names, also JSON with its secrets.
+    if set(name) & _OF_JSON:
+        return f"Centrifugo reads names with spaces between, and refuses what looks like JSON: a name must be {rule}", (
+            "write JSON from [ to ], without quotes around it, or names alone"
+        )
+    return f"Centrifugo refuses the name {name!r}: it must be {rule}", "choose another name"
 
 
 def name_twice(root: Options) -> Iterator[Finding]:
