@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+STATIC_HEADERS: Final = "http.static_headers"
+"""The key of the headers in a proxy."""
 SECRET_VARIABLE: Final = "CENTRIFUGO_VAR_PROXYHOOKS_SECRET"  # noqa: S105  # a name, not a secret
 """The variable in Centrifugo's environment that holds the secret."""
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"

@@ -13,6 +13,7 @@ from ...go.duration import Duration
 from ..backend import Backend, ServedHook
 from ..names import DEFAULT_PROXY
 from ..reading.placeholders import PLACEHOLDER, expand_variables
+from ..static_headers import STATIC_HEADERS
 from ..switches import is_switched_on, switch_of
 from ..tree import Config, value_at
 from .options import Options, namespaces_in
@@ -58,7 +59,7 @@ class Proxy:
     @property
     def static_headers(self) -> Mapping[str, str]:
         """The headers by their names in lower case."""
-        headers = value_at(self.options.values, "http.static_headers")
+        headers = value_at(self.options.values, STATIC_HEADERS)
         return {name.lower(): value for name, value in headers.items()} if isinstance(headers, dict) else {}
 
     @property

@@ -13,7 +13,7 @@ from ...._wire.codes import disconnect_is_terminal, error_is_terminal
 from ...._wire.requests import ClientRequest, UserRequest
 from ..findings import Finding
 from ..reading.placeholders import PLACEHOLDER
-from ..static_headers import IDEMPOTENCY_HEADER, SECRET_VARIABLE
+from ..static_headers import IDEMPOTENCY_HEADER, IDEMPOTENCY_VALUE, SECRET_VARIABLE, STATIC_HEADERS
 from .context import Context, Proxy
 
 _SECRET_FIX: Final = f'"{SECRET_HEADER}": "${{{SECRET_VARIABLE}}}"'
@@ -104,7 +104,7 @@ def secret_can_be_overridden(context: Context, proxy: Proxy) -> Iterator[Finding
 
 
 def _static_headers_path(proxy: Proxy) -> str:
-    return f"{proxy.path}.http.static_headers"
+    return f"{proxy.path}.{STATIC_HEADERS}"
 
 
 def header_not_forwarded(context: Context, proxy: Proxy) -> Iterator[Finding]:
@@ -136,7 +136,7 @@ def meta_not_sent(context: Context, proxy: Proxy) -> Iterator[Finding]:
 def no_idempotency_key(_: Context, proxy: Proxy) -> Iterator[Finding]:
     if proxy.event.idempotent and IDEMPOTENCY_HEADER.lower() not in proxy.static_headers:
         text = f"a {proxy.event.name} call fails when its reused connection breaks; with the header it is sent again"
-        fix = f'"{IDEMPOTENCY_HEADER}": "proxyhooks"'
+        fix = f'"{IDEMPOTENCY_HEADER}": "{IDEMPOTENCY_VALUE}"'
         yield Finding(id="PH021", path=_static_headers_path(proxy), text=text, fix=fix)
 
 

@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 
 from ...._dispatch.events import EVENTS, Event
 from ..backend import Backend
-from ..static_headers import IDEMPOTENCY_HEADER, IDEMPOTENCY_VALUE
+from ..static_headers import IDEMPOTENCY_HEADER, IDEMPOTENCY_VALUE, STATIC_HEADERS
 from ..tree import Config, objects_at
 from .changes import Change, Step
 from .config_options import ConfigOptions
 from .generate import endpoint
-from .places import STATIC_HEADERS, Place, values_by_place
+from .places import Place, values_by_place
 from .proxy_uses import proxy_uses
 
 _CONNECT_UNASKED: Final = ("client.allow_anonymous_connect_without_token", "client.insecure")
@@ -81,7 +81,7 @@ class Obsolete:
     def repeats(self) -> Iterator[Removal]:
         """Yield the removal of the header that allows repeated calls, for each proxy whose hooks may not run twice."""
         for place, _ in values_by_place(self.generated):
-            header = place._replace(keys=place.keys[:-1]).below(*STATIC_HEADERS, IDEMPOTENCY_HEADER)
+            header = place._replace(keys=place.keys[:-1]).below(*STATIC_HEADERS.split("."), IDEMPOTENCY_HEADER)
             is_there = header.value_in(self.existing) == IDEMPOTENCY_VALUE
             if place.keys[-1] == "endpoint" and is_there and header.value_in(self.generated) is None:
                 yield Removal((Change(header, None),))

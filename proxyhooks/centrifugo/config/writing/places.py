@@ -7,9 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from ..keys import NAMED
 from ..reading.nesting import Keys
+from ..static_headers import STATIC_HEADERS
 from ..tree import Config, value_at
-
-STATIC_HEADERS: Final = ("http", "static_headers")
 
 
 class Place(NamedTuple):
@@ -28,7 +27,7 @@ class Place(NamedTuple):
     @property
     def is_header(self) -> bool:
         """Whether this is one of the static headers."""
-        return self.keys[-3:-1] == STATIC_HEADERS
+        return ".".join(self.keys[-3:-1]) == STATIC_HEADERS
 
     def below(self, *keys: str) -> Place:
         return self._replace(keys=(*self.keys, *keys))
