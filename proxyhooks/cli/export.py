@@ -39,13 +39,19 @@ def command(language: str, output: Path | None, compared_file: Path | None, hook
     if compared_file is not None:
         _compare(compared_file, text, language)
     elif output is not None:
-        output.write_text(text, encoding="utf-8")
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"{output} cannot be written: {error.strerror}") from None
     else:
         click.echo(text, nl=False)
 
 
 def _compare(path: Path, text: str, language: str) -> None:
-    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        old = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
     if old == text:
         return
     lines = difflib.unified_diff(old.splitlines(), text.splitlines(), str(path), "the hooks", lineterm="")

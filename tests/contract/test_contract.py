@@ -291,3 +291,14 @@ def test_the_type_of_a_publication_tells_its_kinds_apart(app: Flask, tmp_path: P
     hooks.publication("rooms:<int:n>", Message, Joined)
     (tmp_path / "program.ts").write_text(RECEIVER)
     compile_module(typescript(contract_of(hooks)), tmp_path, "--noEmit", "program.ts")
+
+
+def test_a_file_that_cannot_be_written_or_is_no_text_is_told_in_a_sentence(app: Flask, tmp_path: Path) -> None:
+    ProxyHooks(app)
+    runner = app.test_cli_runner()
+    missing = tmp_path / "missing" / "contract.ts"
+    result = runner.invoke(centrifugo, ["export", "typescript", "--output", str(missing)])
+    assert (result.exit_code, f"{missing} cannot be written: No such file" in result.output) == (1, True)
+    (tmp_path / "contract.ts").write_bytes(b"\xff\xfe")
+    result = runner.invoke(centrifugo, ["export", "typescript", "--check", str(tmp_path / "contract.ts")])
+    assert (result.exit_code, "differs from the hooks" in result.output) == (1, True)
