@@ -143,7 +143,7 @@ def test_variables_override_the_file(
         ({"channel": {"max_length": "long"}}, "config: channel.max_length is 'long'"),
         ({"channel": []}, "config: channel is a list"),
         ({"rpc": {"proxy": {"http": {"static_headers": {"A": 1}}}}}, "config: the value of a is not a string"),
-        ({"http_api": {"key": "s3cret-key"}, "admin": "s3cret-key"}, r"config: admin is '\*\*\*'"),
+        ({"http_api": {"key": "s3cret-key"}, "engine": "s3cret-key"}, r"config: engine is '\*\*\*'"),
     ],
 )
 def test_a_configuration_that_centrifugo_cannot_read_raises(
