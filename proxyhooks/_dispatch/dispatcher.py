@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from .. import disconnects, errors
 from .. import messages as m
-from .._wire.json import Malformed, TooComplex, dumps, loads
+from .._wire.json import JsonDefault, Malformed, TooComplex, dumps, loads
 from .._wire.log import Trusted, left_out_suffix, logger, rate_limited
 from ..exceptions import HookResultError, Rejection, SetupError
 from .dumping import Dumper
@@ -68,6 +68,7 @@ class Dispatcher:
 
     :param validation_details: whether clients get the validation errors of their payloads.
     :param timeout: seconds after which Centrifugo gives up. The log names hooks that take longer.
+    :param json_default: converts what a result has that is not JSON, such as a date.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Dispatcher:
         meta_schema: Schema | None,
         validation_details: bool,
         timeout: float,
+        json_default: JsonDefault | None = None,
     ) -> None:
         self.index = index
         self.routes = {registration: Route.of(registration, ensure_sync) for registration in index.registrations()}
@@ -85,6 +87,7 @@ class Dispatcher:
         self._dump_meta = Dumper(meta_schema, "meta") if meta_schema is not None else None
         self._validation_details = validation_details
         self._timeout = timeout
+        self._json_default = json_default
         self._logged_names: dict[str, set[str]] = {name: set() for name in EVENTS}
 
     def serves(self, event: Event) -> bool:
@@ -208,7 +211,7 @@ class Dispatcher:
                 written["data"] = route.dump(written["data"])
             if self._dump_meta is not None and event.result in (m.ConnectResult, m.RefreshResult):
                 self._write_meta(hook, self._dump_meta, written)
-            return envelope(b"result", dumps(written, type(result).__name__))
+            return envelope(b"result", dumps(written, type(result).__name__, self._json_default))
         except (TypeError, ValueError) as error:
             raise _hook_error(hook, f"returned a result that cannot be sent: {error}") from error
 

@@ -14,7 +14,7 @@ from .. import messages as m
 from .._wire.codes import check_disconnect_code, check_error_code, fit_reason
 from .._wire.encoding import AlreadyExpired, encode
 from .._wire.fields import fields_of
-from .._wire.json import Malformed, TooComplex, dumps, loads
+from .._wire.json import JsonDefault, Malformed, TooComplex, dumps, loads
 from ..exceptions import Disconnect, Error, Rejection
 from .events import EVENTS, Event
 
@@ -127,16 +127,17 @@ def encode_result(result: m.Result) -> dict[str, Any]:
         raise expired from None
 
 
-def result_reply(event: Event, result: m.Result, message: m.Request | None) -> Reply:
+def result_reply(event: Event, result: m.Result, message: m.Request | None, json_default: JsonDefault) -> Reply:
     """The reply for a result of a plain view, which is no hook.
 
     :param message: the request; None if it is not known.
+    :param json_default: converts what the result has that is not JSON, such as a date.
     :raises TypeError, ValueError: if a part of the result cannot be sent.
     """
     try:
         written = encode_result(result)
         check_client_can_read(event, message, written)
-        return Reply(200, envelope(b"result", dumps(written, type(result).__name__)), "result")
+        return Reply(200, envelope(b"result", dumps(written, type(result).__name__, json_default)), "result")
     except errors.Expired as expired:
         return refusal_reply(event, expired, message)
 

@@ -24,6 +24,7 @@ from .error_handling import wrap_error_handling
 from .fast_path import install_fast_path
 from .hook_call import hook_view
 from .installation import EXTENSION_KEY, Installation, installation_of
+from .json_provider import json_default_of
 from .load_shedding import LoadShedder
 from .middleware import HookURL, Middleware
 
@@ -114,7 +115,14 @@ class ProxyHooks(Hooks):
         def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
             return app.async_to_sync(function) if is_async(function) else function
 
-        return Dispatcher(self.index, ensure_sync, self._meta_schema, settings.validation_details, settings.timeout)
+        return Dispatcher(
+            self.index,
+            ensure_sync,
+            self._meta_schema,
+            settings.validation_details,
+            settings.timeout,
+            json_default_of(app),
+        )
 
 
 class AmbiguousHooks(LookupError):
