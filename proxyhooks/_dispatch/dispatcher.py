@@ -22,7 +22,8 @@ from ..exceptions import HookResultError, Rejection, SetupError
 from .dumping import Dumper
 from .events import EVENTS, Event
 from .index import Hook, Index, Registration
-from .replies import Reply, as_rejection, check_client_can_read, encode_result, envelope, refusal_reply
+from .refusals import as_rejection, log_other_exceptions
+from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
 from .signatures import source_location
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -124,7 +125,7 @@ class Dispatcher:
                 self._load_data(event, message, has_data, route, route.load)
             returned = route.call_hook(message, **variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
-        except (Rejection, HTTPException) as raised:
+        except (Rejection, HTTPException, BaseExceptionGroup) as raised:
             rejection = as_rejection(raised)
             if rejection is None:
                 if (response := getattr(raised, "response", None)) is not None and response.status_code < 400:
@@ -133,6 +134,7 @@ class Dispatcher:
                     )
                     raise _hook_error(route.hook, problem) from None
                 raise
+            log_other_exceptions(raised, f"hook {route.hook.source_location} for {event.name}")
             for note in getattr(rejection, "__notes__", ()):  # such as the expire_at that has passed
                 location = Trusted(route.hook.source_location)
                 rate_limited.warning("hook %s for %s refuses: %s", location, event.name, note, kind=("note", location))
@@ -183,7 +185,7 @@ class Dispatcher:
         except RecursionError:  # a schema that nests itself, with a payload that nests as deeply
             details = ["it nests too deeply"]
         except Exception as error:
-            if route.loads_json or isinstance(error, (NameError, ImportError)):
+            if route.loads_json or isinstance(error, (NameError, ImportError)) or as_rejection(error) is not None:
                 raise
             details = [f"{type(error).__name__}: {error}"]  # of a parser, such as protobuf's DecodeError
         else:

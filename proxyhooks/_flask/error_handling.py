@@ -16,7 +16,8 @@ import flask
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from .._dispatch.replies import as_rejection, refusal_reply
+from .._dispatch.refusals import as_rejection, log_other_exceptions
+from .._dispatch.replies import refusal_reply
 from .._wire.log import rate_limited
 from ..exceptions import Rejection
 from .guarded_response import flask_response
@@ -62,10 +63,11 @@ def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Except
             return handle(error)
         try:
             handled = handle(error)
-        except (Rejection, HTTPException) as raised:
+        except (Rejection, HTTPException, BaseExceptionGroup) as raised:
             rejection = as_rejection(raised)
             if rejection is None:
                 raise
+            log_other_exceptions(raised, f"a function around the hook for {state.event.name}")
         else:
             # Flask returns an HTTPException itself where no handler turned it into something else.
             rejection = as_rejection(error) if handled is error else None
