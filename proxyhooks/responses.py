@@ -22,6 +22,7 @@ from ._dispatch.events import EVENT_OF_MESSAGE, Event
 from ._dispatch.replies import Reply, refusal_reply, result_reply
 from ._flask.guarded_response import flask_response
 from ._flask.ingress import EarlyReply, authenticate_and_check_size, read_message, size_limit
+from ._flask.installation import application_name
 from ._flask.json_provider import json_default_of
 from ._flask.request_state import STATE_KEY, RequestState, request_state
 from ._settings.settings import load_secrets
@@ -53,7 +54,7 @@ def read_request(message: type[RequestT]) -> RequestT:
     app, request = _app(), flask.request
     limit = size_limit(app)
     try:
-        authenticate_and_check_size(request.environ, load_secrets(app.config), limit)
+        authenticate_and_check_size(request.environ, load_secrets(app.config, application_name(app)), limit)
         request.max_content_length = limit
         body = request.get_data()  # also if a before_request has read it already
         read, has_data = read_message(event, decoder_for(event.request), body)

@@ -20,7 +20,8 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from .._dispatch.events import EVENTS
-from .._settings.secrets import SECRET_HEADER
+from .._flask.installation import application_name
+from .._settings.secrets import SECRET_HEADER, hide_secret
 from .._settings.settings import DEFAULT_URL_PREFIX, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
@@ -154,7 +155,7 @@ def command(
     )
     exchange = exchange_of(verdict, request, response)
     reason = None if decisions is None else why_not_asked(decisions, event, request)
-    _print(exchange, reason, output_format)
+    _print(exchange, reason, output_format, secret)
     sys.exit(0 if exchange.allowed else 1)
 
 
@@ -209,7 +210,7 @@ def _parse_whole_request(ctx: click.Context, body: bytes) -> dict[str, Any]:
 def _split_header(header: str) -> tuple[str, str]:
     name, colon, value = header.partition(":")
     if not colon:
-        raise click.UsageError(f"{header!r} is not a header: write 'Cookie: session=...'")
+        raise click.UsageError("--header takes a name and a value, as in 'Cookie: session=...'; this one has no colon")
     return name.strip(), value.strip()
 
 
@@ -217,7 +218,7 @@ def _prefix_and_secrets(app: Flask, hooks_name: str | None, path: str | None) ->
     """The prefix of the hooks' URLs, and the accepted secrets."""
     with app.app_context():
         if path is not None and "proxyhooks" not in app.extensions:
-            return DEFAULT_URL_PREFIX, load_secrets(app.config).values
+            return DEFAULT_URL_PREFIX, load_secrets(app.config, application_name(app)).values
         backend = current_backend(hooks_name)
         return backend.url_prefix, backend.secrets
 
@@ -246,6 +247,9 @@ def _call_server(root: str, path: str, body: bytes, secret: str | None, headers:
         )
     url = root.rstrip("/") + path
     all_headers = {"Content-Type": "application/json"} | headers | ({SECRET_HEADER: secret} if secret else {})
+    for name, value in all_headers.items():
+        if not value.isascii() or not value.isprintable():  # http.client would show the value
+            raise click.UsageError(f"the value of the header {name} has characters that are not printable ASCII")
     request = urllib.request.Request(url, body, all_headers, method="POST")  # noqa: S310  # checked above
     opener = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))
     try:
@@ -259,15 +263,18 @@ def _call_server(root: str, path: str, body: bytes, secret: str | None, headers:
         raise click.ClickException(f"{url} cannot be called: {type(error).__name__}: {str(error)[:80]!r}") from None
 
 
-def _print(exchange: Exchange, not_asked: str | None, output_format: Literal["text", "json"]) -> None:
+def _print(
+    exchange: Exchange, not_asked: str | None, output_format: Literal["text", "json"], secret: str | None
+) -> None:
     if output_format == "json":
         fields = {name: getattr(exchange, name) for name in (*Verdict.__slots__, "request", "status")}
         fields["reply"] = (exchange.reply or b"").decode("utf-8", "replace")
         fields["why_not_asked"] = not_asked
         fields["warnings"] = [warning._asdict() for warning in exchange.warnings]
-        click.echo(json.dumps(fields, indent=2, default=lambda payload: payload.decode("utf-8", "replace")))
+        text = json.dumps(fields, indent=2, default=lambda payload: payload.decode("utf-8", "replace"))
+        click.echo(hide_secret(text, secret))
         return
-    click.echo(repr(exchange))
+    click.echo(hide_secret(repr(exchange), secret))
     if not_asked is not None:
         click.echo(f"  note:    Centrifugo does not ask the application about this: {not_asked}")
     if not exchange.allowed and EVENTS[exchange.event].opens is not None:

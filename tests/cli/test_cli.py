@@ -186,7 +186,7 @@ def test_a_login_in_before_request_is_reported(home: Path, body: str, sentences:
         (["call", "rpc", "--data", "{bad"], "'{bad' is not JSON"),
         (["call", "rpc", "--data", "NaN"], "'NaN' is not JSON"),
         (["call", "rpc", "--channel", "x"], "a request of rpc has no field 'channel'"),
-        (["call", "rpc", "--header", "x"], "'x' is not a header"),
+        (["call", "rpc", "--header", "x"], "this one has no colon"),
         (
             ["call", "rpc", "--url", "localhost"],
             "--url must be the root URL of the application, such as http://127.0.0.1:8070, not 'localhost'",
