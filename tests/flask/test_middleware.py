@@ -71,7 +71,34 @@ def test_a_before_request_that_answers_lets_nobody_in(
     (record,) = caplog.records
     assert "require_login" in record.getMessage()
     assert "test_middleware.py" in record.getMessage()
-    assert "request.path.startswith('/centrifugo/')" in record.getMessage()
+    assert "(request.endpoint or '').startswith('proxyhooks_')" in record.getMessage()
+
+
+@pytest.mark.parametrize("answer", ["", ("no", 503)])
+@pytest.mark.parametrize("url_prefix", ["", "/centrifugo", "/account/hooks"])
+def test_the_advice_exempts_the_hooks_and_no_other_page(
+    url_prefix: str, answer: Any, app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    ProxyHooks(app, name="live", url_prefix=url_prefix).rpc(lambda req: RPCResult(data="ok"))
+    pages = ["/", "/page", "/connected", f"{url_prefix}/own"]
+    for page in pages:
+        app.add_url_rule(page, page, lambda: "a page", methods=["POST"])
+    # The application has a page of its own at a hook's URL, for people.
+    app.add_url_rule(f"{url_prefix}/rpc", "people", lambda: "a page")
+    advice = "False"
+
+    @app.before_request
+    def require_login() -> Any:
+        return None if eval(advice, {"request": request}) else answer
+
+    def post(path: str) -> Any:
+        return app.test_client().post(path, data=b"{}", headers={"X-Proxyhooks-Secret": SECRET})
+
+    assert post(f"{url_prefix}/rpc").status_code >= 500
+    (record,) = caplog.records
+    advice = record.getMessage().partition("the requests with ")[2]
+    assert post(f"{url_prefix}/rpc").json == OK
+    assert [post(page).text for page in [*pages, "/nowhere"]] == [answer if answer == "" else "no"] * 5
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 500, 503])
