@@ -21,6 +21,7 @@ from .._wire.log import Trusted, left_out_suffix, logger, rate_limited
 from ..exceptions import HookResultError, Rejection, SetupError
 from .dumping import Dumper
 from .events import EVENTS, Event
+from .hook_template import hook_template
 from .index import Hook, Index, Registration
 from .refusals import as_rejection, log_other_exceptions
 from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
@@ -98,7 +99,7 @@ class Dispatcher:
         if "" not in self._logged_names[event.name]:
             self._logged_names[event.name].add("")
             text = "Centrifugo sends %s requests (%s), but no hook serves them. To serve them:\n\n%s\n"
-            logger.warning(text, event.name, event.proxy, _hook_template(event, ""))
+            logger.warning(text, event.name, event.proxy, hook_template(event, "", self.index))
         return False
 
     def dispatch(self, event: Event, message: m.Request, has_data: bool) -> Reply:
@@ -249,7 +250,9 @@ class Dispatcher:
             return
         similar = "".join(f"; {text!r} does not match it" for text in self.index.similar_patterns(event, name))
         text = "no hook for %s of %r%s%s. To serve it:\n\n%s\n"
-        logger.warning(text, event.name, shown, similar, left_out_suffix(left_out), _hook_template(event, name))
+        logger.warning(
+            text, event.name, shown, similar, left_out_suffix(left_out), hook_template(event, name, self.index)
+        )
 
 
 def _replace(message: m.Request, field: str, value: Any) -> None:
@@ -284,14 +287,3 @@ def _one_line(details: Any, path: str = "") -> str:
         return "; ".join(_one_line(inner, f"{path}.{key}" if path else str(key)) for key, inner in details.items())
     text = " ".join(map(str, details)) if isinstance(details, list) else str(details)
     return f"{path}: {text}" if path else text
-
-
-def _hook_template(event: Event, name: str) -> str:
-    """The beginning of a hook that would serve the channel or method, for developers to paste."""
-    # No pattern can contain < or >; a decorator without a pattern serves such a name.
-    pattern = f"({name[:255]!r})" if event.routed_on and name and not set("<>") & set(name) else ""
-    return (
-        f"    @hooks.{event.name}{pattern}\n"
-        f"    def {event.name}(req: {event.request.__name__}) -> {event.result.__name__}:\n"
-        f"        ..."
-    )

@@ -292,6 +292,28 @@ def test_a_before_request_may_abort(status: int, expected: Any, app: Flask, serv
     assert ask("rpc").json == expected
 
 
+def test_an_abort_with_5xx_is_logged(app: Flask, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    def abort() -> None:
+        flask.abort(503, "a detail")
+
+    hooks.rpc(lambda req: abort())  # type: ignore[arg-type, return-value, func-returns-value]
+    hooks.refresh(lambda req: flask.abort(Response("own", 502)))
+    for _ in range(2):
+        assert ask("rpc").status_code == 503
+    assert ask("refresh", user="1").status_code == 502
+    app.before_request_funcs[None] = [lambda: flask.abort(500)]
+    assert ask("rpc").status_code == 500
+    assert caplog.messages == [
+        f"/centrifugo/{path}: aborted with {status}, so the call has failed for Centrifugo. To refuse it, abort with "
+        "400 to 499"
+        for path, status in [
+            ("rpc", "503 Service Unavailable"),
+            ("refresh", "502 BAD GATEWAY"),
+            ("rpc", "500 Internal Server Error"),
+        ]
+    ]
+
+
 @pytest.mark.parametrize(("status", "expected"), [(403, 200), (429, 500), (503, 503)])
 def test_an_abort_in_a_before_request_of_a_refresh(
     status: int, expected: int, app: Flask, hooks: ProxyHooks, ask: Ask
