@@ -15,6 +15,7 @@ from ..centrifugo.config.merge import merge
 from ..centrifugo.config.options import ConfigOptions
 from ..centrifugo.config.reader import Config, read_tree
 from ._app import current_backend, hooks_option
+from ._output import write_file
 
 
 @click.command("config")
@@ -51,7 +52,11 @@ from ._app import current_backend, hooks_option
 @click.option("--pro", is_flag=True, help="Include the events of Centrifugo PRO.")
 @click.option(
     "--merge", "existing_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="Existing configuration (JSON, TOML or YAML) to add to; the output has it all, and FILE stays as it is.",
+    help="Existing configuration (JSON, TOML or YAML) to add to; the output has it all.",
+)  # fmt: skip
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="File to write; if the command fails, the file stays as it is.  [default: standard output]",
 )  # fmt: skip
 @hooks_option
 @with_appcontext
@@ -60,13 +65,14 @@ def command(
     binary: bool,
     repeat: str,
     existing_file: Path | None,
+    output: Path | None,
     hooks_name: str | None,
     **options: Any,
 ) -> None:
     """Write a configuration of Centrifugo v6.
 
-    The configuration goes to standard output, and notes about further steps go to standard error. The same hooks and
-    options give the same output, byte for byte.
+    The configuration goes to standard output or a file, and notes about further steps go to standard error. The same
+    hooks and options give the same output, byte for byte.
     """
     backend = current_backend(hooks_name)
     if with_secret and not backend.secrets:
@@ -89,7 +95,11 @@ def command(
     except (TypeError, ValueError):
         raise click.UsageError(f"{existing_file} has a value that JSON does not have, such as a date") from None
     # Half of a surrogate pair cannot be encoded, and JSON has an escape for it.
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    encoded = f"{text}\n".encode("utf-8", "backslashreplace")
+    if output is None:
+        click.echo(encoded, nl=False)
+    else:
+        write_file(output, encoded, secret=with_secret)
     ports = note_on_public_endpoints(read_tree(generated.config, {}).config)
     for note in (*generated.notes, *([ports] if ports else [])):
         click.echo(f"note: {note}", err=True)
@@ -97,5 +107,5 @@ def command(
 
 def _read(path: Path) -> Config:
     if not path.stat().st_size:
-        raise click.UsageError(f"{path} is empty; if the output goes there, write it to another file first")
+        raise click.UsageError(f"{path} is empty; if the output goes there, use --output {path} in place of > {path}")
     return read_file(path)
