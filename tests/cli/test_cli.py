@@ -296,7 +296,7 @@ def test_config_is_written_and_merged(home: Path) -> None:
     (home / "old.json").write_text("{")
     assert "old.json cannot be read" in flask(home, *arguments, "--merge", "old.json").stderr
     (home / "old.json").write_text("")
-    assert "write it to another file first" in flask(home, *arguments, "--merge", "old.json").stderr
+    assert "use --output" in flask(home, *arguments, "--merge", "old.json").stderr
 
 
 @pytest.mark.parametrize(
