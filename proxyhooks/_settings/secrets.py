@@ -27,21 +27,13 @@ class ReceivedSecret:
     :param header: the value of the header, as WSGI decodes it.
     """
 
-    __slots__ = ("_header",)
+    __slots__ = ("header",)
 
     def __init__(self, header: str | None) -> None:
-        self._header = header or ""
+        self.header = header or ""
 
     def __bool__(self) -> bool:
-        return bool(self._header)
-
-    def index_in(self, accepted: tuple[bytes, ...]) -> int | None:
-        """The index of the secret in a list. Compares all of them in constant time, and raises and logs nothing."""
-        header, matched = self._header.encode("latin-1", "replace"), None
-        for index, value in enumerate(accepted):
-            if hmac.compare_digest(header, value):
-                matched = index
-        return matched
+        return bool(self.header)
 
 
 class Secrets:
@@ -79,13 +71,20 @@ class Secrets:
         return True
 
     def _find(self, received: ReceivedSecret, accepted: tuple[bytes, ...]) -> tuple[int, SecretUsage] | None:
-        """The index of the secret, and the usage of the list. Raises and logs nothing."""
-        index, usage = received.index_in(accepted), self._usage
-        if index is None:
+        """The index of the secret, and the usage of the list. Raises and logs nothing.
+
+        Compares all secrets, each in constant time.
+        """
+        header, matched = received.header.encode("latin-1", "replace"), None
+        for index, value in enumerate(accepted):
+            if hmac.compare_digest(header, value):
+                matched = index
+        if matched is None:
             return None
+        usage = self._usage
         if usage is None or usage.values is not accepted:
             usage = self._usage = usage_of(accepted, self._application)
-        return index, usage
+        return matched, usage
 
 
 def hide_secret(text: str, secret: str | None) -> str:
