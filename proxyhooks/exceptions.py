@@ -14,10 +14,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, ClassVar, overload
 
 from ._wire import codes
+from ._wire.log import rate_limited
 
 __all__ = [
     "Disconnect",
@@ -171,7 +171,8 @@ class Error(Rejection):
             raise SetupError(f"class {cls.__qualname__}: temporary must be True or False, not {cls.temporary!r}")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.code}, {self.message!r}, temporary={self.temporary})"
+        code, message = getattr(self, "code", None), getattr(self, "message", None)
+        return f"{type(self).__name__}({code}, {message!r}, temporary={self.temporary})"
 
     @property
     def terminal(self) -> bool:
@@ -191,7 +192,7 @@ class Disconnect(Rejection):
     other code they reconnect. With ``Disconnect(4001, "unauthorized")`` the client reconnects for ever.
 
     The reason is at most 32 characters of ASCII. The reason of a class is checked when the class is defined. The reason
-    of an instance is cut, with a :class:`UserWarning`, because a refusal must not fail.
+    of an instance is cut, and the log says so, because a refusal must not fail.
 
     :raises TypeError: if code or reason has the wrong type, or the code is missing.
     :raises ValueError: if no reply may carry the code.
@@ -212,11 +213,8 @@ class Disconnect(Rejection):
         self.code, reason = self._parse_arguments(args, keywords)
         self.reason = codes.fit_reason(reason)
         if self.reason != reason:
-            warnings.warn(
-                f"the reason {reason!r} of disconnect {self.code} is not at most 32 bytes of ASCII: "
-                f"{self.reason!r} is sent instead",
-                stacklevel=2,
-            )
+            text = "the reason %s of disconnect %d is not at most 32 bytes of ASCII: %s is sent instead"
+            rate_limited.warning(text, repr(reason), self.code, repr(self.reason))
         super().__init__(f"{self.code}: {self.reason}")
 
     def __init_subclass__(cls, *, sendable: bool = True, **keywords: Any) -> None:
@@ -232,7 +230,7 @@ class Disconnect(Rejection):
             )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.code}, {self.reason!r})"
+        return f"{type(self).__name__}({getattr(self, 'code', None)}, {getattr(self, 'reason', None)!r})"
 
     @property
     def terminal(self) -> bool:

@@ -22,6 +22,8 @@ from ._dispatch.events import EVENT_OF_MESSAGE, Event
 from ._dispatch.replies import Reply, refusal_reply, result_reply
 from ._flask.guarded_response import flask_response
 from ._flask.ingress import EarlyReply, authenticate_and_check_size, read_message, size_limit
+from ._flask.installation import application_name
+from ._flask.json_provider import json_default_of
 from ._flask.request_state import STATE_KEY, RequestState, request_state
 from ._settings.settings import load_secrets
 from ._wire.codes import DISCONNECTS, ERRORS
@@ -52,7 +54,7 @@ def read_request(message: type[RequestT]) -> RequestT:
     app, request = _app(), flask.request
     limit = size_limit(app)
     try:
-        authenticate_and_check_size(request.environ, load_secrets(app.config), limit)
+        authenticate_and_check_size(request.environ, load_secrets(app.config, application_name(app)), limit)
         request.max_content_length = limit
         body = request.get_data()  # also if a before_request has read it already
         read, has_data = read_message(event, decoder_for(event.request), body)
@@ -66,7 +68,7 @@ def result_response(result: Result) -> Response:
     """The response for a result.
 
     :raises TypeError: if the argument is not a result, belongs to another event than the request that was read, or
-        has something in it that is not JSON.
+        has something in it that ``app.json`` cannot write.
     :raises ValueError: if a number in it is not finite, or bytes for a client that speaks JSON are not JSON.
     """
     event = next((EVENT_OF_MESSAGE[cls] for cls in type(result).__mro__ if cls in EVENT_OF_MESSAGE), None)
@@ -76,7 +78,7 @@ def result_response(result: Result) -> Response:
     if message is not None and not isinstance(message, event.request):
         wanted = EVENT_OF_MESSAGE[type(message)].result.__name__
         raise TypeError(f"a {type(message).__name__} is answered with a {wanted}, not {result!r}")
-    return _response_for(result_reply(event, result, message))
+    return _response_for(result_reply(event, result, message, json_default_of(_app())))
 
 
 @overload

@@ -16,13 +16,15 @@ from werkzeug.exceptions import HTTPException
 
 from .. import disconnects, errors
 from .. import messages as m
-from .._wire.json import Malformed, TooComplex, dumps, loads
+from .._wire.json import JsonDefault, Malformed, TooComplex, dumps, loads
 from .._wire.log import Trusted, left_out_suffix, logger, rate_limited
 from ..exceptions import HookResultError, Rejection, SetupError
 from .dumping import Dumper
 from .events import EVENTS, Event
+from .hook_template import hook_template
 from .index import Hook, Index, Registration
-from .replies import Reply, as_rejection, check_client_can_read, encode_result, envelope, refusal_reply
+from .refusals import as_rejection, log_other_exceptions
+from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
 from .signatures import source_location
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -68,6 +70,7 @@ class Dispatcher:
 
     :param validation_details: whether clients get the validation errors of their payloads.
     :param timeout: seconds after which Centrifugo gives up. The log names hooks that take longer.
+    :param json_default: converts what a result has that is not JSON, such as a date.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Dispatcher:
         meta_schema: Schema | None,
         validation_details: bool,
         timeout: float,
+        json_default: JsonDefault | None = None,
     ) -> None:
         self.index = index
         self.routes = {registration: Route.of(registration, ensure_sync) for registration in index.registrations()}
@@ -85,6 +89,7 @@ class Dispatcher:
         self._dump_meta = Dumper(meta_schema, "meta") if meta_schema is not None else None
         self._validation_details = validation_details
         self._timeout = timeout
+        self._json_default = json_default
         self._logged_names: dict[str, set[str]] = {name: set() for name in EVENTS}
 
     def serves(self, event: Event) -> bool:
@@ -94,7 +99,7 @@ class Dispatcher:
         if "" not in self._logged_names[event.name]:
             self._logged_names[event.name].add("")
             text = "Centrifugo sends %s requests (%s), but no hook serves them. To serve them:\n\n%s\n"
-            logger.warning(text, event.name, event.proxy, _hook_template(event, ""))
+            logger.warning(text, event.name, event.proxy, hook_template(event, "", self.index))
         return False
 
     def dispatch(self, event: Event, message: m.Request, has_data: bool) -> Reply:
@@ -121,7 +126,7 @@ class Dispatcher:
                 self._load_data(event, message, has_data, route, route.load)
             returned = route.call_hook(message, **variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
-        except (Rejection, HTTPException) as raised:
+        except (Rejection, HTTPException, BaseExceptionGroup) as raised:
             rejection = as_rejection(raised)
             if rejection is None:
                 if (response := getattr(raised, "response", None)) is not None and response.status_code < 400:
@@ -130,6 +135,7 @@ class Dispatcher:
                     )
                     raise _hook_error(route.hook, problem) from None
                 raise
+            log_other_exceptions(raised, f"hook {route.hook.source_location} for {event.name}")
             for note in getattr(rejection, "__notes__", ()):  # such as the expire_at that has passed
                 location = Trusted(route.hook.source_location)
                 rate_limited.warning("hook %s for %s refuses: %s", location, event.name, note, kind=("note", location))
@@ -180,7 +186,7 @@ class Dispatcher:
         except RecursionError:  # a schema that nests itself, with a payload that nests as deeply
             details = ["it nests too deeply"]
         except Exception as error:
-            if route.loads_json or isinstance(error, (NameError, ImportError)):
+            if route.loads_json or isinstance(error, (NameError, ImportError)) or as_rejection(error) is not None:
                 raise
             details = [f"{type(error).__name__}: {error}"]  # of a parser, such as protobuf's DecodeError
         else:
@@ -208,7 +214,7 @@ class Dispatcher:
                 written["data"] = route.dump(written["data"])
             if self._dump_meta is not None and event.result in (m.ConnectResult, m.RefreshResult):
                 self._write_meta(hook, self._dump_meta, written)
-            return envelope(b"result", dumps(written, type(result).__name__))
+            return envelope(b"result", dumps(written, type(result).__name__, self._json_default))
         except (TypeError, ValueError) as error:
             raise _hook_error(hook, f"returned a result that cannot be sent: {error}") from error
 
@@ -244,7 +250,9 @@ class Dispatcher:
             return
         similar = "".join(f"; {text!r} does not match it" for text in self.index.similar_patterns(event, name))
         text = "no hook for %s of %r%s%s. To serve it:\n\n%s\n"
-        logger.warning(text, event.name, shown, similar, left_out_suffix(left_out), _hook_template(event, name))
+        logger.warning(
+            text, event.name, shown, similar, left_out_suffix(left_out), hook_template(event, name, self.index)
+        )
 
 
 def _replace(message: m.Request, field: str, value: Any) -> None:
@@ -279,14 +287,3 @@ def _one_line(details: Any, path: str = "") -> str:
         return "; ".join(_one_line(inner, f"{path}.{key}" if path else str(key)) for key, inner in details.items())
     text = " ".join(map(str, details)) if isinstance(details, list) else str(details)
     return f"{path}: {text}" if path else text
-
-
-def _hook_template(event: Event, name: str) -> str:
-    """The beginning of a hook that would serve the channel or method, for developers to paste."""
-    # No pattern can contain < or >; a decorator without a pattern serves such a name.
-    pattern = f"({name[:255]!r})" if event.routed_on and name and not set("<>") & set(name) else ""
-    return (
-        f"    @hooks.{event.name}{pattern}\n"
-        f"    def {event.name}(req: {event.request.__name__}) -> {event.result.__name__}:\n"
-        f"        ..."
-    )

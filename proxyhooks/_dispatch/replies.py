@@ -7,16 +7,15 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from werkzeug.exceptions import HTTPException
-
 from .. import disconnects, errors
 from .. import messages as m
-from .._wire.codes import check_disconnect_code, check_error_code, fit_reason
+from .._wire.codes import fit_reason
 from .._wire.encoding import AlreadyExpired, encode
 from .._wire.fields import fields_of
-from .._wire.json import Malformed, TooComplex, dumps, loads
+from .._wire.json import JsonDefault, Malformed, TooComplex, dumps, loads
 from ..exceptions import Disconnect, Error, Rejection
 from .events import EVENTS, Event
+from .refusals import sendable
 
 ReplyOutcome: TypeAlias = Literal["result", "error", "disconnect", "failed"]
 
@@ -43,10 +42,9 @@ def refusal_reply(
 
     :param message: the request; None if it is not known.
     :param hook: the qualified name of the hook that refuses.
-    :raises TypeError: if an attribute of the refusal was set to a value of a wrong type.
-    :raises ValueError: if its code was set to one that replies must not carry.
     """
-    temporary = isinstance(rejection, Error) and rejection.temporary
+    rejection = sendable(rejection)
+    temporary = isinstance(rejection, Error) and bool(rejection.temporary)
     if event.failure_is_grace and temporary:
         # A reply with status 200 would end the connection or the subscription at once.
         return Reply(500, b"refused temporarily\n", "error", hook, rejection.code)
@@ -64,16 +62,19 @@ def refusal_reply(
         # An error would reach a unidirectional client as disconnect 3004, after which it reconnects.
         rejection = disconnects.ForceNoReconnect(fit_reason(rejection.message))
     if isinstance(rejection, Disconnect):
-        # Checked here again, because attributes can be set later and an __init__ of the application may check nothing.
-        body = _disconnect_envelope(check_disconnect_code(rejection.code), fit_reason(rejection.reason))
+        body = _disconnect_envelope(rejection.code, fit_reason(rejection.reason))
         return Reply(200, body, "disconnect", hook, rejection.code)
-    if not isinstance(rejection, Error) or not isinstance(rejection.message, str):
-        raise TypeError(f"{rejection!r} must be an Error with a message, or a Disconnect")
-    body = _error_envelope(check_error_code(rejection.code), rejection.message, bool(rejection.temporary))
-    return Reply(200, body, "error", hook, rejection.code)
+    text = rejection.message
+    write = _error_envelope if len(text) <= _MAX_CACHED and type(text) is str else _error_envelope.__wrapped__
+    return Reply(200, write(rejection.code, text, bool(rejection.temporary)), "error", hook, rejection.code)
 
 
-# Applications refuse many requests with few codes and messages.
+# Applications refuse many requests with few codes and messages. A message may be longer than any memory can keep a
+# thousand times, so long ones are not kept.
+_MAX_CACHED: Final = 200
+"""Characters of a message."""
+
+
 @functools.lru_cache(1000)
 def _error_envelope(code: int, message: str, temporary: bool) -> bytes:
     error: dict[str, Any] = {"code": code, "message": message}
@@ -93,26 +94,6 @@ def envelope(key: bytes, body: bytes) -> bytes:
     return b'{"' + key + b'":' + body + b"}"
 
 
-_ERROR_BY_STATUS: Final[dict[int, type[Error]]] = {
-    401: errors.Unauthorized,
-    403: errors.PermissionDenied,
-    404: errors.NotAvailable,
-    429: errors.TooManyRequests,
-}
-
-
-def as_rejection(error: BaseException) -> Rejection | None:
-    """The refusal that an exception stands for: itself, or an error for a 4xx of werkzeug; None for a failure."""
-    if isinstance(error, Rejection):
-        return error
-    if not isinstance(error, HTTPException):
-        return None
-    status = error.code if error.response is None else error.response.status_code
-    if status is None or not 400 <= status < 500:
-        return None
-    return _ERROR_BY_STATUS.get(status, errors.BadRequest)()
-
-
 def encode_result(result: m.Result) -> dict[str, Any]:
     """The result as a JSON object, with bytes as base64.
 
@@ -127,16 +108,17 @@ def encode_result(result: m.Result) -> dict[str, Any]:
         raise expired from None
 
 
-def result_reply(event: Event, result: m.Result, message: m.Request | None) -> Reply:
+def result_reply(event: Event, result: m.Result, message: m.Request | None, json_default: JsonDefault) -> Reply:
     """The reply for a result of a plain view, which is no hook.
 
     :param message: the request; None if it is not known.
+    :param json_default: converts what the result has that is not JSON, such as a date.
     :raises TypeError, ValueError: if a part of the result cannot be sent.
     """
     try:
         written = encode_result(result)
         check_client_can_read(event, message, written)
-        return Reply(200, envelope(b"result", dumps(written, type(result).__name__)), "result")
+        return Reply(200, envelope(b"result", dumps(written, type(result).__name__, json_default)), "result")
     except errors.Expired as expired:
         return refusal_reply(event, expired, message)
 

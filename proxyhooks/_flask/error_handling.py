@@ -16,11 +16,12 @@ import flask
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from .._dispatch.replies import as_rejection, refusal_reply
+from .._dispatch.refusals import as_rejection, log_other_exceptions
+from .._dispatch.replies import refusal_reply
 from .._wire.log import rate_limited
 from ..exceptions import Rejection
 from .guarded_response import flask_response
-from .request_state import request_state
+from .request_state import RequestState, request_state
 
 
 def replace_base_exception(error: BaseException, source: str) -> None:
@@ -62,19 +63,31 @@ def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Except
             return handle(error)
         try:
             handled = handle(error)
-        except (Rejection, HTTPException) as raised:
+        except (Rejection, HTTPException, BaseExceptionGroup) as raised:
             rejection = as_rejection(raised)
             if rejection is None:
                 raise
+            log_other_exceptions(raised, f"a function around the hook for {state.event.name}")
         else:
             # Flask returns an HTTPException itself where no handler turned it into something else.
             rejection = as_rejection(error) if handled is error else None
             if rejection is None:
+                if handled is error and isinstance(error, HTTPException):
+                    _log_abort(state, error)
                 return handled
         state.reply = refusal_reply(state.event, rejection, state.message)
         return flask_response(state.app, state.reply)
 
     return handle_user_exception
+
+
+def _log_abort(state: RequestState, error: HTTPException) -> None:
+    """Log an abort with 5xx: Flask logs no HTTPException, and the reply tells nobody."""
+    response = getattr(error, "response", None)
+    status = f"{error.code} {error.name}" if response is None else response.status
+    if status >= "5":
+        text = "%s: aborted with %s, so the call has failed for Centrifugo. To refuse it, abort with 400 to 499"
+        rate_limited.error(text, state.path, status, kind=("abort", state.path, status[:3]))
 
 
 def _forget_reply(handle: Callable[[Exception], Response]) -> Callable[[Exception], Response]:

@@ -25,7 +25,8 @@ from .background import install_queue
 from .error_handling import wrap_error_handling
 from .fast_path import install_fast_path
 from .hook_call import hook_view
-from .installation import EXTENSION_KEY, Installation, installation_of
+from .installation import EXTENSION_KEY, Installation, application_name, installation_of
+from .json_provider import json_default_of
 from .load_shedding import LoadShedder
 from .middleware import HookURL, Middleware
 
@@ -64,13 +65,14 @@ class ProxyHooks(Hooks):
         meta_schema: SchemaLike | None = None,
     ) -> None:
         super().__init__()
+        self._secrets = secrets
+        del secrets  # error reporters show the variables of frames, and the checks below raise
         if not isinstance(name, str) or not name.isidentifier():
             raise SetupError(f"name must be an identifier, not {name!r}")
         self.name = name
         self.url_prefix = _check_prefix(url_prefix)
         self.http_headers = _check_headers("http_headers", http_headers)
         self.emulated_headers = _check_headers("emulated_headers", emulated_headers)
-        self._secrets = secrets
         self._meta_schema = meta_schema() if isinstance(meta_schema, type) else meta_schema
         if self._meta_schema is not None and not isinstance(self._meta_schema, Schema):
             raise SetupError(f"meta_schema must be a marshmallow schema, class or instance, not {meta_schema!r}")
@@ -84,7 +86,7 @@ class ProxyHooks(Hooks):
 
         :raises SetupError: if no secret is configured, a setting is wrong, or the name or the URL prefix is taken.
         """
-        settings = read_settings(app.config, self._secrets)
+        settings = read_settings(app.config, application_name(app), self._secrets)
         installation: Installation = app.extensions.get(EXTENSION_KEY) or _install(app, settings)
         middleware = installation.middleware
         if self.name in installation.hooks:
@@ -118,7 +120,14 @@ class ProxyHooks(Hooks):
         def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
             return async_to_sync(function) if is_async(function) else function
 
-        return Dispatcher(self.index, ensure_sync, self._meta_schema, settings.validation_details, settings.timeout)
+        return Dispatcher(
+            self.index,
+            ensure_sync,
+            self._meta_schema,
+            settings.validation_details,
+            settings.timeout,
+            json_default_of(app),
+        )
 
 
 class AmbiguousHooks(LookupError):

@@ -13,7 +13,7 @@ from werkzeug.wsgi import get_content_length, get_input_stream
 from .. import errors
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply, refusal_reply
-from .._settings.secrets import SECRET_HEADER, Secrets
+from .._settings.secrets import SECRET_HEADER, ReceivedSecret, Secrets
 from .._wire.decoding import Decoder
 from .._wire.json import Malformed, TooComplex, loads
 from .._wire.log import rate_limited
@@ -45,11 +45,12 @@ def early_failure(status: int, text: str) -> EarlyReply:
 
 
 def authenticate_and_check_size(environ: WSGIEnvironment, secrets: Secrets, limit: int) -> int | None:
-    """Check method, size and secret, without reading the body.
+    """Check method, size and secret, without reading the body. The secret is removed from the environ.
 
     :return: the length of the body in bytes, ``None`` if the request does not tell it.
     :raises EarlyReply: with 405, 413 or 403.
     """
+    received = take_secret(environ)
     if environ["REQUEST_METHOD"] != "POST":
         raise early_failure(405, "Centrifugo's proxy sends POST")
     header = environ.get("CONTENT_LENGTH") or ""
@@ -60,13 +61,16 @@ def authenticate_and_check_size(environ: WSGIEnvironment, secrets: Secrets, limi
         path = environ.get("PATH_INFO")
         rate_limited.warning("%s: a body of %d bytes is larger than MAX_CONTENT_LENGTH, %d", path, length, limit)
         raise early_failure(413, "too large")
-    # Remove the secret, so that error reporters never see it.
-    secret = environ.pop(_SECRET_KEY, None)
-    if not secrets.accept(secret):
-        which, peer = "a wrong" if secret else "no", environ.get("REMOTE_ADDR", "an unknown address")
+    if not secrets.accept(received):
+        which, peer = "a wrong" if received else "no", environ.get("REMOTE_ADDR", "an unknown address")
         rate_limited.warning(f"%s: {which} %s from %s", environ.get("PATH_INFO"), SECRET_HEADER, peer)
         raise early_failure(403, "forbidden")
     return length
+
+
+def take_secret(environ: WSGIEnvironment) -> ReceivedSecret:
+    """Remove the secret from the environ, before anything can raise or log, so that error reporters never see it."""
+    return ReceivedSecret(environ.pop(_SECRET_KEY, None))
 
 
 def read_body(environ: WSGIEnvironment, length: int | None, limit: int) -> bytes:

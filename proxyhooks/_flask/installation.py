@@ -33,3 +33,8 @@ def installation_of(app: Flask) -> Installation:
             f"the application {app.import_name!r} has no hooks: it needs ProxyHooks(app) or init_app(app)"
         )
     return installation
+
+
+def application_name(app: Flask) -> str:
+    """The name of the application without its package, which the command line and a server may import differently."""
+    return app.name.rpartition(".")[2]

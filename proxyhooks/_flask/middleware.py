@@ -22,7 +22,15 @@ from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RUN_TASKS_IN_PLACE
 from .._wire.log import rate_limited
 from .error_handling import replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
-from .ingress import EarlyReply, authenticate_and_check_size, early_failure, read_body, read_message, size_limit
+from .ingress import (
+    EarlyReply,
+    authenticate_and_check_size,
+    early_failure,
+    read_body,
+    read_message,
+    size_limit,
+    take_secret,
+)
 from .load_shedding import LoadShedder
 from .request_state import STATE_KEY, RequestState
 from .unexpected_answers import UnexpectedAnswers
@@ -77,6 +85,7 @@ class Middleware:
         if hook_url is None:
             if (canonical := _SLASHES.sub("/", path).rstrip("/")) in self.hook_urls:
                 # Flask would route it to the hook, past the checks below.
+                take_secret(environ)
                 rate_limited.warning("%s is not the URL of a hook: %s is", path, canonical)
                 return _send(environ, start_response, early_failure(404, "no hook is here").reply)
             return self.wsgi_app(environ, start_response)

@@ -32,7 +32,7 @@ class UnexpectedAnswers:
             state.path,
             status,
             self._before_request_functions() or "those of extensions",
-            _exemption(state.path),
+            self._exemption(state),
         )
 
     def log_replaced(self, state: RequestState, status: str) -> None:
@@ -53,7 +53,7 @@ class UnexpectedAnswers:
             state.path,
             status or "nothing",
             Trusted(cause),
-            Trusted(_exemption(state.path)),
+            Trusted(self._exemption(state)),
             kind=("replaced", state.path),
         )
 
@@ -61,7 +61,8 @@ class UnexpectedAnswers:
         functions = itertools.chain.from_iterable(self._app.before_request_funcs.values())
         return ", ".join(map(source_location, functions))
 
-
-def _exemption(path: str) -> str:
-    prefix = path.rpartition("/")[0] + "/"
-    return f"leave hooks alone, which are the requests with request.path.startswith({prefix!r})"
+    def _exemption(self, state: RequestState) -> str:
+        # Not by the path: other pages of the application may begin with the url_prefix, above all if it is empty.
+        rules = (rule for rule in self._app.url_map.iter_rules() if "POST" in (rule.methods or ()))
+        prefix = next(rule.endpoint for rule in rules if rule.rule == state.path).removesuffix(state.event.name)
+        return f"leave hooks alone, which are the requests with (request.endpoint or '').startswith({prefix!r})"

@@ -2,13 +2,14 @@
 
 Each secret has an empty file, named by the secret's index in the list: its modification time is the time of the last
 use. The directory of the files is in the temporary directory of the machine; only the user of the workers can enter it.
-Its name is a digest of the list, so a changed list starts with no usage, and processes need not agree on anything.
+Its name is a digest of the list and of the application's name, so a changed list starts with no usage.
 
 Recording never fails a request: any error disables it for the process and is logged once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import hmac
@@ -29,20 +30,21 @@ _PROBE: Final = "probe"
 
 
 class SecretUsage:
-    """The usage of one list of secrets."""
+    """The usage of one list of secrets by one application."""
 
-    def __init__(self, values: tuple[bytes, ...]) -> None:
+    def __init__(self, values: tuple[bytes, ...], application: str) -> None:
         self.values = values
-        self._digest = hmac.new(b"\n".join(values), b"proxyhooks.uses", hashlib.sha256).hexdigest()[:32]
+        name = b"proxyhooks.uses " + application.encode("utf-8", "surrogatepass")
+        self._digest = hmac.new(b"\n".join(values), name, hashlib.sha256).hexdigest()[:32]
         self._recorded_at = [float("-inf")] * len(values)
 
     def record(self, index: int) -> None:
         """Record a use of the secret with this index. Never raises."""
-        now = time.monotonic()
-        if now - self._recorded_at[index] < _INTERVAL:
-            return
-        self._recorded_at[index] = now
         try:
+            now = time.monotonic()
+            if now - self._recorded_at[index] < _INTERVAL:
+                return
+            self._recorded_at[index] = now
             directory = self._make_directory()
             since = directory / _SINCE
             if not since.exists():
@@ -50,7 +52,8 @@ class SecretUsage:
             (directory / str(index)).touch()
         except Exception as error:
             self._recorded_at = [float("inf")] * len(self._recorded_at)
-            logger.info("the usage of secrets cannot be recorded: %s", _reason(error))
+            with contextlib.suppress(Exception):  # of a log handler
+                logger.info("the usage of secrets cannot be recorded: %s", _reason(error))
 
     def why_unavailable(self) -> str | None:
         """Why usage cannot be recorded here, or None if it can."""
@@ -84,9 +87,9 @@ class SecretUsage:
 
 
 @functools.lru_cache(16)
-def usage_of(values: tuple[bytes, ...]) -> SecretUsage:
-    """The usage of a list of secrets, always the same object: it remembers what it has just recorded."""
-    return SecretUsage(values)
+def usage_of(values: tuple[bytes, ...], application: str) -> SecretUsage:
+    """The usage of a list by an application, always the same object: it remembers what it has just recorded."""
+    return SecretUsage(values, application)
 
 
 def _directory_of_user() -> Path:

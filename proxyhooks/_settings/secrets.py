@@ -17,14 +17,35 @@ from ..exceptions import SetupError
 from .secret_usage import SecretUsage, usage_of
 
 SECRET_HEADER: Final = "X-Proxyhooks-Secret"  # noqa: S105  # a header's name, not a secret
+_MIN_HIDDEN: Final = 6
+"""Characters."""
+
+
+class ReceivedSecret:
+    """The secret of a request. Error reporters show the variables of frames, and this has no repr that shows it.
+
+    :param header: the value of the header, as WSGI decodes it.
+    """
+
+    __slots__ = ("header",)
+
+    def __init__(self, header: str | None) -> None:
+        self.header = header or ""
+
+    def __bool__(self) -> bool:
+        return bool(self.header)
 
 
 class Secrets:
-    """The accepted secrets; several while one replaces another."""
+    """The accepted secrets; several while one replaces another.
 
-    def __init__(self, accepted: Callable[[], tuple[bytes, ...]] | None) -> None:
+    :param application: the name of the application that accepts them.
+    """
+
+    def __init__(self, accepted: Callable[[], tuple[bytes, ...]] | None, application: str) -> None:
         self._accepted = accepted
         """Returns the secrets of this moment; ``None`` accepts every request."""
+        self._application = application
         self._usage: SecretUsage | None = None
         """The usage of the secrets that the last request was compared with."""
 
@@ -33,21 +54,43 @@ class Secrets:
         """The accepted secrets; empty if no secret is required."""
         return () if self._accepted is None else tuple(value.decode("ascii") for value in self._accepted())
 
-    def accept(self, header: str | None) -> bool:
-        """Whether the header, as WSGI decodes it, is an accepted secret. Compares all of them in constant time."""
+    @property
+    def usage(self) -> SecretUsage:
+        return usage_of(() if self._accepted is None else self._accepted(), self._application)
+
+    def accept(self, received: ReceivedSecret) -> bool:
+        """Whether this is an accepted secret."""
+        # No variable has a secret here: to read a file again, and to record a use, may log or raise.
         if self._accepted is None:
             return True
-        accepted, header_bytes, matched = self._accepted(), (header or "").encode("latin-1", "replace"), None
-        for index, value in enumerate(accepted):
-            if hmac.compare_digest(header_bytes, value):
-                matched = index
+        matched = self._find(received, self._accepted())
         if matched is None:
             return False
+        index, usage = matched
+        usage.record(index)
+        return True
+
+    def _find(self, received: ReceivedSecret, accepted: tuple[bytes, ...]) -> tuple[int, SecretUsage] | None:
+        """The index of the secret, and the usage of the list. Raises and logs nothing.
+
+        Compares all secrets, each in constant time.
+        """
+        header, matched = received.header.encode("latin-1", "replace"), None
+        for index, value in enumerate(accepted):
+            if hmac.compare_digest(header, value):
+                matched = index
+        if matched is None:
+            return None
         usage = self._usage
         if usage is None or usage.values is not accepted:
-            usage = self._usage = usage_of(accepted)
-        usage.record(matched)
-        return True
+            usage = self._usage = usage_of(accepted, self._application)
+        return matched, usage
+
+
+def hide_secret(text: str, secret: str | None) -> str:
+    """The text without the secret, for output of what a server has sent: it may send back what it was sent."""
+    # In place of less, words of the text would be hidden.
+    return text if secret is None or len(secret) < _MIN_HIDDEN else text.replace(secret, "...")
 
 
 def parse_secrets(values: object) -> tuple[bytes, ...]:
@@ -73,17 +116,20 @@ def parse_secrets(values: object) -> tuple[bytes, ...]:
 
 
 @functools.cache
-def secrets_from_file(path: str, setting: str) -> Secrets:
-    """The secrets of a file, one a line. A path has one object, so that all who read it share the last good list.
+def secrets_file(path: str, setting: str) -> SecretsFile:
+    """The file of a path, always the same object, so that all who read it share the last good list.
 
     :param setting: the key that error texts name.
     :raises SetupError: if the file cannot be read or has no secrets.
     """
-    return Secrets(_SecretsFile(path, setting).values)
+    return SecretsFile(path, setting)
 
 
-class _SecretsFile:
-    """Reads its file again when it changes. If the new content is wrong, the last good list stays in force."""
+class SecretsFile:
+    """A file with a secret a line, which is read again when it changes.
+
+    If the new content is wrong, the last good list stays in force.
+    """
 
     def __init__(self, path: str, setting: str) -> None:
         self._path = path
@@ -125,7 +171,7 @@ def _parse_file(path: str) -> tuple[bytes, ...] | str:
     try:
         lines = Path(path).read_bytes().split(b"\n")
     except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
+        return f"{_shown_path(path)} cannot be read: {error.strerror}"
     values = [line.strip() for line in lines]
     for number, value in enumerate(values, 1):
         if not value.isascii() or not value.decode("ascii").isprintable():
@@ -135,3 +181,11 @@ def _parse_file(path: str) -> tuple[bytes, ...] | str:
     if not any(values):
         return f"{path} has no secret in it: write one a line"
     return tuple(value for value in values if value)
+
+
+def _shown_path(path: str) -> str:
+    """A path that cannot be read, for error texts; a text that may be a secret in the place of a path is not shown."""
+    directory = os.path.dirname(path)
+    if os.path.exists(path) or (directory.strip("/.") and os.path.isdir(directory)):
+        return path
+    return f"the file, whose path has {len(path)} characters and is not in an existing directory,"

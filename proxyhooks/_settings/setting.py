@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar
 
 from ..exceptions import SetupError
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +51,44 @@ class Setting(Generic[_T]):
             raise SetupError(f"{name} must be {self.must_be}, not {error}") from None
 
 
+def without_frames(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Raise the :class:`SetupError` of the function anew, without the frames in which it was raised.
+
+    Error reporters show the variables of frames, and those of the checks have the configuration with its secrets.
+    """
+
+    @functools.wraps(function)
+    def read(*args: _P.args, **keywords: _P.kwargs) -> _T:
+        try:
+            return function(*args, **keywords)
+        except SetupError as error:
+            problem = str(error)
+        # Not in the except clause: the new error would have the other one as its context.
+        del args, keywords
+        raise SetupError(problem)
+
+    return read
+
+
+_WORDS: Final = re.compile(
+    r"[-+]?[\d.]{0,6} ?(|ms|s|m|h|d|min|sec|seconds?|minutes?|hours?)|true|false|yes|no|on|off|none|null|nan|inf",
+    re.IGNORECASE,
+)
+"""Texts that people write for a number, a time or a bool."""
+
+
+def shown(value: object) -> str:
+    """A wrong value for an error text; one that may be a secret, in a setting that is not for it, only by its type."""
+    if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 1_000_000):
+        return repr(value)
+    if isinstance(value, str):
+        return repr(value) if _WORDS.fullmatch(value) else f"a text of {len(value)} characters"
+    return f"a value of type {type(value).__name__}"
+
+
 def parse_bool(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(repr(value))
+        raise ValueError(shown(value))
     return value
 
 
@@ -72,7 +110,7 @@ def parse_positive_int(value: Any) -> int:
 def parse_timeout(value: Any) -> float:
     """Return a number of seconds from Flask's configuration, more than 0."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ValueError(repr(value))
+        raise ValueError(shown(value))
     return float(value)
 
 
@@ -83,7 +121,7 @@ def parse_seconds(value: Any) -> float:
     except ValueError:
         seconds = -1
     if not 0 <= seconds < float("inf"):
-        raise ValueError(repr(value))
+        raise ValueError(shown(value))
     return seconds
 
 
@@ -91,5 +129,5 @@ def parse_positive_seconds(value: Any) -> float:
     """Return a number of seconds from the environment, more than 0."""
     seconds = parse_seconds(value)
     if not seconds:
-        raise ValueError(repr(value))
+        raise ValueError(shown(value))
     return seconds

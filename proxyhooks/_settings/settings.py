@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..exceptions import SetupError
-from .secrets import SECRET_HEADER, Secrets, parse_secrets, secrets_from_file
+from .secrets import SECRET_HEADER, Secrets, parse_secrets, secrets_file
 from .setting import (
     Setting,
     parse_bool,
@@ -21,6 +21,7 @@ from .setting import (
     parse_positive_seconds,
     parse_seconds,
     parse_timeout,
+    without_frames,
 )
 
 DEFAULT_URL_PREFIX: Final = "/centrifugo"
@@ -177,14 +178,16 @@ class Settings:
     after_reply_queue: int
 
 
-def read_settings(config: Mapping[str, Any], secrets: object = None) -> Settings:
+@without_frames
+def read_settings(config: Mapping[str, Any], application: str, secrets: object = None) -> Settings:
     """Read the configuration of an application; *secrets* takes precedence over the configured ones.
 
+    :param application: the name of the application.
     :raises SetupError: if a value is wrong, no secret is configured, or a ``PROXYHOOKS_`` key is unknown.
     """
     _check_keys_are_known(config)
     return Settings(
-        secrets=load_secrets(config, secrets),
+        secrets=load_secrets(config, application, secrets),
         timeout=TIMEOUT.read(config),
         validation_details=VALIDATION_DETAILS.read(config),
         fast_path=FAST.read(config),
@@ -193,22 +196,24 @@ def read_settings(config: Mapping[str, Any], secrets: object = None) -> Settings
     )
 
 
-def load_secrets(config: Mapping[str, Any], secrets: object = None) -> Secrets:
+@without_frames
+def load_secrets(config: Mapping[str, Any], application: str, secrets: object = None) -> Secrets:
     """The accepted secrets: *secrets*, else those of the configured file, else those of the configured list.
 
+    :param application: the name of the application, for which their usage is recorded.
     :raises SetupError: if there are none and ``PROXYHOOKS_INSECURE`` is not True, or if one could never match.
     """
     insecure = INSECURE.read(config)
     if secrets is not None:
         values = SECRETS.convert(secrets, "secrets")
     elif (path := SECRETS_FILE.read(config)) is not None:
-        return secrets_from_file(path, SECRETS_FILE.key)
+        return Secrets(secrets_file(path, SECRETS_FILE.key).values, application)
     else:
         values = SECRETS.read(config)
     if values is not None:
-        return Secrets(lambda: values)
+        return Secrets(lambda: values, application)
     if insecure:
-        return Secrets(None)
+        return Secrets(None, application)
     unread = next((name for name in (f"FLASK_{SECRETS.key}", f"FLASK_{SECRETS_FILE.key}") if name in os.environ), None)
     if unread is None:
         hint = f"app.config.from_prefixed_env() reads it from the environment, FLASK_{SECRETS.key}='[\"...\"]'"
@@ -231,6 +236,7 @@ class WorkerSettings:
     send_timeout: float
 
 
+@without_frames
 def read_worker_settings() -> WorkerSettings:
     """Read the settings of gunicorn's workers from the environment.
 

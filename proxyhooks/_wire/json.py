@@ -11,7 +11,8 @@ import json
 import marshal
 import math
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 try:
     import orjson
@@ -97,14 +98,22 @@ def _deeper_than(levels: int, value: Any) -> bool:
     return True
 
 
-# As UTF-8 and not escaped, so that a client's data comes back no longer than it was.
-_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_encode_escaped: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+JsonDefault: TypeAlias = Callable[[Any], Any]
+"""Returns what is written in place of a value that is not JSON; raises a TypeError for one that cannot be written."""
 
 
-def dumps(value: Any, path: str = "the value") -> bytes:
+def _encoder(default: JsonDefault | None = None) -> Callable[[Any], str]:
+    # As UTF-8 and not escaped, so that a client's data comes back no longer than it was.
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default).encode
+
+
+_encode: Final = _encoder()
+
+
+def dumps(value: Any, path: str = "the value", default: JsonDefault | None = None) -> bytes:
     """Write a value as JSON; *path* is how error texts call the value.
 
+    :param default: converts the parts that are not JSON; by default there must be none.
     :raises TypeError: if a part of it is not JSON; the text has the path of the part.
     :raises ValueError: if a number is not finite, or the value contains itself or nests too deeply.
     """
@@ -119,16 +128,38 @@ def dumps(value: Any, path: str = "the value") -> bytes:
             # orjson writes NaN and infinity as null, like None.
             if written.find(b"null") < 0 or _NOT_FINITE.search(marshalled) is None:
                 return written
+    encode = _encode
     try:
-        text = _encode(value)
+        try:
+            text = encode(value)
+        except TypeError:
+            if default is None:
+                raise
+            encode = _encoder(_with_str_keys(default))
+            text = encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise _explain(value, path, error) from None
+        raise _explain(value, path, error, default) from None
     if not _has_only_str_keys(value):  # json would write the key 1 as "1"
-        raise _explain(value, path, TypeError("a key is not a str"))
+        raise _explain(value, path, TypeError("a key is not a str"), default)
     try:
         return text.encode()
     except UnicodeEncodeError:  # a lone surrogate, which JSON can carry only escaped
-        return _encode_escaped(value).encode()
+        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def _with_str_keys(default: JsonDefault) -> JsonDefault:
+    """The same function, which also refuses what it has converted to a dict with other keys."""
+
+    def convert(value: Any) -> Any:
+        converted = default(value)
+        if not _has_only_str_keys(converted):
+            raise TypeError("a key is not a str")
+        return converted
+
+    return convert
 
 
 # marshal writes a float as "g" and its eight bytes, the least significant first. In NaN and infinity all bits of the
@@ -163,7 +194,7 @@ def _has_only_str_keys(value: Any) -> bool:
     return True
 
 
-def _explain(value: Any, path: str, error: Exception) -> Exception:
+def _explain(value: Any, path: str, error: Exception, default: JsonDefault | None) -> Exception:
     """An exception of the same type as *error* that has the path of the part that cannot be written."""
     todo, visited = [(path, value)], 0
     while todo and visited < _MAX_VISITED:  # a value that contains itself has no end
@@ -179,12 +210,21 @@ def _explain(value: Any, path: str, error: Exception) -> Exception:
             todo.extend((f"{path}[{index}]" if can_extend else path, child) for index, child in enumerate(item))
         elif isinstance(item, float) and not math.isfinite(item):
             return ValueError(f"{path} is {item!r}: JSON has no such number")
-        elif isinstance(item, bytes):
-            return TypeError(f"{path} is bytes, which JSON cannot carry: decode them, or give bytes as the whole field")
         elif item is not None and not isinstance(item, (str, int, float)):
-            name = type(item).__name__
-            remedy = f": write {_REMEDIES[name]}" if name in _REMEDIES else ""
-            return TypeError(f"{path} is {item!r} ({name}), which JSON cannot carry{remedy}")
+            if default is None:
+                return _not_json(path, item)
+            try:
+                todo.append((path, default(item)))
+            except Exception:
+                return _not_json(path, item)
     if isinstance(error, RecursionError):
         return ValueError(f"{path[:_MAX_PATH]} nests too deeply")
     return type(error)(f"{path[:_MAX_PATH]} cannot be written as JSON: {error}")
+
+
+def _not_json(path: str, value: Any) -> TypeError:
+    if isinstance(value, bytes):
+        return TypeError(f"{path} is bytes, which JSON cannot carry: decode them, or give bytes as the whole field")
+    name = type(value).__name__
+    remedy = f": write {_REMEDIES[name]}" if name in _REMEDIES else ""
+    return TypeError(f"{path} is {value!r} ({name}), which JSON cannot carry{remedy}")

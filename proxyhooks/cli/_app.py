@@ -8,7 +8,8 @@ import click
 import flask
 
 from .._flask.extension import AmbiguousHooks, ProxyHooks, hooks_of
-from .._settings.settings import read_settings
+from .._flask.installation import application_name
+from .._settings.settings import Settings, read_settings
 from ..centrifugo.config.backend import Backend, served_hooks
 
 hooks_option = click.option(
@@ -30,13 +31,19 @@ def current_hooks(name: str | None = None) -> ProxyHooks:
         raise click.UsageError(str(error)) from None
 
 
+def current_settings(hooks: ProxyHooks) -> Settings:
+    """Return the settings of the current application, with which these hooks run."""
+    app: Any = flask.current_app
+    return read_settings(app.config, application_name(app), hooks._secrets)
+
+
 def current_backend(name: str | None = None) -> Backend:
     """Return the facts about these hooks that a configuration of Centrifugo must match.
 
     :raises click.UsageError: as :func:`current_hooks`.
     """
     hooks = current_hooks(name)
-    settings = read_settings(flask.current_app.config, hooks._secrets)
+    settings = current_settings(hooks)
     return Backend(
         name=hooks.name,
         url_prefix=hooks.url_prefix,

@@ -8,10 +8,7 @@ import logging
 import os
 import sys
 import traceback
-import urllib.error
-import urllib.request
 import uuid
-from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
@@ -20,23 +17,25 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from .._dispatch.events import EVENTS
-from .._settings.secrets import SECRET_HEADER
+from .._flask.installation import application_name
+from .._settings.secrets import hide_secret
 from .._settings.settings import DEFAULT_URL_PREFIX, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
 from .._wire.log import logger
+from .._wire.requests import UserRequest
 from ..centrifugo.config.static_headers import SECRET_VARIABLE
 from ..centrifugo.judge import Verdict, judge
 from ..testing.exchange import Exchange, exchange_of
 from ..testing.transport import NO_PAYLOAD, AppResponse, AppTransport, request_body, to_go_json
-from ._app import current_backend, hooks_option
+from ._app import current_backend, current_hooks, hooks_option
+from ._call_server import call_server
 from ._not_asked import find_decisions, why_not_asked
 
-_TIMEOUT: Final = 10
-"""Seconds, for a reply of a running server."""
 _FIELD_OPTIONS: Final = ("transport", "protocol", "channel", "method", "key", "data", "meta", "user")
 _HAVE_DEFAULTS: Final = ("transport", "protocol")
 """The field options that have a value even for an event without such a field."""
+_EXAMPLES: Final = {"channel": "chat:7", "key": "k"}
 
 
 class _EventName(click.ParamType[str]):
@@ -138,9 +137,11 @@ def command(
     prefix, accepted = (DEFAULT_URL_PREFIX, ()) if app is None else _prefix_and_secrets(app, hooks_name, path)
     secret = next(iter(accepted), None) if secret is None else secret
     forwarded = dict(_split_header(header) for header in headers)
+    if app is not None and not path and request_file is None:
+        _check_meta(app, hooks_name, event, request)
     path = path or f"{prefix}/{event}"
     if url:
-        response = _call_server(url, path, body, secret, forwarded)
+        response = call_server(url, path, body, secret, forwarded)
     else:
         assert app is not None
         response = _call_app(app, event, path, body, secret, forwarded)
@@ -154,7 +155,7 @@ def command(
     )
     exchange = exchange_of(verdict, request, response)
     reason = None if decisions is None else why_not_asked(decisions, event, request)
-    _print(exchange, reason, output_format)
+    _print(exchange, reason, output_format, secret)
     sys.exit(0 if exchange.allowed else 1)
 
 
@@ -183,7 +184,24 @@ def _request_fields(event: str, options: dict[str, Any], binary: bool) -> dict[s
         values[name] = _Json().convert(text, None, None)
     if options["data"] is None:
         values["data"] = NO_PAYLOAD
+    for name in ("channel", "key"):
+        if name in known and not values.get(name):
+            raise click.UsageError(f"a request of {event} has a {name}: add --{name} {_EXAMPLES[name]}")
     return values
+
+
+def _check_meta(app: Flask, hooks_name: str | None, event: str, request: dict[str, Any]) -> None:
+    """Check that the request has the meta that a meta_schema needs.
+
+    :raises click.UsageError: if it has not.
+    """
+    with app.app_context():
+        needs_meta = current_hooks(hooks_name)._meta_schema is not None
+    if needs_meta and "meta" not in request and issubclass(EVENTS[event].request, UserRequest):
+        raise click.UsageError(
+            "the hooks have a meta_schema, so every request after connect has the meta of the connection: add "
+            f"--meta JSON to this {event}, with what the connect hook returns as meta"
+        )
 
 
 def _no_such_field(event: str, name: str, known: list[str]) -> click.UsageError:
@@ -209,7 +227,7 @@ def _parse_whole_request(ctx: click.Context, body: bytes) -> dict[str, Any]:
 def _split_header(header: str) -> tuple[str, str]:
     name, colon, value = header.partition(":")
     if not colon:
-        raise click.UsageError(f"{header!r} is not a header: write 'Cookie: session=...'")
+        raise click.UsageError("--header takes a name and a value, as in 'Cookie: session=...'; this one has no colon")
     return name.strip(), value.strip()
 
 
@@ -217,7 +235,7 @@ def _prefix_and_secrets(app: Flask, hooks_name: str | None, path: str | None) ->
     """The prefix of the hooks' URLs, and the accepted secrets."""
     with app.app_context():
         if path is not None and "proxyhooks" not in app.extensions:
-            return DEFAULT_URL_PREFIX, load_secrets(app.config).values
+            return DEFAULT_URL_PREFIX, load_secrets(app.config, application_name(app)).values
         backend = current_backend(hooks_name)
         return backend.url_prefix, backend.secrets
 
@@ -232,42 +250,18 @@ def _call_app(
     return response
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        return None
-
-
-def _call_server(root: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]) -> AppResponse:
-    if not root.startswith(("http://", "https://")):
-        raise click.UsageError(
-            f"--url must be the root URL of the application, such as http://127.0.0.1:8070, not {root!r}"
-        )
-    url = root.rstrip("/") + path
-    all_headers = {"Content-Type": "application/json"} | headers | ({SECRET_HEADER: secret} if secret else {})
-    request = urllib.request.Request(url, body, all_headers, method="POST")  # noqa: S310  # checked above
-    opener = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=_TIMEOUT) as response:
-            return AppResponse(response.status, response.read())
-    except urllib.error.HTTPError as error:
-        return AppResponse(error.code, error.read(), error.headers.get("Location"))
-    except OSError as error:
-        raise click.ClickException(f"{url} does not reply: {getattr(error, 'reason', error)}") from None
-    except (HTTPException, ValueError) as error:  # not HTTP, not a URL, or not a header
-        raise click.ClickException(f"{url} cannot be called: {type(error).__name__}: {str(error)[:80]!r}") from None
-
-
-def _print(exchange: Exchange, not_asked: str | None, output_format: Literal["text", "json"]) -> None:
+def _print(
+    exchange: Exchange, not_asked: str | None, output_format: Literal["text", "json"], secret: str | None
+) -> None:
     if output_format == "json":
         fields = {name: getattr(exchange, name) for name in (*Verdict.__slots__, "request", "status")}
         fields["reply"] = (exchange.reply or b"").decode("utf-8", "replace")
         fields["why_not_asked"] = not_asked
         fields["warnings"] = [warning._asdict() for warning in exchange.warnings]
-        click.echo(json.dumps(fields, indent=2, default=lambda payload: payload.decode("utf-8", "replace")))
+        text = json.dumps(fields, indent=2, default=lambda payload: payload.decode("utf-8", "replace"))
+        click.echo(hide_secret(text, secret))
         return
-    click.echo(repr(exchange))
+    click.echo(hide_secret(repr(exchange), secret))
     if not_asked is not None:
         click.echo(f"  note:    Centrifugo does not ask the application about this: {not_asked}")
     if not exchange.allowed and EVENTS[exchange.event].opens is not None:

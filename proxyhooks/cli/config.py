@@ -13,6 +13,7 @@ from ..centrifugo.config.reading import read_file, read_tree
 from ..centrifugo.config.tree import Config, value_at
 from ..centrifugo.config.writing import ConfigOptions, generate, merge, note_on_public_endpoints
 from ._app import current_backend, hooks_option
+from ._output import write_file
 
 
 @click.command("config")
@@ -51,6 +52,10 @@ from ._app import current_backend, hooks_option
     "--merge", "existing_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
     help="Existing configuration (JSON, TOML or YAML) to add to; the output is all of it as JSON, and FILE stays.",
 )  # fmt: skip
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="File to write; if the command fails, the file stays as it is.  [default: standard output]",
+)  # fmt: skip
 @hooks_option
 @with_appcontext
 def command(
@@ -58,13 +63,14 @@ def command(
     binary: bool,
     repeat: str,
     existing_file: Path | None,
+    output: Path | None,
     hooks_name: str | None,
     **options: Any,
 ) -> None:
     """Write a configuration of Centrifugo v6.
 
-    The configuration goes to standard output, and notes about further steps go to standard error. The same hooks and
-    options give the same output, byte for byte.
+    The configuration goes to standard output or a file, and notes about further steps go to standard error. The same
+    hooks and options give the same output, byte for byte.
     """
     backend = current_backend(hooks_name)
     if with_secret and not backend.secrets:
@@ -87,7 +93,11 @@ def command(
     except (TypeError, ValueError):
         raise click.UsageError(f"{existing_file} has a value that JSON does not have, such as a date") from None
     # Half of a surrogate pair cannot be encoded, and JSON has an escape for it.
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    encoded = f"{text}\n".encode("utf-8", "backslashreplace")
+    if output is None:
+        click.echo(encoded, nl=False)
+    else:
+        write_file(output, encoded, secret=with_secret)
     ports = note_on_public_endpoints(read_tree(generated.config, {}).config)
     for note in (*generated.notes, *([ports] if ports else [])):
         click.echo(f"note: {note}", err=True)
@@ -95,7 +105,7 @@ def command(
 
 def _read(path: Path) -> Config:
     if not path.stat().st_size:
-        raise click.UsageError(f"{path} is empty; if the output goes there, write it to another file first")
+        raise click.UsageError(f"{path} is empty; if the output goes there, use --output {path} in place of > {path}")
     return read_file(path)
 
 

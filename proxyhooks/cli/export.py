@@ -14,6 +14,7 @@ from ..contract.json_schema import contract_of
 from ..contract.typescript import typescript
 from ..exceptions import SetupError
 from ._app import current_hooks, hooks_option
+from ._output import write_file
 
 
 @click.command("export")
@@ -39,10 +40,7 @@ def command(language: str, output: Path | None, compared_file: Path | None, hook
     if compared_file is not None:
         _compare(compared_file, text, language)
     elif output is not None:
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise click.ClickException(f"{output} cannot be written: {error.strerror}") from None
+        write_file(output, text.encode())
     else:
         click.echo(text, nl=False)
 

@@ -10,8 +10,7 @@ from typing import Final
 import click
 from flask.cli import with_appcontext
 
-from .._settings.secret_usage import usage_of
-from ._app import current_backend, hooks_option
+from ._app import current_hooks, current_settings, hooks_option
 
 _SECRET_SIZE: Final = 32
 """Bytes."""
@@ -36,10 +35,10 @@ def uses(hooks_name: str | None) -> None:
 
     The secrets are those that the application accepts, by their index in the list. Only uses on this machine count.
     """
-    accepted = current_backend(hooks_name).secrets
-    if not accepted:
+    accepted = current_settings(current_hooks(hooks_name)).secrets
+    if not accepted.values:
         raise click.UsageError("there are no secrets: the application runs with PROXYHOOKS_INSECURE")
-    usage = usage_of(tuple(secret.encode("ascii") for secret in accepted))
+    usage = accepted.usage
     if (why := usage.why_unavailable()) is not None:
         raise click.ClickException(f"the usage of secrets cannot be recorded here: {why}")
     since = usage.first_use()

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from .._dispatch.events import EVENTS
 from .._flask.extension import hooks_of
+from .._flask.installation import application_name
 from .._settings.settings import load_secrets
 from .._wire.log import rate_limited
 from ..centrifugo.decisions import Decisions
@@ -99,7 +100,8 @@ class ProxyClient:
         if proxy_hooks is not None:
             urls = {event: f"{proxy_hooks.url_prefix}/{event}" for event in EVENTS}
         if secret is None:
-            secret = next(iter(load_secrets(app.config, proxy_hooks and proxy_hooks._secrets).values), "")
+            secrets = load_secrets(app.config, application_name(app), proxy_hooks and proxy_hooks._secrets)
+            secret = next(iter(secrets.values), "")
         rate_limited.limit.reset()  # so that no warning of this client is left out for one of another test
         self._headers = ClientHeaders(headers or {}, emulated_headers or {}, cookies or {}, cookies_from, proxy_hooks)
         self._connect_fields = {"name": name, "version": version}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any, get_args
 
 import pytest
 
-from proxyhooks import Disconnect, errors
+from proxyhooks import Disconnect, Error, disconnects, errors
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks.centrifugo.judge import Verdict, judge
 from proxyhooks.centrifugo.replies.verdict import Cause
@@ -300,3 +301,40 @@ def test_an_entry_in_the_table_of_events_is_enough(monkeypatch: pytest.MonkeyPat
         verdict = judged("watch", body)
         assert verdict == dataclasses.replace(judged("subscribe", body), event="watch")
     assert judged("watch", b"", 500).outcome == "internal_error"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (disconnects.ForceNoReconnect, ": for a Disconnect use disconnected_with"),
+        (Disconnect(4501, "no"), ": for a Disconnect use disconnected_with"),
+        (Error, "not <class 'proxyhooks.exceptions.Error'>"),
+        (ValueError, "not <class 'ValueError'>"),
+        ("103", "not '103'"),
+        (None, "not None"),
+        (True, "not True"),
+    ],
+)
+def test_a_wrong_class_for_refused_with_is_a_type_error(wrong: Any, hint: str) -> None:
+    for verdict in (judge("rpc", 200, b'{"result":{}}'), judge("rpc", 200, b'{"error":{"code":103,"message":"x"}}')):
+        with pytest.raises(TypeError, match=re.escape(hint)):
+            verdict.refused_with(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (errors.PermissionDenied, ": for an Error use refused_with"),
+        (Disconnect, "not <class 'proxyhooks.exceptions.Disconnect'>"),
+        (None, "not None"),
+    ],
+)
+def test_a_wrong_class_for_disconnected_with_is_a_type_error(wrong: Any, hint: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(hint)):
+        judge("rpc", 200, b'{"disconnect":{"code":4501,"reason":"x"}}').disconnected_with(wrong)
+
+
+def test_a_class_an_instance_and_a_code_say_with_what_a_call_was_refused() -> None:
+    refused = judge("rpc", 200, b'{"error":{"code":103,"message":"x"}}')
+    right: list[Any] = [errors.PermissionDenied, errors.PermissionDenied("other"), 103]
+    assert [refused.refused_with(error) for error in [*right, errors.BadRequest, 104]] == [True] * 3 + [False] * 2

@@ -16,6 +16,7 @@ from proxyhooks import (
     ConnectResult,
     Disconnect,
     Error,
+    Hooks,
     MapPublishResult,
     MapRemoveResult,
     NotifyCacheEmptyResult,
@@ -217,6 +218,22 @@ def test_a_channel_or_method_without_a_hook_is_refused(
 
 
 @pytest.mark.usefixtures("log_without_rate_limit")
+def test_the_hint_to_paste_knows_the_rpc_prefix(hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    rooms = Hooks()
+    rooms.rpc("list")(lambda req: RPCResult())
+    rooms.rpc("add")(lambda req: RPCResult())
+    hooks.include(rooms, rpc_prefix="rooms.")
+    for method in ("rooms.delete", "other", "rooms."):
+        ask("rpc", method=method)
+    behind, other, empty = caplog.messages
+    assert "    @hooks.rpc('rooms.delete')\n" in behind
+    assert "whose collection is included with the prefix 'rooms.':\n\n    @hooks.rpc('delete')\n" in behind
+    assert "test_events.py" in behind
+    assert behind.count("or beside") == 1
+    assert "or beside" not in other + empty
+
+
+@pytest.mark.usefixtures("log_without_rate_limit")
 def test_the_warning_names_patterns_that_nearly_matched(
     hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -281,7 +298,7 @@ def test_a_hostile_payload_of_a_unidirectional_client_keeps_it_away(hooks: Proxy
         assert (response.json if response.status_code == 200 else response.status_code) == expected
 
 
-def test_refusals_with_attributes_of_wrong_types_are_failures(hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_refusal_with_attributes_of_wrong_types_is_refused_with_the_nearest_that_can_be_sent() -> None:
     def broken(name: str, value: Any, refusal: Any) -> Any:
         setattr(refusal, name, value)
         return refusal
@@ -289,19 +306,19 @@ def test_refusals_with_attributes_of_wrong_types_are_failures(hooks: ProxyHooks,
     class Bare(Rejection):
         """Neither an error nor a disconnect."""
 
-    for refusal in (
-        broken("code", "1001", Error(1001, "x")),
-        broken("code", -1, Error(1001, "x")),
-        broken("message", 5, Error(1001, "x")),
-        broken("code", 3000, Disconnect(4501, "x")),
-        broken("code", 5000, Disconnect(4501, "x")),
-        Bare("x"),
+    for refusal, sent in (
+        (broken("code", "1001", Error(1001, "x")), {"error": {"code": 103, "message": "x"}}),
+        (broken("code", -1, Error(1001, "x")), {"error": {"code": 103, "message": "x"}}),
+        (broken("message", 5, Error(1001, "x")), {"error": {"code": 1001, "message": "refused"}}),
+        (broken("code", 3000, Disconnect(4501, "x")), {"disconnect": {"code": 3503, "reason": "x"}}),
+        (broken("code", 5000, Disconnect(4501, "x")), {"disconnect": {"code": 3503, "reason": "x"}}),
+        (broken("reason", None, Disconnect(4501, "x")), {"disconnect": {"code": 4501, "reason": "refused"}}),
+        (Bare("x"), {"error": {"code": 103, "message": "permission denied"}}),
     ):
         hooks = ProxyHooks(app := Flask("app"), secrets=["x"])
         register_raising(hooks, "rpc", refusal)
-        assert (
-            app.test_client().post("/centrifugo/rpc", json={}, headers={"X-Proxyhooks-Secret": "x"}).status_code == 500
-        )
+        headers = {"X-Proxyhooks-Secret": "x"}
+        assert app.test_client().post("/centrifugo/rpc", json={}, headers=headers).json == sent
 
 
 def test_an_unmatched_method_of_a_unidirectional_client_is_still_an_error(hooks: ProxyHooks, ask: Ask) -> None:

@@ -71,7 +71,34 @@ def test_a_before_request_that_answers_lets_nobody_in(
     (record,) = caplog.records
     assert "require_login" in record.getMessage()
     assert "test_middleware.py" in record.getMessage()
-    assert "request.path.startswith('/centrifugo/')" in record.getMessage()
+    assert "(request.endpoint or '').startswith('proxyhooks_')" in record.getMessage()
+
+
+@pytest.mark.parametrize("answer", ["", ("no", 503)])
+@pytest.mark.parametrize("url_prefix", ["", "/centrifugo", "/account/hooks"])
+def test_the_advice_exempts_the_hooks_and_no_other_page(
+    url_prefix: str, answer: Any, app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    ProxyHooks(app, name="live", url_prefix=url_prefix).rpc(lambda req: RPCResult(data="ok"))
+    pages = ["/", "/page", "/connected", f"{url_prefix}/own"]
+    for page in pages:
+        app.add_url_rule(page, page, lambda: "a page", methods=["POST"])
+    # The application has a page of its own at a hook's URL, for people.
+    app.add_url_rule(f"{url_prefix}/rpc", "people", lambda: "a page")
+    advice = "False"
+
+    @app.before_request
+    def require_login() -> Any:
+        return None if eval(advice, {"request": request}) else answer
+
+    def post(path: str) -> Any:
+        return app.test_client().post(path, data=b"{}", headers={"X-Proxyhooks-Secret": SECRET})
+
+    assert post(f"{url_prefix}/rpc").status_code >= 500
+    (record,) = caplog.records
+    advice = record.getMessage().partition("the requests with ")[2]
+    assert post(f"{url_prefix}/rpc").json == OK
+    assert [post(page).text for page in [*pages, "/nowhere"]] == [answer if answer == "" else "no"] * 5
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 500, 503])
@@ -263,6 +290,28 @@ def test_a_before_request_may_raise_a_refusal(
 def test_a_before_request_may_abort(status: int, expected: Any, app: Flask, served: ProxyHooks, ask: Ask) -> None:
     app.before_request(lambda: flask.abort(status))
     assert ask("rpc").json == expected
+
+
+def test_an_abort_with_5xx_is_logged(app: Flask, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    def abort() -> None:
+        flask.abort(503, "a detail")
+
+    hooks.rpc(lambda req: abort())  # type: ignore[arg-type, return-value, func-returns-value]
+    hooks.refresh(lambda req: flask.abort(Response("own", 502)))
+    for _ in range(2):
+        assert ask("rpc").status_code == 503
+    assert ask("refresh", user="1").status_code == 502
+    app.before_request_funcs[None] = [lambda: flask.abort(500)]
+    assert ask("rpc").status_code == 500
+    assert caplog.messages == [
+        f"/centrifugo/{path}: aborted with {status}, so the call has failed for Centrifugo. To refuse it, abort with "
+        "400 to 499"
+        for path, status in [
+            ("rpc", "503 Service Unavailable"),
+            ("refresh", "502 BAD GATEWAY"),
+            ("rpc", "500 Internal Server Error"),
+        ]
+    ]
 
 
 @pytest.mark.parametrize(("status", "expected"), [(403, 200), (429, 500), (503, 503)])

@@ -190,8 +190,6 @@ def assert_carried(event: str, refusal: Error | Disconnect, response: Any) -> No
         assert (key, value["code"]) in (("error", refusal.code), ("disconnect", 3503))
 
 
-# Generated reasons are often too long, and cut.
-@pytest.mark.filterwarnings("ignore:the reason:UserWarning")
 def test_exactly_one_of_result_error_and_disconnect() -> None:
     seen: Counter[str] = Counter()
     holds_for_everything(seen)

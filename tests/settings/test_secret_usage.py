@@ -19,8 +19,8 @@ from proxyhooks._settings.secret_usage import usage_of
 from proxyhooks.cli import centrifugo
 
 
-def app_with(*secrets: str) -> Flask:
-    app = Flask("app")
+def app_with(*secrets: str, name: str = "app") -> Flask:
+    app = Flask(name)
     app.config["PROXYHOOKS_SECRETS"] = list(secrets)
     ProxyHooks(app).rpc(lambda req: None)  # type: ignore[arg-type, return-value]
     return app
@@ -56,7 +56,7 @@ def test_the_command_line_shows_when_each_secret_was_last_used(temporary: Path) 
     assert re.fullmatch(r"secret 1: last used 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, \d s ago", lines[1])
     assert lines[2] == "secret 2: not used"
     # Another process sees it too, and no secret is on the disk.
-    assert usage_of.__wrapped__((b"the-new-one", b"the-old-one", b"the-third")).last_uses()[1] is not None
+    assert usage_of.__wrapped__((b"the-new-one", b"the-old-one", b"the-third"), "app").last_uses()[1] is not None
     names_and_contents = [str(path) for path in temporary.rglob("*")] + [
         path.read_text() for path in temporary.rglob("*") if path.is_file()
     ]
@@ -69,6 +69,49 @@ def test_a_changed_list_starts_with_no_usage(temporary: Path) -> None:
     assert uses(app_with("two")).startswith("no call")
     assert uses(app_with("two", "one")).startswith("no call")
     assert "secret 1: last used" in uses(app_with("one", "two"))
+
+
+def test_applications_of_one_process_do_not_share_their_usage(temporary: Path) -> None:
+    app, other = app_with("one", "two"), app_with("one", "two", name="other")
+    call(app, "two")
+    assert uses(other).startswith("no call")
+    call(other, "one")
+    assert "secret 0: last used" in uses(other)
+    assert "secret 0: not used" in uses(app)
+
+
+def test_applications_that_read_the_same_file_do_not_share_their_usage(temporary: Path) -> None:
+    path, apps = temporary / "secrets", [Flask("app"), Flask("other")]
+    path.write_text("one")
+    for app in apps:
+        app.config["PROXYHOOKS_SECRETS_FILE"] = str(path)
+        ProxyHooks(app).rpc(lambda req: None)  # type: ignore[arg-type, return-value]
+    call(apps[0], "one")
+    assert "secret 0: last used" in uses(apps[0])
+    assert uses(apps[1]).startswith("no call")
+
+
+def test_the_usage_is_the_same_however_the_application_is_imported(temporary: Path) -> None:
+    call(app_with("one", name="project.web.app"), "one")
+    assert "secret 0: last used" in uses(app_with("one", name="app"))
+
+
+class Raising(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise RuntimeError("no log")
+
+
+def test_a_log_that_fails_too_fails_no_call(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "mkdir", raising(OSError(errno.ENOSPC, "No space left on device")))
+    logger, handler = logging.getLogger("proxyhooks"), Raising(logging.INFO)
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    logger.addHandler(handler)
+    try:
+        app = app_with("one")
+        app.logger.disabled = True  # the hook's exception
+        assert call(app, "one") == 500
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_usage_is_written_at_most_once_a_second(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from flask import Flask, request
 
 from proxyhooks import ProxyHooks, RPCRequest, SetupError, read_request
 from proxyhooks._settings.secret_usage import usage_of
+from proxyhooks._settings.secrets import ReceivedSecret
 from proxyhooks._settings.settings import load_secrets
 from proxyhooks.centrifugo.config.writing import ConfigOptions
 from proxyhooks.centrifugo.doctor.http_client import parse_backend_url
@@ -258,10 +259,11 @@ def test_no_repr_has_a_secret() -> None:
             client._caller.transport,
             app.extensions["proxyhooks"],
             *app.extensions["proxyhooks"].middleware.hook_urls.values(),
-            load_secrets(app.config),
+            load_secrets(app.config, "app"),
             current_backend(),
             ConfigOptions(base_url="http://x", allowed_origins=[], secret="the-secret"),
             DoctorOptions(url=parse_backend_url("http://127.0.0.1:1"), secret="the-secret"),
-            usage_of((b"the-secret",)),
+            usage_of((b"the-secret",), "app"),
+            ReceivedSecret("the-secret"),
         ]
     assert not [item for item in objects if "the-secret" in repr(item) or "the-secret" in str(item)]

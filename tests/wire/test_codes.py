@@ -180,12 +180,15 @@ def test_class_attributes_are_checked_when_the_class_is_defined(base: type, memb
     assert hint in str(refused.value)
 
 
-def test_a_reason_computed_at_run_time_is_cut_because_a_refusal_must_not_fail() -> None:
-    with pytest.warns(UserWarning, match="32 bytes of ASCII"):
-        assert Disconnect(4001, "x" * 40).reason == "x" * 32
-    with pytest.warns(UserWarning, match="32 bytes of ASCII"):
-        assert Disconnect(4001, "Zürich").reason == "Z?rich"
+def test_a_reason_computed_at_run_time_is_cut_because_a_refusal_must_not_fail(
+    caplog: pytest.LogCaptureFixture, log_without_rate_limit: None
+) -> None:
+    assert Disconnect(4001, "x" * 40).reason == "x" * 32
+    assert Disconnect(4001, "Zürich").reason == "Z?rich"
     assert Disconnect(4001, "x" * 32).reason == "x" * 32
+    first, second = caplog.messages
+    assert "of disconnect 4001 is not at most 32 bytes of ASCII" in first
+    assert "the reason 'Zürich'" in second
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_value_that_was_read_can_be_written() -> None:
 
 def test_text_travels_as_utf8_and_a_lone_surrogate_escaped() -> None:
     assert dumps("Zürich \U0001f6b2") == '"Zürich \U0001f6b2"'.encode()
-    assert dumps(["ü", "\ud800"]) == b'["\\u00fc","\\ud800"]'
+    assert dumps(["ü", "\ud800"]) == '["ü","\\ud800"]'.encode()
 
 
 class Thing:

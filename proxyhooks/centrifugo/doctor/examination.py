@@ -248,7 +248,8 @@ def _redirect(url: BackendURL, response: HTTPResponse) -> CheckResult:
     source_parts, target_parts = urlsplit(source), urlsplit(target)
     if source_parts.path.rstrip("/") != target_parts.path.rstrip("/"):
         text = f"{text}: any JSON object there allows the operation"
-        fix = f"if that is a login, exempt {url.prefix}/ from it: the hooks check the secret themselves"
+        hooks = f"{url.prefix}/" if url.prefix else f"{url.path} and the URLs of the other events"
+        fix = f"if that is a login, exempt {hooks} from it: the hooks check the secret themselves"
         return CheckResult("redirect", "error", text, fix)
     if source_parts[:2] == target_parts[:2]:
         fix = "URLs of hooks have no slash at their end: exempt them from the redirect"

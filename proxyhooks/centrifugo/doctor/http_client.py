@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from ..._dispatch.events import EVENTS
-from ..._settings.secrets import SECRET_HEADER
+from ..._settings.secrets import SECRET_HEADER, hide_secret
 from ..._settings.settings import DEFAULT_URL_PREFIX
 
 INVALID_MESSAGE: Final = b"from the doctor: not a message"
@@ -153,7 +153,7 @@ class HTTPConnection:
             connection.putheader(name, value)
         connection.endheaders(body)
         with connection.getresponse() as response:
-            reply = response.read(_MAX_REPLY)
+            reply = hide_secret(response.read(_MAX_REPLY).decode("latin-1"), secret).encode("latin-1")
             keeps_connection = not response.will_close and response.isclosed()
         return HTTPResponse(
             response.status,

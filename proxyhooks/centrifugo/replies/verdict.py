@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from ...exceptions import Disconnect, Error
 
@@ -99,10 +99,33 @@ class Verdict:
         return self.outcome == "allowed"
 
     def refused_with(self, error: type[Error] | Error | int) -> bool:
-        """Whether the outcome is a refusal with this error: an ``Error`` class, an instance or a code."""
-        return self.outcome == "refused" and self.code == (error if isinstance(error, int) else error.code)
+        """Whether the outcome is a refusal with this error: an ``Error`` class, an instance or a code.
+
+        :raises TypeError: if it is none of these, for example a disconnect.
+        """
+        code = _code_of(error, Error)
+        return self.outcome == "refused" and self.code == code
 
     def disconnected_with(self, disconnect: type[Disconnect] | Disconnect | int) -> bool:
-        """Whether the outcome is this disconnect: a ``Disconnect`` class, an instance or a code."""
-        code = disconnect if isinstance(disconnect, int) else disconnect.code
+        """Whether the outcome is this disconnect: a ``Disconnect`` class, an instance or a code.
+
+        :raises TypeError: if it is none of these, for example an error.
+        """
+        code = _code_of(disconnect, Disconnect)
         return self.outcome == "disconnected" and self.code == code
+
+
+def _code_of(refusal: Any, kind: type[Error] | type[Disconnect]) -> int:
+    if isinstance(refusal, int) and not isinstance(refusal, bool):
+        return refusal
+    code = getattr(refusal, "code", None)
+    if code is not None and (isinstance(refusal, kind) or (isinstance(refusal, type) and issubclass(refusal, kind))):
+        return int(code)
+    wrong = refusal if isinstance(refusal, type) else type(refusal)
+    other: type[Error] | type[Disconnect] = Disconnect if kind is Error else Error
+    hint = f": for {_METHODS[other][0]} use {_METHODS[other][1]}" if issubclass(wrong, other) else ""
+    takes = f"{_METHODS[kind][1]} takes a code, or a class or an instance of {kind.__name__} that has one"
+    raise TypeError(f"{takes}, not {refusal!r}{hint}")
+
+
+_METHODS: Final = {Error: ("an Error", "refused_with"), Disconnect: ("a Disconnect", "disconnected_with")}

@@ -176,6 +176,12 @@ def test_a_redirect_is_an_error_that_names_its_target(status: int, target: str, 
     assert fix in results["redirect"].fix
 
 
+def test_a_redirect_of_hooks_without_a_prefix_does_not_advise_to_exempt_every_page() -> None:
+    with fake(always(302, Location="/login")) as url:
+        results = examine_url(f"{url}/connect")
+    assert "exempt /connect and the URLs of the other events from it" in results["redirect"].fix
+
+
 def test_a_rewritten_reply_is_a_warning() -> None:
     def rewrite(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
         status, headers, reply = answer_like_hooks(request, body)

@@ -6,6 +6,7 @@ traces if the same functions ran in the same order and saw the same context.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import io
 import logging
@@ -13,7 +14,9 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import flask
 from flask import Flask, g, request, session
@@ -38,6 +41,10 @@ SIGNALS = [
     flask.appcontext_popped,
     signals.hook_finished,
 ]
+
+
+NOT_JSON = [datetime.date(2030, 1, 2), Decimal("0.10"), UUID(int=1)]
+"""Values that ``app.json`` writes."""
 
 
 class PlainSchema(Schema):
@@ -345,7 +352,9 @@ class GeneratedApp:
         result = {"result_schema": rng.choice([PlainSchema, SchemaWithHooks])} if rng.random() < 0.2 else {}
         self.hooks.connect(self._hook(lambda req: ph.ConnectResult(user="1", meta={"tenant": 1})))
         self.hooks.refresh(self._hook(lambda req: ph.RefreshResult(expire_at=2**40)))
-        self.hooks.subscribe("chat:<int:n>", **payload)(self._hook(lambda req, n: ph.SubscribeResult(data=[n])))
+        self.hooks.subscribe("chat:<int:n>", **payload)(
+            self._hook(lambda req, n: ph.SubscribeResult(data=[n, *NOT_JSON]))
+        )
         self.hooks.sub_refresh(self._hook(lambda req: ph.SubRefreshResult(expired=True)))
         self.hooks.publish(self._hook(lambda req: ph.PublishResult()))
         if rng.random() < 0.5:
