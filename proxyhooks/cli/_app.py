@@ -48,6 +48,7 @@ def current_backend(name: str | None = None) -> Backend:
         name=hooks.name,
         url_prefix=hooks.url_prefix,
         served=served_hooks(hooks.index),
+        publications=tuple(publication.pattern for publication in hooks.declared_publications),
         http_headers=hooks.http_headers,
         emulated_headers=hooks.emulated_headers,
         meta=hooks._meta_schema is not None,

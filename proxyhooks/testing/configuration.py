@@ -56,9 +56,11 @@ def decisions_maker(
 def _generated_for(hooks: ProxyHooks, namespaces: frozenset[str]) -> Decisions:
     """What the configuration decides that ``config`` writes for the hooks."""
     decisions = _generated.setdefault(hooks.index, {})
-    key = sum(1 for _ in hooks.index.registrations()), namespaces
+    publications = tuple(publication.pattern for publication in hooks.declared_publications)
+    key = sum(1 for _ in hooks.index.registrations()) + len(publications), namespaces
     if key not in decisions:
-        backend = Backend(name=hooks.name, url_prefix=hooks.url_prefix, served=served_hooks(hooks.index))
+        served = served_hooks(hooks.index)
+        backend = Backend(name=hooks.name, url_prefix=hooks.url_prefix, served=served, publications=publications)
         options = ConfigOptions(base_url="http://127.0.0.1", allowed_origins=["*"], namespaces=sorted(namespaces))
         decisions[key] = Decisions(
             generate(backend, options).config,

@@ -48,6 +48,8 @@ class Backend:
     url_prefix: str
     """The path before the event in the URLs, such as ``/centrifugo``."""
     served: tuple[ServedHook, ...]
+    publications: tuple[ChannelPattern, ...] = ()
+    """The patterns of the declared publications."""
     http_headers: tuple[str, ...] = ()
     emulated_headers: tuple[str, ...] = ()
     meta: bool = False

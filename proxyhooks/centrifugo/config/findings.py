@@ -13,7 +13,10 @@ Level: TypeAlias = Literal["error", "warning", "info"]
 FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH001": ("error", "a proxy is configured for an event without a hook"),
     "PH002": ("error", "an event is switched on in a namespace where no hook has a pattern"),
-    "PH003": ("error", "the namespace of a hook is not defined, so that Centrifugo refuses its channels or methods"),
+    "PH003": (
+        "error",
+        "the namespace of a hook or of a declared publication is not defined",
+    ),
     "PH004": ("warning", "a hook is never called: its proxy is not enabled, or not switched on in its namespace"),
     "PH005": ("error", "the path of an endpoint is not the URL of its event"),
     "PH006": ("error", "an endpoint is not an HTTP URL, or has another host than --base-url"),

@@ -51,6 +51,10 @@ def namespace_not_defined(context: Context) -> Iterator[Finding]:
         # No namespace can have a name that Centrifugo refuses.
         if options is None and NAME.fullmatch(namespace):
             missing.setdefault((event.section, namespace), []).append(event)
+    with_hooks = {namespace for section, namespace in missing if section == "channel"}
+    for namespace in sorted(_published_namespaces(context) - with_hooks):
+        text = f"publications are declared for the namespace {namespace!r}, which is not defined: the API answers 102"
+        yield Finding(id="PH003", path="channel.namespaces", text=text, fix=f'add {{"name": "{namespace}"}}')
     for (section, namespace), events in missing.items():
         names, code = " and ".join(event.name for event in events), _UNKNOWN_NAMESPACE[section]
         text = f"{names} hooks are in the namespace {namespace!r}, which is not defined: clients get error {code}"
@@ -93,6 +97,14 @@ def _served_namespaces(context: Context) -> Iterator[tuple[Event, str, Options |
             served.add("")
         for namespace in sorted(namespace for namespace in served if namespace is not None):
             yield event, namespace, defined.get(namespace)
+
+
+def _published_namespaces(context: Context) -> set[str]:
+    """The namespaces that are not defined, and that the backend publishes to."""
+    defined = {options.name for options in namespaces_in(context.root, "channel")}
+    boundary, prefix = context.root.text("channel.namespace_boundary"), context.root.text("channel.private_prefix")
+    served = {pattern.namespace_in(boundary, prefix) for pattern in context.backend.publications}
+    return {name for name in served - defined if name is not None and NAME.fullmatch(name)}
 
 
 def _obstacle(context: Context, event: Event, options: Options) -> Finding | None:

@@ -139,6 +139,11 @@ class _Generator:
                     in_all_namespaces.append(event)
                 elif not namespace or NAME.fullmatch(namespace):
                     events_by_namespace.setdefault(namespace, []).append(event)
+        for pattern in () if is_rpc else self.backend.publications:
+            # Nobody may subscribe there yet, but the server API knows the channels.
+            namespace = pattern.namespace_in(boundary, prefix)
+            if namespace and NAME.fullmatch(namespace):
+                events_by_namespace.setdefault(namespace, [])
         if in_all_namespaces or (section == "channel" and _NAMES_CHANNELS in hooks):
             self.has_use_for_namespaces = True
             for namespace in self.options.namespaces:

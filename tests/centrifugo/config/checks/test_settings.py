@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxyhooks import ChannelPattern
 from proxyhooks.centrifugo.config.backend import Backend
 from proxyhooks.centrifugo.config.checks import check
 from proxyhooks.centrifugo.config.findings import Finding
@@ -238,6 +239,16 @@ def test_a_missing_namespace_is_one_finding_with_all_its_switches() -> None:
     assert game.fix == 'add {"name": "game", "subscription_type": "map", "map": {"publish_proxy_enabled": true}}'
     assert docs.fix == 'add {"name": "docs", "proxy_enabled": true}'
     assert [text.text.rpartition(" ")[2] for text in (chat, game, docs)] == ["102", "102", "104"]
+
+
+def test_a_missing_namespace_of_a_declared_publication_is_found() -> None:
+    patterns = tuple(map(ChannelPattern, ("shop:<x>", "chat:<x>", "news", "<x>")))
+    app = backend(("subscribe", "chat:<x>"), publications=patterns)
+    shop, chat = findings_in({}, app, "PH003")
+    assert shop.fix == 'add {"name": "shop"}'
+    assert "subscribe_proxy_enabled" in chat.fix
+    values = {"channel": {"namespaces": [{"name": "shop"}, {"name": "chat"}]}}
+    assert findings_in(values, app, "PH003") == []
 
 
 def test_a_hook_that_is_never_called_has_the_place_where_it_is_switched_on() -> None:

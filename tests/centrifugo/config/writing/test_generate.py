@@ -279,3 +279,9 @@ def test_centrifugo_accepts_every_generated_configuration(
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_declared_publication_defines_its_namespace_and_lets_nobody_subscribe() -> None:
+    app = backend(("subscribe", "chat:<x>"), publications=(ChannelPattern("shop:<x>"), ChannelPattern("chat:<x>:rare")))
+    channel = generate(app, ConfigOptions(base_url="http://a", allowed_origins=["*"])).config["channel"]
+    assert channel["namespaces"] == [{"name": "chat", "subscribe_proxy_enabled": True}, {"name": "shop"}]
