@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 from ..._dispatch.events import EVENTS
@@ -122,8 +122,13 @@ def root_keys() -> Keys:
 
 def key_at(path: str) -> Key | None:
     """The key at a path such as ``channel.namespaces[2].name``, or ``None`` if there is no such key."""
+    return _key_at(re.sub(r"\[[^]]*\]", "", path))
+
+
+@lru_cache(maxsize=4096)
+def _key_at(path: str) -> Key | None:
     keys, key = root_keys(), None
-    for name in re.sub(r"\[[^]]*\]", "", path).split("."):
+    for name in path.split("."):
         key = keys.get(name)
         if key is None:
             return None

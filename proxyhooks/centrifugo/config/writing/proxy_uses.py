@@ -9,7 +9,7 @@ from typing import Any
 from ...._dispatch.events import EVENTS, Event
 from ..names import DEFAULT_PROXY
 from ..switches import is_switched_on
-from ..tree import Config, objects_at
+from ..tree import Config, objects_at, value_at
 from .places import Place
 
 
@@ -26,18 +26,19 @@ class ProxyUse:
 def proxy_uses(config: Config) -> Iterator[ProxyUse]:
     """Yield each event that is on in a namespace of a typed tree."""
     for event in EVENTS.values():
-        for namespace in namespaces_for(config, event):
-            if is_switched_on(event, namespace.value_in(config) or {}):
-                name = namespace.below(*event.proxy_name_option.split(".")).value_in(config)
-                yield ProxyUse(event.name, namespace, proxy_place(event, name))
+        for place, namespace in _namespaces_for(config, event):
+            if is_switched_on(event, namespace):
+                proxy = proxy_place(event, value_at(namespace, event.proxy_name_option))
+                yield ProxyUse(event.name, place, proxy)
 
 
-def namespaces_for(config: Config, event: Event) -> Iterator[Place]:
+def _namespaces_for(config: Config, event: Event) -> Iterator[tuple[Place, Config]]:
     """Yield the namespaces of a typed tree, with ``without_namespace``, in which an event could be on."""
     if event.section != "client":
-        yield Place((event.section, "without_namespace"))
+        without = (event.section, "without_namespace")
+        yield Place(without), value_at(config, ".".join(without)) or {}
         for _, namespace in objects_at(config, f"{event.section}.namespaces"):
-            yield Place((), (event.section, "namespaces"), str(namespace.get("name", "")))
+            yield Place((), (event.section, "namespaces"), str(namespace.get("name", ""))), namespace
 
 
 def proxy_place(event: Event, name: Any) -> Place:
