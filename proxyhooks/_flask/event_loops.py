@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -47,13 +48,19 @@ class _KeptLoop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._process = os.getpid()
         self.started: list[asyncio.Task[Any]] = []
         """The tasks that the loop has started since the last look."""
         # Not a method of this object: in a circle of references __del__ would be called late.
         loop.set_task_factory(functools.partial(_create_task, self.started))
 
     def __del__(self) -> None:
-        self.loop.close()
+        if os.getpid() == self._process:
+            self.loop.close()
+        else:
+            # In a forked process, which shares the selector: to close the loop would remove the event that wakes the
+            # loop of the parent. The loop must not do it either when it is deleted.
+            self.loop.is_closed = lambda: True  # type: ignore[method-assign]
 
 
 class _OfThread(threading.local):
@@ -63,6 +70,14 @@ class _OfThread(threading.local):
 
 
 _of_thread: Final = _OfThread()
+
+
+def _forget_loop_of_parent() -> None:
+    _of_thread.kept = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_loop_of_parent)
 
 
 def _loop_of_thread() -> tuple[asyncio.AbstractEventLoop, list[asyncio.Task[Any]]]:

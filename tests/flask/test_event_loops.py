@@ -78,6 +78,42 @@ def test_threads_leave_no_file_descriptors_behind() -> None:
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
+FORK = """
+import asyncio, os, threading, time
+from proxyhooks._flask.event_loops import async_to_sync
+
+@async_to_sync
+async def call():
+    return await asyncio.get_running_loop().run_in_executor(None, lambda: time.sleep(0.1) or os.getpid())
+
+def work():
+    call()
+    begun.set()
+    forked.wait(60)
+    assert call() == os.getpid()
+
+begun, forked = threading.Event(), threading.Event()
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+begun.wait(60)
+call()
+if os.fork() == 0:
+    assert call() == os.getpid()
+    raise SystemExit
+assert os.wait()[1] == 0
+forked.set()
+assert call() == os.getpid()
+thread.join()
+"""
+
+
+def test_a_fork_disturbs_no_event_loop_and_the_new_process_has_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_an_async_hook_and_the_async_functions_around_it_share_the_loop(app: Flask, ask: Ask) -> None:
     hooks = ProxyHooks(app)
     loops: list[Any] = []
