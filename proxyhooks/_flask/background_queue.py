@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable
@@ -40,6 +41,10 @@ class BackgroundQueue:
         self.capacity = capacity
         self._run_task = run_task
         self._max_threads = threads
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Begin with no task and no thread: a process that was forked has none of the threads."""
         self._threads = 0
         self._free = 0
         """Threads that take the next task."""
@@ -122,7 +127,10 @@ class BackgroundQueue:
                 self._waiting -= 1
                 self._running.append(task)
             # In a context of its own: the next task must not see the context variables that this one sets.
-            contextvars.copy_context().run(self._run_task, task)
+            try:
+                contextvars.copy_context().run(self._run_task, task)
+            except BaseException:  # of a log handler: this thread, and the key of the task, must go on
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
             with self._changed:
                 self._free += 1
                 self._running.remove(task)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -16,6 +18,7 @@ from proxyhooks._flask.background_queue import BackgroundQueue, BackgroundTask
 from proxyhooks._wire import before_exit
 from proxyhooks.testing import ProxyClient
 from tests.support.asking import Ask
+from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
 LIMIT = 30.0
@@ -244,3 +247,42 @@ def test_if_no_thread_can_be_started_the_next_call_tries_again(
     monkeypatch.setattr(threading.Thread, "start", start)
     queue.submit([task(ran.append, 2)])
     wait_until(lambda: ran == [1, 2], "both functions")
+
+
+def test_a_log_handler_that_raises_costs_no_thread_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: raised.append(arguments.exc_type))
+
+    def fail() -> None:
+        raise LookupError
+
+    ran: list[int] = []
+    queue = queue_of()
+    queue.submit([BackgroundTask("fail", fail, "key")])
+    queue.submit([BackgroundTask("run", lambda: ran.append(1), "key")])
+    wait_until(lambda: ran == [1] and not queue.is_busy(), "the second function")
+    assert raised == [LookupError]
+
+
+FORK = """
+import os, sys, threading, time
+from proxyhooks._flask.background_queue import BackgroundQueue, BackgroundTask
+
+begun, queue = threading.Event(), BackgroundQueue(lambda task: task.run(), 1, 10)
+queue.submit([BackgroundTask("never ends", lambda: (begun.set(), time.sleep(600)))])
+queue.submit([BackgroundTask("waits", print)])
+begun.wait(60)
+queue._changed.acquire()  # as another thread may, at any time
+if os.fork():
+    os.wait()
+    os._exit(0)
+queue.submit([BackgroundTask("of the child", lambda: print("ran in the child", flush=True))])
+sys.exit()
+"""
+
+
+def test_a_forked_process_does_not_wait_for_the_functions_of_its_parent_and_runs_its_own() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=True)
+    assert done.stdout == "ran in the child\n"
+    assert not done.stderr
