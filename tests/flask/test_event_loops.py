@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -253,6 +253,29 @@ def test_a_task_that_is_left_behind_is_cancelled_and_a_warning_names_it(caplog: 
     assert "linger. Await them, or pass the function to after_reply" in caplog.text
 
 
+def test_an_async_generator_that_is_not_read_to_its_end_is_closed_within_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    closed: list[bool] = []
+
+    async def rows() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(0.01)  # as a database gives a connection back
+            closed.append(True)
+
+    async def first_row() -> int:
+        async for row in rows():
+            return row
+        raise AssertionError
+
+    call = async_to_sync(first_row)
+    assert [call(), len(closed), call(), len(closed)] == [1, 1, 1, 2]
+    assert not caplog.records
+
+
 def test_tasks_that_are_awaited_are_no_reason_for_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     async def hook() -> int:
         async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
@@ -393,3 +416,34 @@ def test_after_reply_takes_async_functions(app: Flask, hooks: ProxyHooks, ask: A
 
     assert ask("rpc", method="x").json == {"result": {}}
     assert ran == [("app", "done!")]
+
+
+def test_after_reply_takes_an_object_with_an_async_call(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
+    app.testing = True
+    called: list[int] = []
+
+    class Push:
+        async def __call__(self, number: int) -> None:
+            called.append(number)
+
+    @hooks.rpc
+    def hook(req: RPCRequest) -> RPCResult:
+        after_reply(Push(), 7)
+        return RPCResult()
+
+    assert ask("rpc", method="x").json == {"result": {}}
+    assert called == [7]
+
+
+def test_a_coroutine_that_a_function_of_after_reply_returns_is_an_error_in_the_log(
+    app: Flask, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.testing = True
+
+    @hooks.rpc
+    def hook(req: RPCRequest) -> RPCResult:
+        after_reply(lambda: asyncio.sleep(0))
+        return RPCResult()
+
+    assert ask("rpc", method="x").json == {"result": {}}
+    assert "it returned a coroutine: pass after_reply the async function and its arguments" in caplog.text
