@@ -197,6 +197,11 @@ def echo() -> Iterator[str]:
             "header A has characters",
         ),
         (["call", "rpc", "--header", f"X-Proxyhooks-Secret {SECRET}"], "--header takes a name and a value"),
+        (["call", "rpc", "--url", "URL", "--secret", f'"{SECRET[:9]}\\{SECRET[9:]}'], "X-Proxyhooks-Secret"),
+        (
+            ["call", "rpc", "--url", "URL", "--secret", f'"{SECRET[:9]}\\{SECRET[9:]}', "--format", "json"],
+            "X-Proxyhooks-Secret",
+        ),
         (["doctor", "--url", "URL", "--secret", SECRET, "--idle", "0s"], "is answered with 200"),
         (["doctor", "--url", "URL", "--secret", f"{SECRET}\n"], "characters that a header cannot carry"),
     ],
@@ -207,7 +212,7 @@ def test_no_output_of_a_command_shows_a_secret(arguments: list[str], shown: str,
         centrifugo, [echo if argument == "URL" else argument for argument in arguments]
     )
     assert shown in result.output
-    assert SECRET not in result.output
+    assert SECRET[9:] not in result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
 
 
