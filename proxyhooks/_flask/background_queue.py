@@ -13,6 +13,8 @@ from typing import Final
 from .._wire import before_exit
 from .._wire.log import logger
 
+_MAX_IDLE: Final = 60.0
+"""Seconds after which a thread without a task ends. It would keep an application that is no longer used."""
 _MAX_NAMES: Final = 20
 """Functions that one log line names."""
 
@@ -32,7 +34,7 @@ class BackgroundQueue:
     """Runs tasks in threads. Tasks with equal keys run in order, one at a time.
 
     :param run_task: runs a task, and raises nothing.
-    :param threads: the most tasks that run at once. A thread starts when it is first needed.
+    :param threads: the most tasks that run at once. A thread starts when it is needed.
     :param capacity: the number of waiting tasks at which the queue counts as full. It is checked when a hook adds a
         task, so the calls that run at that moment can exceed it by their own tasks.
     """
@@ -120,7 +122,10 @@ class BackgroundQueue:
         while True:
             with self._changed:
                 while not self._ready:
-                    self._changed.wait()
+                    if not self._changed.wait(_MAX_IDLE) and not self._ready:
+                        self._free -= 1
+                        self._threads -= 1
+                        return
                 self._free -= 1
                 key = self._ready.popleft()
                 task = self._by_key[key].popleft()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from flask import Flask
 
 from proxyhooks import ConnectRequest, ConnectResult, ProxyHooks, RPCRequest, RPCResult, after_reply
+from proxyhooks._flask import background_queue
 from proxyhooks._flask.background_queue import BackgroundQueue, BackgroundTask
 from proxyhooks._wire import before_exit
 from proxyhooks.testing import ProxyClient
@@ -262,6 +265,22 @@ def test_a_log_handler_that_raises_costs_no_thread_and_no_key(monkeypatch: pytes
     queue.submit([BackgroundTask("run", lambda: ran.append(1), "key")])
     wait_until(lambda: ran == [1] and not queue.is_busy(), "the second function")
     assert raised == [LookupError]
+
+
+def test_a_thread_without_a_task_ends_and_no_longer_keeps_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_queue, "_MAX_IDLE", 0.01)
+    threads: list[threading.Thread] = []
+    queue = queue_of()
+    for _ in range(2):  # the second time another thread starts
+        queue.submit([task(lambda: threads.append(threading.current_thread()))])
+        wait_until(lambda: threads, "the function")
+        thread = threads.pop()
+        thread.join(LIMIT)
+        assert not thread.is_alive()
+    kept = weakref.ref(queue)
+    del queue
+    gc.collect()
+    assert kept() is None
 
 
 FORK = """
