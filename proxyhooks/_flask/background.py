@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, ParamSpec
 
-import flask
 from flask import Flask
 
 from .. import errors
-from .._dispatch.signatures import source_location
+from .._dispatch.signatures import is_async, source_location
 from .._settings.settings import AFTER_REPLY_QUEUE, AFTER_REPLY_THREADS
 from .._wire.log import Trusted, logger, rate_limited
+from .async_functions import async_to_sync_of
 from .background_queue import BackgroundQueue, BackgroundTask
 from .request_state import RequestState, require_request_state
 
@@ -53,7 +54,8 @@ class AfterReply:
         name = source_location(function)
         if not state.tasks_in_place and _queue_of(state.app).is_full():
             _refuse(state.app, name)
-        run = functools.partial(flask.current_app.ensure_sync(function), *args, **kwargs)
+        call = async_to_sync_of(state.app)(function) if is_async(function) else function
+        run = functools.partial(call, *args, **kwargs)
         state.background_tasks += (BackgroundTask(name, run, self._key or None),)
 
     def for_key(self, key: Hashable) -> AfterReply:
@@ -96,7 +98,10 @@ def _run(app: Flask, task: BackgroundTask) -> BaseException | None:
     """Run the task. Return what it raises, which the log has then."""
     try:
         with app.app_context():
-            task.run()
+            returned = task.run()
+            if inspect.iscoroutine(returned):
+                returned.close()
+                raise TypeError("it returned a coroutine: pass after_reply the async function and its arguments")
     except BaseException as error:  # a thread would end, and tell nobody
         logger.exception("%s, passed to after_reply, failed", task.name)
         return error

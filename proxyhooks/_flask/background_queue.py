@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable
@@ -12,6 +13,8 @@ from typing import Final
 from .._wire import before_exit
 from .._wire.log import logger
 
+_MAX_IDLE: Final = 60.0
+"""Seconds after which a thread without a task ends. It would keep an application that is no longer used."""
 _MAX_NAMES: Final = 20
 """Functions that one log line names."""
 
@@ -31,7 +34,7 @@ class BackgroundQueue:
     """Runs tasks in threads. Tasks with equal keys run in order, one at a time.
 
     :param run_task: runs a task, and raises nothing.
-    :param threads: the most tasks that run at once. A thread starts when it is first needed.
+    :param threads: the most tasks that run at once. A thread starts when it is needed.
     :param capacity: the number of waiting tasks at which the queue counts as full. It is checked when a hook adds a
         task, so the calls that run at that moment can exceed it by their own tasks.
     """
@@ -40,6 +43,10 @@ class BackgroundQueue:
         self.capacity = capacity
         self._run_task = run_task
         self._max_threads = threads
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Begin with no task and no thread: a process that was forked has none of the threads."""
         self._threads = 0
         self._free = 0
         """Threads that take the next task."""
@@ -115,14 +122,20 @@ class BackgroundQueue:
         while True:
             with self._changed:
                 while not self._ready:
-                    self._changed.wait()
+                    if not self._changed.wait(_MAX_IDLE) and not self._ready:
+                        self._free -= 1
+                        self._threads -= 1
+                        return
                 self._free -= 1
                 key = self._ready.popleft()
                 task = self._by_key[key].popleft()
                 self._waiting -= 1
                 self._running.append(task)
             # In a context of its own: the next task must not see the context variables that this one sets.
-            contextvars.copy_context().run(self._run_task, task)
+            try:
+                contextvars.copy_context().run(self._run_task, task)
+            except BaseException:  # of a log handler: this thread, and the key of the task, must go on
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
             with self._changed:
                 self._free += 1
                 self._running.remove(task)

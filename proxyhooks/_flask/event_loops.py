@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import inspect
+import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final
 
 from .._dispatch.signatures import source_location
 from .._wire.log import Trusted, logger, rate_limited
 
 _CANCEL_TIMEOUT: Final = 1.0
-"""Seconds that a cancelled task may take to end."""
+"""Seconds that a cancelled task, or one that closes an async generator, may take to end."""
 
 
 def async_to_sync(function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
@@ -47,13 +49,19 @@ class _KeptLoop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._process = os.getpid()
         self.started: list[asyncio.Task[Any]] = []
         """The tasks that the loop has started since the last look."""
         # Not a method of this object: in a circle of references __del__ would be called late.
         loop.set_task_factory(functools.partial(_create_task, self.started))
 
     def __del__(self) -> None:
-        self.loop.close()
+        if os.getpid() == self._process:
+            self.loop.close()
+        else:
+            # In a forked process, which shares the selector: to close the loop would remove the event that wakes the
+            # loop of the parent. The loop must not do it either when it is deleted.
+            self.loop.is_closed = lambda: True  # type: ignore[method-assign]
 
 
 class _OfThread(threading.local):
@@ -63,6 +71,14 @@ class _OfThread(threading.local):
 
 
 _of_thread: Final = _OfThread()
+
+
+def _forget_loop_of_parent() -> None:
+    _of_thread.kept = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_loop_of_parent)
 
 
 def _loop_of_thread() -> tuple[asyncio.AbstractEventLoop, list[asyncio.Task[Any]]]:
@@ -113,9 +129,20 @@ async def _call_and_stop(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
+    begin, generators = sys.get_asyncgen_hooks().firstiter, 0
+
+    def count(generator: AsyncGenerator[Any, Any]) -> None:
+        nonlocal generators
+        generators += 1
+        if begin is not None:
+            begin(generator)
+
+    sys.set_asyncgen_hooks(firstiter=count)
     try:
         return await function(*args, **kwargs)
     finally:
+        if generators:
+            await asyncio.sleep(0)  # the loop starts the tasks that close generators
         loop.stop()
 
 
@@ -125,6 +152,10 @@ def _cancel_tasks_left_behind(
     """Cancel tasks that the function has not awaited. They would go on in the next call, which is another user's."""
     left = [task for task in started if not task.done()]
     started.clear()
+    # asyncio itself starts a task to close an async generator that was not read to its end.
+    if closing := [task for task in left if not inspect.iscoroutine(task.get_coro())]:
+        _wait(loop, closing)
+        left = [task for task in left if not task.done()]
     if not left:
         return
     location = Trusted(source_location(function))
@@ -138,16 +169,21 @@ def _cancel(loop: asyncio.AbstractEventLoop, tasks: list[asyncio.Task[Any]]) -> 
     """Cancel tasks and wait for their end. If one goes on, the thread gets another loop."""
     for task in tasks:
         task.cancel()
-    ended = loop.create_task(asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT))
-    ended.add_done_callback(lambda _: loop.stop())
-    while not ended.done():  # the function's own end stops the loop too
-        loop.run_forever()
+    _wait(loop, tasks)
     for task in tasks:
         if not task.done():
             _of_thread.kept = None
             logger.error("a task goes on although it was cancelled, so its event loop is closed: %r", task.get_coro())
         elif not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task failed when it was cancelled", exc_info=error)
+
+
+def _wait(loop: asyncio.AbstractEventLoop, tasks: list[asyncio.Task[Any]]) -> None:
+    """Wait for the end of tasks, for a limited time."""
+    ended = loop.create_task(asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT))
+    ended.add_done_callback(lambda _: loop.stop())
+    while not ended.done():  # the function's own end stops the loop too
+        loop.run_forever()
 
 
 def _copy_variables(context: contextvars.Context) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hmac
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -89,8 +90,12 @@ class Secrets:
 
 def hide_secret(text: str, secret: str | None) -> str:
     """The text without the secret, for output of what a server has sent: it may send back what it was sent."""
-    # In place of less, words of the text would be hidden.
-    return text if secret is None or len(secret) < _MIN_HIDDEN else text.replace(secret, "...")
+    if secret is None or len(secret) < _MIN_HIDDEN:  # in place of less, words of the text would be hidden
+        return text
+    for _ in range(3):  # a reply may be JSON, which an output may write in a text of JSON
+        text = text.replace(secret, "...")
+        secret = json.dumps(secret)[1:-1]
+    return text
 
 
 def parse_secrets(values: object) -> tuple[bytes, ...]:

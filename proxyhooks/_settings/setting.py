@@ -103,7 +103,7 @@ def parse_path(value: Any) -> str:
 def parse_positive_int(value: Any) -> int:
     """Return a whole number from Flask's configuration, more than 0."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(repr(value))
+        raise ValueError(shown(value))
     return value
 
 

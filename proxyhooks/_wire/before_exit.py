@@ -6,6 +6,7 @@ The Flask side knows what is left to do, and gunicorn's side how much time there
 from __future__ import annotations
 
 import atexit
+import os
 import time
 import weakref
 from typing import Final, Protocol
@@ -25,6 +26,10 @@ class Work(Protocol):
 
     def give_up(self) -> None:
         """Begin nothing more, and log what is lost. Later calls do nothing."""
+        ...
+
+    def start_anew(self) -> None:
+        """Forget all work: it goes on in the parent of this process, whose threads and locks are not here."""
         ...
 
 
@@ -52,4 +57,13 @@ def give_up() -> None:
         work.give_up()
 
 
+def _forget_work_of_parent() -> None:
+    inherited = list(_all)
+    _all.clear()
+    for work in inherited:
+        work.start_anew()
+
+
 atexit.register(finish, _AT_EXIT)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_work_of_parent)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import subprocess
+import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -12,10 +16,12 @@ import pytest
 from flask import Flask
 
 from proxyhooks import ConnectRequest, ConnectResult, ProxyHooks, RPCRequest, RPCResult, after_reply
+from proxyhooks._flask import background_queue
 from proxyhooks._flask.background_queue import BackgroundQueue, BackgroundTask
 from proxyhooks._wire import before_exit
 from proxyhooks.testing import ProxyClient
 from tests.support.asking import Ask
+from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
 LIMIT = 30.0
@@ -244,3 +250,58 @@ def test_if_no_thread_can_be_started_the_next_call_tries_again(
     monkeypatch.setattr(threading.Thread, "start", start)
     queue.submit([task(ran.append, 2)])
     wait_until(lambda: ran == [1, 2], "both functions")
+
+
+def test_a_log_handler_that_raises_costs_no_thread_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: raised.append(arguments.exc_type))
+
+    def fail() -> None:
+        raise LookupError
+
+    ran: list[int] = []
+    queue = queue_of()
+    queue.submit([BackgroundTask("fail", fail, "key")])
+    queue.submit([BackgroundTask("run", lambda: ran.append(1), "key")])
+    wait_until(lambda: ran == [1] and not queue.is_busy(), "the second function")
+    assert raised == [LookupError]
+
+
+def test_a_thread_without_a_task_ends_and_no_longer_keeps_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_queue, "_MAX_IDLE", 0.01)
+    threads: list[threading.Thread] = []
+    queue = queue_of()
+    for _ in range(2):  # the second time another thread starts
+        queue.submit([task(lambda: threads.append(threading.current_thread()))])
+        wait_until(lambda: threads, "the function")
+        thread = threads.pop()
+        thread.join(LIMIT)
+        assert not thread.is_alive()
+    kept = weakref.ref(queue)
+    del queue
+    gc.collect()
+    assert kept() is None
+
+
+FORK = """
+import os, sys, threading, time
+from proxyhooks._flask.background_queue import BackgroundQueue, BackgroundTask
+
+begun, queue = threading.Event(), BackgroundQueue(lambda task: task.run(), 1, 10)
+queue.submit([BackgroundTask("never ends", lambda: (begun.set(), time.sleep(600)))])
+queue.submit([BackgroundTask("waits", print)])
+begun.wait(60)
+queue._changed.acquire()  # as another thread may, at any time
+if os.fork():
+    os.wait()
+    os._exit(0)
+queue.submit([BackgroundTask("of the child", lambda: print("ran in the child", flush=True))])
+sys.exit()
+"""
+
+
+def test_a_forked_process_does_not_wait_for_the_functions_of_its_parent_and_runs_its_own() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=True)
+    assert done.stdout == "ran in the child\n"
+    assert not done.stderr

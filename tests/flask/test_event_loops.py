@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -76,6 +76,42 @@ def test_threads_leave_no_file_descriptors_behind() -> None:
     for _ in range(10):
         in_thread(call)
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+FORK = """
+import asyncio, os, threading, time
+from proxyhooks._flask.event_loops import async_to_sync
+
+@async_to_sync
+async def call():
+    return await asyncio.get_running_loop().run_in_executor(None, lambda: time.sleep(0.1) or os.getpid())
+
+def work():
+    call()
+    begun.set()
+    forked.wait(60)
+    assert call() == os.getpid()
+
+begun, forked = threading.Event(), threading.Event()
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+begun.wait(60)
+call()
+if os.fork() == 0:
+    assert call() == os.getpid()
+    raise SystemExit
+assert os.wait()[1] == 0
+forked.set()
+assert call() == os.getpid()
+thread.join()
+"""
+
+
+def test_a_fork_disturbs_no_event_loop_and_the_new_process_has_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_an_async_hook_and_the_async_functions_around_it_share_the_loop(app: Flask, ask: Ask) -> None:
@@ -215,6 +251,29 @@ def test_a_task_that_is_left_behind_is_cancelled_and_a_warning_names_it(caplog: 
     assert "hook (" in caplog.text
     assert "leaves tasks running, which are cancelled: " in caplog.text
     assert "linger. Await them, or pass the function to after_reply" in caplog.text
+
+
+def test_an_async_generator_that_is_not_read_to_its_end_is_closed_within_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    closed: list[bool] = []
+
+    async def rows() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(0.01)  # as a database gives a connection back
+            closed.append(True)
+
+    async def first_row() -> int:
+        async for row in rows():
+            return row
+        raise AssertionError
+
+    call = async_to_sync(first_row)
+    assert [call(), len(closed), call(), len(closed)] == [1, 1, 1, 2]
+    assert not caplog.records
 
 
 def test_tasks_that_are_awaited_are_no_reason_for_a_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -357,3 +416,34 @@ def test_after_reply_takes_async_functions(app: Flask, hooks: ProxyHooks, ask: A
 
     assert ask("rpc", method="x").json == {"result": {}}
     assert ran == [("app", "done!")]
+
+
+def test_after_reply_takes_an_object_with_an_async_call(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
+    app.testing = True
+    called: list[int] = []
+
+    class Push:
+        async def __call__(self, number: int) -> None:
+            called.append(number)
+
+    @hooks.rpc
+    def hook(req: RPCRequest) -> RPCResult:
+        after_reply(Push(), 7)
+        return RPCResult()
+
+    assert ask("rpc", method="x").json == {"result": {}}
+    assert called == [7]
+
+
+def test_a_coroutine_that_a_function_of_after_reply_returns_is_an_error_in_the_log(
+    app: Flask, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.testing = True
+
+    @hooks.rpc
+    def hook(req: RPCRequest) -> RPCResult:
+        after_reply(lambda: asyncio.sleep(0))
+        return RPCResult()
+
+    assert ask("rpc", method="x").json == {"result": {}}
+    assert "it returned a coroutine: pass after_reply the async function and its arguments" in caplog.text
