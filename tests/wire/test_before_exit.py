@@ -19,6 +19,9 @@ class Work:
     def give_up(self) -> None:
         self.given_up = True
 
+    def start_anew(self) -> None:
+        self.turns = 0
+
 
 class Interrupted(Work):
     def is_busy(self) -> bool:
