@@ -136,8 +136,9 @@ class _Maker:
         target: Any = self.tree
         *parents, last = path.split(".")
         for name in parents:
-            below = target[name.removesuffix("[]")]
-            target = below[0] if isinstance(below, list) else below
+            below = target.get(name.removesuffix("[]"))
+            # The key may have been set in another item of the list.
+            target = below[0] if isinstance(below, list) and below else below
             if not isinstance(target, dict):
                 return
         target[last] = self.chance.choice([True, False, "redis", "", 5, [], None, {}])
