@@ -1,4 +1,4 @@
-"""Files that commands write: whole, or not at all."""
+"""What commands write: to standard output, or to a file, which is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from pathlib import Path
 import click
 
 
-def write_file(path: Path, content: bytes, secret: bool = False) -> None:
+def write_output(path: Path | None, content: bytes, secret: bool = False) -> None:
     """Write a file. If that fails, what was there before stays, and a file that was not there is not created.
 
+    :param path: ``None`` or ``-`` is standard output.
     :param secret: whether only the user may read the file, if it is a new one.
     :raises click.ClickException: if it cannot be written.
     """
+    if path is None or str(path) == "-":
+        click.echo(content, nl=False)
+        return
     try:
         if path.exists() and not path.is_file():  # such as /dev/stdout
             path.write_bytes(content)

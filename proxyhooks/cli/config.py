@@ -13,7 +13,7 @@ from ..centrifugo.config.reading import read_file, read_tree
 from ..centrifugo.config.tree import Config, value_at
 from ..centrifugo.config.writing import ConfigOptions, generate, merge, note_on_public_endpoints
 from ._app import current_backend, hooks_option
-from ._output import write_file
+from ._output import write_output
 
 
 @click.command("config")
@@ -94,10 +94,7 @@ def command(
         raise click.UsageError(f"{existing_file} has a value that JSON does not have, such as a date") from None
     # Half of a surrogate pair cannot be encoded, and JSON has an escape for it.
     encoded = f"{text}\n".encode("utf-8", "backslashreplace")
-    if output is None:
-        click.echo(encoded, nl=False)
-    else:
-        write_file(output, encoded, secret=with_secret)
+    write_output(output, encoded, secret=with_secret)
     ports = note_on_public_endpoints(read_tree(generated.config, {}).config)
     for note in (*generated.notes, *([ports] if ports else [])):
         click.echo(f"note: {note}", err=True)

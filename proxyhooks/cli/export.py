@@ -14,7 +14,7 @@ from ..contract.json_schema import contract_of
 from ..contract.typescript import typescript
 from ..exceptions import SetupError
 from ._app import current_hooks, hooks_option
-from ._output import write_file
+from ._output import write_output
 
 
 @click.command("export")
@@ -39,10 +39,8 @@ def command(language: str, output: Path | None, compared_file: Path | None, hook
     text = typescript(contract) if language == "typescript" else json.dumps(contract, indent=2) + "\n"
     if compared_file is not None:
         _compare(compared_file, text, language)
-    elif output is not None:
-        write_file(output, text.encode())
     else:
-        click.echo(text, nl=False)
+        write_output(output, text.encode())
 
 
 def _compare(path: Path, text: str, language: str) -> None:

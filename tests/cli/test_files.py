@@ -37,6 +37,7 @@ def test_config_writes_the_file_that_it_would_print(served: Flask, tmp_path: Pat
     assert "note: " in result.stderr
     assert path.read_text() == run(served, *CONFIG).stdout
     assert SECRET not in path.read_text()
+    assert run(served, *CONFIG, "--output", "-").stdout == path.read_text()
     # Also in place of what it reads.
     merge = [*CONFIG, "--proxy-name", "shop", "--merge", path]
     merged = run(served, *merge).stdout
