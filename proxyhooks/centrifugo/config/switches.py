@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..._dispatch.events import Event
 from .tree import Config, value_at
 
@@ -15,3 +17,28 @@ def is_switched_on(event: Event, namespace: Config) -> bool:
     """Whether the event is on in a namespace with these options."""
     value = value_at(namespace, switch_of(event))
     return bool(value) if event.option else bool(value == event.subscription_type)
+
+
+def type_options(events: Iterable[Event]) -> Config:
+    """The options of a new namespace for the type of subscriptions that the events need; empty if they need none."""
+    types = {event.subscription_type for event in events}
+    if "map" in types:
+        return {"subscription_type": "map", "map": {"mode": "ephemeral", "key_ttl": "1h"}}
+    if "shared_poll" in types:
+        # Clients can only poll keys that the backend signed, so everybody may subscribe.
+        return {
+            "subscription_type": "shared_poll",
+            "allow_subscribe_for_client": True,
+            "shared_poll": {"refresh_interval": "10s"},
+        }
+    return {}
+
+
+def events_to_switch_on(events: Iterable[Event]) -> list[Event]:
+    """The events without those that open subscriptions to maps.
+
+    Centrifugo v6.9.1 refuses every subscription to a map in whose namespace the subscribe proxy is on.
+    """
+    events = list(events)
+    has_map = any(event.subscription_type == "map" for event in events)
+    return [event for event in events if not (has_map and event.opens == "subscription")]

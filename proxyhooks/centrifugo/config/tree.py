@@ -19,6 +19,17 @@ def value_at(config: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def set_value(config: Config, path: str, value: Any) -> None:
+    """Set the value at a path; merge it into an object that is there."""
+    *parents, key = path.split(".")
+    for parent in parents:
+        config = config.setdefault(parent, {})
+    if isinstance(value, dict) and isinstance(config.get(key), dict):
+        config[key] |= value
+    else:
+        config[key] = value
+
+
 def objects_at(config: Mapping[str, Any], path: str) -> list[tuple[int, Config]]:
     """The objects in the list at a path, each with its index in the list."""
     items = value_at(config, path)

@@ -10,7 +10,9 @@ from typing import Final
 from ...._dispatch.events import EVENTS, Event
 from ..findings import Finding
 from ..names import NAME
-from ..tree import Config
+from ..reading import read_tree
+from ..switches import events_to_switch_on, type_options
+from ..tree import Config, set_value, value_at
 from .context import Context, Switch
 from .options import Options, namespaces_in
 from .refusals import refused_in_namespace
@@ -58,7 +60,7 @@ def namespace_not_defined(context: Context) -> Iterator[Finding]:
     for (section, namespace), events in missing.items():
         names, code = " and ".join(event.name for event in events), _UNKNOWN_NAMESPACE[section]
         text = f"{names} hooks are in the namespace {namespace!r}, which is not defined: clients get error {code}"
-        fix = f'add {{"name": "{namespace}", {_as_written(events)}}}'
+        fix = f'add {{"name": "{namespace}", {_as_written(_switches(events))}}}'
         yield Finding(id="PH003", path=f"{section}.namespaces", text=text, fix=fix)
 
 
@@ -73,8 +75,9 @@ def hook_never_called(context: Context) -> Iterator[Finding]:
         if options is not None and (event.name, namespace) not in switched_on:
             state = f"{event.option} is off" if event.option else f"subscription_type is not {event.subscription_type}"
             text = f"{event.name} hooks are never called for {_describe(event, namespace)}: {state} there"
-            fix = _as_written([event])
-            if obstacle := _obstacle(context, event, options):
+            switches = _switches([event], options.values)
+            fix = _as_written(switches)
+            if obstacle := _obstacle(context, options, switches):
                 fix = f"{fix}, but only after this: {obstacle.text}; {obstacle.fix}"
             yield Finding(id="PH004", path=options.path, text=text, fix=fix)
 
@@ -107,32 +110,43 @@ def _published_namespaces(context: Context) -> set[str]:
     return {name for name in served - defined if name is not None and NAME.fullmatch(name)}
 
 
-def _obstacle(context: Context, event: Event, options: Options) -> Finding | None:
-    """What Centrifugo would refuse if the event were switched on in the namespace with these options."""
-    if not event.option or event.section != "channel":
+def _obstacle(context: Context, options: Options, switches: Config) -> Finding | None:
+    """What Centrifugo would refuse if the switches were added to the namespace with these options."""
+    if not options.path.startswith("channel."):
         return None
-    *parents, key = event.option.split(".")
-    values = switches = copy.deepcopy(options.values)
-    for parent in parents:
-        switches = switches.setdefault(parent, {})
-    switches[key] = True
+    values = copy.deepcopy(options.values)
+    typed = read_tree({"channel": {"without_namespace": switches}}, {}).config
+    for key, value in typed["channel"]["without_namespace"].items():
+        set_value(values, key, value)
     before = refused_in_namespace(context.root, options)
     after = refused_in_namespace(context.root, Options(values, options.path))
     return next((finding for finding in after if finding not in before), None)
 
 
-def _as_written(events: Iterable[Event]) -> str:
-    """The options that switch the events on, as they are written into a namespace."""
-    switches: Config = {}
-    for event in events:
-        if event.subscription_type:
-            switches["subscription_type"] = event.subscription_type
+def _switches(events: Iterable[Event], existing: Config | None = None) -> Config:
+    """The options that switch the events on, without those that the namespace has."""
+    events = list(events)
+    switches = type_options(events)
+    if existing is not None and value_at(existing, "map.mode"):
+        switches.pop("map", None)  # a mode that lets entries expire, and another one may not
+    for event in events_to_switch_on(events):
         if event.option:
-            *parents, key = event.option.split(".")
-            values = switches
-            for parent in parents:
-                values = values.setdefault(parent, {})
-            values[key] = True
+            set_value(switches, event.option, True)
+    return _missing(switches, existing or {})
+
+
+def _missing(wanted: Config, existing: Config) -> Config:
+    missing: Config = {}
+    for key, value in wanted.items():
+        if isinstance(value, dict):
+            if below := _missing(value, existing.get(key, {})):
+                missing[key] = below
+        elif key not in existing or (existing[key] != value and (value is True or key == "subscription_type")):
+            missing[key] = value
+    return missing
+
+
+def _as_written(switches: Config) -> str:
     return json.dumps(switches)[1:-1]
 
 

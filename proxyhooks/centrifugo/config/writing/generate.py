@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from ...._dispatch.events import EVENTS, Event
 from ...._dispatch.patterns import ChannelPattern
@@ -15,7 +15,8 @@ from ..channels import Channels
 from ..keys import setting, variable_of
 from ..names import NAME
 from ..static_headers import IDEMPOTENCY_HEADER, IDEMPOTENCY_VALUE, SECRET_VARIABLE
-from ..tree import Config
+from ..switches import events_to_switch_on, type_options
+from ..tree import Config, set_value
 from ..unreachable import unreachable
 from .config_options import ConfigOptions, check_options
 
@@ -112,7 +113,7 @@ class _Generator:
         if options.proxy_name and not is_client_proxy:
             self.generated.config.setdefault("proxies", []).append({"name": self.proxy_name(event), **proxy})
         else:
-            _set(self.generated.config, event.proxy, proxy)
+            set_value(self.generated.config, event.proxy, proxy)
 
     def static_headers(self, event: Event) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -171,31 +172,25 @@ class _Generator:
                 parent: Config = self.generated.config.setdefault(section, {})
                 parent.setdefault("namespaces", []).append({"name": namespace} | switches)
             else:
-                _set(self.generated.config, f"{section}.without_namespace", switches)
+                set_value(self.generated.config, f"{section}.without_namespace", switches)
 
     def switches(self, namespace: str, events: Sequence[Event]) -> Config:
         """The options of a namespace that switch the events on."""
-        switches: Config = {}
         where = namespace or "without_namespace"
         types = {event.subscription_type for event in events}
         if types >= {"map", "shared_poll"}:
             self.note(f"{where}: a namespace is either for maps or for shared polls, and this one is for maps")
+        switches = type_options(events)
         if "map" in types:
-            switches |= {"subscription_type": "map", "map": {"mode": "ephemeral", "key_ttl": "1h"}}
             self.note(_MAPS.format(namespace=where))
-            events = [event for event in events if event.opens != "subscription"]
-        elif "shared_poll" in types:
-            # Clients can only poll keys that the backend signed, so everybody may subscribe.
-            switches |= {"subscription_type": "shared_poll", "allow_subscribe_for_client": True}
-            switches["shared_poll"] = {"refresh_interval": "10s"}
-            if self.options.proxy_name:
-                (poll,) = (event for event in events if event.subscription_type == "shared_poll")
-                _set(switches, poll.proxy_name_option, self.proxy_name(poll))
-        for event in events:
+        elif "shared_poll" in types and self.options.proxy_name:
+            (poll,) = (event for event in events if event.subscription_type == "shared_poll")
+            set_value(switches, poll.proxy_name_option, self.proxy_name(poll))
+        for event in events_to_switch_on(events):
             if event.option:
-                _set(switches, event.option, True)
+                set_value(switches, event.option, True)
                 if self.options.proxy_name:
-                    _set(switches, event.proxy_name_option, self.proxy_name(event))
+                    set_value(switches, event.proxy_name_option, self.proxy_name(event))
         return switches
 
     def note(self, text: str) -> None:
@@ -238,14 +233,3 @@ _MAPS: Final = (
     "where the subscribe proxy is on, so it is off: let clients in with subscription tokens, or all of them with "
     "allow_subscribe_for_client. It also reports allowed changes to their client as error 107"
 )
-
-
-def _set(config: Config, path: str, value: Any) -> None:
-    """Set the value at a path; merge it into an object that is there."""
-    *parents, key = path.split(".")
-    for parent in parents:
-        config = config.setdefault(parent, {})
-    if isinstance(value, dict) and isinstance(config.get(key), dict):
-        config[key] |= value
-    else:
-        config[key] = value

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from proxyhooks import ChannelPattern
 from proxyhooks.centrifugo.config.backend import Backend
-from proxyhooks.centrifugo.config.checks import check
+from proxyhooks.centrifugo.config.checks import check, refused_by_centrifugo
 from proxyhooks.centrifugo.config.findings import Finding
 from proxyhooks.centrifugo.config.reading import read_tree
+from proxyhooks.centrifugo.config.tree import set_value
 from tests.support.backends import backend
 
 URL = "http://127.0.0.1:8070/centrifugo"
@@ -91,7 +93,8 @@ def test_the_type_of_a_namespace_is_the_switch_of_polls() -> None:
     poll = {"name": "poll", "subscription_type": "shared_poll"}
     assert findings_in(polls_in(poll), app, "PH002", "PH004") == []
     (finding,) = findings_in(polls_in({"name": "poll"}), app, "PH004")
-    assert finding.fix == '"subscription_type": "shared_poll"'
+    options = '"allow_subscribe_for_client": true, "shared_poll": {"refresh_interval": "10s"}'
+    assert finding.fix == f'"subscription_type": "shared_poll", {options}'
     (finding,) = findings_in(polls_in(poll | {"name": "news"}, poll), app, "PH002")
     assert finding.path == "channel.namespaces[0].subscription_type"
 
@@ -236,7 +239,8 @@ def test_a_missing_namespace_is_one_finding_with_all_its_switches() -> None:
     assert chat.path == game.path == "channel.namespaces"
     assert docs.path == "rpc.namespaces"
     assert chat.fix == 'add {"name": "chat", "subscribe_proxy_enabled": true, "publish_proxy_enabled": true}'
-    assert game.fix == 'add {"name": "game", "subscription_type": "map", "map": {"publish_proxy_enabled": true}}'
+    mapped = '"map": {"mode": "ephemeral", "key_ttl": "1h", "publish_proxy_enabled": true}'
+    assert game.fix == f'add {{"name": "game", "subscription_type": "map", {mapped}}}'
     assert docs.fix == 'add {"name": "docs", "proxy_enabled": true}'
     assert [text.text.rpartition(" ")[2] for text in (chat, game, docs)] == ["102", "102", "104"]
 
@@ -277,3 +281,22 @@ def test_a_switch_that_centrifugo_would_refuse_says_what_is_in_its_way(
     (finding,) = findings_in(values, backend((event, "chat:<x>")), "PH004")
     assert "but only after this:" in finding.fix
     assert option in finding.fix
+
+
+@pytest.mark.parametrize("existing", [None, {}, {"subscription_type": "map", "map": {"mode": "persistent"}}])
+@pytest.mark.parametrize("events", [["subscribe", "publish"], ["map_publish"], ["map_publish", "subscribe"]])
+def test_centrifugo_takes_what_a_fix_adds_to_a_namespace(events: list[str], existing: dict[str, Any] | None) -> None:
+    app = backend(*((event, "chat:<x>") for event in events))
+    proxies = {event: {"endpoint": f"{URL}/{event}"} for event in ("subscribe", "publish", "map_publish")}
+    namespace = {"name": "chat"} | (existing or {})
+    channel: dict[str, Any] = {"proxy": proxies, "namespaces": [] if existing is None else [namespace]}
+    before = {finding.path for finding in refused_by_centrifugo(read_tree({"channel": channel}, {}).config)}
+    for finding in findings_in({"channel": channel}, app, "PH003", "PH004"):
+        is_new = finding.fix.startswith("add ")
+        added = json.loads(finding.fix.removeprefix("add ") if is_new else f"{{{finding.fix}}}")
+        for key, value in added.items():
+            set_value(namespace, key, value)
+    channel["namespaces"] = [namespace]
+    after = {finding.path for finding in refused_by_centrifugo(read_tree({"channel": channel}, {}).config)}
+    assert after == before
+    assert findings_in({"channel": channel}, app, "PH003") == []
