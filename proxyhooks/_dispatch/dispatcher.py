@@ -14,26 +14,28 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from .. import disconnects, errors
+from .. import disconnects
 from .. import messages as m
-from .._wire.json import JsonDefault, Malformed, TooComplex, dumps, loads
+from .._wire.json import JsonDefault, dumps
 from .._wire.log import Trusted, left_out_suffix, logger, rate_limited
 from ..exceptions import HookResultError, Rejection, SetupError
 from .dumping import Dumper
 from .events import EVENTS, Event
 from .hook_template import hook_template
 from .index import Hook, Index, Registration
+from .payload_errors import InvalidPayload
+from .payloads import PayloadLoader
 from .refusals import as_rejection, log_other_exceptions
 from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
+from .return_values import close_coroutine
 from .signatures import source_location
+from .value_kinds import value_or_class
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
 
 _MAX_LOGGED_NAMES: Final = 1000
 """Channels or methods without a hook that are logged for each event; clients can invent as many as they like."""
-_MAX_DETAILS: Final = 500
-"""Characters of validation errors that a client gets."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,8 +48,6 @@ class Route:
     """Each function as it was registered, for messages, and the synchronous function to call."""
     load: Callable[[Any], Any] | None
     """Converts the payload of the request; None without a ``data_schema``."""
-    loads_json: bool
-    """Whether bytes are decoded as JSON before ``load``: for a schema. A function gets them as they are."""
     dump: Dumper | None
     """Dumps the ``data`` of the result; None without a ``result_schema``."""
 
@@ -60,7 +60,6 @@ class Route:
             call_hook=ensure_sync(hook.function),
             before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
             load=data_schema.load if isinstance(data_schema, Schema) else data_schema,
-            loads_json=isinstance(data_schema, Schema),
             dump=None if result_schema is None else Dumper(result_schema, "data"),
         )
 
@@ -68,7 +67,8 @@ class Route:
 class Dispatcher:
     """Answers requests with the hooks of an index.
 
-    :param validation_details: whether clients get the validation errors of their payloads.
+    :param payloads: loads the payloads of requests.
+    :param logs_values: whether the log may quote the meta of requests that does not fit.
     :param timeout: seconds after which Centrifugo gives up. The log names hooks that take longer.
     :param json_default: converts what a result has that is not JSON, such as a date.
     """
@@ -78,16 +78,18 @@ class Dispatcher:
         index: Index,
         ensure_sync: EnsureSync,
         meta_schema: Schema | None,
-        validation_details: bool,
+        payloads: PayloadLoader,
         timeout: float,
         json_default: JsonDefault | None = None,
+        logs_values: bool = False,
     ) -> None:
         self.index = index
         self.routes = {registration: Route.of(registration, ensure_sync) for registration in index.registrations()}
         self.meta_schema = meta_schema
         self.load_meta: Callable[[Any], Any] | None = meta_schema.load if meta_schema is not None else None
         self._dump_meta = Dumper(meta_schema, "meta") if meta_schema is not None else None
-        self._validation_details = validation_details
+        self._payloads = payloads
+        self._logs_values = logs_values
         self._timeout = timeout
         self._json_default = json_default
         self._logged_names: dict[str, set[str]] = {name: set() for name in EVENTS}
@@ -120,10 +122,12 @@ class Dispatcher:
                 self._load_meta(event, message, self.load_meta)
             for function, call_before_hook in route.before_hooks:
                 if (returned := call_before_hook(message)) is not None:
-                    _close_coroutine(returned)
-                    raise HookResultError(f"before_hook {source_location(function)} must return None, not {returned!r}")
+                    close_coroutine(returned)
+                    problem = f"must return None, not {value_or_class(returned)}"
+                    raise HookResultError(f"before_hook {source_location(function)} {problem}")
             if route.load is not None:
-                self._load_data(event, message, has_data, route, route.load)
+                data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
+                _replace(message, "data", self._payloads.load(event, route.hook, route.load, data, has_data))
             returned = route.call_hook(message, **variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException, BaseExceptionGroup) as raised:
@@ -155,55 +159,17 @@ class Dispatcher:
         try:
             _replace(message, "meta", load(message.meta))
         except ValidationError as error:
-            text = "the meta of client %r does not fit the meta_schema: %s"
-            rate_limited.warning(text, message.client, error.messages)
+            assert self.meta_schema is not None
+            invalid = InvalidPayload(error.messages, self.meta_schema, self._logs_values)
+            rate_limited.warning("the meta of client %r does not fit the meta_schema: %s", message.client, invalid)
             raise disconnects.ForceReconnect from None
-
-    def _load_data(
-        self, event: Event, message: m.Request, has_data: bool, route: Route, load: Callable[[Any], Any]
-    ) -> None:
-        hook = route.hook
-        data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
-        details: Any
-        try:
-            if route.loads_json:
-                if isinstance(data, bytes):
-                    data = loads(data)
-                value = load(data if has_data else {})
-            else:
-                value = load(data)
-                if inspect.isawaitable(value):
-                    _close_coroutine(value)
-                    raise _hook_error(
-                        hook, "has an async data_schema, which validates nothing: make it a plain function"
-                    )
-        except ValidationError as error:
-            details = error.messages
-        except (Malformed, TooComplex) as error:
-            details = [str(error)]
-        except (Rejection, HTTPException, HookResultError):
-            raise
-        except RecursionError:  # a schema that nests itself, with a payload that nests as deeply
-            details = ["it nests too deeply"]
-        except Exception as error:
-            if route.loads_json or isinstance(error, (NameError, ImportError)) or as_rejection(error) is not None:
-                raise
-            details = [f"{type(error).__name__}: {error}"]  # of a parser, such as protobuf's DecodeError
-        else:
-            _replace(message, "data", value)
-            return
-        location, text = Trusted(hook.source_location), "hook %s for %s: the payload is invalid: %s"
-        rate_limited.warning(text, location, event.name, details, kind=("payload", location))
-        if self._validation_details:
-            raise errors.BadRequest(f"bad request: {_one_line(details)}"[:_MAX_DETAILS])
-        raise errors.BadRequest
 
     def _encode(self, event: Event, message: m.Request, route: Route, result: Any) -> bytes:
         if result is None and event.default_result is not None:
             return envelope(b"result", dumps(event.default_result))
         hook = route.hook
         if not isinstance(result, event.result):
-            _close_coroutine(result)
+            close_coroutine(result)
             raise _hook_error(hook, _describe_wrong_result(result, event))
         try:
             written = encode_result(result)
@@ -260,12 +226,6 @@ def _replace(message: m.Request, field: str, value: Any) -> None:
     object.__setattr__(message, field, value)
 
 
-def _close_coroutine(value: Any) -> None:
-    """Close a coroutine that is not awaited, so that Python does not warn of it."""
-    if inspect.iscoroutine(value):
-        value.close()
-
-
 def _hook_error(hook: Hook, problem: str) -> HookResultError:
     return HookResultError(f"hook {hook.source_location} for {hook.event.name} {problem}")
 
@@ -277,13 +237,5 @@ def _describe_wrong_result(result: Any, event: Event) -> str:
     if inspect.isawaitable(result):
         return f"returned {type(result).__name__} instead of {expected}: a decorator hides that it is async"
     if isinstance(result, Rejection) or (isinstance(result, type) and issubclass(result, Rejection)):
-        return f"returned {result!r}: refusals are raised, not returned"
-    return f"must return {expected}(...), not {result!r}"
-
-
-def _one_line(details: Any, path: str = "") -> str:
-    """Validation errors as one line: ``author.name: Missing data; text: Too long``."""
-    if isinstance(details, dict):
-        return "; ".join(_one_line(inner, f"{path}.{key}" if path else str(key)) for key, inner in details.items())
-    text = " ".join(map(str, details)) if isinstance(details, list) else str(details)
-    return f"{path}: {text}" if path else text
+        return f"returned {value_or_class(result)}: refusals are raised, not returned"
+    return f"must return {expected}(...), not {value_or_class(result)}"

@@ -32,6 +32,7 @@ from .signatures import (
     place_of_caller,
     qualified_name,
     source_location,
+    yields,
 )
 
 BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Coroutine[Any, Any, None] | None])
@@ -275,8 +276,9 @@ def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False)
     if not function_allowed or not callable(schema) or isinstance(schema, type):
         or_function = ", or a function (data) -> value" if function_allowed else ""
         raise SetupError(f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}")
-    if is_async(schema):
+    if is_async(schema) or yields(schema):
+        how = "is async" if is_async(schema) else "yields"
         raise SetupError(
-            f"{option} {source_location(schema)} is async, so it would validate nothing: make it a plain function"
+            f"{option} {source_location(schema)} {how}, so it would validate nothing: make it a plain function"
         )
     return schema

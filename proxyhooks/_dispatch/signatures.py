@@ -47,8 +47,20 @@ def _unwrapped(function: Callable[..., Any]) -> Any:
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Whether the function is async, or is an object with an async ``__call__``."""
-    call = getattr(function, "__call__", None)  # noqa: B004
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+    return any(map(inspect.iscoroutinefunction, _called(function)))
+
+
+def yields(function: Callable[..., Any]) -> bool:
+    """Whether the function yields, so that a call of it runs nothing, or is an object whose ``__call__`` does."""
+    return any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in _called(function))
+
+
+def _called(function: Callable[..., Any]) -> tuple[Any, Any]:
+    """The function inside partials, and its ``__call__``."""
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    return inner, getattr(inner, "__call__", None)  # noqa: B004
 
 
 def check_callable(function: object, role: str) -> None:
@@ -59,7 +71,7 @@ def check_callable(function: object, role: str) -> None:
     """
     if not callable(function) or isinstance(function, type):
         raise SetupError(f"{role} must be a function, not {function!r}")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if yields(function):
         raise SetupError(f"{role} {source_location(function)} yields: it must return")
     if is_async(function) and find_spec("asgiref") is None:
         raise SetupError(

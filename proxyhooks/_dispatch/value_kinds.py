@@ -24,6 +24,11 @@ def described(value: Any) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
 
 
+def value_or_class(value: Any) -> str:
+    """A value for error texts, as a noun: ``a value of type list``, or ``the class X``."""
+    return described(value) if isinstance(value, type) else f"a value of type {type(value).__name__}"
+
+
 def listed(names: Any) -> str:
     shown = [repr(name) for _, name in zip(range(6), names, strict=False)]
     return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")

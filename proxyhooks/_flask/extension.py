@@ -15,6 +15,7 @@ from .._dispatch.decorators import SchemaLike
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import EVENTS
 from .._dispatch.json_fields import check_dumps_json
+from .._dispatch.payloads import PayloadLoader
 from .._dispatch.registry import Hooks
 from .._dispatch.signatures import is_async
 from .._settings.secrets import SECRET_HEADER
@@ -120,13 +121,15 @@ class ProxyHooks(Hooks):
         def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
             return async_to_sync(function) if is_async(function) else function
 
+        logs_values = settings.log_validation_details
         return Dispatcher(
             self.index,
             ensure_sync,
             self._meta_schema,
-            settings.validation_details,
+            PayloadLoader(settings.max_payload_items, settings.validation_details, logs_values),
             settings.timeout,
             json_default_of(app),
+            logs_values,
         )
 
 

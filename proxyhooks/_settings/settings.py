@@ -83,6 +83,30 @@ VALIDATION_DETAILS: Final[Setting[bool]] = Setting(
     must_be="True or False",
     parse=parse_bool,
 )
+LOG_VALIDATION_DETAILS: Final[Setting[bool]] = Setting(
+    key="PROXYHOOKS_LOG_VALIDATION_DETAILS",
+    source="app.config",
+    type="bool",
+    default=False,
+    meaning=(
+        "`True` lets the log quote what is invalid in a payload. By default a line has the names of declared fields, "
+        "and those texts of marshmallow that have no value of the payload."
+    ),
+    must_be="True or False",
+    parse=parse_bool,
+)
+MAX_PAYLOAD_ITEMS: Final[Setting[int]] = Setting(
+    key="PROXYHOOKS_MAX_PAYLOAD_ITEMS",
+    source="app.config",
+    type="int",
+    default=1000,
+    meaning=(
+        "The most JSON values, at any depth, in a payload that a marshmallow schema loads; one with more is refused "
+        'with error 107 "bad request".'
+    ),
+    must_be="a whole number of items above 0, such as 1000",
+    parse=parse_positive_int,
+)
 FAST: Final[Setting[bool]] = Setting(
     key="PROXYHOOKS_FAST",
     source="app.config",
@@ -155,6 +179,8 @@ SETTINGS: Final[tuple[Setting[Any], ...]] = (
     INSECURE,
     TIMEOUT,
     VALIDATION_DETAILS,
+    LOG_VALIDATION_DETAILS,
+    MAX_PAYLOAD_ITEMS,
     FAST,
     AFTER_REPLY_THREADS,
     AFTER_REPLY_QUEUE,
@@ -173,6 +199,8 @@ class Settings:
     timeout: float
     """Seconds that Centrifugo waits for a reply."""
     validation_details: bool
+    log_validation_details: bool
+    max_payload_items: int
     fast_path: bool
     after_reply_threads: int
     after_reply_queue: int
@@ -190,6 +218,8 @@ def read_settings(config: Mapping[str, Any], application: str, secrets: object =
         secrets=load_secrets(config, application, secrets),
         timeout=TIMEOUT.read(config),
         validation_details=VALIDATION_DETAILS.read(config),
+        log_validation_details=LOG_VALIDATION_DETAILS.read(config),
+        max_payload_items=MAX_PAYLOAD_ITEMS.read(config),
         fast_path=FAST.read(config),
         after_reply_threads=AFTER_REPLY_THREADS.read(config),
         after_reply_queue=AFTER_REPLY_QUEUE.read(config),
@@ -250,21 +280,6 @@ def read_worker_settings() -> WorkerSettings:
         client_body_timeout=CLIENT_BODY_TIMEOUT.read(environment),
         send_timeout=SEND_TIMEOUT.read(environment),
     )
-
-
-def settings_table() -> str:
-    """The settings as a Markdown table, for the documentation."""
-    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
-    for setting in SETTINGS:
-        key = f"`{setting.key}`" + (" (environment variable)" if setting.source == "environment" else "")
-        rows.append(f"| {key} | {setting.type} | {_default_text(setting.default)} | {setting.meaning} |")
-    return "\n".join(rows) + "\n"
-
-
-def _default_text(default: object) -> str:
-    if default is None:
-        return "none"
-    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 
 
 def _check_keys_are_known(config: Mapping[str, Any]) -> None:

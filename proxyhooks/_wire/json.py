@@ -81,7 +81,7 @@ def _refuse_constant(name: str) -> Any:
 def _parse_float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise TooComplex(f"the number {text[:40]} is out of range")
+        raise TooComplex("a number is beyond those that Python holds")
     return value
 
 
@@ -227,4 +227,4 @@ def _not_json(path: str, value: Any) -> TypeError:
         return TypeError(f"{path} is bytes, which JSON cannot carry: decode them, or give bytes as the whole field")
     name = type(value).__name__
     remedy = f": write {_REMEDIES[name]}" if name in _REMEDIES else ""
-    return TypeError(f"{path} is {value!r} ({name}), which JSON cannot carry{remedy}")
+    return TypeError(f"{path} is of type {name}, which JSON cannot carry{remedy}")

@@ -87,11 +87,13 @@ class RateLimitedLogger:
         return True
 
 
-def quote(value: object, limit: int = _MAX_QUOTED) -> str:
+def quote(value: object, limit: int | None = None) -> str:
     """Return the value as text without control characters.
 
-    :param limit: the most characters of the value; the rest is cut.
+    :param limit: the most characters of the value; the rest is cut. By default its ``max_quoted``, or 200.
     """
+    if limit is None:
+        limit = getattr(value, "max_quoted", _MAX_QUOTED)
     text = str(value)
     shown = text[:limit]
     if not shown.isprintable():

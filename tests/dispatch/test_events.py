@@ -396,8 +396,8 @@ def test_an_http_exception_without_a_code_is_a_failure(hooks: ProxyHooks, ask: A
 @pytest.mark.parametrize(
     ("returned", "hint"),
     [
-        ({"data": 1}, "must return RPCResult(...), not {'data': 1}"),
-        (PublishResult(), "must return RPCResult(...), not PublishResult"),
+        ({"data": 1}, "must return RPCResult(...), not a value of type dict"),
+        (PublishResult(), "must return RPCResult(...), not a value of type PublishResult"),
         (None, "returned None: it must return a RPCResult on every path"),
         (errors.PermissionDenied(), "refusals are raised"),
         (errors.PermissionDenied, "refusals are raised"),
@@ -406,7 +406,7 @@ def test_an_http_exception_without_a_code_is_a_failure(hooks: ProxyHooks, ask: A
         (RPCResult, "must return RPCResult(...)"),
         (RPCResult(data=float("nan")), "RPCResult['data'] is nan"),
         (RPCResult(data={1: 2}), "RPCResult['data'] has the key 1"),
-        (RPCResult(data={"a": {1}}), "RPCResult['data']['a'] is {1}"),
+        (RPCResult(data={"a": {1}}), "RPCResult['data']['a'] is of type set"),
     ],
 )
 def test_a_wrong_return_value_is_500_and_the_log_names_the_hook(

@@ -157,24 +157,13 @@ def test_a_function_can_be_a_data_schema(hooks: ProxyHooks, ask: Ask, caplog: py
     assert ask("rpc", b64data=b64("forbidden")).json == {"error": {"code": 103, "message": "permission denied"}}
     assert ask("rpc").json == {"result": {"data": "ok"}}
     assert RECEIVED == [("parsed", b"ok"), ("parsed", None)]
-    assert "ParserError: at byte 3" in caplog.text
+    assert "ParserError of a data_schema test_a_function_can_be_a_data_schema.<locals>.parse" in caplog.text
+    assert "at byte 3" not in caplog.text
 
 
 def test_a_name_error_in_a_data_schema_function_is_a_failure(hooks: ProxyHooks, ask: Ask) -> None:
     register_recording(hooks, lambda data: misspelt)  # type: ignore[name-defined]  # noqa: F821
     assert ask("rpc", data={}).status_code == 500
-
-
-def test_a_data_schema_function_that_returns_a_coroutine_is_a_failure(
-    hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def validate(data: Any) -> Any:
-        raise ValueError
-
-    register_recording(hooks, lambda data: validate(data))
-    assert ask("rpc", data={}).status_code == 500
-    assert "has an async data_schema, which validates nothing: make it a plain function" in caplog.text
-    assert not RECEIVED
 
 
 class Tree(marshmallow.Schema):
@@ -249,7 +238,7 @@ def test_a_set_in_the_data_is_a_failure_with_the_remedy(
     schema: Any = marshmallow.Schema.from_dict({"prices": fields.Dict()})
     hooks.rpc(result_schema=schema)(lambda req: RPCResult(data={"prices": {"tea": {1}}}))
     assert ask("rpc").status_code == 500
-    assert "RPCResult['data']['prices']['tea'] is {1} (set), which JSON cannot carry: write list(...)" in caplog.text
+    assert "RPCResult['data']['prices']['tea'] is of type set, which JSON cannot carry: write list(...)" in caplog.text
 
 
 def test_a_result_schema_does_not_dump_absent_data_null_or_bytes(hooks: ProxyHooks, ask: Ask) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxyhooks._dispatch.events import EVENTS
-from proxyhooks._settings.settings import settings_table
+from proxyhooks._settings.table import settings_table
 from proxyhooks._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
 from proxyhooks.centrifugo.config.findings import FINDINGS
 from proxyhooks.centrifugo.replies.warnings import WARNINGS

@@ -136,8 +136,8 @@ def test_a_provider_of_the_application_decides(
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ([Decimal(1), {1, 2}], "RPCResult['data'][1] is {1, 2} (set), which JSON cannot carry: write list(...)"),
-        ({"a": NOON, "b": object}, "RPCResult['data']['b'] is <class 'object'> (type), which JSON cannot carry"),
+        ([Decimal(1), {1, 2}], "RPCResult['data'][1] is of type set, which JSON cannot carry: write list(...)"),
+        ({"a": NOON, "b": object}, "RPCResult['data']['b'] is of type type, which JSON cannot carry"),
         ([NOON, b"x"], "RPCResult['data'][1] is bytes, which JSON cannot carry"),
         ([NOON, float("nan")], "RPCResult['data'][1] is nan"),
         ({"a": NOON, 1: 2}, "RPCResult['data'] has the key 1: JSON keys must be str"),

@@ -11,7 +11,8 @@ import pytest
 
 import proxyhooks
 from proxyhooks import SetupError
-from proxyhooks._settings.settings import SETTINGS, read_settings, read_worker_settings, settings_table
+from proxyhooks._settings.settings import SETTINGS, read_settings, read_worker_settings
+from proxyhooks._settings.table import settings_table
 
 KEYS = {setting.key: setting for setting in SETTINGS}
 
@@ -31,6 +32,8 @@ def test_every_key_of_the_configuration_is_read() -> None:
     settings = read(PROXYHOOKS_TIMEOUT=2, PROXYHOOKS_VALIDATION_DETAILS=True, PROXYHOOKS_FAST=False)
     assert (settings.timeout, settings.validation_details, settings.fast_path) == (2.0, True, False)
     assert isinstance(settings.timeout, float)
+    settings = read(PROXYHOOKS_LOG_VALIDATION_DETAILS=True, PROXYHOOKS_MAX_PAYLOAD_ITEMS=5)
+    assert (settings.log_validation_details, settings.max_payload_items) == (True, 5)
     settings = read(PROXYHOOKS_AFTER_REPLY_THREADS=2, PROXYHOOKS_AFTER_REPLY_QUEUE=3)
     assert (settings.after_reply_threads, settings.after_reply_queue) == (2, 3)
     assert read_settings({"PROXYHOOKS_INSECURE": True}, "app").secrets.values == ()

@@ -1,0 +1,109 @@
+"""Payloads of requests: bound their items, load them through the ``data_schema`` of the hook, refuse invalid ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from marshmallow import Schema, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from .. import errors
+from .._wire.json import Malformed, TooComplex, loads
+from .._wire.log import Trusted, rate_limited
+from ..exceptions import HookResultError, Rejection
+from .events import Event
+from .index import Hook
+from .payload_errors import InvalidPayload, one_line
+from .refusals import as_rejection
+from .return_values import why_no_value
+from .signatures import source_location
+
+_MAX_DETAILS: Final = 500
+"""Characters of the message with validation errors that a client gets."""
+_CONTAINERS: Final = frozenset({dict, list})
+
+
+class PayloadLoader:
+    """Loads payloads.
+
+    :param max_items: the most JSON values in a payload that a schema loads.
+    :param tells_client: whether clients get the validation errors of their payloads.
+    :param logs_values: whether the log may quote payloads.
+    """
+
+    def __init__(self, max_items: int, tells_client: bool, logs_values: bool) -> None:
+        self._max_items = max_items
+        self._tells_client = tells_client
+        self._logs_values = logs_values
+
+    def load(self, event: Event, hook: Hook, load: Callable[[Any], Any], data: Any, has_data: bool) -> Any:
+        """Return the loaded payload.
+
+        :param load: the ``load`` of the hook's schema, or its ``data_schema`` function.
+        :raises errors.BadRequest: if the payload is invalid.
+        :raises HookResultError: if the function returns no value.
+        """
+        schema = hook.data_schema if isinstance(hook.data_schema, Schema) else None
+        messages: Any
+        try:
+            if schema is not None:
+                data = self._bounded(loads(data) if isinstance(data, bytes) else data if has_data else {})
+            value = load(data)
+            if type(value) is not dict and (problem := why_no_value(value)) is not None:
+                raise HookResultError(
+                    f"hook {hook.source_location} for {event.name} has {_loader(hook)} that {problem}"
+                )
+            return value
+        except ValidationError as error:
+            messages, shown = error.messages, schema or f"{type(error).__name__} of {_loader(hook)}"
+        except (Malformed, TooComplex) as error:
+            messages = shown = str(error)
+        except (Rejection, HTTPException, HookResultError):
+            raise
+        except RecursionError:  # a schema that nests itself, with a payload that nests as deeply
+            messages = shown = "it nests too deeply"
+        except Exception as error:
+            if schema is not None or isinstance(error, (NameError, ImportError)) or as_rejection(error) is not None:
+                raise
+            name = type(error).__name__  # of a parser, such as protobuf's DecodeError
+            messages, shown = f"{name}: {error}", f"{name} of {_loader(hook)}"
+        location, text = Trusted(hook.source_location), "hook %s for %s: the payload is invalid: %s"
+        invalid = InvalidPayload(messages, shown, self._logs_values)
+        rate_limited.warning(text, location, event.name, invalid, kind=("payload", location))
+        if self._tells_client:
+            prefix = f"{errors.BadRequest.message}: "
+            raise errors.BadRequest(prefix + one_line(messages, _MAX_DETAILS - len(prefix)))
+        raise errors.BadRequest
+
+    def _bounded(self, data: Any) -> Any:
+        """The payload itself.
+
+        :raises TooComplex: if it has too many items, of which each can cost an error.
+        """
+        if has_more_items(data, self._max_items):
+            raise TooComplex(f"it has more than {self._max_items} items (PROXYHOOKS_MAX_PAYLOAD_ITEMS)")
+        return data
+
+
+def has_more_items(data: Any, limit: int) -> bool:
+    """Whether JSON has more values than the limit: members of objects and items of arrays, at any depth."""
+    layer = [data] if type(data) in _CONTAINERS else []
+    while layer:
+        inner: list[Any] = []
+        for container in layer:
+            limit -= len(container)
+            if limit < 0:
+                return True
+            items = container.values() if type(container) is dict else container
+            if not _CONTAINERS.isdisjoint(map(type, items)):
+                inner += [item for item in items if type(item) in _CONTAINERS]
+        layer = inner
+    return False
+
+
+def _loader(hook: Hook) -> str:
+    if isinstance(hook.data_schema, Schema):
+        return f"a data_schema {type(hook.data_schema).__name__}"
+    assert hook.data_schema is not None
+    return f"a data_schema {source_location(hook.data_schema)}"
