@@ -24,6 +24,7 @@ from .index import Hook, Index, Registration
 from .json_fields import check_dumps_json
 from .patterns import ChannelPattern
 from .publications import Publication, PublicationIndex
+from .schema_functions import check_schema_functions
 from .signatures import (
     check_before_hook,
     check_callable,
@@ -270,7 +271,9 @@ def _checked_result_schema(option: str, schema: Any) -> Schema:
 
 def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False) -> Any:
     if isinstance(schema, type) and issubclass(schema, Schema):
-        return schema()
+        schema = schema()
+    if isinstance(schema, Schema):
+        check_schema_functions(option, schema)
     if schema is None or isinstance(schema, Schema):
         return schema
     if not function_allowed or not callable(schema) or isinstance(schema, type):

@@ -17,7 +17,12 @@ def has_own_dump(schema: Schema) -> bool:
 
 
 def has_hooks(schema: Schema, kind: str) -> bool:
-    return bool(getattr(schema, "_hooks", {}).get(kind))
+    return bool(hook_names(schema, kind))
+
+
+def hook_names(schema: Schema, kind: str) -> list[str]:
+    """The names of the schema's methods that are marshmallow hooks of this kind, such as ``post_load``."""
+    return [name for name, *_ in getattr(schema, "_hooks", {}).get(kind, ())]
 
 
 def reads_whole_value(field: fields.Field[Any]) -> bool:

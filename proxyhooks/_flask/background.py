@@ -10,7 +10,8 @@ from typing import Final, ParamSpec
 from flask import Flask
 
 from .. import errors
-from .._dispatch.signatures import is_async, source_location
+from .._dispatch.return_values import close_coroutine
+from .._dispatch.signatures import is_async, source_location, yields
 from .._settings.settings import AFTER_REPLY_QUEUE, AFTER_REPLY_THREADS
 from .._wire.log import Trusted, logger, rate_limited
 from .async_functions import async_to_sync_of
@@ -42,7 +43,7 @@ class AfterReply:
     def __call__(self, function: Callable[_P, object], /, *args: _P.args, **kwargs: _P.kwargs) -> None:
         """Call the function when the reply has been sent.
 
-        :raises TypeError: if it is not callable.
+        :raises TypeError: if it is not callable, or yields.
         :raises RuntimeError: if used elsewhere than in a hook and in the functions that run before or after it.
         :raises errors.TooManyRequests: if too many functions wait (``PROXYHOOKS_AFTER_REPLY_QUEUE``).
         """
@@ -52,6 +53,8 @@ class AfterReply:
         if not state.guarded:
             raise RuntimeError("after_reply works in hooks only: in a view of your own use response.call_on_close")
         name = source_location(function)
+        if yields(function):
+            raise TypeError(f"after_reply would run nothing of {name}, which yields: pass a plain or async function")
         if not state.tasks_in_place and _queue_of(state.app).is_full():
             _refuse(state.app, name)
         call = async_to_sync_of(state.app)(function) if is_async(function) else function
@@ -99,9 +102,12 @@ def _run(app: Flask, task: BackgroundTask) -> BaseException | None:
     try:
         with app.app_context():
             returned = task.run()
-            if inspect.iscoroutine(returned):
-                returned.close()
-                raise TypeError("it returned a coroutine: pass after_reply the async function and its arguments")
+            if inspect.isawaitable(returned) or inspect.isgenerator(returned) or inspect.isasyncgen(returned):
+                close_coroutine(returned)
+                kind = type(returned).__name__
+                raise TypeError(
+                    f"it returned a {kind}, which has not run: pass after_reply the function and its arguments"
+                )
     except BaseException as error:  # a thread would end, and tell nobody
         logger.exception("%s, passed to after_reply, failed", task.name)
         return error

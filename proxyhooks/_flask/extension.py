@@ -17,6 +17,7 @@ from .._dispatch.events import EVENTS
 from .._dispatch.json_fields import check_dumps_json
 from .._dispatch.payloads import PayloadLoader
 from .._dispatch.registry import Hooks
+from .._dispatch.schema_functions import check_schema_functions
 from .._dispatch.signatures import is_async
 from .._settings.secrets import SECRET_HEADER
 from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
@@ -78,6 +79,7 @@ class ProxyHooks(Hooks):
         if self._meta_schema is not None and not isinstance(self._meta_schema, Schema):
             raise SetupError(f"meta_schema must be a marshmallow schema, class or instance, not {meta_schema!r}")
         if self._meta_schema is not None:
+            check_schema_functions("meta_schema", self._meta_schema)
             check_dumps_json("meta_schema", self._meta_schema)
         if app is not None:
             self.init_app(app)

@@ -446,4 +446,4 @@ def test_a_coroutine_that_a_function_of_after_reply_returns_is_an_error_in_the_l
         return RPCResult()
 
     assert ask("rpc", method="x").json == {"result": {}}
-    assert "it returned a coroutine: pass after_reply the async function and its arguments" in caplog.text
+    assert "it returned a coroutine, which has not run: pass after_reply the function and its arguments" in caplog.text
