@@ -135,3 +135,36 @@ class PatternDataResultDecorator(_Decorator, Generic[RequestT, ResultT]):
         result_schema: SchemaLike | None = None,
     ) -> Any:
         return self._decorate(hook_or_pattern, data_schema=data_schema, result_schema=result_schema)
+
+
+class PublishDecorator(_Decorator, Generic[RequestT, ResultT]):
+    """Takes a pattern, schemas for the payloads of request and result, and what a result without data publishes."""
+
+    @overload
+    def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
+    @overload
+    def __call__(
+        self,
+        pattern: PatternLike = ...,
+        /,
+        *,
+        data_schema: DataSchema | None = None,
+        result_schema: SchemaLike | None = None,
+        publish_loaded: bool = False,
+    ) -> DecoratorWithOptions[RequestT, ResultT]: ...
+    @overload
+    def __call__(
+        self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
+    ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
+    def __call__(
+        self,
+        hook_or_pattern: Any = None,
+        /,
+        *,
+        data_schema: DataSchema | None = None,
+        result_schema: SchemaLike | None = None,
+        publish_loaded: bool = False,
+    ) -> Any:
+        return self._decorate(
+            hook_or_pattern, data_schema=data_schema, result_schema=result_schema, publish_loaded=publish_loaded
+        )

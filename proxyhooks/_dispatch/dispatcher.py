@@ -5,6 +5,7 @@ This module knows no Flask application. ``_flask`` surrounds it with Flask's con
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import time
 from collections.abc import Callable
@@ -149,6 +150,8 @@ class Dispatcher:
             close_coroutine(result)
             raise _hook_error(hook, _describe_wrong_result(result, event))
         try:
+            if hook.publish_loaded:
+                result = _with_loaded_data(result, message, route)
             written = encode_result(result)
             check_client_can_read(event, message, written)
             if route.dump is not None and "b64data" in written:
@@ -201,6 +204,16 @@ class Dispatcher:
 def _replace(message: m.Request, field: str, value: Any) -> None:
     # Messages are frozen. No hook has seen this message yet, and a copy would take longer than loading the value.
     object.__setattr__(message, field, value)
+
+
+def _with_loaded_data(result: Any, message: m.Request, route: Route) -> Any:
+    """The result, with the loaded payload if it has no data. Else Centrifugo would publish what the client sent."""
+    if result.data is not None:
+        return result
+    data: Any = getattr(message, "data")  # noqa: B009  # only publish and map_publish have publish_loaded
+    if route.dump_loaded is not None:
+        data = route.dump_loaded(data)
+    return dataclasses.replace(result, data=m.NULL if data is None else data)
 
 
 def _hook_error(hook: Hook, problem: str) -> HookResultError:

@@ -30,6 +30,8 @@ class Hook:
     """The function's qualified name."""
     source_location: str
     """The function's name, file and line, for messages."""
+    publish_loaded: bool = False
+    """Whether a result without data publishes the loaded payload."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, TypeVar, cast
-
-from marshmallow import Schema
+from typing import Any, TypeVar
 
 from .. import messages as m
 from ..exceptions import SetupError
@@ -16,24 +14,22 @@ from .decorators import (
     PatternDecorator,
     PatternLike,
     PlainDecorator,
+    PublishDecorator,
     SchemaLike,
 )
 from .dumping import Dumper
 from .events import Event
 from .index import Hook, Index, Registration
-from .json_fields import check_dumps_json
 from .patterns import ChannelPattern
 from .publications import Publication, PublicationIndex
-from .schema_functions import check_schema_functions
+from .schema_options import checked_data_schema, checked_result_schema
 from .signatures import (
     check_before_hook,
     check_callable,
     check_hook,
-    is_async,
     place_of_caller,
     qualified_name,
     source_location,
-    yields,
 )
 
 BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Coroutine[Any, Any, None] | None])
@@ -51,7 +47,10 @@ class Hooks:
       variables as keyword arguments; without a pattern the hook serves every channel or method that no pattern matches;
     - ``data_schema=``: a marshmallow schema, class or instance, or a function ``(data) -> value``, that converts the
       payload of the request; the hook gets the converted payload as ``req.data``;
-    - ``result_schema=``: a marshmallow schema that dumps the ``data`` of the result.
+    - ``result_schema=``: a marshmallow schema that dumps the ``data`` of the result;
+    - ``publish_loaded=True``, for publish and map_publish: a result without ``data`` publishes the converted payload,
+      dumped by the ``result_schema``, or else by the ``data_schema``; without it, Centrifugo publishes what the client
+      sent, with the parts that the ``data_schema`` leaves out.
 
     Hooks can be registered, and publications declared, until the first request.
 
@@ -67,11 +66,9 @@ class Hooks:
             "subscribe", register
         )
         self.sub_refresh = PatternDecorator[m.SubRefreshRequest[Any], m.SubRefreshResult]("sub_refresh", register)
-        self.publish = PatternDataResultDecorator[m.PublishRequest[Any, Any], m.PublishResult]("publish", register)
+        self.publish = PublishDecorator[m.PublishRequest[Any, Any], m.PublishResult]("publish", register)
         self.rpc = PatternDataResultDecorator[m.RPCRequest[Any, Any], m.RPCResult]("rpc", register)
-        self.map_publish = PatternDataResultDecorator[m.MapPublishRequest[Any, Any], m.MapPublishResult](
-            "map_publish", register
-        )
+        self.map_publish = PublishDecorator[m.MapPublishRequest[Any, Any], m.MapPublishResult]("map_publish", register)
         self.map_remove = PatternDecorator[m.MapRemoveRequest[Any], m.MapRemoveResult]("map_remove", register)
         self.shared_poll_refresh = PatternDecorator[m.SharedPollRefreshRequest, m.SharedPollRefreshResult](
             "shared_poll_refresh", register
@@ -145,7 +142,7 @@ class Hooks:
         self._require_not_frozen(f"publication {pattern!r} ({place[0]}:{place[1]})")
         pattern = pattern if isinstance(pattern, ChannelPattern) else ChannelPattern(pattern)
         given = (schema, *schemas)
-        instances = [_checked_result_schema(f"the schema of publication {pattern.text!r}", schema) for schema in given]
+        instances = [checked_result_schema(f"the schema of publication {pattern.text!r}", schema) for schema in given]
         if any(other is one for number, one in enumerate(given) for other in given[:number]):
             raise SetupError(f"publication {pattern.text!r} has a schema twice")
         dumpers = tuple((one, Dumper(instance, "data")) for one, instance in zip(given, instances, strict=True))
@@ -173,6 +170,7 @@ class Hooks:
         pattern: str | ChannelPattern | None = None,
         data_schema: Any = None,
         result_schema: Any = None,
+        publish_loaded: bool = False,
     ) -> None:
         location = source_location(function)
         self._require_not_frozen(f"hook {location}")
@@ -181,14 +179,19 @@ class Hooks:
             pattern = pattern if isinstance(pattern, ChannelPattern) else ChannelPattern(pattern)
             _check_pattern(pattern, event, location)
         check_hook(function, event, pattern)
+        if not isinstance(publish_loaded, bool):
+            raise SetupError(f"publish_loaded must be True or False, not {publish_loaded!r}")
+        if publish_loaded and data_schema is None:
+            raise SetupError(f"hook {location} has publish_loaded, but no data_schema that loads the payload: give one")
         hook = Hook(
             event=event,
             pattern=pattern,
             function=function,
-            data_schema=_checked_schema("data_schema", data_schema, function_allowed=True),
-            result_schema=None if result_schema is None else _checked_result_schema("result_schema", result_schema),
+            data_schema=checked_data_schema(data_schema, publish_loaded and result_schema is None),
+            result_schema=None if result_schema is None else checked_result_schema("result_schema", result_schema),
             name=qualified_name(function),
             source_location=location,
+            publish_loaded=publish_loaded,
         )
         self._add([Registration(hook, pattern, ()).within("", self._before_hooks)])
         self._hooks.append(hook)
@@ -259,29 +262,3 @@ class Hooks:
 def _check_pattern(pattern: ChannelPattern, event: Event, location: str) -> None:
     if event.routed_on is None:
         raise SetupError(f"hook {location}: {event.name} has no channel or method, so it takes no {pattern!r}")
-
-
-def _checked_result_schema(option: str, schema: Any) -> Schema:
-    instance = _checked_schema(option, schema)
-    if instance is None:
-        raise SetupError(f"{option} must be a marshmallow schema, class or instance, not None")
-    check_dumps_json(option, instance)
-    return cast(Schema, instance)
-
-
-def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False) -> Any:
-    if isinstance(schema, type) and issubclass(schema, Schema):
-        schema = schema()
-    if isinstance(schema, Schema):
-        check_schema_functions(option, schema)
-    if schema is None or isinstance(schema, Schema):
-        return schema
-    if not function_allowed or not callable(schema) or isinstance(schema, type):
-        or_function = ", or a function (data) -> value" if function_allowed else ""
-        raise SetupError(f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}")
-    if is_async(schema) or yields(schema):
-        how = "is async" if is_async(schema) else "yields"
-        raise SetupError(
-            f"{option} {source_location(schema)} {how}, so it would validate nothing: make it a plain function"
-        )
-    return schema

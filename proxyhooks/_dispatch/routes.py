@@ -27,17 +27,21 @@ class Route:
     """Converts the payload of the request; None without a ``data_schema``."""
     dump: Dumper | None
     """Dumps the ``data`` of the result; None without a ``result_schema``."""
+    dump_loaded: Dumper | None
+    """Dumps a loaded payload that is published; None if the ``result_schema`` does, or if it is published as it is."""
 
     @classmethod
     def of(cls, registration: Registration, ensure_sync: EnsureSync) -> Route:
         hook = registration.hook
         data_schema, result_schema = hook.data_schema, hook.result_schema
+        loaded_by = data_schema if hook.publish_loaded and result_schema is None else None
         return cls(
             hook=hook,
             call_hook=ensure_sync(hook.function),
             before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
             load=data_schema.load if isinstance(data_schema, Schema) else data_schema,
             dump=None if result_schema is None else Dumper(result_schema, "data"),
+            dump_loaded=Dumper(loaded_by, "the loaded data") if isinstance(loaded_by, Schema) else None,
         )
 
 

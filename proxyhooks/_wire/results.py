@@ -131,7 +131,7 @@ class PublishResult(Result):
     """Publish what the client sent, or other data."""
 
     data: PayloadOf[Any] = None
-    """What is published instead; ``None`` is what the client sent."""
+    """What is published instead; ``None`` is what the client sent, or with ``publish_loaded`` what was loaded of it."""
     skip_history: bool = False
     tags: dict[str, str] | None = None
     idempotency_key: str | None = None
@@ -158,7 +158,7 @@ class MapPublishResult(Result):
     key: str | None = None
     """The key that is set instead; ``None`` is the key of the request."""
     data: PayloadOf[Any] = None
-    """What is stored instead; ``None`` is what the client sent."""
+    """What is stored instead; ``None`` is what the client sent, or with ``publish_loaded`` what was loaded of it."""
     tags: dict[str, str] | None = None
     score: Int64 | None = None
     key_mode: Literal["", "if_new", "if_exists"] | None = None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, redirect, request
-from marshmallow import INCLUDE, Schema
+from marshmallow import EXCLUDE, INCLUDE, Schema, fields
 from werkzeug.wrappers import Response
 
 from proxyhooks import (
@@ -68,6 +68,15 @@ class Payload(Schema):
 
     class Meta:
         unknown = INCLUDE
+
+
+class Note(Schema):
+    """Keeps one field, as a number, and drops all others."""
+
+    number = fields.Integer(required=True)
+
+    class Meta:
+        unknown = EXCLUDE
 
 
 app = Flask(__name__)
@@ -159,6 +168,16 @@ def sub_refresh(req: SubRefreshRequest, name: str) -> SubRefreshResult:
 def publish(req: PublishRequest, name: str) -> PublishResult:
     act(req.data.get("do", "result"))
     return PublishResult(data={"text": req.data.get("text"), "from": req.user}, tags={"hook": "publish"})
+
+
+@hooks.publish("chat:loaded-<name>", data_schema=Note, publish_loaded=True)
+def publish_loaded(req: PublishRequest, name: str) -> PublishResult:
+    return PublishResult()
+
+
+@hooks.map_publish("board:loaded-<name>", data_schema=Note, publish_loaded=True)
+def map_publish_loaded(req: MapPublishRequest, name: str) -> MapPublishResult:
+    return MapPublishResult()
 
 
 @hooks.map_publish("board:<path:name>", data_schema=Payload)

@@ -57,6 +57,11 @@ async def wrong_async_result(req: PublishRequest, name: str) -> RPCResult:
     raise NotImplementedError
 
 
+@hooks.rpc("note", data_schema=MessageSchema, publish_loaded=True)  # wrong: an rpc publishes nothing
+def publishes_nothing(req: RPCRequest) -> RPCResult:
+    raise NotImplementedError
+
+
 @hooks.connect  # wrong: a dict
 def returns_a_dict(req: ConnectRequest) -> dict[str, str]:
     return {"user": "42"}

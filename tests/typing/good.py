@@ -197,6 +197,16 @@ def stacked(req: RPCRequest) -> RPCResult:
     return RPCResult()
 
 
+@hooks.publish("note:<name>", data_schema=MessageSchema, publish_loaded=True)
+async def publish_loaded(req: PublishRequest[Message, Meta], name: str) -> PublishResult:
+    return PublishResult()
+
+
+@hooks.map_publish("note:<name>", data_schema=lambda data: int(data), publish_loaded=True)
+def map_publish_loaded(req: MapPublishRequest, name: str) -> MapPublishResult:
+    return MapPublishResult()
+
+
 @hooks.map_publish("board:<name>")
 def map_publish(req: MapPublishRequest, name: str) -> MapPublishResult:
     return MapPublishResult(key=req.key, key_mode="if_new", score=1)

@@ -17,6 +17,7 @@ from flask import Flask
 from marshmallow import Schema
 
 from ..._dispatch.dispatcher import Dispatcher
+from ..._dispatch.dumping import Dumper
 from ..._dispatch.routes import Route
 from ..._settings.settings import FAST
 from ..._wire.log import logger
@@ -92,10 +93,13 @@ def _compile_schemas_on_first_use(route: Route) -> None:
 
         route.load = load
 
-    if (dumper := route.dump) is not None:
+    for dumper in filter(None, (route.dump, route.dump_loaded)):
+        _compile_dump_on_first_use(dumper)
 
-        def dump(data: Any) -> Any:
-            dumper.dump = compiled = compile_dump(dumper.schema) or dumper.schema.dump
-            return compiled(data)
 
-        dumper.dump = dump
+def _compile_dump_on_first_use(dumper: Dumper) -> None:
+    def dump(data: Any) -> Any:
+        dumper.dump = compiled = compile_dump(dumper.schema) or dumper.schema.dump
+        return compiled(data)
+
+    dumper.dump = dump

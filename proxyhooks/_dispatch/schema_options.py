@@ -1,0 +1,55 @@
+"""The schemas that decorators take as options, checked."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from marshmallow import Schema
+
+from ..exceptions import SetupError
+from .json_fields import check_dumps_json
+from .schema_functions import check_schema_functions
+from .signatures import is_async, source_location, yields
+
+
+def checked_data_schema(schema: Any, must_dump: bool) -> Any:
+    """The ``data_schema``: None, a function, or an instance if a class is given.
+
+    :param must_dump: whether a schema must also be able to dump JSON.
+    :raises SetupError: if it is none of these, or could not load.
+    """
+    instance = _checked_schema("data_schema", schema, function_allowed=True)
+    if must_dump and isinstance(instance, Schema):
+        check_dumps_json("data_schema", instance)
+    return instance
+
+
+def checked_result_schema(option: str, schema: Any) -> Schema:
+    """The schema that dumps: the instance, also if a class is given.
+
+    :param option: how error texts call the schema, such as ``result_schema``.
+    :raises SetupError: if it is no schema, or cannot dump JSON.
+    """
+    instance = _checked_schema(option, schema)
+    if instance is None:
+        raise SetupError(f"{option} must be a marshmallow schema, class or instance, not None")
+    check_dumps_json(option, instance)
+    return cast(Schema, instance)
+
+
+def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False) -> Any:
+    if isinstance(schema, type) and issubclass(schema, Schema):
+        schema = schema()
+    if isinstance(schema, Schema):
+        check_schema_functions(option, schema)
+    if schema is None or isinstance(schema, Schema):
+        return schema
+    if not function_allowed or not callable(schema) or isinstance(schema, type):
+        or_function = ", or a function (data) -> value" if function_allowed else ""
+        raise SetupError(f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}")
+    if is_async(schema) or yields(schema):
+        how = "is async" if is_async(schema) else "yields"
+        raise SetupError(
+            f"{option} {source_location(schema)} {how}, so it would validate nothing: make it a plain function"
+        )
+    return schema
