@@ -5,6 +5,7 @@ This module knows no Flask application. ``_flask`` surrounds it with Flask's con
 
 from __future__ import annotations
 
+import functools
 import inspect
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from .hook_template import hook_template
 from .index import Hook, Index
 from .refusals import as_rejection, log_other_exceptions
 from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
-from .routes import EnsureSync, Match, Route
+from .routes import EnsureSync, Match, Payload, Route, current_payload
 from .signatures import source_location
 
 _MAX_LOGGED_NAMES: Final = 1000
@@ -96,9 +97,12 @@ class Dispatcher:
                 if (returned := call_before_hook(message)) is not None:
                     _close_coroutine(returned)
                     raise HookResultError(f"before_hook {source_location(function)} must return None, not {returned!r}")
-            if route.load is not None:
-                self._load_data(event, message, has_data, route, route.load)
-            returned = route.call_hook(message, **match.variables)
+            if route.hook.decorators:
+                returned = self._call_decorated(event, message, has_data, match)
+            else:
+                if route.load is not None:
+                    self._load_data(event, message, has_data, route, route.load)
+                returned = route.call_hook(message, **match.variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException, BaseExceptionGroup) as raised:
             rejection = as_rejection(raised)
@@ -132,6 +136,17 @@ class Dispatcher:
             text = "the meta of client %r does not fit the meta_schema: %s"
             rate_limited.warning(text, message.client, error.messages)
             raise disconnects.ForceReconnect from None
+
+    def _call_decorated(self, event: Event, message: m.Request, has_data: bool, match: Match) -> Any:
+        """Call the hook through its decorators. The payload is loaded when they have all called the next one."""
+        route, load = match.route, None
+        if route.load is not None:
+            load = functools.partial(self._load_data, event, message, has_data, route, route.load)
+        token = current_payload.set(Payload(load))
+        try:
+            return route.call_hook(message, **match.variables)
+        finally:
+            current_payload.reset(token)
 
     def _load_data(
         self, event: Event, message: m.Request, has_data: bool, route: Route, load: Callable[[Any], Any]

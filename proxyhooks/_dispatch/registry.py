@@ -27,6 +27,7 @@ from .publications import Publication, PublicationIndex
 from .signatures import (
     check_before_hook,
     check_callable,
+    check_decorators,
     check_hook,
     is_async,
     place_of_caller,
@@ -49,7 +50,8 @@ class Hooks:
       variables as keyword arguments; without a pattern the hook serves every channel or method that no pattern matches;
     - ``data_schema=``: a marshmallow schema, class or instance, or a function ``(data) -> value``, that converts the
       payload of the request; the hook gets the converted payload as ``req.data``;
-    - ``result_schema=``: a marshmallow schema that dumps the ``data`` of the result.
+    - ``result_schema=``: a marshmallow schema that dumps the ``data`` of the result;
+    - ``decorators=``: a list of decorators that run before the payload is read, such as a rate limit.
 
     Hooks can be registered, and publications declared, until the first request.
 
@@ -171,6 +173,7 @@ class Hooks:
         pattern: str | ChannelPattern | None = None,
         data_schema: Any = None,
         result_schema: Any = None,
+        decorators: Any = (),
     ) -> None:
         location = source_location(function)
         self._require_not_frozen(f"hook {location}")
@@ -185,6 +188,7 @@ class Hooks:
             function=function,
             data_schema=_checked_schema("data_schema", data_schema, function_allowed=True),
             result_schema=None if result_schema is None else _checked_result_schema("result_schema", result_schema),
+            decorators=check_decorators(decorators, location),
             name=qualified_name(function),
             source_location=location,
         )
@@ -200,7 +204,10 @@ class Hooks:
         for collection, new in by_collection.items():
             collection.index.check(new)
         for collection, new in by_collection.items():
-            collection.index.add(new)
+            collection._index(new)
+
+    def _index(self, registrations: list[Registration]) -> None:
+        self.index.add(registrations)
 
     def _check_publications(self, publications: Iterable[Publication]) -> None:
         for publication in publications:
