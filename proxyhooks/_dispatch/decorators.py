@@ -6,7 +6,7 @@ options, as in ``@hooks.publish("chat:<name>")``; with options it returns the de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from marshmallow import Schema
@@ -20,6 +20,7 @@ P = ParamSpec("P")
 
 SchemaLike: TypeAlias = Schema | type[Schema]
 DataSchema: TypeAlias = SchemaLike | Callable[[Any], Any]
+Decorators: TypeAlias = Sequence[Callable[[Any], Any]]
 PatternLike: TypeAlias = str | ChannelPattern
 Register: TypeAlias = Callable[..., None]
 """Called with the event, the hook, and the options as keyword arguments."""
@@ -75,22 +76,33 @@ class PlainDecorator(_Decorator, Generic[RequestT, ResultT]):
 
 
 class DataResultDecorator(_Decorator, Generic[RequestT, ResultT]):
-    """Takes schemas for the payloads of request and result."""
+    """Takes schemas for the payloads of request and result, and decorators that run before the payload is read."""
 
     @overload
     def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
     @overload
     def __call__(
-        self, /, *, data_schema: DataSchema | None = None, result_schema: SchemaLike | None = None
+        self,
+        /,
+        *,
+        data_schema: DataSchema | None = None,
+        result_schema: SchemaLike | None = None,
+        decorators: Decorators = (),
     ) -> DecoratorWithOptions[RequestT, ResultT]: ...
     @overload
     def __call__(
         self, hook: Callable[[RequestT], Coroutine[Any, Any, ResultT]], /
     ) -> Callable[[RequestT], Coroutine[Any, Any, ResultT]]: ...
     def __call__(
-        self, hook: Any = None, /, *, data_schema: DataSchema | None = None, result_schema: SchemaLike | None = None
+        self,
+        hook: Any = None,
+        /,
+        *,
+        data_schema: DataSchema | None = None,
+        result_schema: SchemaLike | None = None,
+        decorators: Decorators = (),
     ) -> Any:
-        return self._decorate(hook, data_schema=data_schema, result_schema=result_schema)
+        return self._decorate(hook, data_schema=data_schema, result_schema=result_schema, decorators=decorators)
 
 
 class PatternDecorator(_Decorator, Generic[RequestT, ResultT]):
@@ -109,7 +121,7 @@ class PatternDecorator(_Decorator, Generic[RequestT, ResultT]):
 
 
 class PatternDataResultDecorator(_Decorator, Generic[RequestT, ResultT]):
-    """Takes a pattern, and schemas for the payloads of request and result."""
+    """Takes a pattern, and the options of :class:`DataResultDecorator`."""
 
     @overload
     def __call__(self, hook: Callable[[RequestT], ResultT], /) -> Callable[[RequestT], ResultT]: ...
@@ -121,6 +133,7 @@ class PatternDataResultDecorator(_Decorator, Generic[RequestT, ResultT]):
         *,
         data_schema: DataSchema | None = None,
         result_schema: SchemaLike | None = None,
+        decorators: Decorators = (),
     ) -> DecoratorWithOptions[RequestT, ResultT]: ...
     @overload
     def __call__(
@@ -133,8 +146,11 @@ class PatternDataResultDecorator(_Decorator, Generic[RequestT, ResultT]):
         *,
         data_schema: DataSchema | None = None,
         result_schema: SchemaLike | None = None,
+        decorators: Decorators = (),
     ) -> Any:
-        return self._decorate(hook_or_pattern, data_schema=data_schema, result_schema=result_schema)
+        return self._decorate(
+            hook_or_pattern, data_schema=data_schema, result_schema=result_schema, decorators=decorators
+        )
 
 
 class PublishDecorator(_Decorator, Generic[RequestT, ResultT]):
@@ -151,6 +167,7 @@ class PublishDecorator(_Decorator, Generic[RequestT, ResultT]):
         data_schema: DataSchema | None = None,
         result_schema: SchemaLike | None = None,
         publish_loaded: bool = False,
+        decorators: Decorators = (),
     ) -> DecoratorWithOptions[RequestT, ResultT]: ...
     @overload
     def __call__(
@@ -164,7 +181,12 @@ class PublishDecorator(_Decorator, Generic[RequestT, ResultT]):
         data_schema: DataSchema | None = None,
         result_schema: SchemaLike | None = None,
         publish_loaded: bool = False,
+        decorators: Decorators = (),
     ) -> Any:
         return self._decorate(
-            hook_or_pattern, data_schema=data_schema, result_schema=result_schema, publish_loaded=publish_loaded
+            hook_or_pattern,
+            data_schema=data_schema,
+            result_schema=result_schema,
+            publish_loaded=publish_loaded,
+            decorators=decorators,
         )

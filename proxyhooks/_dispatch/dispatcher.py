@@ -6,6 +6,7 @@ This module knows no Flask application. ``_flask`` surrounds it with Flask's con
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import time
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from .payloads import PayloadLoader
 from .refusals import as_rejection, log_other_exceptions
 from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
 from .return_values import close_coroutine
-from .routes import EnsureSync, Match, Route
+from .routes import EnsureSync, Match, Payload, Route, current_payload
 from .signatures import source_location
 from .value_kinds import value_or_class
 
@@ -103,10 +104,12 @@ class Dispatcher:
                     close_coroutine(returned)
                     problem = f"must return None, not {value_or_class(returned)}"
                     raise HookResultError(f"before_hook {source_location(function)} {problem}")
-            if route.load is not None:
-                data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
-                _replace(message, "data", self._payloads.load(event, route.hook, route.load, data, has_data))
-            returned = route.call_hook(message, **match.variables)
+            if route.hook.decorators:
+                returned = self._call_decorated(event, message, has_data, match)
+            else:
+                if route.load is not None:
+                    self._load_data(event, message, has_data, route, route.load)
+                returned = route.call_hook(message, **match.variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException, BaseExceptionGroup) as raised:
             rejection = as_rejection(raised)
@@ -141,6 +144,23 @@ class Dispatcher:
             invalid = InvalidPayload(error.messages, self.meta_schema, self._logs_values)
             rate_limited.warning("the meta of client %r does not fit the meta_schema: %s", message.client, invalid)
             raise disconnects.ForceReconnect from None
+
+    def _call_decorated(self, event: Event, message: m.Request, has_data: bool, match: Match) -> Any:
+        """Call the hook through its decorators. The payload is loaded when they have all called the next one."""
+        route, load = match.route, None
+        if route.load is not None:
+            load = functools.partial(self._load_data, event, message, has_data, route, route.load)
+        token = current_payload.set(Payload(load))
+        try:
+            return route.call_hook(message, **match.variables)
+        finally:
+            current_payload.reset(token)
+
+    def _load_data(
+        self, event: Event, message: m.Request, has_data: bool, route: Route, load: Callable[[Any], Any]
+    ) -> None:
+        data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
+        _replace(message, "data", self._payloads.load(event, route.hook, load, data, has_data))
 
     def _encode(self, event: Event, message: m.Request, route: Route, result: Any) -> bytes:
         if result is None and event.default_result is not None:

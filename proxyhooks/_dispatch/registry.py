@@ -26,6 +26,7 @@ from .schema_options import checked_data_schema, checked_result_schema
 from .signatures import (
     check_before_hook,
     check_callable,
+    check_decorators,
     check_hook,
     place_of_caller,
     qualified_name,
@@ -51,6 +52,7 @@ class Hooks:
     - ``publish_loaded=True``, for publish and map_publish: a result without ``data`` publishes the converted payload,
       dumped by the ``result_schema``, or else by the ``data_schema``; without it, Centrifugo publishes what the client
       sent, with the parts that the ``data_schema`` leaves out.
+    - ``decorators=``: a list of decorators that run before the payload is read, such as a rate limit.
 
     Hooks can be registered, and publications declared, until the first request.
 
@@ -171,6 +173,7 @@ class Hooks:
         data_schema: Any = None,
         result_schema: Any = None,
         publish_loaded: bool = False,
+        decorators: Any = (),
     ) -> None:
         location = source_location(function)
         self._require_not_frozen(f"hook {location}")
@@ -189,6 +192,7 @@ class Hooks:
             function=function,
             data_schema=checked_data_schema(data_schema, publish_loaded and result_schema is None),
             result_schema=None if result_schema is None else checked_result_schema("result_schema", result_schema),
+            decorators=check_decorators(decorators, location),
             name=qualified_name(function),
             source_location=location,
             publish_loaded=publish_loaded,
@@ -205,7 +209,10 @@ class Hooks:
         for collection, new in by_collection.items():
             collection.index.check(new)
         for collection, new in by_collection.items():
-            collection.index.add(new)
+            collection._index(new)
+
+    def _index(self, registrations: list[Registration]) -> None:
+        self.index.add(registrations)
 
     def _check_publications(self, publications: Iterable[Publication]) -> None:
         for publication in publications:

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema
 
+from .. import messages as m
 from .dumping import Dumper
 from .index import Hook, Registration
+from .signatures import copy_metadata
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
+
+
+class Payload:
+    """The payload of a call whose hook has ``decorators``. The function that they wrap loads it, once."""
+
+    def __init__(self, load: Callable[[], None] | None) -> None:
+        self._load = load
+
+    def load(self) -> None:
+        if self._load is not None:
+            self._load()
+            self._load = None
+
+
+current_payload: ContextVar[Payload] = ContextVar("proxyhooks.payload")
+"""Set while decorators run. The arguments cannot carry it: decorators pass on those of the hook."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +56,7 @@ class Route:
         loaded_by = data_schema if hook.publish_loaded and result_schema is None else None
         return cls(
             hook=hook,
-            call_hook=ensure_sync(hook.function),
+            call_hook=_call_decorated(hook, ensure_sync) if hook.decorators else ensure_sync(hook.function),
             before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
             load=data_schema.load if isinstance(data_schema, Schema) else data_schema,
             dump=None if result_schema is None else Dumper(result_schema, "data"),
@@ -52,3 +71,16 @@ class Match:
     route: Route
     variables: dict[str, Any]
     """The values of the pattern's variables."""
+
+
+def _call_decorated(hook: Hook, ensure_sync: EnsureSync) -> Callable[..., Any]:
+    call_hook = ensure_sync(hook.function)
+
+    def load_and_call(message: m.Request, /, **variables: Any) -> Any:
+        current_payload.get().load()
+        return call_hook(message, **variables)
+
+    decorated: Callable[..., Any] = copy_metadata(hook.function, load_and_call)
+    for decorator in reversed(hook.decorators):
+        decorated = decorator(decorated)
+    return ensure_sync(decorated)

@@ -45,6 +45,16 @@ def _unwrapped(function: Callable[..., Any]) -> Any:
     return inspect.unwrap(inner)
 
 
+def copy_metadata(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a wrapper, which is not async, the name and the attributes of the function; return the wrapper."""
+    functools.update_wrapper(wrapper, function, updated=())
+    for name, value in getattr(function, "__dict__", {}).items():
+        setattr(wrapper, name, value)
+        if inspect.iscoroutinefunction(wrapper):  # the mark of an async function
+            delattr(wrapper, name)
+    return wrapper
+
+
 def is_async(function: Callable[..., Any]) -> bool:
     """Whether the function is async, or is an object with an async ``__call__``."""
     return any(map(inspect.iscoroutinefunction, _called(function)))
@@ -77,6 +87,16 @@ def check_callable(function: object, role: str) -> None:
         raise SetupError(
             f"{role} {source_location(function)} is async, for which Flask needs asgiref: pip install 'flask[async]'"
         )
+
+
+def check_decorators(decorators: object, location: str) -> tuple[Callable[[Any], Any], ...]:
+    """The option ``decorators`` of a hook as a tuple.
+
+    :raises SetupError: if it is not a list of functions.
+    """
+    if not isinstance(decorators, list | tuple) or not all(map(callable, decorators)):
+        raise SetupError(f"hook {location}: decorators must be a list of decorators, not {decorators!r}")
+    return tuple(decorators)
 
 
 def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPattern | None) -> None:

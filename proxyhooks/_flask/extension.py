@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import weakref
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Final
@@ -14,6 +15,7 @@ from marshmallow import Schema
 from .._dispatch.decorators import SchemaLike
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import EVENTS
+from .._dispatch.index import Registration
 from .._dispatch.json_fields import check_dumps_json
 from .._dispatch.payloads import PayloadLoader
 from .._dispatch.registry import Hooks
@@ -24,9 +26,12 @@ from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
 from ..exceptions import SetupError
 from .async_functions import async_to_sync_of, install_event_loops
 from .background import install_queue
+from .csrf import exempt_from_csrf_protection
 from .error_handling import wrap_error_handling
 from .fast_path import install_fast_path
 from .hook_call import hook_view
+from .hook_context import install_hook_contexts
+from .hook_views import HookViews
 from .installation import EXTENSION_KEY, Installation, application_name, installation_of
 from .json_provider import json_default_of
 from .load_shedding import LoadShedder
@@ -44,7 +49,7 @@ class ProxyHooks(Hooks):
         app.config.from_prefixed_env()          # FLASK_PROXYHOOKS_SECRETS='["..."]'
         hooks = ProxyHooks(app)                 # or hooks.init_app(app)
 
-    :param name: distinguishes several ``ProxyHooks`` of one application. Endpoints are ``<name>_connect`` and so on.
+    :param name: distinguishes several ``ProxyHooks`` of one application. Endpoints begin with it.
     :param url_prefix: the URLs are ``<url_prefix>/<event>``.
     :param secrets: the accepted values of the ``X-Proxyhooks-Secret`` header. By default those of the application's
         configuration, ``PROXYHOOKS_SECRETS`` or ``PROXYHOOKS_SECRETS_FILE``.
@@ -67,6 +72,7 @@ class ProxyHooks(Hooks):
         meta_schema: SchemaLike | None = None,
     ) -> None:
         super().__init__()
+        self._views: weakref.WeakSet[HookViews] = weakref.WeakSet()
         self._secrets = secrets
         del secrets  # error reporters show the variables of frames, and the checks below raise
         if not isinstance(name, str) or not name.isidentifier():
@@ -102,22 +108,27 @@ class ProxyHooks(Hooks):
         build: Callable[[], Dispatcher] = functools.partial(self._build_dispatcher, app, settings)
         build = install_fast_path(app, middleware, build, hook_view) if settings.fast_path else build
         get_dispatcher, load_shedder = _once(build), LoadShedder(settings.timeout)
+        views = HookViews(app, self.name)
         installation.hooks[self.name] = self
         for event in EVENTS.values():
             path = f"{self.url_prefix}/{event.name}"
-            middleware.hook_urls[path] = HookURL(event, settings.secrets, load_shedder, get_dispatcher)
-            app.add_url_rule(
-                path, f"{self.name}_{event.name}", hook_view, methods=["POST"], provide_automatic_options=False
-            )
+            middleware.hook_urls[path] = HookURL(event, views, settings.secrets, load_shedder, get_dispatcher)
+            endpoint = views.event_endpoint(event.name)
+            app.add_url_rule(path, endpoint, hook_view, methods=["POST"], provide_automatic_options=False)
+        for registration in self.index.registrations():
+            views.add(registration.hook)
+        self._views.add(views)
+
+    def _index(self, registrations: list[Registration]) -> None:
+        super()._index(registrations)
+        for views in self._views:
+            for registration in registrations:
+                views.add(registration.hook)
 
     def _build_dispatcher(self, app: Flask, settings: Settings) -> Dispatcher:
         """Called at the first request. From then on no hook can be registered."""
         self._freeze()
-        csrf = app.extensions.get("csrf")
-        if csrf is not None and hasattr(csrf, "exempt"):
-            # Flask-WTF protects forms that browsers send with a user's cookies. Hooks are protected by the secret.
-            csrf.exempt(f"{hook_view.__module__}.{hook_view.__name__}")
-
+        exempt_from_csrf_protection(app)
         async_to_sync = async_to_sync_of(app)
 
         def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -168,6 +179,7 @@ def _install(app: Flask, settings: Settings) -> Installation:
     wrap_error_handling(app)
     install_queue(app, settings.after_reply_threads, settings.after_reply_queue)
     install_event_loops(app)
+    install_hook_contexts(app)
     installation = app.extensions[EXTENSION_KEY] = Installation(middleware)
     return installation
 

@@ -24,6 +24,7 @@ from .._wire.log import rate_limited
 from ..messages import Request
 from .error_handling import replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
+from .hook_views import HookViews
 from .ingress import (
     EarlyReply,
     authenticate_and_check_size,
@@ -48,6 +49,7 @@ class HookURL:
     """A URL that serves the hooks of one event, and what its requests are checked with."""
 
     event: Event
+    views: HookViews
     secrets: Secrets
     load_shedder: LoadShedder
     get_dispatcher: Callable[[], Dispatcher]
@@ -119,8 +121,9 @@ class Middleware:
         event = hook_url.event
         message, has_data = read_message(event, hook_url.decode, read_body(environ, length, limit))
         match = hook_url.find_hook(message)
+        view = None if match is None else hook_url.views.by_hook[match.route.hook]
         in_place = self._app.testing or RUN_TASKS_IN_PLACE in environ
-        return RequestState(self._app, path, event, message, has_data, match, tasks_in_place=in_place)
+        return RequestState(self._app, path, event, message, has_data, match, view, tasks_in_place=in_place)
 
 
 def _send(environ: WSGIEnvironment, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:

@@ -14,6 +14,7 @@ from .._dispatch.events import Event
 from .._dispatch.replies import Reply
 from .._dispatch.routes import Match
 from .background_queue import BackgroundTask
+from .hook_views import HookView
 
 STATE_KEY: Final = "proxyhooks.request_state"
 """The key of the state in the WSGI environ."""
@@ -35,6 +36,8 @@ class RequestState:
     """Whether the request has a payload: in the message an absent payload and null are both None."""
     match: Match | None = None
     """The hook that serves the request, and the variables of its pattern. None: no hook does."""
+    view: HookView | None = None
+    """The endpoint and the view function of that hook."""
     guarded: bool = True
     """Whether the middleware decides which response may leave: the request goes to a hook."""
     reply: Reply | None = None

@@ -167,7 +167,7 @@ def test_everything_flask_offers_works_in_a_hook(app: Flask, hooks: ProxyHooks, 
     @hooks.connect
     def connect(req: ConnectRequest) -> ConnectResult:
         assert flask.current_app.name == "app"
-        assert request.endpoint == "proxyhooks_connect"
+        assert (request.endpoint or "").startswith("proxyhooks_connect_tests_flask_test_extension_")
         assert request.get_json() == {"name": "js"}
         return ConnectResult(user=session["user"], data=[g.before, request.cookies["plain"], request.headers["X-More"]])
 

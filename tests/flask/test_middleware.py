@@ -466,7 +466,7 @@ class Outermost:
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            self.started.append((status, request.endpoint if flask.has_request_context() else None))
+            self.started.append((status, request.path if flask.has_request_context() else None))
             return start_response(status, headers, exc_info)
 
         return self._inner(environ, start)
@@ -489,7 +489,7 @@ def test_a_response_is_started_while_flasks_context_is_there(
     outermost = Outermost(app)
     for _ in range(2):  # the first request of a host goes Flask's own way
         ask("rpc", method=method)
-    assert outermost.started == [(status, "proxyhooks_rpc")] * 2
+    assert outermost.started == [(status, "/centrifugo/rpc")] * 2
 
 
 def test_a_response_in_place_of_a_page_is_started_while_flasks_context_is_there(
@@ -498,7 +498,7 @@ def test_a_response_in_place_of_a_page_is_started_while_flasks_context_is_there(
     app.before_request(lambda: redirect("/login"))
     outermost = Outermost(app)
     assert ask("rpc").status_code == 500
-    assert outermost.started == [("500 Internal Server Error", "proxyhooks_rpc")]
+    assert outermost.started == [("500 Internal Server Error", "/centrifugo/rpc")]
 
 
 def test_a_request_that_is_rejected_starts_its_response_once(app: Flask, served: ProxyHooks, ask: Ask) -> None:

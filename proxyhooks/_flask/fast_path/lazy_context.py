@@ -19,6 +19,7 @@ from flask.sessions import SessionMixin
 from flask.typing import AfterRequestCallable
 from werkzeug.routing import MapAdapter, Rule
 
+from ..hook_context import hook_context_class
 from .flask_context import SESSION_ATTRIBUTE, starts_with_empty_session
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class LazyRequestContext(RequestContext):
         return []
 
     def copy(self) -> RequestContext:
-        return RequestContext(self.app, self.environ, self.request, getattr(self, SESSION_ATTRIBUTE))
+        copied = hook_context_class(RequestContext)
+        return copied(self.app, self.environ, self.request, getattr(self, SESSION_ATTRIBUTE))
 
     def match_request(self) -> None:
         self.request.url_rule, self.request.view_args = self.rule, {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Request
 
+from ..hook_context import HookContextFactory
 from .source_digests import CONTEXTS, DISPATCHING, installed_function, unknown_functions
 
 if TYPE_CHECKING:
@@ -52,9 +53,15 @@ def unsupported_reason(app: Flask, wsgi_app: WSGIApplication) -> str | None:
         package, (owner, _, attribute) = module.partition(".")[0], qualified_name.rpartition(".")
         if not _is_function_of(function, package):
             return f"{qualified_name} is not {package.capitalize()}'s own"
-        if owner == "Flask" and attribute != "wsgi_app" and not _is_method_of_flask(getattr(app, attribute)):
+        if owner == "Flask" and attribute != "wsgi_app" and not _is_method_of_flask(_method(app, attribute)):
             return f"{type(app).__name__}.{attribute} is not Flask's own"
     return None
+
+
+def _method(app: Flask, name: str) -> object:
+    """The method of the application, without the wrapper of this package."""
+    method = getattr(app, name)
+    return method.create if type(method) is HookContextFactory else method
 
 
 # Below type() and not isinstance(), for which a tool's wrapper can pretend to be a function.

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
 from ..._dispatch.dispatcher import Dispatcher
-from ..._wire.log import rate_limited
+from ..._wire.log import logger
 from ..guarded_response import flask_response
 from ..hook_call import run_hook
 from ..middleware import Middleware
@@ -63,27 +63,34 @@ class FastPath:
         self._create_context = create_context
         self._targets: dict[_RoutingKey, _Target | None] = {}
         """``None`` if Flask matches no rule: ``Flask.wsgi_app`` then sends the error."""
+        self._warned: set[str] = set()
+        """Endpoints whose view is another one."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         key = (environ["PATH_INFO"], environ.get("HTTP_HOST"), environ["wsgi.url_scheme"])
         target = self._targets.get(key)
-        app = self._app
+        app, state = self._app, environ[STATE_KEY]
+        view = state.view
         if (
             target is None
             or "HTTP_UPGRADE" in environ  # a WebSocket request matches other rules
             or "werkzeug.debug.preserve_context" in environ
             or app.view_functions.get(target.rule.endpoint) is not self._view
+            or (view is not None and app.view_functions.get(view.endpoint) is not view.function)
         ):
             if target is None and key not in self._targets:
                 self._remember_target(key, environ)
+            if view is not None:
+                self._warn_of_other_view(key[0], view.endpoint, view.function)
             return self._wsgi_app(environ, start_response)
-        ctx = self._create_context(app, environ, target.rule)
+        rule = target.rule if view is None else view.rule(target.rule)
+        ctx = self._create_context(app, environ, rule)
         raised: BaseException | None = None
         # The steps below are those of Flask.wsgi_app.
         try:
             try:
                 ctx.push()
-                response = self._dispatch(ctx, environ[STATE_KEY], target)
+                response = self._dispatch(ctx, state, rule, target.dispatcher)
             except Exception as error:
                 raised = error
                 response = app.handle_exception(error)
@@ -94,7 +101,7 @@ class FastPath:
         finally:
             ctx.pop(None if raised is not None and app.should_ignore_error(raised) else raised)
 
-    def _dispatch(self, ctx: CallContext, state: RequestState, target: _Target) -> WSGIApplication:
+    def _dispatch(self, ctx: CallContext, state: RequestState, rule: Rule, dispatcher: Dispatcher) -> WSGIApplication:
         """The steps of ``Flask.full_dispatch_request``. It makes no Flask response if no function would receive it."""
         app = self._app
         try:
@@ -104,10 +111,10 @@ class FastPath:
             if None in app.before_request_funcs or None in app.url_value_preprocessors:
                 returned = app.preprocess_request()
             # Only through ctx.request, created on first access, could the application have changed the rule.
-            if not ctx.untouched and returned is None and _was_rerouted(ctx.request, target.rule):
+            if not ctx.untouched and returned is None and _was_rerouted(ctx.request, rule):
                 returned = app.dispatch_request()
             if returned is None:
-                reply = run_hook(state, target.dispatcher)
+                reply = run_hook(state, dispatcher)
                 if reply.status == 200 and not (
                     None in app.after_request_funcs
                     or request_finished.receivers
@@ -131,9 +138,15 @@ class FastPath:
             rule = None
         dispatcher = self._hook_urls[key[0]].get_dispatcher()
         self._targets[key] = None if rule is None else _Target(rule, dispatcher)
-        if rule is not None and (view := self._app.view_functions.get(rule.endpoint)) is not self._view:
-            text = "the fast path is off for %s: the view of %r is now %s"
-            rate_limited.warning(text, key[0], rule.endpoint, view)
+        if rule is not None:
+            self._warn_of_other_view(key[0], rule.endpoint, self._view)
+
+    def _warn_of_other_view(self, path: str, endpoint: str, expected: Callable[..., Any]) -> None:
+        """Log, once for each endpoint, that the application has replaced its view."""
+        view = self._app.view_functions.get(endpoint)
+        if view is not expected and endpoint not in self._warned:
+            self._warned.add(endpoint)
+            logger.warning("the fast path is off for %s: the view of %r is now %s", path, endpoint, view)
 
 
 def _unseen_response(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -200,14 +200,16 @@ class GeneratedApp:
         """Replace views and methods, and add functions, as tools and extensions do after ``init_app``."""
         app, rng = self.app, self.rng
         if rng.random() < 0.05:
-            view = app.view_functions["proxyhooks_rpc"]
+            # That of the event, or of a hook.
+            endpoint = rng.choice([name for name in app.view_functions if name.startswith("proxyhooks_")])
+            view = app.view_functions[endpoint]
 
             @functools.wraps(view)
             def wrapped(**values: Any) -> Any:
                 self.note("wrapped view", values)
                 return view(**values)
 
-            app.view_functions["proxyhooks_rpc"] = wrapped
+            app.view_functions[endpoint] = wrapped
         if rng.random() < 0.02:
             dispatch = app.dispatch_request
             app.dispatch_request = lambda: (self.note("dispatch"), dispatch())[1]  # type: ignore[method-assign]
@@ -349,7 +351,9 @@ class GeneratedApp:
             payload = {"data_schema": lambda data: data}
         elif rng.random() < 0.2:
             payload = {}
-        result = {"result_schema": rng.choice([PlainSchema, SchemaWithHooks])} if rng.random() < 0.2 else {}
+        result: dict[str, Any] = (
+            {"result_schema": rng.choice([PlainSchema, SchemaWithHooks])} if rng.random() < 0.2 else {}
+        )
         self.hooks.connect(self._hook(lambda req: ph.ConnectResult(user="1", meta={"tenant": 1})))
         self.hooks.refresh(self._hook(lambda req: ph.RefreshResult(expire_at=2**40)))
         self.hooks.subscribe("chat:<int:n>", **payload)(
