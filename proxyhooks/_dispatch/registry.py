@@ -54,7 +54,7 @@ class Hooks:
     Hooks can be registered, and publications declared, until the first request.
 
     :raises SetupError: from a decorator, if the hook does not fit its event and pattern, if another hook matches the
-        same requests, if the ``result_schema`` cannot dump JSON, or if the hook is async and asgiref is missing.
+        same requests, or if the ``result_schema`` cannot dump JSON.
     """
 
     def __init__(self) -> None:
@@ -94,8 +94,8 @@ class Hooks:
         It runs for the events whose request has a ``user``, after the hook is found and before the payload is read.
         It returns nothing and may raise a refusal.
 
-        :raises SetupError: if the function does not take the request alone, if hooks that are included in two ways
-            would no longer have the same before_hooks, or if it is async and asgiref is missing.
+        :raises SetupError: if the function does not take the request alone, or if hooks that are included in two ways
+            would no longer have the same before_hooks.
         """
         self._require_not_frozen(f"before_hook {source_location(function)}")
         check_callable(function, "before_hook")

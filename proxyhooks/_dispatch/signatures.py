@@ -6,7 +6,6 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 from .. import messages
@@ -55,16 +54,12 @@ def check_callable(function: object, role: str) -> None:
     """Check that the argument is a function that returns.
 
     :param role: for the message, such as ``a hook for rpc``.
-    :raises SetupError: if it is no function, if it yields, or if it is async and asgiref is missing.
+    :raises SetupError: if it is no function, or if it yields.
     """
     if not callable(function) or isinstance(function, type):
         raise SetupError(f"{role} must be a function, not {function!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise SetupError(f"{role} {source_location(function)} yields: it must return")
-    if is_async(function) and find_spec("asgiref") is None:
-        raise SetupError(
-            f"{role} {source_location(function)} is async, for which Flask needs asgiref: pip install 'flask[async]'"
-        )
 
 
 def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPattern | None) -> None:

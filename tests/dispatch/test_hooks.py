@@ -180,16 +180,6 @@ def test_result_schema_must_be_a_schema() -> None:
         Hooks().rpc("a", result_schema=len)(lambda req: RPCResult())  # type: ignore[call-overload]
 
 
-def test_an_async_hook_without_asgiref_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hook(req: RPCRequest) -> RPCResult: ...
-
-    monkeypatch.setattr("proxyhooks._dispatch.signatures.find_spec", lambda name: None)
-    with pytest.raises(SetupError, match="needs asgiref"):
-        Hooks().rpc(hook)
-    with pytest.raises(SetupError, match="needs asgiref"):
-        Hooks().before_hook(hook)  # type: ignore[type-var]
-
-
 def test_registration_ends_with_the_first_request(hooks: ProxyHooks, ask: Ask) -> None:
     rooms = Hooks()
     hooks.include(rooms)
