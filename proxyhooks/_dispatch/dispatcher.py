@@ -26,6 +26,7 @@ from .index import Hook, Index, Registration
 from .refusals import as_rejection, log_other_exceptions
 from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
 from .signatures import source_location
+from .tracebacks import with_line_of
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
@@ -121,7 +122,8 @@ class Dispatcher:
             for function, call_before_hook in route.before_hooks:
                 if (returned := call_before_hook(message)) is not None:
                     _close_coroutine(returned)
-                    raise HookResultError(f"before_hook {source_location(function)} must return None, not {returned!r}")
+                    problem = f"before_hook {source_location(function)} must return None, not {returned!r}"
+                    raise with_line_of(HookResultError(problem), function)
             if route.load is not None:
                 self._load_data(event, message, has_data, route, route.load)
             returned = route.call_hook(message, **variables)
@@ -267,7 +269,7 @@ def _close_coroutine(value: Any) -> None:
 
 
 def _hook_error(hook: Hook, problem: str) -> HookResultError:
-    return HookResultError(f"hook {hook.source_location} for {hook.event.name} {problem}")
+    return with_line_of(HookResultError(f"hook {hook.source_location} for {hook.event.name} {problem}"), hook.function)
 
 
 def _describe_wrong_result(result: Any, event: Event) -> str:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from .. import messages
@@ -16,10 +17,17 @@ from .patterns import ChannelPattern
 
 def source_location(function: Callable[..., Any]) -> str:
     """The name, file and line of a function, for messages."""
-    inner = _unwrapped(function)
-    code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__func__", None), "__code__", None)
+    inner, code = _unwrapped(function), code_of(function)
     name = getattr(inner, "__qualname__", repr(inner))
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
+
+
+def code_of(function: Callable[..., Any]) -> CodeType | None:
+    """The code of a function inside partials and decorators, or of the ``__call__`` of an object; None if C has it."""
+    inner = _unwrapped(function)
+    called = inner if inspect.isroutine(inner) else type(inner).__call__
+    code: CodeType | None = getattr(getattr(called, "__func__", called), "__code__", None)
+    return code
 
 
 def place_of_caller() -> tuple[str, int]:

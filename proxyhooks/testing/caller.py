@@ -13,9 +13,12 @@ from .._wire.requests import ClientRequest, UserRequest
 from ..centrifugo.decisions import Decisions
 from ..centrifugo.judge import judge
 from ..centrifugo.replies.verdict import Verdict
+from ..exceptions import HookResultError
 from .client_state import ClientState
 from .exchange import Exchange, exchange_of, exchange_without_request, expire_locally, raise_if_misread
 from .transport import AppTransport, request_body, to_go_json
+
+__tracebackhide__ = True  # pytest then ends a traceback at the line of the test
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,7 +74,8 @@ class Caller:
         request = request_body(event, of_client | dict(fields), self.binary_encoding)
         response = self.transport.send(event, to_go_json(request).encode(), self.ahead)
         if response.error is not None and self.propagate_exceptions:
-            raise response.error
+            # The frames of a HookResultError are all this package's: its hook has returned.
+            raise response.error.with_traceback(None) if isinstance(response.error, HookResultError) else response.error
         verdict = judge(
             event,
             response.status,

@@ -24,6 +24,8 @@ from .configuration import decisions_maker
 from .exchange import Exchange, disconnect_by_server, exchange_without_request
 from .transport import NO_PAYLOAD, AppTransport, payload_bytes
 
+__tracebackhide__ = True  # pytest then ends a traceback at the line of the test
+
 
 class ProxyClient:
     """A client of Centrifugo, together with the Centrifugo between it and the application.

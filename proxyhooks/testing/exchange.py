@@ -11,6 +11,8 @@ from ..centrifugo.replies.verdict import Verdict
 from ..exceptions import Disconnect
 from .transport import AppResponse, to_go_json
 
+__tracebackhide__ = True  # pytest then ends a traceback at the line of the test
+
 recent: Final[deque[Exchange]] = deque(maxlen=20)
 """The last exchanges of all clients, for the report of a test that fails."""
 

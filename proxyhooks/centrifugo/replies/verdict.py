@@ -8,6 +8,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from ..._wire.json import Malformed, TooComplex, loads
 from ...exceptions import Disconnect, Error
 
+__tracebackhide__ = True  # pytest then ends a traceback at the line of the test
+
 Outcome: TypeAlias = Literal[
     "allowed",
     "refused",
