@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -42,7 +43,8 @@ class Exchange(Verdict):
         if self.request is not None:
             lines.append(f"  request: {to_go_json(self.request)}")
         if self.reply is not None:
-            lines.append(f"  reply:   {self.status} {self.reply.decode('utf-8', 'replace')}")
+            text = self.reply.decode("utf-8", "replace")
+            lines.append(f"  reply:   {self.status} {'(an HTML page)' if text.lstrip().startswith('<') else text}")
         lines.append(f"  why:     {self.why}")
         lines += [f"  warning: {warning.id}: {warning.text}" for warning in self.warnings]
         return "\n".join(lines)
@@ -53,6 +55,9 @@ def exchange_of(verdict: Verdict, request: dict[str, Any], response: AppResponse
     exchange = _attributes(verdict)
     if response.location is not None and verdict.outcome == "redirected":
         exchange["why"] += f"; it leads to {response.location}"
+    if response.error is not None:
+        error = "".join(traceback.format_exception_only(response.error)).partition("\n")[0]
+        exchange["why"] += f"; the application raised {error}"
     return Exchange(**exchange, request=request, status=response.status, reply=response.body)
 
 
