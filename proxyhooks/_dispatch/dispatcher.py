@@ -1,4 +1,4 @@
-"""From a request to a reply: find the hook, run its before_hooks, load the payload, call the hook, encode the result.
+"""From a request to a reply: find the hook; run its before_hooks, load the payload, call the hook, encode the result.
 
 This module knows no Flask application. ``_flask`` surrounds it with Flask's context and takes no decision of its own.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError
@@ -22,48 +21,17 @@ from ..exceptions import HookResultError, Rejection, SetupError
 from .dumping import Dumper
 from .events import EVENTS, Event
 from .hook_template import hook_template
-from .index import Hook, Index, Registration
+from .index import Hook, Index
 from .refusals import as_rejection, log_other_exceptions
 from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
+from .routes import EnsureSync, Match, Route
 from .signatures import source_location
 from .tracebacks import with_line_of
-
-EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
 
 _MAX_LOGGED_NAMES: Final = 1000
 """Channels or methods without a hook that are logged for each event; clients can invent as many as they like."""
 _MAX_DETAILS: Final = 500
 """Characters of validation errors that a client gets."""
-
-
-@dataclass(slots=True, eq=False)
-class Route:
-    """A registration, ready to be called in one application."""
-
-    hook: Hook
-    call_hook: Callable[..., Any]
-    before_hooks: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
-    """Each function as it was registered, for messages, and the synchronous function to call."""
-    load: Callable[[Any], Any] | None
-    """Converts the payload of the request; None without a ``data_schema``."""
-    loads_json: bool
-    """Whether bytes are decoded as JSON before ``load``: for a schema. A function gets them as they are."""
-    dump: Dumper | None
-    """Dumps the ``data`` of the result; None without a ``result_schema``."""
-
-    @classmethod
-    def of(cls, registration: Registration, ensure_sync: EnsureSync) -> Route:
-        hook = registration.hook
-        data_schema, result_schema = hook.data_schema, hook.result_schema
-        return cls(
-            hook=hook,
-            call_hook=ensure_sync(hook.function),
-            before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
-            load=data_schema.load if isinstance(data_schema, Schema) else data_schema,
-            loads_json=isinstance(data_schema, Schema),
-            dump=None if result_schema is None else Dumper(result_schema, "data"),
-        )
 
 
 class Dispatcher:
@@ -103,18 +71,24 @@ class Dispatcher:
             logger.warning(text, event.name, event.proxy, hook_template(event, "", self.index))
         return False
 
-    def dispatch(self, event: Event, message: m.Request, has_data: bool) -> Reply:
-        """Have the request answered by the hook that serves it; refuse it if there is none.
+    def find(self, event: Event, message: m.Request) -> Match | None:
+        """Find the hook that serves the request. None: no hook does.
+
+        :raises KeyError: if no hook serves the event.
+        """
+        found = self.index.find(event, message)
+        return None if found is None else Match(self.routes[found[0]], found[1])
+
+    def run(self, event: Event, message: m.Request, has_data: bool, match: Match | None) -> Reply:
+        """Have the request answered by the hook that was found for it; refuse it if there is none.
 
         :param has_data: whether the request has a payload: in the message an absent payload and null are both None.
         :raises HookResultError: if the hook returns no result of its event that can be sent, or a before_hook anything.
         :raises Exception: if the hook raises one that is no refusal.
         """
-        match = self.index.find(event, message)
         if match is None:
             return self._refuse_unmatched(event, message)
-        registration, variables = match
-        route = self.routes[registration]
+        route = match.route
         started = time.monotonic()
         try:
             if self.load_meta is not None and isinstance(message, m.UserRequest):
@@ -126,7 +100,7 @@ class Dispatcher:
                     raise with_line_of(HookResultError(problem), function)
             if route.load is not None:
                 self._load_data(event, message, has_data, route, route.load)
-            returned = route.call_hook(message, **variables)
+            returned = route.call_hook(message, **match.variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException, BaseExceptionGroup) as raised:
             rejection = as_rejection(raised)

@@ -1,7 +1,7 @@
 """The WSGI middleware around ``app.wsgi_app``: requests to a hook's URL come in and leave here.
 
-On the way in ``ingress`` checks the request and reads the message, before any function of the application runs. On
-the way out ``guarded_response`` decides what may leave.
+On the way in ``ingress`` checks the request and reads the message, and the dispatcher finds its hook, before any
+function of the application runs. On the way out ``guarded_response`` decides what may leave.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from flask import Flask
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
+from .._dispatch.routes import Match
 from .._settings.secrets import Secrets
 from .._wire.decoding import Decoder, decoder_for
 from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RUN_TASKS_IN_PLACE
 from .._wire.log import rate_limited
+from ..messages import Request
 from .error_handling import replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
 from .ingress import (
@@ -51,20 +53,22 @@ class HookURL:
     get_dispatcher: Callable[[], Dispatcher]
     """Builds the dispatcher on the first call. From then on no hook can be registered."""
     decode: Decoder = field(init=False)
-    _is_served: bool = field(default=False, init=False)
+    _dispatcher: Dispatcher | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.decode = decoder_for(self.event.request)
 
-    def check_served(self) -> None:
-        """Check that hooks serve the event.
+    def find_hook(self, message: Request) -> Match | None:
+        """Find the hook that serves the request. None: hooks serve the event, but none serves this request.
 
-        :raises EarlyReply: with 404 if none does.
+        :raises EarlyReply: with 404 if no hook serves the event.
         """
-        if not self._is_served:
-            if not self.get_dispatcher().serves(self.event):
+        if (dispatcher := self._dispatcher) is None:
+            dispatcher = self.get_dispatcher()
+            if not dispatcher.serves(self.event):
                 raise early_failure(404, "no hook serves this event")
-            self._is_served = True
+            self._dispatcher = dispatcher
+        return dispatcher.find(self.event, message)
 
 
 class Middleware:
@@ -114,9 +118,9 @@ class Middleware:
             raise early_failure(503, "too late")
         event = hook_url.event
         message, has_data = read_message(event, hook_url.decode, read_body(environ, length, limit))
-        hook_url.check_served()
+        match = hook_url.find_hook(message)
         in_place = self._app.testing or RUN_TASKS_IN_PLACE in environ
-        return RequestState(self._app, path, event, message, has_data, tasks_in_place=in_place)
+        return RequestState(self._app, path, event, message, has_data, match, tasks_in_place=in_place)
 
 
 def _send(environ: WSGIEnvironment, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:

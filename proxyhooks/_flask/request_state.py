@@ -12,6 +12,7 @@ from werkzeug.local import LocalProxy
 from .. import messages as m
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
+from .._dispatch.routes import Match
 from .background_queue import BackgroundTask
 
 STATE_KEY: Final = "proxyhooks.request_state"
@@ -32,6 +33,8 @@ class RequestState:
     """The request as the hook gets it."""
     has_data: bool
     """Whether the request has a payload: in the message an absent payload and null are both None."""
+    match: Match | None = None
+    """The hook that serves the request, and the variables of its pattern. None: no hook does."""
     guarded: bool = True
     """Whether the middleware decides which response may leave: the request goes to a hook."""
     reply: Reply | None = None

@@ -16,7 +16,8 @@ from typing import Any
 from flask import Flask
 from marshmallow import Schema
 
-from ..._dispatch.dispatcher import Dispatcher, Route
+from ..._dispatch.dispatcher import Dispatcher
+from ..._dispatch.routes import Route
 from ..._settings.settings import FAST
 from ..._wire.log import logger
 from ..middleware import Middleware

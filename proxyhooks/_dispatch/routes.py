@@ -1,0 +1,53 @@
+"""Routes: the hooks of an index as one application calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema
+
+from .dumping import Dumper
+from .index import Hook, Registration
+
+EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
+
+
+@dataclass(slots=True, eq=False)
+class Route:
+    """A registration, ready to be called in one application."""
+
+    hook: Hook
+    call_hook: Callable[..., Any]
+    before_hooks: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
+    """Each function as it was registered, for messages, and the synchronous function to call."""
+    load: Callable[[Any], Any] | None
+    """Converts the payload of the request; None without a ``data_schema``."""
+    loads_json: bool
+    """Whether bytes are decoded as JSON before ``load``: for a schema. A function gets them as they are."""
+    dump: Dumper | None
+    """Dumps the ``data`` of the result; None without a ``result_schema``."""
+
+    @classmethod
+    def of(cls, registration: Registration, ensure_sync: EnsureSync) -> Route:
+        hook = registration.hook
+        data_schema, result_schema = hook.data_schema, hook.result_schema
+        return cls(
+            hook=hook,
+            call_hook=ensure_sync(hook.function),
+            before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
+            load=data_schema.load if isinstance(data_schema, Schema) else data_schema,
+            loads_json=isinstance(data_schema, Schema),
+            dump=None if result_schema is None else Dumper(result_schema, "data"),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Match:
+    """The hook that serves a request."""
+
+    route: Route
+    variables: dict[str, Any]
+    """The values of the pattern's variables."""
