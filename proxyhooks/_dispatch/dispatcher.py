@@ -31,6 +31,7 @@ from .replies import Reply, check_client_can_read, encode_result, envelope, refu
 from .return_values import close_coroutine
 from .routes import EnsureSync, Match, Payload, Route, current_payload
 from .signatures import source_location
+from .tracebacks import with_line_of
 from .value_kinds import value_or_class
 
 _MAX_LOGGED_NAMES: Final = 1000
@@ -103,7 +104,7 @@ class Dispatcher:
                 if (returned := call_before_hook(message)) is not None:
                     close_coroutine(returned)
                     problem = f"must return None, not {value_or_class(returned)}"
-                    raise HookResultError(f"before_hook {source_location(function)} {problem}")
+                    raise with_line_of(HookResultError(f"before_hook {source_location(function)} {problem}"), function)
             if route.hook.decorators:
                 returned = self._call_decorated(event, message, has_data, match)
             else:
@@ -237,7 +238,7 @@ def _with_loaded_data(result: Any, message: m.Request, route: Route) -> Any:
 
 
 def _hook_error(hook: Hook, problem: str) -> HookResultError:
-    return HookResultError(f"hook {hook.source_location} for {hook.event.name} {problem}")
+    return with_line_of(HookResultError(f"hook {hook.source_location} for {hook.event.name} {problem}"), hook.function)
 
 
 def _describe_wrong_result(result: Any, event: Event) -> str:

@@ -13,7 +13,7 @@ from marshmallow import Schema
 from .. import messages as m
 from ..exceptions import SetupError
 from .events import Event
-from .patterns import SYMBOLS, ChannelPattern
+from .patterns import SYMBOLS, ChannelPattern, Prefixes
 from .tree import PatternTree
 
 
@@ -42,15 +42,14 @@ class Registration:
 
     hook: Hook
     pattern: ChannelPattern | None
-    """The hook's pattern behind the ``rpc_prefix`` of each including collection; ``None`` matches every request."""
+    """The hook's pattern behind the prefixes of each including collection; ``None`` matches every request."""
     before_hooks: tuple[Callable[..., Any], ...]
     """The functions that run before the hook, in this order."""
 
-    def within(self, rpc_prefix: str, before_hooks: Sequence[Callable[..., Any]]) -> Registration:
-        """This registration as it is in a collection with these before_hooks that includes it behind the prefix."""
-        event, pattern = self.hook.event, self.pattern
-        if rpc_prefix and event.routed_on == "method":
-            pattern = ChannelPattern(rpc_prefix + (pattern.text if pattern else "<path:_>"))
+    def within(self, prefixes: Prefixes, before_hooks: Sequence[Callable[..., Any]]) -> Registration:
+        """This registration as it is in a collection with these before_hooks that includes it behind the prefixes."""
+        event = self.hook.event
+        pattern = prefixes.before(self.pattern, event.routed_on)
         if not issubclass(event.request, m.UserRequest):
             before_hooks = ()
         return Registration(self.hook, pattern, (*before_hooks, *self.before_hooks))
@@ -105,7 +104,7 @@ class Index:
             match = event_index.tree.find(getattr(request, event.routed_on))
             if match is not None:
                 registration, variables = match
-                # Behind an rpc_prefix even a hook without a pattern has one, whose variable the hook does not take.
+                # Behind a prefix even a hook without a pattern has one, whose variable the hook does not take.
                 return registration, variables if registration.hook.pattern else {}
         return None if event_index.without_pattern is None else (event_index.without_pattern, {})
 

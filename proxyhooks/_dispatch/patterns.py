@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from keyword import iskeyword
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from .._wire.fields import INT64
@@ -173,6 +173,23 @@ class ChannelPattern:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+
+class Prefixes(NamedTuple):
+    """The texts that stand before the patterns of an included collection."""
+
+    method: str = ""
+    channel: str = ""
+
+    def before(
+        self, pattern: ChannelPattern | None, routed_on: Literal["channel", "method"] | None
+    ) -> ChannelPattern | None:
+        """The pattern behind its prefix; ``None``, which matches everything, then matches what has the prefix.
+
+        :param routed_on: what the pattern is matched against.
+        """
+        prefix = getattr(self, routed_on) if routed_on else ""
+        return ChannelPattern(prefix + (pattern.text if pattern else "<path:_>")) if prefix else pattern
 
 
 def _can_contain(variable: Variable, text: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields
@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError, fields
 from .._wire.json import dumps
 from ..exceptions import PublicationError, SetupError
 from .dumping import Dumper
-from .patterns import ChannelPattern
+from .patterns import ChannelPattern, Prefixes
 from .schema_facts import key_of, output_is_known
 from .tree import PatternTree
 from .value_kinds import described
@@ -22,6 +22,7 @@ class Publication:
     """The publications to the channels of a pattern."""
 
     pattern: ChannelPattern
+    """The declared pattern behind the ``channel_prefix`` of each including collection."""
     dumpers: tuple[tuple[object, Dumper], ...]
     """Each schema as it was declared, class or instance, and the function that dumps through it."""
     place: tuple[str, int]
@@ -35,6 +36,11 @@ class Publication:
     @property
     def schemas(self) -> tuple[Schema, ...]:
         return tuple(dumper.schema for _, dumper in self.dumpers)
+
+    def within(self, prefixes: Prefixes, _before_hooks: Sequence[Callable[..., Any]]) -> Publication:
+        """This publication as it is in a collection that includes it behind the prefixes; it runs no before_hooks."""
+        pattern = prefixes.before(self.pattern, "channel")
+        return self if pattern is None or pattern is self.pattern else replace(self, pattern=pattern)
 
     def dump(self, channel: str, value: Any, declared: object) -> Any:
         """The JSON value of a publication.
@@ -85,22 +91,28 @@ class PublicationIndex:
     def __iter__(self) -> Iterator[Publication]:
         return iter(self._declared)
 
-    def check(self, new: Publication) -> None:
-        """Check that :meth:`add` can add it.
+    def check(self, publications: Iterable[Publication]) -> None:
+        """Check that :meth:`add` can add them all.
 
-        :raises SetupError: if another one has the pattern, or is ambiguous with it.
+        :raises SetupError: if another one has the pattern of one of them, or is ambiguous with it.
         """
-        present: Publication | None = self._tree.find_same_shape(new.pattern)
-        if present is not None and present is not new:
-            raise SetupError(
-                f"publications to {new.pattern.text!r} are declared twice: {present.source_location} and "
-                f"{new.source_location}; for several kinds of publications give several schemas to one declaration"
-            )
+        for new in publications:
+            present: Publication | None = self._tree.find_same_shape(new.pattern)
+            # A collection that is included in two ways brings its declarations twice, which is harmless.
+            if present is not None and present.dumpers is not new.dumpers:
+                raise SetupError(
+                    f"publications to {new.pattern.text!r} are declared twice: {present.source_location} and "
+                    f"{new.source_location}; for several kinds of publications give several schemas to one declaration"
+                )
 
-    def add(self, new: Publication) -> None:
-        """Add one for which :meth:`check` has raised nothing. To add it again does nothing."""
-        if self._tree.add(new.pattern, new) is None:
-            self._declared.append(new)
+    def add(self, publications: Iterable[Publication]) -> None:
+        """Add publications for which :meth:`check` has raised nothing. To add one again does nothing."""
+        for new in publications:
+            if self._tree.add(new.pattern, new) is None:
+                self._declared.append(new)
+
+    def __contains__(self, channel: str) -> bool:
+        return isinstance(channel, str) and self._tree.find(channel) is not None
 
     def find(self, channel: str) -> Publication:
         """The publication whose pattern matches the channel.

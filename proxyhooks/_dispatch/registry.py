@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final, TypeVar
 
 from .. import messages as m
 from ..exceptions import SetupError
@@ -20,7 +20,7 @@ from .decorators import (
 from .dumping import Dumper
 from .events import Event
 from .index import Hook, Index, Registration
-from .patterns import ChannelPattern
+from .patterns import ChannelPattern, Prefixes
 from .publications import Publication, PublicationIndex
 from .schema_options import checked_data_schema, checked_result_schema
 from .signatures import (
@@ -33,6 +33,8 @@ from .signatures import (
     source_location,
 )
 
+_NO_PREFIXES: Final = Prefixes()
+RegisteredT = TypeVar("RegisteredT", Registration, Publication)
 BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Coroutine[Any, Any, None] | None])
 
 
@@ -57,7 +59,7 @@ class Hooks:
     Hooks can be registered, and publications declared, until the first request.
 
     :raises SetupError: from a decorator, if the hook does not fit its event and pattern, if another hook matches the
-        same requests, if the ``result_schema`` cannot dump JSON, or if the hook is async and asgiref is missing.
+        same requests, or if the ``result_schema`` cannot dump JSON.
     """
 
     def __init__(self) -> None:
@@ -85,7 +87,7 @@ class Hooks:
         """All publications that this collection and those that it includes declare."""
         self._hooks: list[Hook] = []
         self._before_hooks: list[Callable[..., Any]] = []
-        self._included: list[tuple[Hooks, str]] = []
+        self._included: list[tuple[Hooks, Prefixes]] = []
         self._includers: weakref.WeakSet[Hooks] = weakref.WeakSet()
         self._frozen = False
 
@@ -95,8 +97,8 @@ class Hooks:
         It runs for the events whose request has a ``user``, after the hook is found and before the payload is read.
         It returns nothing and may raise a refusal.
 
-        :raises SetupError: if the function does not take the request alone, if hooks that are included in two ways
-            would no longer have the same before_hooks, or if it is async and asgiref is missing.
+        :raises SetupError: if the function does not take the request alone, or if hooks that are included in two ways
+            would no longer have the same before_hooks.
         """
         self._require_not_frozen(f"before_hook {source_location(function)}")
         check_callable(function, "before_hook")
@@ -110,25 +112,31 @@ class Hooks:
         self._before_hooks.append(function)
         return function
 
-    def include(self, hooks: Hooks, *, rpc_prefix: str = "") -> None:
-        """Include another collection, its RPC methods behind a prefix. To include it so again does nothing.
+    def include(self, hooks: Hooks, *, rpc_prefix: str = "", channel_prefix: str = "") -> None:
+        """Include another collection, its methods and channels behind prefixes. To include it so again does nothing.
 
+        :param rpc_prefix: stands before the methods of its rpc hooks.
+        :param channel_prefix: stands before the channels of its other hooks and of its publications. A hook without a
+            pattern then serves the channels with the prefix.
         :raises SetupError: if two hooks match the same requests, or if a collection would include itself.
         """
         if not isinstance(hooks, Hooks):
             raise SetupError(f"include takes Hooks, not {hooks!r}")
-        if not isinstance(rpc_prefix, str) or set("<>") & set(rpc_prefix):
-            raise SetupError(f"rpc_prefix must be a text without variables such as 'rooms.', not {rpc_prefix!r}")
-        if (hooks, rpc_prefix) in self._included:
+        for option, prefix in (("rpc_prefix", rpc_prefix), ("channel_prefix", channel_prefix)):
+            if not isinstance(prefix, str) or set("<>") & set(prefix):
+                raise SetupError(f"{option} must be a text without variables such as 'rooms.', not {prefix!r}")
+        prefixes = Prefixes(method=rpc_prefix, channel=channel_prefix)
+        if (hooks, prefixes) in self._included:
             return
         self._require_not_frozen("include")
         if self in hooks._with_included():
             raise SetupError("hooks cannot include themselves, directly or through others")
-        included = hooks.index.registrations()
-        self._check_publications(hooks.declared_publications)
-        self._add([registration.within(rpc_prefix, self._before_hooks) for registration in included])
-        self._add_publications(hooks.declared_publications)
-        self._included.append((hooks, rpc_prefix))
+        registrations, publications = hooks.index.registrations(), hooks.declared_publications
+        self._add(
+            [registration.within(prefixes, self._before_hooks) for registration in registrations],
+            [publication.within(prefixes, self._before_hooks) for publication in publications],
+        )
+        self._included.append((hooks, prefixes))
         hooks._includers.add(self)
 
     def publication(self, pattern: PatternLike, schema: SchemaLike, /, *schemas: SchemaLike) -> None:
@@ -148,9 +156,7 @@ class Hooks:
         if any(other is one for number, one in enumerate(given) for other in given[:number]):
             raise SetupError(f"publication {pattern.text!r} has a schema twice")
         dumpers = tuple((one, Dumper(instance, "data")) for one, instance in zip(given, instances, strict=True))
-        new = [Publication(pattern, dumpers, place)]
-        self._check_publications(new)
-        self._add_publications(new)
+        self._add([], [Publication(pattern, dumpers, place)])
 
     def dump_publication(self, channel: str, data: Any, *, schema: SchemaLike | None = None) -> Any:
         """Dump the data of a publication through the schema that is declared for the channel, as JSON for ``cent``.
@@ -160,10 +166,13 @@ class Hooks:
             data = hooks.dump_publication("chat:7", message)
             client.publish(cent.PublishRequest(channel="chat:7", data=data))
 
+        :param channel: with the prefixes behind which this collection is included.
         :param schema: one of the declared schemas; required if there are several.
         :raises PublicationError: if no publication is declared for the channel, or if the data does not fit its schema.
         """
-        return self.declared_publications.find(channel).dump(channel, data, schema)
+        outermost = [hooks.declared_publications for hooks in self._with_includers() if not hooks._includers]
+        declared = next((index for index in outermost if channel in index), outermost[0])
+        return declared.find(channel).dump(channel, data, schema)
 
     def _register(
         self,
@@ -197,40 +206,33 @@ class Hooks:
             source_location=location,
             publish_loaded=publish_loaded,
         )
-        self._add([Registration(hook, pattern, ()).within("", self._before_hooks)])
+        self._add([Registration(hook, pattern, ()).within(_NO_PREFIXES, self._before_hooks)], [])
         self._hooks.append(hook)
 
-    def _add(self, registrations: list[Registration]) -> None:
-        """Add registrations to the index of every collection that has them, or to none.
+    def _add(self, registrations: list[Registration], publications: list[Publication]) -> None:
+        """Add registrations and publications to the indexes of every collection that has them, or to none.
 
-        :raises SetupError: if two hooks match the same requests.
+        :raises SetupError: if two hooks match the same requests, or two publications the same channels.
         """
-        by_collection = self._in_each_collection(registrations)
-        for collection, new in by_collection.items():
-            collection.index.check(new)
-        for collection, new in by_collection.items():
-            collection._index(new)
+        registrations_of = self._in_each_collection(registrations)
+        publications_of = self._in_each_collection(publications)
+        for collection in registrations_of:
+            collection.index.check(registrations_of[collection])
+            collection.declared_publications.check(publications_of[collection])
+        for collection in registrations_of:
+            collection._index(registrations_of[collection])
+            collection.declared_publications.add(publications_of[collection])
 
     def _index(self, registrations: list[Registration]) -> None:
         self.index.add(registrations)
 
-    def _check_publications(self, publications: Iterable[Publication]) -> None:
-        for publication in publications:
-            for collection in self._with_includers():
-                collection.declared_publications.check(publication)
-
-    def _add_publications(self, publications: Iterable[Publication]) -> None:
-        for publication in publications:
-            for collection in self._with_includers():
-                collection.declared_publications.add(publication)
-
-    def _in_each_collection(self, registrations: list[Registration]) -> dict[Hooks, list[Registration]]:
-        """Registrations of this collection as they are in it, and in each collection that includes it at any depth."""
-        by_collection: dict[Hooks, list[Registration]] = {self: registrations}
+    def _in_each_collection(self, registered: list[RegisteredT]) -> dict[Hooks, list[RegisteredT]]:
+        """What is registered here as it is in this collection, and in each that includes it at any depth."""
+        by_collection: dict[Hooks, list[RegisteredT]] = {self: registered}
         for includer in self._includers:
-            for included, rpc_prefix in includer._included:
+            for included, prefixes in includer._included:
                 if included is self:
-                    outer = [registration.within(rpc_prefix, includer._before_hooks) for registration in registrations]
+                    outer = [one.within(prefixes, includer._before_hooks) for one in registered]
                     for collection, more in includer._in_each_collection(outer).items():
                         by_collection[collection] = by_collection.get(collection, []) + more
         return by_collection
@@ -239,10 +241,10 @@ class Hooks:
         """The registrations of this collection as they will be if *before_hook* is added to *owner*."""
         before_hooks = [*self._before_hooks, before_hook] if self is owner else self._before_hooks
         for hook in self._hooks:
-            yield Registration(hook, hook.pattern, ()).within("", before_hooks)
-        for included, rpc_prefix in self._included:
+            yield Registration(hook, hook.pattern, ()).within(_NO_PREFIXES, before_hooks)
+        for included, prefixes in self._included:
             for registration in included._registrations_with(before_hook, owner):
-                yield registration.within(rpc_prefix, before_hooks)
+                yield registration.within(prefixes, before_hooks)
 
     def _with_included(self) -> Iterator[Hooks]:
         """This collection, and each that it includes at any depth."""

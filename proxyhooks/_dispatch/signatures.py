@@ -6,7 +6,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
-from importlib.util import find_spec
+from types import CodeType
 from typing import Any
 
 from .. import messages
@@ -17,10 +17,17 @@ from .patterns import ChannelPattern
 
 def source_location(function: Callable[..., Any]) -> str:
     """The name, file and line of a function, for messages."""
-    inner = _unwrapped(function)
-    code = getattr(inner, "__code__", None) or getattr(getattr(inner, "__func__", None), "__code__", None)
+    inner, code = _unwrapped(function), code_of(function)
     name = getattr(inner, "__qualname__", repr(inner))
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
+
+
+def code_of(function: Callable[..., Any]) -> CodeType | None:
+    """The code of a function inside partials and decorators, or of the ``__call__`` of an object; None if C has it."""
+    inner = _unwrapped(function)
+    called = inner if inspect.isroutine(inner) else type(inner).__call__
+    code: CodeType | None = getattr(getattr(called, "__func__", called), "__code__", None)
+    return code
 
 
 def place_of_caller() -> tuple[str, int]:
@@ -77,16 +84,12 @@ def check_callable(function: object, role: str) -> None:
     """Check that the argument is a function that returns.
 
     :param role: for the message, such as ``a hook for rpc``.
-    :raises SetupError: if it is no function, if it yields, or if it is async and asgiref is missing.
+    :raises SetupError: if it is no function, or if it yields.
     """
     if not callable(function) or isinstance(function, type):
         raise SetupError(f"{role} must be a function, not {function!r}")
     if yields(function):
         raise SetupError(f"{role} {source_location(function)} yields: it must return")
-    if is_async(function) and find_spec("asgiref") is None:
-        raise SetupError(
-            f"{role} {source_location(function)} is async, for which Flask needs asgiref: pip install 'flask[async]'"
-        )
 
 
 def check_decorators(decorators: object, location: str) -> tuple[Callable[[Any], Any], ...]:

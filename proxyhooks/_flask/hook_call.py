@@ -10,6 +10,7 @@ from flask import Response
 
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.replies import Reply
+from .._dispatch.tracebacks import end_at_application
 from .._wire.log import logger
 from ..signals import hook_finished
 from .error_handling import replace_base_exception
@@ -35,6 +36,7 @@ def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
     try:
         reply = state.reply = dispatcher.run(state.event, state.message, state.has_data, state.match)
     except BaseException as error:
+        end_at_application(error)
         _send_hook_finished(state, None)
         replace_base_exception(error, f"the hook for {state.event.name}")
         raise

@@ -155,7 +155,7 @@ def command(
     )
     exchange = exchange_of(verdict, request, response)
     reason = None if decisions is None else why_not_asked(decisions, event, request)
-    _print(exchange, reason, output_format, secret)
+    _print(exchange, _place_of_traceback(response, url), reason, output_format, secret)
     sys.exit(0 if exchange.allowed else 1)
 
 
@@ -245,13 +245,25 @@ def _call_app(
 ) -> AppResponse:
     logger.addHandler(logging.StreamHandler())
     response = AppTransport(app, {event: path}, secret, headers).send(event, body, 0)
-    if response.error is not None and app.testing:  # without TESTING Flask logs it
-        traceback.print_exception(response.error)
+    propagates = app.config["PROPAGATE_EXCEPTIONS"]
+    if response.error is not None and (app.testing or app.debug if propagates is None else propagates):
+        traceback.print_exception(response.error)  # Flask logs what it does not propagate
     return response
 
 
+def _place_of_traceback(response: AppResponse, url: str | None) -> str | None:
+    """Where the traceback of a failed call is; None if the call has not failed."""
+    if url and response.status == 500:
+        return "if the application failed, the log of the server has the traceback"
+    return None if response.error is None else "the traceback is above, unless the application logs elsewhere"
+
+
 def _print(
-    exchange: Exchange, not_asked: str | None, output_format: Literal["text", "json"], secret: str | None
+    exchange: Exchange,
+    place_of_traceback: str | None,
+    not_asked: str | None,
+    output_format: Literal["text", "json"],
+    secret: str | None,
 ) -> None:
     if output_format == "json":
         fields = {name: getattr(exchange, name) for name in (*Verdict.__slots__, "request", "status")}
@@ -262,6 +274,8 @@ def _print(
         click.echo(hide_secret(text, secret))
         return
     click.echo(hide_secret(repr(exchange), secret))
+    if place_of_traceback is not None:
+        click.echo(f"  note:    {place_of_traceback}")
     if not_asked is not None:
         click.echo(f"  note:    Centrifugo does not ask the application about this: {not_asked}")
     if not exchange.allowed and EVENTS[exchange.event].opens is not None:

@@ -17,19 +17,14 @@ from .._flask.installation import application_name
 from .._settings.settings import load_secrets
 from .._wire.log import rate_limited
 from ..centrifugo.decisions import Decisions
-from ..centrifugo.replies.verdict import Verdict
 from ..exceptions import Disconnect
 from .caller import Caller
 from .client_headers import ClientHeaders
-from .client_state import ClientState
 from .configuration import decisions_maker
-from .exchange import (
-    Exchange,
-    disconnect_by_server,
-    exchange_without_request,
-    expire_locally,
-)
+from .exchange import Exchange, disconnect_by_server, exchange_without_request
 from .transport import NO_PAYLOAD, AppTransport, payload_bytes
+
+__tracebackhide__ = True  # pytest then ends a traceback at the line of the test
 
 
 class ProxyClient:
@@ -117,7 +112,7 @@ class ProxyClient:
             propagate_exceptions=propagate_exceptions,
             make_decisions=make_decisions,
         )
-        self._state = ClientState(calls_application=lambda *what: self._decisions.calls_application(*what))
+        self._state = self._caller.state
 
     # The state of the client
 
@@ -163,7 +158,7 @@ class ProxyClient:
         self._caller.transport.headers = self._headers.at_connect()
         decided, more_channels = self._decisions.connect(channels)
         fields = {**self._connect_fields, "data": data, "channels": list(channels)}
-        exchange = self._call("connect", fields) if decided is None else exchange_without_request(decided)
+        exchange = self._caller.call("connect", fields) if decided is None else exchange_without_request(decided)
         if exchange.allowed:
             user = (exchange.result or {}).get("user", "")
             self._state.connect(exchange, [*more_channels, *self._decisions.personal_channels(user)])
@@ -188,7 +183,7 @@ class ProxyClient:
         """Subscribe without a token, with the ``subscription_type`` of the namespace."""
         self._require_connected()
         decided = self._decisions.subscribe(channel, self.user, self._state.subscriptions)
-        exchange = self._ask_unless(decided, "subscribe", {"channel": channel, "data": data})
+        exchange = self._caller.ask_unless(decided, "subscribe", {"channel": channel, "data": data})
         if exchange.allowed:
             self._state.subscribe(channel, exchange.result)
         return exchange
@@ -199,11 +194,11 @@ class ProxyClient:
     def publish(self, channel: str, data: Any = NO_PAYLOAD) -> Exchange:
         self._require_connected()
         decided = self._decisions.publish(channel, payload_bytes(data), self.user, self._state.subscriptions)
-        return self._ask_unless(decided, "publish", {"channel": channel, "data": data})
+        return self._caller.ask_unless(decided, "publish", {"channel": channel, "data": data})
 
     def rpc(self, method: str, data: Any = NO_PAYLOAD) -> Exchange:
         self._require_connected()
-        return self._ask_unless(self._decisions.rpc(method), "rpc", {"method": method, "data": data})
+        return self._caller.ask_unless(self._decisions.rpc(method), "rpc", {"method": method, "data": data})
 
     def map_publish(self, channel: str, key: str, data: Any = NO_PAYLOAD) -> Exchange:
         """Set a key of a map. Centrifugo v6.9.1 reports error 107 for an allowed change; here it is allowed."""
@@ -219,21 +214,21 @@ class ProxyClient:
         self._require_connected()
         subscribed = self._state.subscriptions
         decided = self._decisions.change_map(event, channel, fields["key"], self.user, subscribed)
-        return self._ask_unless(decided, event, {"channel": channel, **fields})
+        return self._caller.ask_unless(decided, event, {"channel": channel, **fields})
 
     # What Centrifugo does by itself
 
     def refresh(self) -> Exchange:
         """Refresh the connection now."""
         self._require_connected()
-        return self._extend("refresh", None)
+        return self._caller.extend("refresh")
 
     def sub_refresh(self, channel: str) -> Exchange:
         """Refresh a subscription now."""
         self._require_connected()
         if channel not in self._state.subscriptions:
             raise RuntimeError(f"the client is not subscribed to {channel!r}, but to {self.channels}")
-        return self._extend("sub_refresh", channel)
+        return self._caller.extend("sub_refresh", channel)
 
     def shared_poll_refresh(self, channel: str, keys: Mapping[str, int] | Sequence[str]) -> Exchange:
         """Poll keys; needs no connected client.
@@ -242,26 +237,31 @@ class ProxyClient:
         """
         versions = keys if isinstance(keys, Mapping) else dict.fromkeys(keys, 0)
         items = [{"key": key, **({"version": version} if version else {})} for key, version in versions.items()]
-        return self._call("shared_poll_refresh", {"channel": channel, "items": items})
+        return self._caller.call("shared_poll_refresh", {"channel": channel, "items": items})
 
     def cache_empty(self, channel: str) -> Exchange:
         """Report that the cache of a channel is empty (Centrifugo PRO); needs no connected client."""
-        return self._call("cache_empty", {"channel": channel})
+        return self._caller.call("cache_empty", {"channel": channel})
 
     def state(self, events: Sequence[Mapping[str, Any]]) -> Exchange:
         """Report a batch of channel events (Centrifugo PRO); needs no connected client.
 
         :param events: each ``{"time_ms": ..., "channel": ..., "type": ...}``.
         """
-        return self._call("state", {"events": [dict(event) for event in events]})
+        return self._caller.call("state", {"events": [dict(event) for event in events]})
 
-    def advance(self, **time: float) -> list[Exchange]:
+    def advance(self, time: timedelta | None = None, /, **units: float) -> list[Exchange]:
         """Move the clock, as in ``advance(minutes=5)``. Return the refreshes and expiries that happen meanwhile.
 
-        :param time: the arguments of a timedelta.
-        :raises ValueError: if it is negative.
+        :param time: a timedelta, in place of *units*.
+        :param units: the arguments of a timedelta.
+        :raises TypeError: if *time* is no timedelta, such as a number, or if both are given.
+        :raises ValueError: if the time is negative.
         """
-        seconds = timedelta(**time).total_seconds()
+        if time is not None and (units or not isinstance(time, timedelta)):
+            wrong = f"{time!r} and {units}" if units else repr(time)
+            raise TypeError(f"advance takes either a timedelta or units such as minutes=5, not {wrong}")
+        seconds = (timedelta(**units) if time is None else time).total_seconds()
         if seconds < 0:
             raise ValueError(f"the clock only moves forward, not by {seconds} s")
         ahead_at_end, exchanges = self._caller.ahead + seconds, list[Exchange]()
@@ -281,20 +281,3 @@ class ProxyClient:
     @property
     def _decisions(self) -> Decisions:
         return self._caller.decisions
-
-    def _ask_unless(self, decided: Verdict | None, event: str, fields: Mapping[str, Any]) -> Exchange:
-        """Send a request with these fields if Centrifugo has not decided by itself."""
-        exchange = self._call(event, fields) if decided is None else exchange_without_request(decided)
-        return self._apply(exchange)
-
-    def _extend(self, event: Literal["refresh", "sub_refresh"], channel: str | None) -> Exchange:
-        if not self._decisions.calls_application(event, channel):
-            return self._apply(expire_locally(event), channel)
-        return self._apply(self._call(event, {} if channel is None else {"channel": channel}), channel)
-
-    def _apply(self, exchange: Exchange, channel: str | None = None) -> Exchange:
-        self._state.apply(exchange, channel, int(self.now))
-        return exchange
-
-    def _call(self, event: str, fields: Mapping[str, Any]) -> Exchange:
-        return self._caller.call(event, fields, self._state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -10,6 +11,8 @@ from .._wire.codes import DISCONNECTS, UNSUBSCRIBE_EXPIRED, disconnect_is_termin
 from ..centrifugo.replies.verdict import Verdict
 from ..exceptions import Disconnect
 from .transport import AppResponse, to_go_json
+
+__tracebackhide__ = True  # pytest then ends a traceback at the line of the test
 
 recent: Final[deque[Exchange]] = deque(maxlen=20)
 """The last exchanges of all clients, for the report of a test that fails."""
@@ -40,7 +43,8 @@ class Exchange(Verdict):
         if self.request is not None:
             lines.append(f"  request: {to_go_json(self.request)}")
         if self.reply is not None:
-            lines.append(f"  reply:   {self.status} {self.reply.decode('utf-8', 'replace')}")
+            text = self.reply.decode("utf-8", "replace")
+            lines.append(f"  reply:   {self.status} {'(an HTML page)' if text.lstrip().startswith('<') else text}")
         lines.append(f"  why:     {self.why}")
         lines += [f"  warning: {warning.id}: {warning.text}" for warning in self.warnings]
         return "\n".join(lines)
@@ -51,6 +55,9 @@ def exchange_of(verdict: Verdict, request: dict[str, Any], response: AppResponse
     exchange = _attributes(verdict)
     if response.location is not None and verdict.outcome == "redirected":
         exchange["why"] += f"; it leads to {response.location}"
+    if response.error is not None:
+        error = "".join(traceback.format_exception_only(response.error)).partition("\n")[0]
+        exchange["why"] += f"; the application raised {error}"
     return Exchange(**exchange, request=request, status=response.status, reply=response.body)
 
 

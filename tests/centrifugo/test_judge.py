@@ -338,3 +338,24 @@ def test_a_class_an_instance_and_a_code_say_with_what_a_call_was_refused() -> No
     refused = judge("rpc", 200, b'{"error":{"code":103,"message":"x"}}')
     right: list[Any] = [errors.PermissionDenied, errors.PermissionDenied("other"), 103]
     assert [refused.refused_with(error) for error in [*right, errors.BadRequest, 104]] == [True] * 3 + [False] * 2
+
+
+@pytest.mark.parametrize(
+    ("event", "body", "data"),
+    [
+        ("rpc", {"result": {"data": {"a": 1}}}, {"a": 1}),
+        ("rpc", {"result": {"data": None}}, None),
+        ("rpc", {"result": {}}, None),
+        ("rpc", {"result": {"b64data": "eyJhIjoxfQ=="}}, {"a": 1}),
+        ("rpc", {"result": {"b64data": "/w=="}}, b"\xff"),
+        ("rpc", {"result": {"data": 1, "b64data": "Mg=="}}, 2),
+        ("publish", {"result": {"data": 1, "b64data": "Mg=="}}, 1),
+        ("connect", {"result": {"user": "7", "data": "hi"}}, "hi"),
+        ("refresh", {"result": {"expire_at": LATER}}, None),
+        ("rpc", {"error": {"code": 103, "message": "x"}}, None),
+        ("rpc", {"disconnect": {"code": 4501, "reason": "x"}}, None),
+        ("rpc", b"<html>", None),
+    ],
+)
+def test_the_data_of_a_verdict_is_that_of_the_result_decoded(event: str, body: Any, data: Any) -> None:
+    assert judged(event, body, protocol="protobuf").data == data

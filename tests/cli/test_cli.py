@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from proxyhooks import ProxyHooks, RefreshRequest, RefreshResult, errors
+from proxyhooks.cli import centrifugo
 from tests.support.paths import SECRET
 from tests.support.servers import serving_in_thread
 
@@ -159,10 +162,34 @@ def test_a_call_forwards_headers(home: Path) -> None:
     assert "anonymous-connect" in flask(home, "call", "connect").stdout
 
 
-def test_a_call_shows_the_traceback_of_a_bug(home: Path) -> None:
+@pytest.mark.parametrize("debug", ["0", "1"])  # in debug mode, Flask raises the exception
+def test_a_call_says_that_the_hook_failed_and_where_the_traceback_is(
+    debug: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", debug)
     result = flask(home, "call", "rpc", "--method", "bug")
-    assert "ZeroDivisionError" in result.stderr
+    assert result.stderr.count("ZeroDivisionError: division by zero\n") == 1
     assert "internal_error" in result.stdout
+    assert "; the application raised ZeroDivisionError: division by zero\n" in result.stdout
+    assert "  note:    the traceback is above, unless the application logs elsewhere\n" in result.stdout
+    assert ("  reply:   500 (an HTML page)\n" in result.stdout) is (debug == "0")
+    assert "<" not in result.stdout.replace("<rpc: internal_error", "")
+
+
+def test_a_call_of_a_server_says_where_the_traceback_is(home: Path, url: str) -> None:
+    result = flask(home, "call", "rpc", "--method", "bug", "--url", url)
+    assert "  reply:   500 (an HTML page)\n" in result.stdout
+    assert "note:    if the application failed, the log of the server has the traceback\n" in result.stdout
+
+
+def test_a_refusal_that_is_a_500_has_no_traceback(app: Flask, hooks: ProxyHooks) -> None:
+    @hooks.refresh
+    def refresh(req: RefreshRequest) -> RefreshResult:
+        raise errors.Internal
+
+    result = app.test_cli_runner().invoke(centrifugo, ["call", "refresh"])
+    assert "<refresh: grace" in result.stdout
+    assert "traceback" not in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -180,16 +180,6 @@ def test_result_schema_must_be_a_schema() -> None:
         Hooks().rpc("a", result_schema=len)(lambda req: RPCResult())  # type: ignore[call-overload]
 
 
-def test_an_async_hook_without_asgiref_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hook(req: RPCRequest) -> RPCResult: ...
-
-    monkeypatch.setattr("proxyhooks._dispatch.signatures.find_spec", lambda name: None)
-    with pytest.raises(SetupError, match="needs asgiref"):
-        Hooks().rpc(hook)
-    with pytest.raises(SetupError, match="needs asgiref"):
-        Hooks().before_hook(hook)  # type: ignore[type-var]
-
-
 def test_registration_ends_with_the_first_request(hooks: ProxyHooks, ask: Ask) -> None:
     rooms = Hooks()
     hooks.include(rooms)
@@ -230,7 +220,7 @@ def test_modules_are_included_with_a_prefix_for_their_methods(hooks: ProxyHooks,
     assert ask("rpc", method="list").json == {"error": {"code": 104, "message": "method not found"}}
 
 
-def test_prefixes_add_up_and_concern_methods_only(hooks: ProxyHooks, ask: Ask) -> None:
+def test_prefixes_of_methods_add_up_and_concern_no_channels(hooks: ProxyHooks, ask: Ask) -> None:
     inner, outer = hooks_with_list_and_get("inner"), Hooks()
     inner.subscribe("chat:<name>")(lambda req, name: SubscribeResult(data=name))
     outer.include(inner, rpc_prefix="inner.")
@@ -360,12 +350,6 @@ def test_one_module_by_two_ways_with_different_before_hooks_is_refused() -> None
     with pytest.raises(SetupError, match="two hooks"):
         other.before_hook(lambda req: None)
     assert other._before_hooks == []
-
-
-@pytest.mark.parametrize("prefix", ["<name>:", 5, None])
-def test_an_rpc_prefix_is_a_text_without_variables(prefix: Any) -> None:
-    with pytest.raises(SetupError, match="rpc_prefix"):
-        Hooks().include(Hooks(), rpc_prefix=prefix)
 
 
 def test_a_decorator_may_add_arguments(hooks: ProxyHooks, ask: Ask) -> None:

@@ -78,7 +78,7 @@ out["invalid"] = post(channel="users:2", data={})
 out["unmatched"] = post(channel="rooms:2", data={})
 client = ProxyClient(app, include_connection_meta=True)
 client.connect()
-exchange = client._call("poke", {"channel": "users:2", "data": {"newton": 3}})
+exchange = client._caller.call("poke", {"channel": "users:2", "data": {"newton": 3}})
 out["request"], out["outcome"], out["result"] = list(exchange.request), exchange.outcome, exchange.result
 out["user"] = exchange.request["user"]
 contract = contract_of(hooks)

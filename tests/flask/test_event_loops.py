@@ -144,6 +144,42 @@ def test_an_async_hook_and_the_async_functions_around_it_share_the_loop(app: Fla
     assert len(set(loops)) == 1
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_async_hooks_and_the_async_functions_around_them_need_no_asgiref(
+    fast: bool, app: Flask, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "asgiref", None)
+    monkeypatch.setitem(sys.modules, "asgiref.sync", None)
+    app.testing, app.config["PROXYHOOKS_FAST"] = True, fast
+    hooks = ProxyHooks(app)
+    ran: list[str] = []
+
+    def note(name: str) -> Callable[..., Any]:
+        async def run(*arguments: Any, **_: Any) -> Any:
+            ran.append(name)
+            return arguments[0] if name == "after_request" else None
+
+        return run
+
+    for register in (app.before_request, app.after_request, app.teardown_request, hooks.before_hook):
+        register(note(register.__name__))
+
+    @hooks.rpc
+    async def hook(req: RPCRequest) -> RPCResult:
+        after_reply(note("after_reply"))
+        return RPCResult(data=1)
+
+    @app.get("/page")
+    async def page() -> str: ...
+
+    with hook_finished.connected_to(note("hook_finished"), app):
+        assert ask("rpc", method="x").json == {"result": {"data": 1}}
+    order = ["before_request", "before_hook", "hook_finished", "after_request", "teardown_request", "after_reply"]
+    assert ran == order
+    with pytest.raises(RuntimeError, match="Install Flask with the 'async' extra"):  # as in any Flask application
+        app.test_client().get("/page")
+
+
 def test_views_of_the_application_are_called_as_flask_calls_them(app: Flask, hooks: ProxyHooks) -> None:
     @app.get("/page")
     async def page() -> str:

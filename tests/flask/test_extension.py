@@ -11,7 +11,6 @@ import flask
 import pytest
 from flask import Flask, g, request, session
 from flask_limiter import Limiter
-from flask_login import LoginManager, UserMixin, current_user, login_required, login_user
 from flask_wtf import CSRFProtect
 from werkzeug.test import create_environ, run_wsgi_app
 
@@ -229,57 +228,6 @@ def test_a_limit_per_user_with_flask_limiter(app: Flask, hooks: ProxyHooks, ask:
         {"error": {"code": 111, "message": "too many requests", "temporary": True}},
     ]
     assert ask("publish", user="b").json == {"result": {}}
-
-
-def test_flask_login_takes_the_message_in_hooks_and_the_cookie_elsewhere(
-    app: Flask, hooks: ProxyHooks, ask: Ask
-) -> None:
-    """As examples/README.md has it."""
-    login = LoginManager(app)
-
-    class User(UserMixin):
-        def __init__(self, name: str) -> None:
-            self.id = name
-
-    def load(user_id: str | None) -> User | None:
-        if current_request:
-            user_id = getattr(current_request, "user", user_id)
-        return User(user_id) if user_id else None
-
-    login.user_loader(load)
-    login.request_loader(lambda request: load(None))
-    app.add_url_rule("/page", "page", lambda: str(current_user.is_authenticated and current_user.get_id()))
-    app.add_url_rule("/login", "login", lambda: str(login_user(User("cookie"))))
-
-    @hooks.rpc
-    @login_required
-    def hook(req: RPCRequest) -> RPCResult:
-        return RPCResult(data=current_user.get_id())
-
-    hooks.connect(lambda req: ConnectResult(user=current_user.get_id()))
-    unauthorized = {"error": {"code": 101, "message": "unauthorized"}}
-    assert ask("rpc", user="42").json == {"result": {"data": "42"}}
-    assert ask("rpc").json == unauthorized
-    assert app.test_client().get("/page").data == b"False"
-    client = app.test_client()
-    client.get("/login")
-    assert client.get("/page").data == b"cookie"
-    assert client.post("/centrifugo/rpc", json={"user": "42"}, headers=HEADERS).json == {"result": {"data": "42"}}
-    assert client.post("/centrifugo/rpc", json={"user": ""}, headers=HEADERS).json == unauthorized
-    assert client.post("/centrifugo/connect", json={}, headers=HEADERS).json == {"result": {"user": "cookie"}}
-
-
-def test_login_required_with_a_login_view_lets_nobody_in(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
-    login = LoginManager(app)
-    login.login_view = "login"
-    login.user_loader(lambda user: None)
-    app.add_url_rule("/login", "login", lambda: "{}")
-
-    @hooks.rpc
-    @login_required
-    def hook(req: RPCRequest) -> RPCResult: ...
-
-    assert ask("rpc").status_code == 500
 
 
 def test_current_request_is_there_from_before_request_on(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -326,9 +327,32 @@ def test_without_a_refresh_hook_the_connection_ends(app: Flask) -> None:
     assert not client.connected
 
 
-def test_the_clock_only_moves_forward(client: ProxyClient) -> None:
+@pytest.mark.parametrize(
+    ("time", "units"), [((timedelta(minutes=5),), {}), ((), {"minutes": 5}), ((), {"seconds": 300})]
+)
+def test_the_clock_moves_by_a_timedelta_or_by_its_units(time: Any, units: Any, client: ProxyClient) -> None:
+    before = client.now
+    client.advance(*time, **units)
+    assert client.now == pytest.approx(before + 300, abs=2)
+
+
+@pytest.mark.parametrize(("time", "units"), [((timedelta(minutes=-1),), {}), ((), {"minutes": -1})])
+def test_the_clock_only_moves_forward(time: Any, units: Any, client: ProxyClient) -> None:
     with pytest.raises(ValueError, match="forward"):
-        client.advance(minutes=-1)
+        client.advance(*time, **units)
+
+
+@pytest.mark.parametrize(
+    ("time", "units", "named"),
+    [
+        (300, {}, "not 300"),
+        ("5m", {}, "not '5m'"),
+        (timedelta(1), {"days": 1}, "not datetime.timedelta(days=1) and {'days"),
+    ],
+)
+def test_a_time_without_a_unit_is_a_type_error(time: Any, units: Any, named: str, client: ProxyClient) -> None:
+    with pytest.raises(TypeError, match=re.escape(named)):
+        client.advance(time, **units)
 
 
 def test_each_client_has_its_own_clock(backend: Backend, client: ProxyClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,9 @@ def app():
     @hooks.rpc
     def rpc(req):
         raise errors.PermissionDenied("only owners")
+    @hooks.rpc("wrong")
+    def wrong(req):
+        return {"data": 1}
     return app
 """
 
@@ -49,6 +53,25 @@ def test_a_failing_assert_shows_request_reply_and_reason(tmp_path: Path) -> None
     assert 'reply:   200 {"error":{"code":103,"message":"only owners"}}' in said
     assert "why:     the reply is an error, 103 'only owners'" in said
     assert "before" not in said.partition("Exchanges with the application")[2]
+
+
+def test_tracebacks_end_at_the_line_of_the_test(tmp_path: Path) -> None:
+    endings = {
+        "client.rpc('wrong')": 'File "conftest.py", line 17, in wrong\nE return {"data": 1}',
+        "client.rpc('m').refused_with('103')": "TypeError: refused_with takes a code, ",
+        "client.rpc('m').disconnected_with(403.0)": "TypeError: disconnected_with takes a code, ",
+        "client.advance(5)": "TypeError: advance takes either a timedelta or units",
+    }
+    lines = [
+        f"def test_{number}(proxy_client):\n    client = proxy_client()\n    client.connect()\n    {failing}\n"
+        for number, failing in enumerate(endings)
+    ]
+    said = re.sub(" +", " ", run(tmp_path, "".join(lines)).stdout.replace(f"{tmp_path}/", ""))
+    for failing, ending in endings.items():
+        assert f"> {failing}\n" in said
+        assert f"E {ending}" in said
+    last_entries = [line for line in said.splitlines() if re.match(r"\S+\.py:\d+: ", line)]
+    assert last_entries == ["test_it.py:4: HookResultError", *(f"test_it.py:{n}: TypeError" for n in (8, 12, 16))]
 
 
 def test_the_plugin_imports_no_flask_if_it_is_not_used() -> None:

@@ -58,7 +58,7 @@ hooks = ProxyHooks(
     app, name="a", url_prefix="/b", secrets=["c"], http_headers=["Cookie"], meta_schema=marshmallow.Schema
 )
 rooms = Hooks()
-hooks.include(rooms, rpc_prefix="rooms.")
+hooks.include(rooms, rpc_prefix="rooms.", channel_prefix="rooms:")
 
 
 class MessageSchema(marshmallow.Schema): ...

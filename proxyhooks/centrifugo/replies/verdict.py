@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from ..._wire.json import Malformed, TooComplex, loads
 from ...exceptions import Disconnect, Error
+
+__tracebackhide__ = True  # pytest then ends a traceback at the line of the test
 
 Outcome: TypeAlias = Literal[
     "allowed",
@@ -97,6 +100,20 @@ class Verdict:
     @property
     def allowed(self) -> bool:
         return self.outcome == "allowed"
+
+    @property
+    def data(self) -> Any:
+        """The ``data`` of the result, decoded: a JSON value, or bytes that are not JSON.
+
+        ``None`` if the result has none, or if there is no result, as after a refusal.
+        """
+        data = (self.result or {}).get("data")
+        if not isinstance(data, bytes):
+            return data
+        try:
+            return loads(data)
+        except (Malformed, TooComplex):
+            return data
 
     def refused_with(self, error: type[Error] | Error | int) -> bool:
         """Whether the outcome is a refusal with this error: an ``Error`` class, an instance or a code.
