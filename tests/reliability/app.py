@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask, abort
+from marshmallow import Schema, ValidationError, fields
 
 from proxyhooks import (
     ConnectRequest,
@@ -16,11 +17,14 @@ from proxyhooks import (
     Disconnect,
     Error,
     ProxyHooks,
+    PublishRequest,
+    PublishResult,
     RefreshRequest,
     RefreshResult,
     RPCRequest,
     RPCResult,
     after_reply,
+    errors,
 )
 
 HERE = Path(os.environ["HERE"])
@@ -45,8 +49,11 @@ def refuse_while_down() -> None:
 
 @hooks.connect
 def connect(req: ConnectRequest) -> ConnectResult:
+    if isinstance(req.data, dict):
+        raise errors.Unauthorized("the password is wrong")
     expires = timedelta(seconds=2) if req.data == "for a moment" else None
-    return ConnectResult(user="42", data={"you": req.data}, expire_at=expires)
+    user = "" if req.data == "anonymous" else "42"
+    return ConnectResult(user=user, data={"you": req.data}, expire_at=expires)
 
 
 @hooks.refresh
@@ -57,6 +64,32 @@ def refresh(req: RefreshRequest) -> RefreshResult:
 @hooks.rpc("echo")
 def echo(req: RPCRequest) -> RPCResult:
     return RPCResult(data=req.data)
+
+
+class ItemSchema(Schema):
+    text = fields.String(required=True)
+
+
+class ItemsSchema(Schema):
+    items = fields.List(fields.Nested(ItemSchema), required=True)
+
+
+def parse(data: object) -> object:
+    """Refuse every payload, with a text that has all of it."""
+    raise ValidationError({"data": [f"not what is wanted: {data}"]})
+
+
+@hooks.publish("items", data_schema=ItemsSchema)
+@hooks.publish("parsed", data_schema=parse)
+def publish(req: PublishRequest) -> PublishResult:
+    return PublishResult()
+
+
+@hooks.rpc("items", data_schema=ItemsSchema)
+@hooks.rpc("binary:items", data_schema=ItemsSchema)
+@hooks.rpc("parsed", data_schema=parse)
+def take(req: RPCRequest) -> RPCResult:
+    return RPCResult()
 
 
 @hooks.rpc("count")

@@ -87,14 +87,14 @@ async def attack_server(server: Gunicorn, name: str, *, rounds: int, full: float
         await seen.quiet.call_for(server.port, full, paced)
         log_start = server.log.stat().st_size
         async with _attacking(name, server.port, seen.counts):
-            before = sum(map(_cpu_seconds, workers))
+            before = sum(map(cpu_seconds, workers))
             await asyncio.sleep(full)
-            seen.cpu.append((sum(map(_cpu_seconds, workers)) - before) / full)
+            seen.cpu.append((sum(map(cpu_seconds, workers)) - before) / full)
             await seen.noisy.call_for(server.port, full, paced)
         seen.logged += server.log.read_bytes()[log_start:]
     seen.same_workers = server.process.poll() is None and server.workers() == workers
     if seen.same_workers:
-        seen.memory = max(_most_memory(pid) for pid in workers)
+        seen.memory = max(most_memory(pid) for pid in workers)
     return seen
 
 
@@ -119,7 +119,7 @@ async def _attacking(name: str, port: int, counts: Counter[str]) -> AsyncIterato
             await process.wait()
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """What the process has taken; 0 if there is none."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -128,7 +128,7 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _most_memory(pid: int) -> int:
+def most_memory(pid: int) -> int:
     """MiB that the process has had at most."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["VmHWM"].split()[0]) // 1024

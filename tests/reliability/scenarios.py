@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from tests.reliability import endurance, hostile, overload, reload, rollout, rotation, through_centrifugo
+from tests.reliability import client_floods, endurance, hostile, overload, reload, rollout, rotation, through_centrifugo
 from tests.reliability.attacks.all_attacks import ATTACKS
 from tests.reliability.client import Client
 
@@ -235,6 +235,12 @@ async def centrifugo_and_503(here: Path, long: bool) -> str:
 async def centrifugo_with_a_wrong_secret(here: Path, long: bool) -> str:
     """No client can connect."""
     return f"the log: {await through_centrifugo.wrong_secret(here)}"
+
+
+@scenario
+async def centrifugo_with_flooding_clients(here: Path, long: bool) -> str:
+    """Clients send what is refused as fast as they can: others are served, and the log stays short."""
+    return await client_floods.check(here, long)
 
 
 for attack in ATTACKS:

@@ -54,6 +54,29 @@ def test_depth_counts_not_the_number_of_brackets() -> None:
     assert loads(json.dumps("[" * 1000).encode()) == "[" * 1000
 
 
+SMALL_OBJECTS = ",".join(["{}"] * 5000)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_depth_is_counted_beside_many_small_objects(opening: str, closing: str) -> None:
+    for levels in (1, MAX_DEPTH - 1):
+        text = f"[{SMALL_OBJECTS},{opening * levels}1{closing * levels},{SMALL_OBJECTS}]"
+        assert len(loads(text.encode())) == 10_001
+    for levels in (MAX_DEPTH, 2 * MAX_DEPTH):
+        text = f"[{SMALL_OBJECTS},{opening * levels}1{closing * levels},{SMALL_OBJECTS}]"
+        with pytest.raises(TooComplex):
+            loads(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [('{"}":', ',"{":1}'), ('["]",', ',"["]'), ('["\\"]",', ',"\\"["]'), ('["\\\\",[', "]]")]
+)
+def test_brackets_in_texts_hide_no_depth(opening: str, closing: str) -> None:
+    text = f"[{SMALL_OBJECTS},{opening * MAX_DEPTH}1{closing * MAX_DEPTH}]"
+    with pytest.raises(TooComplex):
+        loads(text.encode())
+
+
 def test_a_value_that_was_read_can_be_written() -> None:
     for text in (nested(MAX_DEPTH), "9" * 4300, '"\\ud800"', '"\\u2028"', '["Zürich",1.5,null,true]'):
         value = loads(text.encode())

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -35,6 +36,10 @@ _STALLED: Final = 10.0
 
 Half of gunicorn's ``timeout``, if that is longer.
 """
+_PYTHONS_SWITCH_INTERVAL: Final = 0.005
+"""Seconds."""
+_SWITCH_INTERVAL: Final = 0.001
+"""Seconds. A quick call waits so long, several times, while other threads compute. Less costs more than it gains."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -47,6 +52,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Tells :func:`proxyhooks.gunicorn.server_hooks.pre_request` not to limit the age of connections."""
 
     def run(self) -> None:
+        if sys.getswitchinterval() == _PYTHONS_SWITCH_INTERVAL:  # and nobody has chosen another one
+            sys.setswitchinterval(_SWITCH_INTERVAL)
         cfg = self.cfg
         settings = read_worker_settings()
         limits = TimeLimits(

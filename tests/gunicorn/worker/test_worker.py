@@ -36,6 +36,8 @@ import time
 from pathlib import Path
 
 here = Path(os.environ["HERE"])
+if "SWITCH_INTERVAL" in os.environ:
+    sys.setswitchinterval(float(os.environ["SWITCH_INTERVAL"]))
 
 
 def app(environ, start_response):
@@ -56,6 +58,8 @@ def app(environ, start_response):
         (here / "hung_up").write_text(str(environ["proxyhooks.received"]))
     if path == "/log":
         environ["wsgi.errors"].write("application\\n")
+    if path == "/switch_interval":
+        body = str(sys.getswitchinterval()).encode()
     reply = str(os.getpid()).encode() + b" " + body
     start_response("200 OK", [("Content-Length", str(len(reply)))])
     return [reply]
@@ -167,6 +171,13 @@ def test_an_application_that_exits_loses_only_its_own_request(server: Server, pa
                 assert reply
     assert server.pid() == pid
     assert "Error handling request" in server.log()
+
+
+@pytest.mark.parametrize(("chosen", "used"), [({}, "0.001"), ({"SWITCH_INTERVAL": "0.02"}, "0.02")])
+def test_quick_calls_wait_shortly_for_threads_that_compute(tmp_path: Path, chosen: dict[str, str], used: str) -> None:
+    with running(tmp_path, **chosen) as server:
+        reply = http_client.request(server.port, "GET", "/switch_interval").text
+    assert reply.split()[1] == used
 
 
 def test_the_application_can_end_the_connection(server: Server) -> None:
