@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from proxyhooks import ProxyHooks, RefreshResult, SubRefreshResult
+from proxyhooks.cli import centrifugo as commands
 from tests.support.paths import SECRET
 from tests.support.servers import serving_in_thread
 
@@ -151,6 +154,17 @@ def test_a_call_says_that_centrifugo_would_not_ask(home: Path) -> None:
     )
     (home / "bad.json").write_text('{"channel": []}')
     assert "bad.json: channel is a list" in flask(home, *arguments, "--config", "bad.json").stderr
+
+
+@pytest.mark.parametrize(("event", "hook"), [("refresh", "connect"), ("sub_refresh", "subscribe")])
+def test_a_call_says_which_hook_an_expired_client_comes_back_to(event: str, hook: str) -> None:
+    app = Flask("app")
+    hooks = ProxyHooks(app, secrets=["s"])
+    hooks.refresh(lambda req: RefreshResult(expired=True))
+    hooks.sub_refresh("chat:<name>")(lambda req, name: SubRefreshResult(expired=True))
+    channel = ["--channel", "chat:x"] if event == "sub_refresh" else []
+    called = app.test_cli_runner().invoke(commands, ["call", event, "--user", "42", *channel])
+    assert f"client:  comes back by itself, so {hook} has to refuse it, too" in called.stdout
 
 
 def test_a_call_forwards_headers(home: Path) -> None:
