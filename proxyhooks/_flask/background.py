@@ -16,7 +16,7 @@ from .._settings.settings import AFTER_REPLY_QUEUE, AFTER_REPLY_THREADS
 from .._wire.log import Trusted, logger, rate_limited
 from .async_functions import async_to_sync_of
 from .background_queue import BackgroundQueue, BackgroundTask
-from .request_state import RequestState, require_request_state
+from .request_state import RequestState, request_state
 
 _QUEUE_KEY: Final = "proxyhooks.after_reply"
 """The key of the queue in ``app.extensions``."""
@@ -49,7 +49,12 @@ class AfterReply:
         """
         if not callable(function):
             raise TypeError(f"after_reply takes a function and its arguments, after_reply(f, 1), not {function!r}")
-        state = require_request_state()
+        state = request_state()
+        if state is None:
+            raise RuntimeError(
+                "after_reply works in hooks, and in functions that run before or after them; there is no request from "
+                "Centrifugo here: on a page use response.call_on_close(function), elsewhere call the function itself"
+            )
         if not state.guarded:
             raise RuntimeError("after_reply works in hooks only: in a view of your own use response.call_on_close")
         name = source_location(function)

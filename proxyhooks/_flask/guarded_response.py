@@ -122,12 +122,12 @@ class _ResponseBody:
         return self
 
     def __next__(self) -> bytes:
-        try:
-            return next(self._chunks)
-        except StopIteration:
-            # The server asks for more, so it has sent everything before.
-            start_background_tasks(self._state)
-            raise
+        for chunk in self._chunks:
+            return chunk
+        # The server asks for more, so it has sent everything before. No exception is being handled here: it would be
+        # the context of each exception that the tasks raise.
+        start_background_tasks(self._state)
+        raise StopIteration
 
     def close(self) -> None:
         try:

@@ -278,5 +278,8 @@ def _print(
         click.echo(f"  note:    {place_of_traceback}")
     if not_asked is not None:
         click.echo(f"  note:    Centrifugo does not ask the application about this: {not_asked}")
-    if not exchange.allowed and EVENTS[exchange.event].opens is not None:
+    if exchange.outcome == "expired":
+        hook = "connect" if EVENTS[exchange.event].extends == "connection" else "subscribe"
+        click.echo(f"  client:  comes back by itself, so {hook} has to refuse it, too")
+    elif not exchange.allowed and EVENTS[exchange.event].opens is not None:
         click.echo(f"  client:  {'comes back by itself' if exchange.comes_back else 'does not try again by itself'}")

@@ -6,12 +6,12 @@
   Schemas of what clients send (``data``) and receive (``result``); ``connect`` has one pair and no patterns;
 - ``publications``: by channel pattern the JSON Schema of what clients receive on the channels: what the backend
   declares, and what the hooks for publish and map_publish of the same pattern let clients publish;
-- ``meta``: the JSON Schema of the connection's meta;
 - ``channels`` and ``methods``: the channel patterns, and the method patterns with variables;
 - ``errors`` and ``disconnects``: Centrifugo's codes and those of the application;
 - ``$defs``: the schemas that others refer to.
 
-``null`` in place of a JSON Schema means any value: there is no marshmallow schema.
+``null`` in place of a JSON Schema means any value: there is no marshmallow schema. The ``meta`` of connections is left
+out, because clients never see it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,6 @@ def contract_of(hooks: ProxyHooks) -> dict[str, Any]:
             contract[event.name][pattern.text if pattern else "*"] = payloads
     contract["publications"] = _publications(hooks, contract, schemas)
     patterns["channel"].update(contract["publications"])
-    contract["meta"] = schemas.reference(hooks._meta_schema, "dump")
     contract["channels"] = sorted(patterns["channel"])
     contract["methods"] = sorted(text for text in patterns["method"] if ChannelPattern(text).variables)
     contract["errors"], contract["disconnects"] = _errors(), _disconnects()

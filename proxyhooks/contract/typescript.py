@@ -64,7 +64,6 @@ def _parts(contract: dict[str, Any], type_of: TypeExpressions) -> list[str]:
     received = contract["publications"].items()
     rows = "".join(f"  {literal_of(pattern)}: {type_of(json_schema)};\n" for pattern, json_schema in received)
     parts.append(f"export interface ReceivedPublications {{\n{rows}}}\n")
-    parts.append(f"export type Meta = {type_of(contract['meta'])};\n")
     if contract["channels"] or contract["methods"]:
         parts.append(_HELPERS.lstrip())
     parts.append(_functions("channels", contract["channels"]))

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from proxyhooks import ProxyHooks, RefreshRequest, RefreshResult, errors
-from proxyhooks.cli import centrifugo
+from proxyhooks import ProxyHooks, RefreshRequest, RefreshResult, SubRefreshResult, errors
+from proxyhooks.cli import centrifugo as commands
 from tests.support.paths import SECRET
 from tests.support.servers import serving_in_thread
 
@@ -156,6 +156,17 @@ def test_a_call_says_that_centrifugo_would_not_ask(home: Path) -> None:
     assert "bad.json: channel is a list" in flask(home, *arguments, "--config", "bad.json").stderr
 
 
+@pytest.mark.parametrize(("event", "hook"), [("refresh", "connect"), ("sub_refresh", "subscribe")])
+def test_a_call_says_which_hook_an_expired_client_comes_back_to(event: str, hook: str) -> None:
+    app = Flask("app")
+    hooks = ProxyHooks(app, secrets=["s"])
+    hooks.refresh(lambda req: RefreshResult(expired=True))
+    hooks.sub_refresh("chat:<name>")(lambda req, name: SubRefreshResult(expired=True))
+    channel = ["--channel", "chat:x"] if event == "sub_refresh" else []
+    called = app.test_cli_runner().invoke(commands, ["call", event, "--user", "42", *channel])
+    assert f"client:  comes back by itself, so {hook} has to refuse it, too" in called.stdout
+
+
 def test_a_call_forwards_headers(home: Path) -> None:
     result = flask(home, "call", "connect", "--header", "Cookie: user=ada")
     assert '{"result":{"user":"ada"}}' in result.stdout
@@ -187,7 +198,7 @@ def test_a_refusal_that_is_a_500_has_no_traceback(app: Flask, hooks: ProxyHooks)
     def refresh(req: RefreshRequest) -> RefreshResult:
         raise errors.Internal
 
-    result = app.test_cli_runner().invoke(centrifugo, ["call", "refresh"])
+    result = app.test_cli_runner().invoke(commands, ["call", "refresh"])
     assert "<refresh: grace" in result.stdout
     assert "traceback" not in result.stdout
 

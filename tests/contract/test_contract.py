@@ -84,12 +84,23 @@ def test_loaded_and_dumped_fields_are_separate(hooks: ProxyHooks) -> None:
     }
     assert contract["rpc"]["raw"] == {"data": None, "result": None}
     assert contract["rpc"]["notes.list"]["result"] == {"type": "array", "items": {"$ref": "#/$defs/NoteResult"}}
-    assert contract["meta"] == {"$ref": "#/$defs/AuthorResult"}
     assert contract["methods"] == ["users.<int:user_id>"]
     assert contract["errors"]["PermissionDenied"] == {"code": 103, "message": "permission denied", "temporary": False}
     assert contract["errors"]["TooLong"]["code"] == 1010
     assert contract["disconnects"]["ForceNoReconnect"]["terminal"] is True
     assert json.loads(json.dumps(contract)) == contract
+
+
+def test_the_meta_of_connections_is_no_business_of_the_front_end(app: Flask) -> None:
+    class MetaSchema(Schema):
+        credit_rating = fields.Integer()
+
+    hooks = ProxyHooks(app, meta_schema=MetaSchema)
+    hooks.rpc("ping")(lambda req: RPCResult())
+    contract = contract_of(hooks)
+    assert "credit_rating" not in json.dumps(contract)
+    assert "credit_rating" not in typescript(contract)
+    assert "Meta" not in typescript(contract)
 
 
 def test_every_reference_has_a_definition(hooks: ProxyHooks) -> None:
@@ -137,13 +148,12 @@ def test_the_contract_is_the_same_each_time(hooks: ProxyHooks) -> None:
 
 PROGRAM = """
 import { channels, methods, errors, disconnects } from "./contract.js";
-import type { Note, NoteResult, Publications, RpcMethods, Meta } from "./contract.js";
+import type { Note, NoteResult, Publications, RpcMethods } from "./contract.js";
 
 const note: Note = { "the text": "hi", kind: "a", author: null, tags: { x: 1 } };
 const got: NoteResult = { id: 1, "the text": "hi", author: { name: "ada", born: null } };
 const sent: Publications["chat:<int:room_id>"]["data"] = note;
 const listed: RpcMethods["notes.list"]["result"] = [got];
-const meta: Meta = { name: "ada" };
 const denied: 103 = errors.PermissionDenied.code;
 const away: true = disconnects.ForceNoReconnect.terminal;
 // @ts-expect-error a number is no text
@@ -152,7 +162,7 @@ const wrong: Note = { "the text": 1 };
 const odd: Note = { "the text": "x", kind: "c" };
 // @ts-expect-error a variable is missing
 const none = () => channels.chat({});
-void [sent, listed, meta, denied, away, wrong, odd, none];
+void [sent, listed, denied, away, wrong, odd, none];
 
 function refused(make: () => string): boolean {
   try { make(); return false; } catch { return true; }

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sentry_sdk
@@ -142,6 +143,38 @@ def test_orm(recipe: Recipe) -> None:
         assert [note.text for note in db.session.scalars(db.select(names["Note"]))] == ["milk"]
         db.session.remove()
         db.engine.dispose()
+
+
+def test_repeated(recipe: Recipe) -> None:
+    names = recipe("repeated")
+    app, db = names["app"], names["db"]
+    with app.app_context():
+        db.create_all()
+    one, other = connected(names), connected(names, "43")
+    order = {"key": str(UUID(int=1)), "tea": "assam"}
+    first = one.rpc("order", order)
+    assert first.result == {"data": {"id": 1} | order}
+    assert one.rpc("order", order).result == first.result
+    assert other.rpc("order", order).result == {"data": {"id": 2} | order}
+    assert one.rpc("order", {"key": str(UUID(int=2)), "tea": "assam"}).result["data"]["id"] == 3
+    assert one.rpc("order", {"tea": "assam"}).refused_with(errors.BadRequest)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_bans(recipe: Recipe) -> None:
+    sent: list[Any] = []
+
+    class Api:
+        def disconnect(self, request: Any) -> None:
+            sent.append(request)
+
+    names = recipe("bans")
+    names["disconnect"](Api(), "42")
+    (request,) = sent
+    assert (request.user, request.disconnect.code, request.disconnect.reason) == ("42", 4503, "banned")
+    assert connected(names).server_disconnect(names["Banned"]).comes_back is False
 
 
 def test_publications(recipe: Recipe) -> None:

@@ -95,6 +95,37 @@ def test_the_test_client_waits_for_it_also_without_testing(hooks: ProxyHooks, ap
     assert ran == [threading.current_thread().name]
 
 
+def test_the_traceback_of_its_function_has_no_exception_from_elsewhere(
+    hooks: ProxyHooks, app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise LookupError
+
+    @hooks.connect
+    def hook(req: ConnectRequest) -> ConnectResult:
+        after_reply(fail)
+        return ConnectResult(user="42")
+
+    assert ProxyClient(app).connect().allowed
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    error = record.exc_info[1]
+    assert isinstance(error, LookupError)
+    assert error.__context__ is None
+
+
+def test_on_a_page_and_outside_of_requests_its_error_names_what_to_use(app: Flask) -> None:
+    @app.get("/page")
+    def page() -> str:
+        with pytest.raises(RuntimeError, match=r"on a page use response\.call_on_close\(function\)"):
+            after_reply(print)
+        return ""
+
+    assert app.test_client().get("/page").status_code == 200
+    with app.app_context(), pytest.raises(RuntimeError, match="elsewhere call the function itself"):
+        after_reply(print)
+
+
 def test_its_threads_are_a_setting(app: Flask, ask: Ask, gate: Gate) -> None:
     app.config["PROXYHOOKS_AFTER_REPLY_THREADS"] = 2
     hooks = ProxyHooks(app)

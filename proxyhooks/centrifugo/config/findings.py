@@ -55,6 +55,7 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH033": ("error", "a hook is never called: Centrifugo refuses each of its channels, or decides about it itself"),
     "PH034": ("warning", "Centrifugo decides about channels with # in a namespace that has subscribe hooks"),
     "PH035": ("error", "no browser sends an allowed origin as it is written"),
+    "PH036": ("warning", "pages of every site can connect with their visitors' cookies"),
 }
 """Level and meaning of each finding, by its id. The ids are stable under semantic versioning."""
 

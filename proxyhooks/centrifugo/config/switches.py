@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from ..._dispatch.events import Event
 from .tree import Config, value_at
+
+MAP_SUBSCRIPTIONS_REFUSED: Final = (
+    "Centrifugo v6.9.1 refuses every map subscription with 107 where the subscribe proxy is on"
+)
+MAP_ACCESS: Final = "let clients in with subscription tokens, or all of them with allow_subscribe_for_client"
+"""How clients subscribe to maps instead."""
 
 
 def switch_of(event: Event) -> str:

@@ -11,7 +11,7 @@ from ...._dispatch.events import EVENTS, Event
 from ..findings import Finding
 from ..names import NAME
 from ..reading import read_tree
-from ..switches import events_to_switch_on, type_options
+from ..switches import MAP_ACCESS, MAP_SUBSCRIPTIONS_REFUSED, events_to_switch_on, type_options
 from ..tree import Config, set_value, value_at
 from .context import Context, Switch
 from .options import Options, namespaces_in
@@ -37,11 +37,16 @@ def no_pattern_matches(context: Context, switch: Switch) -> Iterator[Finding]:
         yield Finding(id="PH002", path=switch.path, text=text, fix="write a hook, or switch the event off")
 
 
-def map_operation(_: Context, switch: Switch) -> Iterator[Finding]:
+def map_operation(context: Context, switch: Switch) -> Iterator[Finding]:
     if switch.event.subscription_type == "map":
         text = "Centrifugo v6.9.1 carries out an allowed map operation and reports it to its client as error 107"
         fix = "let clients ignore 107 for maps, or test a newer version"
         yield Finding(id="PH022", path=switch.path, text=text, fix=fix)
+    elif switch.event.opens == "subscription" and any(
+        _is_for_maps(options) for options in namespaces_in(context.root, "channel") if options.name == switch.namespace
+    ):
+        text = f"{MAP_SUBSCRIPTIONS_REFUSED}, and it is on here"
+        yield Finding(id="PH022", path=switch.path, text=text, fix=f"switch it off, and {MAP_ACCESS}")
 
 
 SWITCH_CHECKS: Final = (no_endpoint, no_pattern_matches, map_operation)
@@ -73,8 +78,15 @@ def hook_never_called(context: Context) -> Iterator[Finding]:
     switched_on = {(switch.event.name, switch.namespace) for switch in context.switches}
     for event, namespace, options in _served_namespaces(context):
         if options is not None and (event.name, namespace) not in switched_on:
+            where = _describe(event, namespace)
+            if event.opens == "subscription" and _is_for_maps(options):
+                text = (
+                    f"{event.name} hooks are never called for {where}: {MAP_SUBSCRIPTIONS_REFUSED}, so it is off there"
+                )
+                yield Finding(id="PH004", path=options.path, text=text, fix=f"remove the hooks, and {MAP_ACCESS}")
+                continue
             state = f"{event.option} is off" if event.option else f"subscription_type is not {event.subscription_type}"
-            text = f"{event.name} hooks are never called for {_describe(event, namespace)}: {state} there"
+            text = f"{event.name} hooks are never called for {where}: {state} there"
             switches = _switches([event], options.values)
             fix = _as_written(switches)
             if obstacle := _obstacle(context, options, switches):
@@ -148,6 +160,10 @@ def _missing(wanted: Config, existing: Config) -> Config:
 
 def _as_written(switches: Config) -> str:
     return json.dumps(switches)[1:-1]
+
+
+def _is_for_maps(options: Options) -> bool:
+    return options.text("subscription_type") == "map"
 
 
 def _describe(event: Event, namespace: str) -> str:

@@ -11,6 +11,8 @@ from ..findings import Finding
 from .context import Context
 
 _EVERY_ORIGIN: Final = re.compile(r"\*+")
+_EVERY_SITE: Final = re.compile(r"(http)?[s*]*(://)?\*+|null")
+"""Matches what allows pages of every site: any of them can have a frame whose origin is ``null``."""
 _LITERAL: Final = re.compile(r"[^*?\[{\\]*")
 """The text before the first character with a meaning in patterns."""
 _ALTERNATIVES: Final = re.compile(r"\{[^}]*\}")
@@ -38,6 +40,19 @@ def odd_origin(context: Context) -> Iterator[Finding]:
             text, fix = problem
             path = f"client.allowed_origins[{index}]"
             yield Finding(id="PH035", path=path, text=f"no browser sends the origin {origin!r}: {text}", fix=fix)
+
+
+def cookies_of_every_site(context: Context) -> Iterator[Finding]:
+    """Browsers send a site's cookies with WebSockets that a page of another site opens."""
+    forwarded = [header.lower() for proxy in context.proxies for header in proxy.options.texts("http_headers")]
+    if "cookie" not in forwarded:
+        return
+    for index, origin in enumerate(context.root.texts("client.allowed_origins")):
+        if _EVERY_SITE.fullmatch(origin):
+            text = f"{origin!r} lets pages of every site connect, and with the cookies of whoever visits them"
+            path = f"client.allowed_origins[{index}]"
+            yield Finding(id="PH036", path=path, text=text, fix='list the origins of your pages: "https://your.site"')
+            return
 
 
 def origin_problem(origin: str) -> tuple[str, str] | None:
@@ -87,4 +102,4 @@ def _in_ascii(origin: str) -> str:
         return origin.lower()
 
 
-ORIGIN_CHECKS: Final = (no_allowed_origin, odd_origin)
+ORIGIN_CHECKS: Final = (no_allowed_origin, odd_origin, cookies_of_every_site)

@@ -15,7 +15,7 @@ from ..channels import Channels
 from ..keys import setting, variable_of
 from ..names import NAME
 from ..static_headers import IDEMPOTENCY_HEADER, IDEMPOTENCY_VALUE, SECRET_VARIABLE
-from ..switches import events_to_switch_on, type_options
+from ..switches import MAP_ACCESS, MAP_SUBSCRIPTIONS_REFUSED, events_to_switch_on, type_options
 from ..tree import Config, set_value
 from ..unreachable import unreachable
 from .config_options import ConfigOptions, check_options
@@ -229,7 +229,6 @@ class _Generator:
 
 
 _MAPS: Final = (
-    "{namespace}: no client may subscribe to these maps yet. Centrifugo v6.9.1 refuses every map subscription with 107 "
-    "where the subscribe proxy is on, so it is off: let clients in with subscription tokens, or all of them with "
-    "allow_subscribe_for_client. It also reports allowed changes to their client as error 107"
+    f"{{namespace}}: the subscribe proxy is off for these maps. {MAP_SUBSCRIPTIONS_REFUSED}: {MAP_ACCESS}. It also "
+    "reports allowed changes to their client as error 107"
 )

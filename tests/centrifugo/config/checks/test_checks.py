@@ -27,7 +27,8 @@ def application(*hooks: tuple[str, str | None], **fields: Any) -> Backend:
 
 
 BACKEND = application()
-GOOD = generate(BACKEND, ConfigOptions(base_url=BASE, allowed_origins=["https://a.example"])).config
+ORIGINS = ["https://a.example"]
+GOOD = generate(BACKEND, ConfigOptions(base_url=BASE, allowed_origins=ORIGINS)).config
 
 
 def findings_in(config: dict[str, Any], backend: Backend = BACKEND, **options: Any) -> list[Finding]:
@@ -103,6 +104,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("PH020", changed(f"{RPC}/endpoint", "http://8.8.8.8/centrifugo/rpc")),
     ("PH021", changed("client/proxy/connect/http/static_headers/Idempotency-Key", ...)),
     ("PH022", changed(f"{CHAT}/map", {"publish_proxy_enabled": True})),
+    ("PH022", changed(f"{CHAT}/subscription_type", "map")),
     ("PH023", changed("client/token", {"hmac_secret_key": "k"})),
     ("PH024", changed(f"{RPC}/include_connection_meta", ...)),
     ("PH025", changed(f"{HEADERS}/X-Proxyhooks-Secret", "${SECRET}")),
@@ -116,6 +118,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("PH031", changed(f"{CHAT}/history_size", 10)),
     ("PH033", changed("channel/private_prefix", "chat")),
     ("PH035", changed("client/allowed_origins", ['["https://a.example"]'])),
+    ("PH036", changed("client/allowed_origins", ["https://a.example", "*"])),
     ("PH034", changed(f"{CHAT}/allow_user_limited_channels", True)),
 ]
 
@@ -185,14 +188,16 @@ def test_changes_that_need_a_restart() -> None:
 @pytest.mark.parametrize("name", [None, "shop"])
 def test_generated_configurations_have_no_errors(hooks: list[tuple[str, str | None]], name: str | None) -> None:
     app = application(*hooks)
-    generated = generate(app, ConfigOptions(base_url=BASE, allowed_origins=["*"], proxy_name=name, namespaces=["more"]))
+    generated = generate(
+        app, ConfigOptions(base_url=BASE, allowed_origins=ORIGINS, proxy_name=name, namespaces=["more"])
+    )
     environ = ENVIRON | {"CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY": "k3y"}  # as a note of the generator says
     assert {finding.id for finding in findings_in(generated.config, app, environ=environ)} <= {"PH022"}
 
 
 def test_an_insecure_application_needs_no_secret() -> None:
     insecure = application(secrets=())
-    assert findings_in(generate(insecure, ConfigOptions(base_url=BASE, allowed_origins=["*"])).config, insecure) == []
+    assert findings_in(generate(insecure, ConfigOptions(base_url=BASE, allowed_origins=ORIGINS)).config, insecure) == []
 
 
 def test_an_unset_variable_is_reported_once() -> None:

@@ -118,3 +118,31 @@ def test_centrifugo_reads_origins_so(patterns: list[str], origins: list[str], st
     with running_centrifugo(config, port, tmp_path / "log"):
         for origin in origins:
             assert (origin, status_of_a_browser(port, origin)) == (origin, status)
+
+
+@pytest.mark.parametrize("headers", [["cookie"], ["X-Version"], []])
+@pytest.mark.parametrize(
+    ("origin", "is_every_site"),
+    [
+        ("*", True),
+        ("**", True),
+        ("http*", True),
+        ("https://*", True),
+        ("http*://*", True),
+        ("*://*", True),
+        ("null", True),
+        ("https://*.a.example", False),
+        ("*.a.example", False),
+        ("https://a.example", False),
+        ("file://*", False),
+    ],
+)
+def test_a_forwarded_cookie_and_pages_of_every_site_do_not_go_together(
+    origin: str, is_every_site: bool, headers: list[str]
+) -> None:
+    connect = {"enabled": True, "endpoint": "http://127.0.0.1:8070/centrifugo/connect", "http_headers": headers}
+    client = {"allowed_origins": ["https://a.example", origin], "proxy": {"connect": connect}}
+    reading = read_tree({"client": client}, {})
+    found = [finding for finding in check(reading.config, backend(), environ={}) if finding.id == "PH036"]
+    expected = ["client.allowed_origins[1]"] if is_every_site and "cookie" in headers else []
+    assert [finding.path for finding in found] == expected

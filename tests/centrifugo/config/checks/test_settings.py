@@ -283,6 +283,29 @@ def test_a_switch_that_centrifugo_would_refuse_says_what_is_in_its_way(
     assert option in finding.fix
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+def test_no_advice_switches_on_the_subscribe_proxy_of_maps(is_on: bool) -> None:
+    maps = {"name": "maps", "subscription_type": "map", "map": {"mode": "ephemeral", "key_ttl": "1h"}}
+    values = {
+        "channel": {
+            "proxy": {"subscribe": {"endpoint": f"{URL}/subscribe"}},
+            "namespaces": [maps | {"subscribe_proxy_enabled": is_on}],
+        }
+    }
+    (finding,) = findings_in(values, backend(("subscribe", "maps:<x>")), "PH004", "PH022")
+    assert finding.id == ("PH022" if is_on else "PH004")
+    assert "refuses every map subscription with 107" in finding.text
+    assert finding.fix.endswith("or all of them with allow_subscribe_for_client")
+    assert '"subscribe_proxy_enabled": true' not in finding.fix
+
+
+def test_the_subscribe_proxy_of_other_namespaces_has_no_finding_about_maps() -> None:
+    maps = {"name": "maps", "subscription_type": "map", "map": {"mode": "ephemeral", "key_ttl": "1h"}}
+    values = channels("chat")
+    values["channel"]["namespaces"].append(maps)
+    assert findings_in(values, backend(("subscribe", "chat:<x>")), "PH004", "PH022") == []
+
+
 @pytest.mark.parametrize("existing", [None, {}, {"subscription_type": "map", "map": {"mode": "persistent"}}])
 @pytest.mark.parametrize("events", [["subscribe", "publish"], ["map_publish"], ["map_publish", "subscribe"]])
 def test_centrifugo_takes_what_a_fix_adds_to_a_namespace(events: list[str], existing: dict[str, Any] | None) -> None:
@@ -292,6 +315,8 @@ def test_centrifugo_takes_what_a_fix_adds_to_a_namespace(events: list[str], exis
     channel: dict[str, Any] = {"proxy": proxies, "namespaces": [] if existing is None else [namespace]}
     before = {finding.path for finding in refused_by_centrifugo(read_tree({"channel": channel}, {}).config)}
     for finding in findings_in({"channel": channel}, app, "PH003", "PH004"):
+        if not finding.fix.startswith(("add ", '"')):  # it adds nothing
+            continue
         is_new = finding.fix.startswith("add ")
         added = json.loads(finding.fix.removeprefix("add ") if is_new else f"{{{finding.fix}}}")
         for key, value in added.items():
