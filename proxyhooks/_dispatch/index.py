@@ -34,6 +34,15 @@ class Hook:
     """The function's name, file and line, for messages."""
 
 
+@dataclass(frozen=True, slots=True)
+class BeforeHook:
+    """A function that runs before the hooks of a collection."""
+
+    function: Callable[..., Any]
+    every_event: bool
+    """Whether it runs for the events whose request has no ``user`` too."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Registration:
     """A hook in a collection that has it or includes it."""
@@ -44,14 +53,14 @@ class Registration:
     before_hooks: tuple[Callable[..., Any], ...]
     """The functions that run before the hook, in this order."""
 
-    def within(self, rpc_prefix: str, before_hooks: Sequence[Callable[..., Any]]) -> Registration:
+    def within(self, rpc_prefix: str, before_hooks: Sequence[BeforeHook]) -> Registration:
         """This registration as it is in a collection with these before_hooks that includes it behind the prefix."""
         event, pattern = self.hook.event, self.pattern
         if rpc_prefix and event.routed_on == "method":
             pattern = ChannelPattern(rpc_prefix + (pattern.text if pattern else "<path:_>"))
-        if not issubclass(event.request, m.UserRequest):
-            before_hooks = ()
-        return Registration(self.hook, pattern, (*before_hooks, *self.before_hooks))
+        has_user = issubclass(event.request, m.UserRequest)
+        functions = (before.function for before in before_hooks if before.every_event or has_user)
+        return Registration(self.hook, pattern, (*functions, *self.before_hooks))
 
 
 @dataclass(slots=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 from marshmallow import Schema
 
 from .. import messages as m
 from ..exceptions import SetupError
 from .decorators import (
+    BeforeHookDecorator,
     DataResultDecorator,
     PatternDataResultDecorator,
     PatternDecorator,
@@ -20,7 +21,7 @@ from .decorators import (
 )
 from .dumping import Dumper
 from .events import Event
-from .index import Hook, Index, Registration
+from .index import BeforeHook, Hook, Index, Registration
 from .json_fields import check_dumps_json
 from .patterns import ChannelPattern
 from .publications import Publication, PublicationIndex
@@ -34,8 +35,6 @@ from .signatures import (
     qualified_name,
     source_location,
 )
-
-BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Coroutine[Any, Any, None] | None])
 
 
 class Hooks:
@@ -80,36 +79,29 @@ class Hooks:
             "cache_empty", register
         )
         self.state = PlainDecorator[m.NotifyChannelStateRequest, m.NotifyChannelStateResult | None]("state", register)
+        self.before_hook = BeforeHookDecorator(self._add_before_hook)
         self.index = Index()
         """All hooks of this collection and of those that it includes. Every registration updates it."""
         self.declared_publications = PublicationIndex()
         """All publications that this collection and those that it includes declare."""
         self._hooks: list[Hook] = []
-        self._before_hooks: list[Callable[..., Any]] = []
+        self._before_hooks: list[BeforeHook] = []
         self._included: list[tuple[Hooks, str]] = []
         self._includers: weakref.WeakSet[Hooks] = weakref.WeakSet()
         self._frozen = False
 
-    def before_hook(self, function: BeforeHookT) -> BeforeHookT:
-        """Run the function before each hook of this collection and of those that it includes, outer functions first.
-
-        It runs for the events whose request has a ``user``, after the hook is found and before the payload is read.
-        It returns nothing and may raise a refusal.
-
-        :raises SetupError: if the function does not take the request alone, if hooks that are included in two ways
-            would no longer have the same before_hooks, or if it is async and asgiref is missing.
-        """
+    def _add_before_hook(self, function: Callable[..., Any], every_event: bool) -> None:
         self._require_not_frozen(f"before_hook {source_location(function)}")
         check_callable(function, "before_hook")
-        check_before_hook(function)
+        check_before_hook(function, every_event)
+        before_hook = BeforeHook(function, every_event)
         # The registrations of this collection change, here and in those that include it: their indexes are built anew.
         # All are built before one is replaced, so that an error changes nothing.
         collections = self._in_each_collection([])
-        indexes = {collection: Index(collection._registrations_with(function, self)) for collection in collections}
+        indexes = {collection: Index(collection._registrations_with(before_hook, self)) for collection in collections}
         for collection, index in indexes.items():
             collection.index = index
-        self._before_hooks.append(function)
-        return function
+        self._before_hooks.append(before_hook)
 
     def include(self, hooks: Hooks, *, rpc_prefix: str = "") -> None:
         """Include another collection, its RPC methods behind a prefix. To include it so again does nothing.
@@ -230,7 +222,7 @@ class Hooks:
                         by_collection[collection] = by_collection.get(collection, []) + more
         return by_collection
 
-    def _registrations_with(self, before_hook: Callable[..., Any], owner: Hooks) -> Iterator[Registration]:
+    def _registrations_with(self, before_hook: BeforeHook, owner: Hooks) -> Iterator[Registration]:
         """The registrations of this collection as they will be if *before_hook* is added to *owner*."""
         before_hooks = [*self._before_hooks, before_hook] if self is owner else self._before_hooks
         for hook in self._hooks:
