@@ -7,16 +7,19 @@ options, as in ``@hooks.publish("chat:<name>")``; with options it returns the de
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from marshmallow import Schema
 
+from .. import messages as m
 from .events import EVENTS, Event
 from .patterns import ChannelPattern
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
 P = ParamSpec("P")
+BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Coroutine[Any, Any, None] | None])
+BeforeEveryEventT = TypeVar("BeforeEveryEventT", bound=Callable[[m.Request], Coroutine[Any, Any, None] | None])
 
 SchemaLike: TypeAlias = Schema | type[Schema]
 DataSchema: TypeAlias = SchemaLike | Callable[[Any], Any]
@@ -56,6 +59,38 @@ class _Decorator:
         def decorate(hook: Any) -> Any:
             self._register(self._event, hook, **options)
             return hook
+
+        return decorate
+
+
+class BeforeHookDecorator:
+    """Run the function before each hook of this collection and of those that it includes, outer functions first.
+
+    ``@hooks.before_hook`` is for the events whose request has a ``user``: not for connect, shared polls and the events
+    of Centrifugo PRO. ``@hooks.before_hook(every_event=True)`` is for every event. The function runs after the hook is
+    found and before the payload is read. It returns nothing and may raise a refusal.
+
+    :raises SetupError: if the function does not take the request alone, if hooks that are included in two ways would no
+        longer have the same before_hooks, or if it is async and asgiref is missing.
+    """
+
+    def __init__(self, add: Callable[[Any, bool], None]) -> None:
+        self._add = add
+
+    @overload
+    def __call__(self, function: BeforeHookT, /) -> BeforeHookT: ...
+    @overload
+    def __call__(self, /, *, every_event: Literal[True]) -> Callable[[BeforeEveryEventT], BeforeEveryEventT]: ...
+    @overload
+    def __call__(self, /, *, every_event: Literal[False] = ...) -> Callable[[BeforeHookT], BeforeHookT]: ...
+    def __call__(self, function: Any = None, /, *, every_event: bool = False) -> Any:
+        if function is not None:
+            self._add(function, every_event)
+            return function
+
+        def decorate(function: Any) -> Any:
+            self._add(function, every_event)
+            return function
 
         return decorate
 

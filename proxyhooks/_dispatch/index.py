@@ -36,6 +36,15 @@ class Hook:
     """Whether a result without data publishes the loaded payload."""
 
 
+@dataclass(frozen=True, slots=True)
+class BeforeHook:
+    """A function that runs before the hooks of a collection."""
+
+    function: Callable[..., Any]
+    every_event: bool
+    """Whether it runs for the events whose request has no ``user`` too."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Registration:
     """A hook in a collection that has it or includes it."""
@@ -46,13 +55,13 @@ class Registration:
     before_hooks: tuple[Callable[..., Any], ...]
     """The functions that run before the hook, in this order."""
 
-    def within(self, prefixes: Prefixes, before_hooks: Sequence[Callable[..., Any]]) -> Registration:
+    def within(self, prefixes: Prefixes, before_hooks: Sequence[BeforeHook]) -> Registration:
         """This registration as it is in a collection with these before_hooks that includes it behind the prefixes."""
         event = self.hook.event
         pattern = prefixes.before(self.pattern, event.routed_on)
-        if not issubclass(event.request, m.UserRequest):
-            before_hooks = ()
-        return Registration(self.hook, pattern, (*before_hooks, *self.before_hooks))
+        has_user = issubclass(event.request, m.UserRequest)
+        functions = (before.function for before in before_hooks if before.every_event or has_user)
+        return Registration(self.hook, pattern, (*functions, *self.before_hooks))
 
 
 @dataclass(slots=True)

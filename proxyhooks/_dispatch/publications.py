@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ class Publication:
     def schemas(self) -> tuple[Schema, ...]:
         return tuple(dumper.schema for _, dumper in self.dumpers)
 
-    def within(self, prefixes: Prefixes, _before_hooks: Sequence[Callable[..., Any]]) -> Publication:
+    def within(self, prefixes: Prefixes, _before_hooks: Sequence[object]) -> Publication:
         """This publication as it is in a collection that includes it behind the prefixes; it runs no before_hooks."""
         pattern = prefixes.before(self.pattern, "channel")
         return self if pattern is None or pattern is self.pattern else replace(self, pattern=pattern)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from .. import messages as m
 from ..exceptions import SetupError
 from .decorators import (
+    BeforeHookDecorator,
     DataResultDecorator,
     PatternDataResultDecorator,
     PatternDecorator,
@@ -19,7 +20,7 @@ from .decorators import (
 )
 from .dumping import Dumper
 from .events import Event
-from .index import Hook, Index, Registration
+from .index import BeforeHook, Hook, Index, Registration
 from .patterns import ChannelPattern, Prefixes
 from .publications import Publication, PublicationIndex
 from .schema_options import checked_data_schema, checked_result_schema
@@ -35,7 +36,6 @@ from .signatures import (
 
 _NO_PREFIXES: Final = Prefixes()
 RegisteredT = TypeVar("RegisteredT", Registration, Publication)
-BeforeHookT = TypeVar("BeforeHookT", bound=Callable[[m.UserRequest[Any]], Coroutine[Any, Any, None] | None])
 
 
 class Hooks:
@@ -81,36 +81,29 @@ class Hooks:
             "cache_empty", register
         )
         self.state = PlainDecorator[m.NotifyChannelStateRequest, m.NotifyChannelStateResult | None]("state", register)
+        self.before_hook = BeforeHookDecorator(self._add_before_hook)
         self.index = Index()
         """All hooks of this collection and of those that it includes. Every registration updates it."""
         self.declared_publications = PublicationIndex()
         """All publications that this collection and those that it includes declare."""
         self._hooks: list[Hook] = []
-        self._before_hooks: list[Callable[..., Any]] = []
+        self._before_hooks: list[BeforeHook] = []
         self._included: list[tuple[Hooks, Prefixes]] = []
         self._includers: weakref.WeakSet[Hooks] = weakref.WeakSet()
         self._frozen = False
 
-    def before_hook(self, function: BeforeHookT) -> BeforeHookT:
-        """Run the function before each hook of this collection and of those that it includes, outer functions first.
-
-        It runs for the events whose request has a ``user``, after the hook is found and before the payload is read.
-        It returns nothing and may raise a refusal.
-
-        :raises SetupError: if the function does not take the request alone, or if hooks that are included in two ways
-            would no longer have the same before_hooks.
-        """
+    def _add_before_hook(self, function: Callable[..., Any], every_event: bool) -> None:
         self._require_not_frozen(f"before_hook {source_location(function)}")
         check_callable(function, "before_hook")
-        check_before_hook(function)
+        check_before_hook(function, every_event)
+        before_hook = BeforeHook(function, every_event)
         # The registrations of this collection change, here and in those that include it: their indexes are built anew.
         # All are built before one is replaced, so that an error changes nothing.
         collections = self._in_each_collection([])
-        indexes = {collection: Index(collection._registrations_with(function, self)) for collection in collections}
+        indexes = {collection: Index(collection._registrations_with(before_hook, self)) for collection in collections}
         for collection, index in indexes.items():
             collection.index = index
-        self._before_hooks.append(function)
-        return function
+        self._before_hooks.append(before_hook)
 
     def include(self, hooks: Hooks, *, rpc_prefix: str = "", channel_prefix: str = "") -> None:
         """Include another collection, its methods and channels behind prefixes. To include it so again does nothing.
@@ -237,7 +230,7 @@ class Hooks:
                         by_collection[collection] = by_collection.get(collection, []) + more
         return by_collection
 
-    def _registrations_with(self, before_hook: Callable[..., Any], owner: Hooks) -> Iterator[Registration]:
+    def _registrations_with(self, before_hook: BeforeHook, owner: Hooks) -> Iterator[Registration]:
         """The registrations of this collection as they will be if *before_hook* is added to *owner*."""
         before_hooks = [*self._before_hooks, before_hook] if self is owner else self._before_hooks
         for hook in self._hooks:

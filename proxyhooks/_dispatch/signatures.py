@@ -134,9 +134,10 @@ def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPatte
             )
 
 
-def check_before_hook(function: Callable[..., Any]) -> None:
+def check_before_hook(function: Callable[..., Any], every_event: bool) -> None:
     """Check that the function takes the request alone, and that its annotations fit.
 
+    :param every_event: whether it gets the requests of every event, or of connected clients only.
     :raises SetupError: if it does not, or they do not.
     """
     description = f"before_hook {source_location(function)}"
@@ -150,7 +151,8 @@ def check_before_hook(function: Callable[..., Any]) -> None:
         raise SetupError(
             f"{description} does not fit: it is called as before_hook(req), but it is defined as {signature} ({error})"
         ) from None
-    _check_message_hints(function, signature, description, messages.UserRequest, type(None))
+    request = messages.Request if every_event else messages.UserRequest
+    _check_message_hints(function, signature, description, request, type(None))
 
 
 def _decorator_may_change_arguments(

@@ -14,10 +14,12 @@ from proxyhooks import (
     ChannelPattern,
     ConnectRequest,
     ConnectResult,
+    Disconnect,
     Hooks,
     ProxyHooks,
     PublishRequest,
     PublishResult,
+    Request,
     RPCRequest,
     RPCResult,
     SetupError,
@@ -555,6 +557,70 @@ def test_before_hooks_run_for_connected_clients_only_and_before_the_payload(hook
     assert ("RPCRequest", {"wrong": 1}) in ran
 
 
+def test_a_before_hook_can_run_for_every_event_and_before_the_payload(hooks: ProxyHooks, ask: Ask) -> None:
+    ran: list[Any] = []
+
+    @hooks.before_hook(every_event=True)
+    def note(req: Request) -> None:
+        ran.append((type(req), getattr(req, "data", None)))
+
+    for event in EVENTS:
+        options = {"data_schema": MessageSchema} if event == "connect" else {}
+        getattr(hooks, event)(**options)(lambda req: None)
+    for event in EVENTS:
+        ask(event, data={"wrong": 1})
+    assert [request for request, _ in ran] == [event.request for event in EVENTS.values()]
+    assert (ConnectRequest, {"wrong": 1}) in ran
+
+
+def test_before_hooks_for_every_event_run_in_the_order_of_all(hooks: ProxyHooks, ask: Ask) -> None:
+    ran: list[str] = []
+    rooms = Hooks()
+    rooms.before_hook(every_event=True)(lambda req: ran.append("inner, every"))
+    rooms.before_hook(lambda req: ran.append("inner"))
+    hooks.include(rooms)
+    hooks.before_hook()(lambda req: ran.append("outer"))
+
+    @hooks.before_hook(every_event=True)
+    async def of_every_event(req: Request) -> None:
+        ran.append("outer, every")
+
+    rooms.connect(lambda req: ConnectResult(user="1"))
+    rooms.rpc(lambda req: RPCResult())
+    ask("rpc")
+    assert ran == ["outer", "outer, every", "inner, every", "inner"]
+    ran.clear()
+    ask("connect")
+    assert ran == ["outer, every", "inner, every"]
+
+
+@pytest.mark.parametrize("refusal", [errors.PermissionDenied, Disconnect(4501, "no"), errors.TooManyRequests])
+def test_a_before_hook_refuses_every_event_as_its_hook_would(refusal: Any, app: Flask, ask: Ask) -> None:
+    other = Flask("other")
+    other.config["PROXYHOOKS_SECRETS"] = app.config["PROXYHOOKS_SECRETS"]
+    before, by_hook = ProxyHooks(app), ProxyHooks(other)
+
+    def refuse(req: Request) -> Any:
+        raise refusal
+
+    before.before_hook(every_event=True)(refuse)
+    headers = {"X-Proxyhooks-Secret": app.config["PROXYHOOKS_SECRETS"][0]}
+    for event in EVENTS:
+        getattr(before, event)(lambda req: pytest.fail("the hook was called"))
+        getattr(by_hook, event)(refuse)
+    for event in EVENTS:
+        reply = other.test_client().post(f"/centrifugo/{event}", json={"transport": "websocket"}, headers=headers)
+        assert ask(event, transport="websocket").data == reply.data
+        assert b'"result":{}' not in reply.data
+
+
+def test_a_before_hook_for_every_event_takes_any_request() -> None:
+    def of_users(req: UserRequest) -> None: ...
+
+    with pytest.raises(SetupError, match="is called with a Request, but req is annotated as UserRequest"):
+        Hooks().before_hook(every_event=True)(of_users)  # type: ignore[type-var]
+
+
 def test_a_before_hook_may_refuse_and_returns_nothing(hooks: ProxyHooks, ask: Ask) -> None:
     @hooks.before_hook
     def check(req: UserRequest) -> Any:
@@ -572,7 +638,7 @@ def test_a_before_hook_takes_the_request_alone() -> None:
     with pytest.raises(SetupError, match=r"it is called as before_hook\(req\)"):
         Hooks().before_hook(lambda: None)  # type: ignore[type-var]
     with pytest.raises(SetupError, match="must be a function"):
-        Hooks().before_hook(5)  # type: ignore[type-var]
+        Hooks().before_hook(5)  # type: ignore[call-overload]
 
 
 def test_the_dispatcher_is_built_once_even_if_many_requests_come_at_once(

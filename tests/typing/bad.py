@@ -113,6 +113,16 @@ def before(req: PublishRequest) -> None:
     raise NotImplementedError
 
 
+@hooks.before_hook(every_event=True)  # wrong: the request class
+def before_every_event(req: UserRequest) -> None:
+    raise NotImplementedError
+
+
+@hooks.rpc("decorated", decorators=len)  # wrong: no list
+def decorated(req: RPCRequest) -> RPCResult:
+    raise NotImplementedError
+
+
 ConnectResult(user=42)  # wrong: an int
 ConnectResult()  # wrong: no user
 ConnectResult(user="42", expire_at=1.5)  # wrong: a float

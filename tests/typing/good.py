@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
@@ -32,6 +33,7 @@ from proxyhooks import (
     PublishResult,
     RefreshRequest,
     RefreshResult,
+    Request,
     RPCRequest,
     RPCResult,
     SharedPollRefreshRequest,
@@ -129,6 +131,34 @@ def load_user(req: UserRequest) -> None:
 
 @hooks.before_hook
 async def load_more(req: UserRequest) -> None: ...
+
+
+@hooks.before_hook()
+def load_after(req: UserRequest) -> None: ...
+
+
+@hooks.before_hook(every_event=True)
+def trace(req: Request) -> None:
+    if isinstance(req, ConnectRequest):
+        req.client
+
+
+@hooks.before_hook(every_event=True)
+async def trace_more(req: Request) -> None: ...
+
+
+def keep(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+@hooks.rpc("decorated", data_schema=MessageSchema, decorators=[keep])
+def decorated(req: RPCRequest[Any]) -> RPCResult:
+    return RPCResult()
+
+
+@hooks.connect(decorators=(keep,))
+async def connect_decorated(req: ConnectRequest) -> ConnectResult:
+    return ConnectResult(user="42")
 
 
 @hooks.subscribe
