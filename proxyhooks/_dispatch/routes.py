@@ -10,6 +10,7 @@ from marshmallow import Schema
 
 from .dumping import Dumper
 from .index import Hook, Registration
+from .patterns import ChannelPattern
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
@@ -20,6 +21,8 @@ class Route:
     """A registration, ready to be called in one application."""
 
     hook: Hook
+    pattern: ChannelPattern | None
+    """The registration's, which may have an ``rpc_prefix``."""
     call_hook: Callable[..., Any]
     before_hooks: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
     """Each function as it was registered, for messages, and the synchronous function to call."""
@@ -36,6 +39,7 @@ class Route:
         data_schema, result_schema = hook.data_schema, hook.result_schema
         return cls(
             hook=hook,
+            pattern=registration.pattern,
             call_hook=ensure_sync(hook.function),
             before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
             load=data_schema.load if isinstance(data_schema, Schema) else data_schema,

@@ -10,7 +10,8 @@ from flask import Response
 
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.replies import Reply
-from .._wire.log import logger
+from .._dispatch.signatures import source_location
+from .._wire.log import Trusted, rate_limited
 from ..signals import hook_finished
 from .error_handling import replace_base_exception
 from .guarded_response import flask_response
@@ -52,5 +53,7 @@ def _send_hook_finished(state: RequestState, reply: Reply | None) -> None:
         try:
             # A copy, as a receiver must not change the reply.
             app.ensure_sync(receiver)(app, event=event, request=message, reply=copy.copy(reply))
-        except Exception:
-            logger.exception("a receiver of hook_finished failed: %r", receiver)
+        except Exception as error:
+            location = Trusted(source_location(receiver))
+            text = "%s, a receiver of hook_finished, failed"
+            rate_limited.error(text, location, kind=("receiver", location), exc_info=error)
