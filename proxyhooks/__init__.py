@@ -25,6 +25,7 @@ from .messages import *
 if TYPE_CHECKING:
     from ._dispatch.registry import Hooks as Hooks
     from ._flask.background import after_reply as after_reply
+    from ._flask.call_log import CallLogFilter as CallLogFilter
     from ._flask.extension import ProxyHooks as ProxyHooks
     from ._flask.request_state import current_request as current_request
     from .responses import disconnect_response as disconnect_response
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .responses import result_response as result_response
 else:  # type checkers see the imports above instead
     _IMPORTED_WHEN_USED = {  # the module of each name
+        "CallLogFilter": "_flask.call_log",
         "Hooks": "_dispatch.registry",
         "ProxyHooks": "_flask.extension",
         "after_reply": "_flask.background",

@@ -54,7 +54,7 @@ def read_request(message: type[RequestT]) -> RequestT:
     app, request = _app(), flask.request
     limit = size_limit(app)
     try:
-        authenticate_and_check_size(request.environ, load_secrets(app.config, application_name(app)), limit)
+        authenticate_and_check_size(request.environ, event, load_secrets(app.config, application_name(app)), limit)
         request.max_content_length = limit
         body = request.get_data()  # also if a before_request has read it already
         read, has_data = read_message(event, decoder_for(event.request), body)

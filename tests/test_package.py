@@ -127,9 +127,9 @@ def test_the_public_names() -> None:
         assert getattr(proxyhooks, name) is not None
         assert name in dir(proxyhooks)
     documented = {
-        "ProxyHooks", "Hooks", "ChannelPattern", "current_request", "after_reply", "NULL", "Rejection", "Error",
-        "Disconnect", "ProxyHooksError", "SetupError", "HookResultError", "PublicationError", "errors", "disconnects",
-        "read_request", "result_response", "error_response", "disconnect_response",
+        "ProxyHooks", "Hooks", "ChannelPattern", "CallLogFilter", "current_request", "after_reply", "NULL", "Rejection",
+        "Error", "Disconnect", "ProxyHooksError", "SetupError", "HookResultError", "PublicationError",
+        "errors", "disconnects", "read_request", "result_response", "error_response", "disconnect_response",
         *vars(proxyhooks.messages)["__all__"],
     }  # fmt: skip
     assert public == documented

@@ -74,7 +74,7 @@ class Dispatcher:
             return True
         if "" not in self._logged_names[event.name]:
             self._logged_names[event.name].add("")
-            text = "Centrifugo sends %s requests (%s), but no hook serves them. To serve them:\n\n%s\n"
+            text = "Centrifugo sends %s requests (%s), but no hook serves them\nTo serve them:\n\n%s\n"
             logger.warning(text, event.name, event.proxy, hook_template(event, "", self.index))
         return False
 
@@ -208,7 +208,7 @@ class Dispatcher:
         if shown in logged or len(logged) > _MAX_LOGGED_NAMES:
             return
         # A name that is left out now is logged when it comes again.
-        if (left_out := rate_limited.limit.count(("unmatched", event.name))) is None:
+        if (left_out := rate_limited.limit.count(("unmatched", event.name), "unmatched")) is None:
             return
         logged.add(shown)
         if len(logged) > _MAX_LOGGED_NAMES:
@@ -216,7 +216,7 @@ class Dispatcher:
             logger.warning(text, event.name, _MAX_LOGGED_NAMES)
             return
         similar = "".join(f"; {text!r} does not match it" for text in self.index.similar_patterns(event, name))
-        text = "no hook for %s of %r%s%s. To serve it:\n\n%s\n"
+        text = "no hook for %s of %r%s%s\nTo serve it:\n\n%s\n"
         logger.warning(
             text, event.name, shown, similar, left_out_suffix(left_out), hook_template(event, name, self.index)
         )

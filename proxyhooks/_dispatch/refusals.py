@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from .. import disconnects, errors
 from .._wire.codes import DISCONNECTS, ERRORS, check_disconnect_code, check_error_code, fit_reason
-from .._wire.log import Trusted, logger, rate_limited
+from .._wire.log import Trusted, rate_limited
 from ..exceptions import Disconnect, Error, Rejection
 
 _ERROR_BY_STATUS: Final[dict[int, type[Error]]] = {
@@ -65,7 +65,8 @@ def log_other_exceptions(error: BaseException, source: str) -> None:
     if isinstance(error, BaseExceptionGroup):
         others = error.split(lambda one: not isinstance(one, BaseExceptionGroup) and as_rejection(one) is not None)[1]
         if others is not None:
-            logger.error("%s refuses, and has raised other exceptions too", source, exc_info=others)
+            text, location = "%s refuses, and has raised other exceptions too", Trusted(source)
+            rate_limited.error(text, location, kind=("others", location), exc_info=others)
 
 
 def sendable(rejection: Rejection) -> Error | Disconnect:

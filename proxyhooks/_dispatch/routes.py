@@ -12,6 +12,7 @@ from marshmallow import Schema
 from .. import messages as m
 from .dumping import Dumper
 from .index import Hook, Registration
+from .patterns import ChannelPattern
 from .signatures import copy_metadata
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -39,6 +40,8 @@ class Route:
     """A registration, ready to be called in one application."""
 
     hook: Hook
+    pattern: ChannelPattern | None
+    """The registration's, which may have an ``rpc_prefix``."""
     call_hook: Callable[..., Any]
     before_hooks: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
     """Each function as it was registered, for messages, and the synchronous function to call."""
@@ -56,6 +59,7 @@ class Route:
         loaded_by = data_schema if hook.publish_loaded and result_schema is None else None
         return cls(
             hook=hook,
+            pattern=registration.pattern,
             call_hook=_call_decorated(hook, ensure_sync) if hook.decorators else ensure_sync(hook.function),
             before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
             load=data_schema.load if isinstance(data_schema, Schema) else data_schema,

@@ -16,6 +16,7 @@ from .._settings.settings import AFTER_REPLY_QUEUE, AFTER_REPLY_THREADS
 from .._wire.log import Trusted, logger, rate_limited
 from .async_functions import async_to_sync_of
 from .background_queue import BackgroundQueue, BackgroundTask
+from .call_log import about_call, fields_of
 from .request_state import RequestState, request_state
 
 _QUEUE_KEY: Final = "proxyhooks.after_reply"
@@ -64,7 +65,7 @@ class AfterReply:
             _refuse(state.app, name)
         call = async_to_sync_of(state.app)(function) if is_async(function) else function
         run = functools.partial(call, *args, **kwargs)
-        state.background_tasks += (BackgroundTask(name, run, self._key or None),)
+        state.background_tasks += (BackgroundTask(name, run, fields_of(state), self._key or None),)
 
     def for_key(self, key: Hashable) -> AfterReply:
         """Return an ``after_reply`` whose functions run one at a time, in the order of their replies.
@@ -104,6 +105,11 @@ def run_in_background(state: RequestState, tasks: Sequence[BackgroundTask]) -> N
 
 def _run(app: Flask, task: BackgroundTask) -> BaseException | None:
     """Run the task. Return what it raises, which the log has then."""
+    with about_call(task.call):
+        return _run_and_log(app, task)
+
+
+def _run_and_log(app: Flask, task: BackgroundTask) -> BaseException | None:
     try:
         with app.app_context():
             returned = task.run()

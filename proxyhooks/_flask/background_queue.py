@@ -6,8 +6,8 @@ import contextvars
 import sys
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from .._wire import before_exit
@@ -26,6 +26,8 @@ class BackgroundTask:
     name: str
     """The function with its file and line, for the log."""
     run: Callable[[], object]
+    call: Mapping[str, str] = field(default_factory=dict)
+    """The fields of the call that has passed the function, for the log."""
     key: Hashable = None
     """Tasks with equal keys run one after another, in the order of their replies. None: with those of its request."""
 

@@ -8,6 +8,7 @@ are wrapped with which Flask calls error handlers.
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from .._dispatch.refusals import as_rejection, log_other_exceptions
 from .._dispatch.replies import refusal_reply
 from .._wire.log import rate_limited
 from ..exceptions import Rejection
+from .call_log import call_log_filter, call_text
 from .guarded_response import flask_response
 from .request_state import RequestState, request_state
 
@@ -45,6 +47,10 @@ def wrap_error_handling(app: Flask) -> None:
     """Wrap ``handle_user_exception`` and ``handle_exception`` of this application."""
     app.handle_user_exception = _reply_with_refusals(app.handle_user_exception)  # type: ignore[method-assign, assignment]
     app.handle_exception = _forget_reply(app.handle_exception)  # type: ignore[method-assign, assignment]
+    if type(app).log_exception is Flask.log_exception and "log_exception" not in vars(app):
+        app.log_exception = _log_with_call(app)  # type: ignore[method-assign, assignment]
+    # Not app.logger, which gets a handler when it is first used, unless logging is configured by then.
+    logging.getLogger(app.name).addFilter(call_log_filter)
 
 
 def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Exception], Any]:
@@ -101,3 +107,19 @@ def _forget_reply(handle: Callable[[Exception], Response]) -> Callable[[Exceptio
         return handle(error)
 
     return handle_exception
+
+
+def _log_with_call(app: Flask) -> Callable[[Any], None]:
+    """Flask's ``log_exception``, whose text also says which call has failed."""
+    log_exception = app.log_exception
+
+    @functools.wraps(log_exception)
+    def log_exception_of_call(exc_info: Any) -> None:
+        text = call_text()
+        if not text:
+            log_exception(exc_info)
+            return
+        request = flask.request
+        app.logger.error("Exception on %s [%s]%s", request.path, request.method, text, exc_info=exc_info)
+
+    return log_exception_of_call

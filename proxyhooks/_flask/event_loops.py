@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final
 
 from .._dispatch.signatures import source_location
-from .._wire.log import Trusted, logger, rate_limited
+from .._wire.log import Trusted, rate_limited
 
 _CANCEL_TIMEOUT: Final = 1.0
 """Seconds that a cancelled task, or one that closes an async generator, may take to end."""
@@ -159,10 +159,14 @@ def _cancel_tasks_left_behind(
     if not left:
         return
     location = Trusted(source_location(function))
-    names = ", ".join(sorted({getattr(task.get_coro(), "__qualname__", "?") for task in left}))
+    names = ", ".join(sorted({_name(task) for task in left}))
     text = "%s leaves tasks running, which are cancelled: %s. Await them, or pass the function to after_reply"
     rate_limited.warning(text, location, Trusted(names), kind=("task", location))
     _cancel(loop, left)
+
+
+def _name(task: asyncio.Task[Any]) -> str:
+    return getattr(task.get_coro(), "__qualname__", "?")
 
 
 def _cancel(loop: asyncio.AbstractEventLoop, tasks: list[asyncio.Task[Any]]) -> None:
@@ -171,11 +175,13 @@ def _cancel(loop: asyncio.AbstractEventLoop, tasks: list[asyncio.Task[Any]]) -> 
         task.cancel()
     _wait(loop, tasks)
     for task in tasks:
+        name = Trusted(f"the task {_name(task)}")
         if not task.done():
             _of_thread.kept = None
-            logger.error("a task goes on although it was cancelled, so its event loop is closed: %r", task.get_coro())
+            text = "%s goes on although it was cancelled, so its event loop is closed"
+            rate_limited.error(text, name, kind=("goes on", name))
         elif not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a task failed when it was cancelled", exc_info=error)
+            rate_limited.error("%s failed when it was cancelled", name, kind=("failed", name), exc_info=error)
 
 
 def _wait(loop: asyncio.AbstractEventLoop, tasks: list[asyncio.Task[Any]]) -> None:

@@ -10,8 +10,9 @@ from flask import Response
 
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.replies import Reply
+from .._dispatch.signatures import source_location
 from .._dispatch.tracebacks import end_at_application
-from .._wire.log import logger
+from .._wire.log import Trusted, rate_limited
 from ..signals import hook_finished
 from .error_handling import replace_base_exception
 from .guarded_response import flask_response
@@ -54,5 +55,7 @@ def _send_hook_finished(state: RequestState, reply: Reply | None) -> None:
         try:
             # A copy, as a receiver must not change the reply.
             app.ensure_sync(receiver)(app, event=event, request=message, reply=copy.copy(reply))
-        except Exception:
-            logger.exception("a receiver of hook_finished failed: %r", receiver)
+        except Exception as error:
+            location = Trusted(source_location(receiver))
+            text = "%s, a receiver of hook_finished, failed"
+            rate_limited.error(text, location, kind=("receiver", location), exc_info=error)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
@@ -19,6 +22,7 @@ from .._wire.json import Malformed, TooComplex, loads
 from .._wire.log import rate_limited
 from ..messages import ConnectRequest, Request
 from ..schemas import explain
+from .call_log import about_call, fields_of_message
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -26,9 +30,9 @@ if TYPE_CHECKING:
 DEFAULT_MAX_CONTENT_LENGTH: Final = 1024 * 1024
 """Bytes of a body, where the application does not set ``MAX_CONTENT_LENGTH``."""
 _SECRET_KEY: Final = "HTTP_" + SECRET_HEADER.upper().replace("-", "_")
-# The beginning of Centrifugo's connect requests. It tells the transport where the JSON cannot be parsed: a refusal of
-# a unidirectional client is another reply.
-_TRANSPORT: Final = re.compile(rb'\{"client":"[^"]*","transport":"([^"]*)"')
+# The beginning of Centrifugo's requests, for JSON that cannot be parsed. The log names the client. The transport of a
+# connect request decides its reply: a refusal of a unidirectional client is another one.
+_BEGINNING: Final = re.compile(rb'\{"client":"([^"]*)"(?:,"transport":"([^"]*)")?')
 
 
 class EarlyReply(Exception):
@@ -44,7 +48,7 @@ def early_failure(status: int, text: str) -> EarlyReply:
     return EarlyReply(Reply(status, f"{text}\n".encode(), "failed"))
 
 
-def authenticate_and_check_size(environ: WSGIEnvironment, secrets: Secrets, limit: int) -> int | None:
+def authenticate_and_check_size(environ: WSGIEnvironment, event: Event, secrets: Secrets, limit: int) -> int | None:
     """Check method, size and secret, without reading the body. The secret is removed from the environ.
 
     :return: the length of the body in bytes, ``None`` if the request does not tell it.
@@ -58,12 +62,14 @@ def authenticate_and_check_size(environ: WSGIEnvironment, secrets: Secrets, limi
     is_usual = header.isdecimal() and len(header) < 16 and "HTTP_TRANSFER_ENCODING" not in environ
     length = int(header) if is_usual else get_content_length(environ)
     if length is not None and length > limit:
-        path = environ.get("PATH_INFO")
-        rate_limited.warning("%s: a body of %d bytes is larger than MAX_CONTENT_LENGTH, %d", path, length, limit)
+        path, text = environ.get("PATH_INFO"), "%s: a body of %d bytes is larger than MAX_CONTENT_LENGTH, %d"
+        with _about(event):
+            rate_limited.warning(text, path, length, limit)
         raise early_failure(413, "too large")
     if not secrets.accept(received):
         which, peer = "a wrong" if received else "no", environ.get("REMOTE_ADDR", "an unknown address")
-        rate_limited.warning(f"%s: {which} %s from %s", environ.get("PATH_INFO"), SECRET_HEADER, peer)
+        with _about(event):
+            rate_limited.warning(f"%s: {which} %s from %s", environ.get("PATH_INFO"), SECRET_HEADER, peer)
         raise early_failure(403, "forbidden")
     return length
 
@@ -73,7 +79,7 @@ def take_secret(environ: WSGIEnvironment) -> ReceivedSecret:
     return ReceivedSecret(environ.pop(_SECRET_KEY, None))
 
 
-def read_body(environ: WSGIEnvironment, length: int | None, limit: int) -> bytes:
+def read_body(environ: WSGIEnvironment, event: Event, length: int | None, limit: int) -> bytes:
     """Read the body, and put it back for Flask's request.
 
     :param length: the number of bytes, ``None`` if it is not known.
@@ -91,7 +97,9 @@ def read_body(environ: WSGIEnvironment, length: int | None, limit: int) -> bytes
         raise early_failure(400, "the body ended too early") from None
     if length is None:
         if len(body) > limit:
-            rate_limited.warning("%s: the body is larger than MAX_CONTENT_LENGTH, %d", environ.get("PATH_INFO"), limit)
+            text = "%s: the body is larger than MAX_CONTENT_LENGTH, %d"
+            with _about(event):
+                rate_limited.warning(text, environ.get("PATH_INFO"), limit)
             raise early_failure(413, "too large")
         environ["CONTENT_LENGTH"] = str(len(body))
     elif len(body) < length:
@@ -113,15 +121,25 @@ def read_message(event: Event, decode: Decoder, body: bytes) -> tuple[Request, b
         return decode(value), "data" in value or "b64data" in value
     except Malformed as error:
         reason = explain(event.request, value) if value is not None else error
-        rate_limited.warning("%s: the body is not a %s: %s", event.name, event.request.__name__, reason)
+        with _about(event, value if isinstance(value, dict) else {}):
+            rate_limited.warning("%s: the body does not fit %s: %s", event.name, event.request.__name__, reason)
         raise early_failure(400, "not a message of Centrifugo's proxy protocol") from None
     except TooComplex as error:
-        rate_limited.warning("%s: the body is refused: %s", event.name, error)
+        beginning = _BEGINNING.match(body)
+        client, transport = (
+            [(part or b"").decode("ascii", "replace") for part in beginning.groups()] if beginning else ("", "")
+        )
+        with _about(event, {"client": client} if client else {}):
+            rate_limited.warning("%s: the body is refused: %s", event.name, error)
         if not event.carries_error:
             raise early_failure(400, "refused") from None
-        transport = _TRANSPORT.match(body) if event.request is ConnectRequest else None
-        request = ConnectRequest(transport=transport[1].decode("ascii", "replace")) if transport else None
+        request = ConnectRequest(transport=transport) if transport and event.request is ConnectRequest else None
         raise EarlyReply(refusal_reply(event, errors.BadRequest(), request)) from None
+
+
+def _about(event: Event, message: Mapping[str, Any] = MappingProxyType({})) -> AbstractContextManager[None]:
+    """Have log records say which call they are about, as far as it is known before there is a RequestState."""
+    return about_call({"proxy_event": event.name} | fields_of_message(message))
 
 
 def size_limit(app: Flask) -> int:

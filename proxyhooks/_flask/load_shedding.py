@@ -14,8 +14,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .._dispatch.events import Event
 from .._wire.environ_keys import RECEIVED
 from .._wire.log import rate_limited
+from .call_log import about_call
 
 # All times are in seconds. A call that waited for less did not wait in a queue.
 _QUEUED: Final = 0.05
@@ -69,7 +71,7 @@ class LoadShedder:
         self._last_call = self._last_without_queue = 0.0
         self._next_ask = 0.0
 
-    def should_shed(self, environ: Mapping[str, Any]) -> bool:
+    def should_shed(self, environ: Mapping[str, Any], event: Event) -> bool:
         """Whether the call is too late. If so, a warning says why."""
         now = time.monotonic()
         if now < self._next_ask and RECEIVED not in environ:
@@ -85,13 +87,14 @@ class LoadShedder:
             patience = min(patience, _PATIENCE_IN_STANDING_QUEUE)
         if waited <= patience:
             return False
-        if waited == float("inf"):
-            rate_limited.warning("overload: refused with 503: a call whose caller had hung up")
-        else:
-            rate_limited.warning(
-                "overload: more calls than the threads can serve. Refused with 503: a call that had waited for %.3g s, "
-                "which is more than %g s",
-                waited,
-                patience,
-            )
+        with about_call({"proxy_event": event.name}):  # the message has not been read
+            if waited == float("inf"):
+                rate_limited.warning("overload: refused with 503: a call whose caller had hung up")
+            else:
+                rate_limited.warning(
+                    "overload: more calls than the threads can serve. Refused with 503: a call that had waited for "
+                    "%.3g s, which is more than %g s",
+                    waited,
+                    patience,
+                )
         return True

@@ -22,6 +22,7 @@ from .._wire.decoding import Decoder, decoder_for
 from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RUN_TASKS_IN_PLACE
 from .._wire.log import rate_limited
 from ..messages import Request
+from .call_log import about_call
 from .error_handling import replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
 from .hook_views import HookViews
@@ -67,7 +68,9 @@ class HookURL:
         """
         if (dispatcher := self._dispatcher) is None:
             dispatcher = self.get_dispatcher()
-            if not dispatcher.serves(self.event):
+            with about_call({"proxy_event": self.event.name}):  # the log says so once
+                is_served = dispatcher.serves(self.event)
+            if not is_served:
                 raise early_failure(404, "no hook serves this event")
             self._dispatcher = dispatcher
         return dispatcher.find(self.event, message)
@@ -92,7 +95,8 @@ class Middleware:
             if (canonical := _SLASHES.sub("/", path).rstrip("/")) in self.hook_urls:
                 # Flask would route it to the hook, past the checks below.
                 take_secret(environ)
-                rate_limited.warning("%s is not the URL of a hook: %s is", path, canonical)
+                with about_call({"proxy_event": self.hook_urls[canonical].event.name}):
+                    rate_limited.warning("%s is not the URL of a hook: %s is", path, canonical)
                 return _send(environ, start_response, early_failure(404, "no hook is here").reply)
             return self.wsgi_app(environ, start_response)
         try:
@@ -113,13 +117,12 @@ class Middleware:
 
         :raises EarlyReply: if the request goes no further.
         """
-        limit = size_limit(self._app)
-        length = authenticate_and_check_size(environ, hook_url.secrets, limit)
+        event, limit = hook_url.event, size_limit(self._app)
+        length = authenticate_and_check_size(environ, event, hook_url.secrets, limit)
         environ[ACCEPTED] = True
-        if hook_url.load_shedder.should_shed(environ):
+        if hook_url.load_shedder.should_shed(environ, event):
             raise early_failure(503, "too late")
-        event = hook_url.event
-        message, has_data = read_message(event, hook_url.decode, read_body(environ, length, limit))
+        message, has_data = read_message(event, hook_url.decode, read_body(environ, event, length, limit))
         match = hook_url.find_hook(message)
         view = None if match is None else hook_url.views.by_hook[match.route.hook]
         in_place = self._app.testing or RUN_TASKS_IN_PLACE in environ

@@ -7,7 +7,8 @@ import itertools
 from flask import Flask
 
 from .._dispatch.signatures import source_location
-from .._wire.log import Trusted, logger, quote, rate_limited
+from .._wire.log import Trusted, logger, rate_limited
+from .call_log import about_call, fields_of
 from .request_state import RequestState
 
 
@@ -26,14 +27,13 @@ class UnexpectedAnswers:
         if (state.path, status) in self._logged:
             return
         self._logged.add((state.path, status))
-        logger.warning(
+        functions, exemption = self._before_request_functions() or "those of extensions", self._exemption(state)
+        text = (
             "%s: the application answered %s before a hook was called; clients then try again and again. "
-            "These functions run before hooks: %s. Let them %s",
-            state.path,
-            status,
-            self._before_request_functions() or "those of extensions",
-            self._exemption(state),
+            "These functions run before hooks: %s. Let them %s"
         )
+        with about_call(fields_of(state)):  # Flask's context may be over
+            logger.warning(text, state.path, status, functions, exemption)
 
     def log_replaced(self, state: RequestState, status: str) -> None:
         """Log a 2xx or 3xx that no hook has decided, for which a 500 is sent.
@@ -41,21 +41,20 @@ class UnexpectedAnswers:
         :param status: empty if the application has started no response.
         """
         if state.error is not None:
-            cause = f"an error handler of the application made it out of {quote(repr(state.error))}"
+            cause = f"an error handler of the application made it out of {type(state.error).__qualname__}"
         elif state.reply is not None:
             cause = "a function of the application replaced a failure"
         else:
             functions = self._before_request_functions() or "one of an extension"
             cause = f"a before_request function answered in place of a hook: {functions}"
-        rate_limited.error(
+        text = (
             "%s: the application answered %s, which Centrifugo would take for consent or follow; 500 is sent instead. "
-            "Most likely %s. Let it %s",
-            state.path,
-            status or "nothing",
-            Trusted(cause),
-            Trusted(self._exemption(state)),
-            kind=("replaced", state.path),
+            "Most likely %s. Let it %s"
         )
+        exemption = Trusted(self._exemption(state))
+        with about_call(fields_of(state)):
+            kind = ("replaced", state.path)
+            rate_limited.error(text, state.path, status or "nothing", Trusted(cause), exemption, kind=kind)
 
     def _before_request_functions(self) -> str:
         functions = itertools.chain.from_iterable(self._app.before_request_funcs.values())

@@ -12,12 +12,16 @@ logger: Final = logging.getLogger("proxyhooks")
 
 _INTERVAL: Final = 1.0
 """Seconds between two lines of one kind."""
+_MAX_OF_GROUP: Final = 3
+"""Lines of all kinds of a group in one interval: an application may have a thousand hooks, and each is a kind."""
+_MAX_KINDS: Final = 1000
+"""Kinds that are remembered. Beyond that, the kinds of a group count as one."""
 _MAX_QUOTED: Final = 200
 """Characters of a value in a line."""
 
 
 class RateLimit:
-    """Allows one log line of each kind a second, and counts those in between.
+    """Allows one log line of each kind a second, and three of each group of kinds; counts those in between.
 
     The next line of the kind has the count. Lines that are left out after the last one are not mentioned.
 
@@ -29,18 +33,27 @@ class RateLimit:
         self._lock = threading.Lock()
         self._kinds: dict[Hashable, tuple[float, int]] = {}
         """For each kind: when the next line is allowed, and how many were left out since the last one."""
+        self._groups: dict[Hashable, tuple[float, int]] = {}
+        """For each group: when its interval ends, and how many lines it has had in it."""
 
-    def count(self, kind: Hashable) -> int | None:
+    def count(self, kind: Hashable, group: Hashable = None) -> int | None:
         """Return how many lines of the kind were left out since the last one; None if this one is left out, too.
 
-        :param kind: one of a limited number of values, since each is remembered.
+        :param group: one of a limited number of values, such as the text of the line; by default the kind.
         """
+        group = kind if group is None else group
         with self._lock:
             now = self.clock()
+            if kind not in self._kinds and len(self._kinds) >= _MAX_KINDS:
+                kind = group
             next_line, left_out = self._kinds.get(kind, (now, 0))
-            if now < next_line:
+            end, lines = self._groups.get(group, (now, 0))
+            if now >= end:
+                end, lines = now + _INTERVAL, 0
+            if now < next_line or lines >= _MAX_OF_GROUP:
                 self._kinds[kind] = next_line, left_out + 1
                 return None
+            self._groups[group] = end, lines + 1
             self._kinds[kind] = now + _INTERVAL, 0
             return left_out
 
@@ -48,6 +61,7 @@ class RateLimit:
         """Allow a line of every kind at once, and forget the counts."""
         with self._lock:
             self._kinds.clear()
+            self._groups.clear()
 
 
 class Trusted(str):
@@ -57,7 +71,7 @@ class Trusted(str):
 
 
 class RateLimitedLogger:
-    """Logs lines that callers can cause: at most one of each kind a second, with the values cut.
+    """Logs lines that callers can cause: at most one of each kind and three of each text a second, with values cut.
 
     Every value except numbers and :class:`Trusted` text is passed through :func:`quote`.
     """
@@ -74,16 +88,24 @@ class RateLimitedLogger:
         """
         return self._log(logging.WARNING, text, values, kind)
 
-    def error(self, text: str, *values: object, kind: Hashable = None) -> bool:
-        """As :meth:`warning`, with the level ERROR."""
-        return self._log(logging.ERROR, text, values, kind)
+    def error(self, text: str, *values: object, kind: Hashable = None, exc_info: BaseException | None = None) -> bool:
+        """As :meth:`warning`, with the level ERROR, and with the traceback of an exception."""
+        return self._log(logging.ERROR, text, values, kind, exc_info)
 
-    def _log(self, level: int, text: str, values: tuple[object, ...], kind: Hashable) -> bool:
-        left_out = self.limit.count(text if kind is None else kind)
+    def _log(
+        self,
+        level: int,
+        text: str,
+        values: tuple[object, ...],
+        kind: Hashable,
+        exc_info: BaseException | None = None,
+    ) -> bool:
+        left_out = self.limit.count(text if kind is None else kind, text)
         if left_out is None:
             return False
         quoted = [value if isinstance(value, int | float | Trusted) else quote(value) for value in values]
-        self._target.log(level, f"{text}%s", *quoted, left_out_suffix(left_out), stacklevel=3)  # the line of the caller
+        # The record names the line of the caller.
+        self._target.log(level, f"{text}%s", *quoted, left_out_suffix(left_out), exc_info=exc_info, stacklevel=3)
         return True
 
 
@@ -98,7 +120,7 @@ def quote(value: object, limit: int | None = None) -> str:
     shown = text[:limit]
     if not shown.isprintable():
         shown = repr(shown)[1:-1]
-    return shown if len(text) <= limit else f"{shown}..."
+    return shown[:limit] + "..." if len(text) > limit or len(shown) > limit else shown
 
 
 def left_out_suffix(left_out: int) -> str:

@@ -23,6 +23,7 @@ from .graceful_stop import GracefulStop, time_to_finish
 from .hardening import harden
 from .listener import wrap_socket
 from .log_filter import limit_lines_about_callers
+from .log_handler import log_to_gunicorn
 from .worker_table import SharedState, WorkerRecord, WorkerTable
 
 __all__ = [
@@ -76,9 +77,14 @@ def _get_shared_state(cfg: Any) -> SharedState:
     return _shared_state
 
 
-@_log_table_errors
 def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None:
-    """In the master: note whether all workers stop, as they do after the signal WINCH."""
+    """In the master: set up its log, and note whether all workers stop, as they do after the signal WINCH."""
+    log_to_gunicorn()  # here, as gunicorn calls no other server hook before it preloads the application
+    _note_number_of_workers(server, new_value)
+
+
+@_log_table_errors
+def _note_number_of_workers(server: Any, new_value: int) -> None:
     _get_shared_state(server.cfg).note_number_of_workers(new_value)
 
 

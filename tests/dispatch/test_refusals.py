@@ -236,7 +236,7 @@ def test_a_refusal_that_cannot_be_sent_as_it_is_is_logged_with_the_remedy(
 
     ask("rpc")
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert record.getMessage() == (
+    assert record.getMessage().partition(" [event=rpc")[0] == (
         "the refusal Banned cannot be sent as it is: 'Banned' object has no attribute 'code'; an __init__ must call "
         "super().__init__(code, text). 3503: force disconnect is sent in its place"
     )

@@ -292,8 +292,8 @@ def test_a_log_handler_that_raises_costs_no_thread_and_no_key(monkeypatch: pytes
 
     ran: list[int] = []
     queue = queue_of()
-    queue.submit([BackgroundTask("fail", fail, "key")])
-    queue.submit([BackgroundTask("run", lambda: ran.append(1), "key")])
+    queue.submit([BackgroundTask("fail", fail, key="key")])
+    queue.submit([BackgroundTask("run", lambda: ran.append(1), key="key")])
     wait_until(lambda: ran == [1] and not queue.is_busy(), "the second function")
     assert raised == [LookupError]
 

@@ -14,9 +14,12 @@ import pytest
 from flask import Flask
 
 from proxyhooks import ConnectResult, Error, ProxyHooks, RPCRequest, RPCResult, SetupError
+from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._flask.load_shedding import LoadShedder, waiting_time
 from proxyhooks._settings.settings import TIMEOUT
 from proxyhooks.testing import ProxyClient
+
+RPC = EVENTS["rpc"]
 
 
 @pytest.fixture
@@ -83,8 +86,10 @@ def test_other_systems_have_other_numbers_for_the_states_of_a_connection(
     established = Fake(0, state=4)  # TCPS_ESTABLISHED of BSD
     assert waiting_time({"gunicorn.socket": established}) == 0
     load_shedder = LoadShedder(2.0)
-    assert not load_shedder.should_shed({"gunicorn.socket": established})
-    assert load_shedder.should_shed({"gunicorn.socket": established, "proxyhooks.received": time.monotonic() - 100})
+    assert not load_shedder.should_shed({"gunicorn.socket": established}, RPC)
+    assert load_shedder.should_shed(
+        {"gunicorn.socket": established, "proxyhooks.received": time.monotonic() - 100}, RPC
+    )
 
 
 class Fake:
@@ -100,9 +105,9 @@ class Fake:
 @linux
 def test_patience_lasts_for_half_of_the_timeout() -> None:
     load_shedder = LoadShedder(2.0)
-    assert not load_shedder.should_shed({"gunicorn.socket": Fake(1.0)})
-    assert load_shedder.should_shed({"gunicorn.socket": Fake(1.1)})
-    assert load_shedder.should_shed({"gunicorn.socket": Fake(0, state=8)})
+    assert not load_shedder.should_shed({"gunicorn.socket": Fake(1.0)}, RPC)
+    assert load_shedder.should_shed({"gunicorn.socket": Fake(1.1)}, RPC)
+    assert load_shedder.should_shed({"gunicorn.socket": Fake(0, state=8)}, RPC)
 
 
 def test_patience_is_the_same_where_the_worker_knows_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +115,7 @@ def test_patience_is_the_same_where_the_worker_knows_the_time(monkeypatch: pytes
     monkeypatch.setattr(time, "monotonic", lambda: now)
     load_shedder = LoadShedder(2.0)
     # Each call is measured: that costs nothing here, while the kernel is asked at most every 5 ms.
-    shed = [load_shedder.should_shed({"proxyhooks.received": now - waited}) for waited in (0, 1.1, 1.0, 1.1, 0)]
+    shed = [load_shedder.should_shed({"proxyhooks.received": now - waited}, RPC) for waited in (0, 1.1, 1.0, 1.1, 0)]
     assert shed == [False, True, False, True, False]
 
 
@@ -124,7 +129,7 @@ def test_patience_is_shorter_where_a_queue_stands(monkeypatch: pytest.MonkeyPatc
     def should_shed(waited: float, later: float) -> bool:
         nonlocal now
         now += later
-        return load_shedder.should_shed({"gunicorn.socket": Fake(waited)})
+        return load_shedder.should_shed({"gunicorn.socket": Fake(waited)}, RPC)
 
     assert not should_shed(0.9, 0)  # after some calls at once, or a hiccup
     assert [should_shed(0.9, 0.19) for _ in range(5)] == [False] * 5
@@ -140,12 +145,12 @@ def test_patience_is_shorter_where_a_queue_stands(monkeypatch: pytest.MonkeyPatc
 @linux
 def test_the_log_says_why_a_call_is_shed(caplog: pytest.LogCaptureFixture) -> None:
     load_shedder = LoadShedder(2.0)
-    load_shedder.should_shed({"gunicorn.socket": Fake(1.5)})
-    load_shedder.should_shed({"gunicorn.socket": Fake(0, state=8)})
+    load_shedder.should_shed({"gunicorn.socket": Fake(1.5)}, RPC)
+    load_shedder.should_shed({"gunicorn.socket": Fake(0, state=8)}, RPC)
     assert caplog.messages == [
         "overload: more calls than the threads can serve. Refused with 503: a call that had waited for 1.5 s, "
-        "which is more than 1 s",
-        "overload: refused with 503: a call whose caller had hung up",
+        "which is more than 1 s [event=rpc]",
+        "overload: refused with 503: a call whose caller had hung up [event=rpc]",
     ]
 
 

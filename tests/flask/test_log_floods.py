@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -170,6 +171,53 @@ def test_an_unknown_host_cannot_flood_the_log(clock: Clock, caplog: pytest.LogCa
     messages = [record.getMessage() for record in caplog.records if "does not serve the host" in record.getMessage()]
     assert ["999 more" in message for message in messages] == [False, True]
     assert max(map(len, messages)) < 1000
+
+
+# Whatever one second of the flood has, besides a call of each hook whose payload is refused.
+EVERY_KIND = [send for send, _ in (*WITHOUT_SECRET.values(), *WITH_SECRET.values())]
+HOOKS = 60
+SECONDS = 12
+
+
+def test_twelve_seconds_of_every_kind_by_many_hooks_clients_and_channels_make_less_than_a_megabyte(
+    flooded_app: Flask, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks = next(iter(flooded_app.extensions["proxyhooks"].hooks.values()))
+    for number in range(HOOKS):
+        # A function for each, with a name of its own: the name is the kind of the line.
+        names: dict[str, Any] = {"RPCResult": RPCResult}
+        exec(f"def hook_{number}(req):\n    return RPCResult()", names)
+        hooks.rpc(f"many.{number}", data_schema=Payload)(names[f"hook_{number}"])
+    client = json.dumps({"client": "日本" * 1000, "user": "\U0001f375\x00\r\n" * 1000}, ensure_ascii=False)[1:-1]
+    for second in range(SECONDS):
+        clock.now = 200.0 + second
+        for number in range(HOOKS):
+            call(flooded_app, "rpc", f'{{"method": "many.{number}", {client}, "data": {{"{LONG}{number}": 1}}}}')
+        for number, send in enumerate(EVERY_KIND * 3):
+            send(flooded_app, second * 100 + number)
+    lines: dict[str, list[str]] = {}
+    for record in caplog.records:
+        lines.setdefault(str(record.msg), []).append(record.getMessage())
+    assert len(lines) >= 10  # some kinds have the same text, and not every flood makes calls late
+    assert max(len(line) for of_kind in lines.values() for line in of_kind) < 4000
+    assert max(map(len, lines.values())) <= 3 * SECONDS
+    assert sum(len(line.encode()) + 100 for of_kind in lines.values() for line in of_kind) < 500_000
+
+
+def test_hooks_share_the_lines_of_a_second(flooded_app: Flask, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    hooks = next(iter(flooded_app.extensions["proxyhooks"].hooks.values()))
+    for name in "abcde":
+        names: dict[str, Any] = {"RPCResult": RPCResult}
+        exec(f"def hook_{name}(req):\n    return RPCResult()", names)
+        hooks.rpc(name, data_schema=Payload)(names[f"hook_{name}"])
+    for _ in range(2):
+        for name in "abcde":
+            call(flooded_app, "rpc", f'{{"method": "{name}"}}')
+    clock.now += 1.5
+    for name in "edcba":
+        call(flooded_app, "rpc", f'{{"method": "{name}"}}')
+    assert [vars(record)["method"] for record in caplog.records] == ["a", "b", "c", "e", "d", "c"]
+    assert "(2 more like this" in caplog.messages[3]
 
 
 def test_a_reply_to_head_has_no_body(app: Flask, hooks: ProxyHooks) -> None:

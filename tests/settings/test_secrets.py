@@ -94,8 +94,8 @@ def test_a_wrong_secret_is_logged_with_the_address_and_never_the_value(caplog: p
     status(app, {"X-Proxyhooks-Secret": "guessed"})
     status(app)
     assert [record.getMessage() for record in caplog.records] == [
-        "/centrifugo/rpc: a wrong X-Proxyhooks-Secret from 127.0.0.1",
-        "/centrifugo/rpc: no X-Proxyhooks-Secret from 127.0.0.1",
+        "/centrifugo/rpc: a wrong X-Proxyhooks-Secret from 127.0.0.1 [event=rpc]",
+        "/centrifugo/rpc: no X-Proxyhooks-Secret from 127.0.0.1 [event=rpc]",
     ]
     assert {record.levelname for record in caplog.records} == {"WARNING"}
 

@@ -54,6 +54,38 @@ def test_each_kind_has_a_line_a_second_and_the_next_one_has_the_count(
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "WARNING", "WARNING"]
 
 
+def test_a_text_has_three_lines_a_second_however_many_kinds_it_has(
+    limited: RateLimitedLogger, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        for number in range(5000):
+            limited.warning("from %d", number, kind=("from", number))
+        limited.warning("of another text")
+        clock.now += 1
+    assert [message.partition(" (")[0] for message in caplog.messages] == [
+        "from 0",
+        "from 1",
+        "from 2",
+        "of another text",
+    ] * 2
+    assert len(limited.limit._kinds) < 1010
+
+
+def test_a_kind_that_is_not_remembered_is_counted_with_the_others_of_its_text(
+    limited: RateLimitedLogger, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1500):
+        limited.warning("from %d", number, kind=number)
+    clock.now += 1
+    limited.warning("from %d", 1500, kind=1500)
+    assert caplog.messages[-1] == "from 1500 (500 more like this since the last such line)"
+
+
+def test_an_error_can_have_a_traceback(limited: RateLimitedLogger, caplog: pytest.LogCaptureFixture) -> None:
+    limited.error("it failed", exc_info=ValueError("why"))
+    assert "ValueError: why" in caplog.text
+
+
 def test_a_kind_can_be_named(limited: RateLimitedLogger, caplog: pytest.LogCaptureFixture) -> None:
     for text in ("one text", "another text"):
         for kind in ("a", "b"):
@@ -80,6 +112,7 @@ def test_values_are_quoted_unless_they_are_numbers_or_trusted(
         ("/centrifugo/rpc", "/centrifugo/rpc"),
         ("x" * 200, "x" * 200),
         ("x" * 201, "x" * 200 + "..."),
+        ("\x00" * 100, "\\x00" * 50 + "..."),
         ("/" * 4096, "/" * 200 + "..."),
         ("a\r\nWARNING forged", "a\\r\\nWARNING forged"),
         ("\x1b[2J\x00\x7f\x85\u2028\u202e", "\\x1b[2J\\x00\\x7f\\x85\\u2028\\u202e"),
