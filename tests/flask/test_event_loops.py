@@ -161,8 +161,9 @@ def test_async_hooks_and_the_async_functions_around_them_need_no_asgiref(
 
         return run
 
-    for register in (app.before_request, app.after_request, app.teardown_request, hooks.before_hook):
+    for register in (app.before_request, app.after_request, app.teardown_request):
         register(note(register.__name__))
+    hooks.before_hook(note("before_hook"))
 
     @hooks.rpc
     async def hook(req: RPCRequest) -> RPCResult:
