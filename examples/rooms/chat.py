@@ -50,8 +50,7 @@ def sub_refresh(req: SubRefreshRequest[Meta], room_id: int) -> SubRefreshResult:
     return SubRefreshResult(expire_at=_soon())
 
 
-@hooks.publish(ROOM, data_schema=NewMessageSchema, result_schema=MessageSchema)
-@publish_limit
+@hooks.publish(ROOM, data_schema=NewMessageSchema, result_schema=MessageSchema, decorators=[publish_limit])
 def publish(req: PublishRequest[dict[str, Any], Meta], room_id: int) -> PublishResult:
     require_member(room_id)
     now = datetime.now(UTC).replace(tzinfo=None)

@@ -17,4 +17,5 @@ def current_user_id() -> str:
     return str(current_request.user)
 
 
+# Among the decorators of a hook it runs before the payload is read, so payloads that the schema refuses count too.
 publish_limit = limiter.limit(lambda: current_app.config["PUBLISH_LIMIT"], key_func=current_user_id)

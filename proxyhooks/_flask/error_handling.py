@@ -18,7 +18,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from .._dispatch.refusals import as_rejection, log_other_exceptions
-from .._dispatch.replies import refusal_reply
+from .._dispatch.replies import Reply, refusal_reply
 from .._wire.log import rate_limited
 from ..exceptions import Rejection
 from .call_log import call_log_filter, call_text
@@ -67,13 +67,14 @@ def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Except
             host = flask.request.environ.get("HTTP_HOST")
             rate_limited.error("%s: Flask does not serve the host %r: %s", state.path, host, error)
             return handle(error)
+        refused: BaseException = error
         try:
             handled = handle(error)
         except (Rejection, HTTPException, BaseExceptionGroup) as raised:
             rejection = as_rejection(raised)
             if rejection is None:
                 raise
-            log_other_exceptions(raised, f"a function around the hook for {state.event.name}")
+            refused = raised
         else:
             # Flask returns an HTTPException itself where no handler turned it into something else.
             rejection = as_rejection(error) if handled is error else None
@@ -81,10 +82,19 @@ def _reply_with_refusals(handle: Callable[[Exception], Any]) -> Callable[[Except
                 if handled is error and isinstance(error, HTTPException):
                     _log_abort(state, error)
                 return handled
-        state.reply = refusal_reply(state.event, rejection, state.message)
-        return flask_response(state.app, state.reply)
+        return flask_response(state.app, refuse(state, rejection, refused))
 
     return handle_user_exception
+
+
+def refuse(state: RequestState, rejection: Rejection, error: BaseException) -> Reply:
+    """Make a refusal that a function around the hook has raised the reply.
+
+    :param error: what was raised: the refusal itself, or a group that has it.
+    """
+    log_other_exceptions(error, f"a function around the hook for {state.event.name}")
+    state.reply = refusal_reply(state.event, rejection, state.message)
+    return state.reply
 
 
 def _log_abort(state: RequestState, error: HTTPException) -> None:
@@ -97,13 +107,18 @@ def _log_abort(state: RequestState, error: HTTPException) -> None:
 
 
 def _forget_reply(handle: Callable[[Exception], Response]) -> Callable[[Exception], Response]:
-    """Flask's ``handle_exception`` for unhandled exceptions: whatever a hook replied before, the request has failed."""
+    """Flask's ``handle_exception`` for unhandled exceptions: whatever a hook replied before, the request has failed.
+
+    What an ``after_request`` function or the opening of a session raises comes here at once. A refusal is still one.
+    """
 
     @functools.wraps(handle)
     def handle_exception(error: Exception) -> Response:
         state = request_state()
         if state is not None:
             state.error, state.reply = error, None
+            if state.guarded and (rejection := as_rejection(error)) is not None:
+                return flask_response(state.app, refuse(state, rejection, error))
         return handle(error)
 
     return handle_exception

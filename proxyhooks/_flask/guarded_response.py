@@ -40,10 +40,10 @@ class GuardedResponse:
         "_body_decided",
         "_replacement",
         "_start_response",
-        "_started",
         "_state",
         "_unexpected_answers",
         "_written",
+        "started",
     )
 
     def __init__(
@@ -52,7 +52,8 @@ class GuardedResponse:
         self._state = state
         self._start_response = start_response
         self._unexpected_answers = unexpected_answers
-        self._started = False
+        self.started = False
+        """Whether the application has started its response."""
         self._body_decided = False
         self._replacement: bytes | None = None
         """The body that leaves in place of the application's; ``None`` if the application's leaves."""
@@ -67,7 +68,7 @@ class GuardedResponse:
             if exc_info is None:
                 raise AssertionError("start_response was called again, after the body had begun")
             raise exc_info[1].with_traceback(exc_info[2])
-        self._started = True
+        self.started = True
         self._written = ()  # of an earlier start, which this one replaces
         reply = self._state.reply
         if status >= "4":  # a status line, such as "404 NOT FOUND"
@@ -90,11 +91,11 @@ class GuardedResponse:
         :param chunks: the body of the application.
         """
         close = getattr(chunks, "close", None)
-        if not self._started:
+        if not self.started:
             chunks = iter(chunks)
             first = list(itertools.islice(chunks, 1))  # a lazy application starts its response here
             chunks = itertools.chain(first, chunks)
-            if not self._started:  # it never does
+            if not self.started:  # it never does
                 self.start_response("", ())
         self._body_decided = True
         if self._replacement is None:

@@ -15,6 +15,7 @@ from flask import Flask
 
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.events import Event
+from .._dispatch.refusals import as_rejection
 from .._dispatch.replies import Reply
 from .._dispatch.routes import Match
 from .._settings.secrets import Secrets
@@ -23,7 +24,7 @@ from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RUN_TASKS_IN_PLACE
 from .._wire.log import rate_limited
 from ..messages import Request
 from .call_log import about_call
-from .error_handling import replace_base_exception
+from .error_handling import refuse, replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
 from .hook_views import HookViews
 from .ingress import (
@@ -109,6 +110,9 @@ class Middleware:
             return response.body(self.hook_app(environ, response.start_response))
         except BaseException as error:
             start_background_tasks(state)
+            rejection = None if isinstance(error, Exception) or response.started else as_rejection(error)
+            if rejection is not None:  # in a BaseExceptionGroup, which Flask does not handle
+                return _send(environ, start_response, refuse(state, rejection, error))
             replace_base_exception(error, f"a function around the hook for {hook_url.event.name}")
             raise
 

@@ -15,7 +15,17 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import Forbidden, ServiceUnavailable
 
-from proxyhooks import Disconnect, Error, ProxyHooks, Rejection, RPCRequest, RPCResult, disconnects, errors
+from proxyhooks import (
+    Disconnect,
+    Error,
+    ProxyHooks,
+    RefreshResult,
+    Rejection,
+    RPCRequest,
+    RPCResult,
+    disconnects,
+    errors,
+)
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._dispatch.replies import refusal_reply
 from tests.support.asking import Ask
@@ -214,6 +224,60 @@ def test_a_refusal_before_the_hook_never_fails_either(
     assert list(json.loads(ask("rpc", user="42").data)) == ["disconnect"]
     if register is None:
         assert ask("refresh", user="42").json == {"result": {"expired": True}}
+
+
+def open_session_that_raises(app: Flask, error: Callable[[], BaseException]) -> None:
+    class Sessions(flask.sessions.SecureCookieSessionInterface):
+        def open_session(self, app: Flask, request: flask.Request) -> Any:
+            raise error()
+
+    app.session_interface = Sessions()
+
+
+AROUND: dict[str, Callable[[Flask, Callable[..., Any]], object]] = {
+    "before_request": lambda app, refuse: app.before_request(refuse),
+    "after_request": lambda app, refuse: app.after_request(refuse),
+    "session": open_session_that_raises,
+    "request_started": lambda app, refuse: flask.request_started.connect(lambda *_, **__: refuse(), app, weak=False),
+    "request_finished": lambda app, refuse: flask.request_finished.connect(lambda *_, **__: refuse(), app, weak=False),
+}
+
+
+@pytest.mark.parametrize("where", AROUND)
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: BannedWithCode("42"),
+        lambda: group(BannedWithCode("42"), KeyError()),
+        lambda: BaseExceptionGroup("", [BannedWithCode("42"), GeneratorExit()]),
+    ],
+    ids=["refusal", "group", "base group"],
+)
+def test_a_refusal_of_a_function_around_the_hook_is_a_refusal(
+    make: Callable[[], BaseException], where: str, fast: bool, app: Flask, ask: Ask
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise make()
+
+    app.config["PROXYHOOKS_FAST"] = fast
+    AROUND[where](app, make if where == "session" else refuse)
+    hooks = ProxyHooks(app)
+    hooks.refresh(lambda req: RefreshResult(expire_at=2**40))
+    hooks.rpc(lambda req: RPCResult())
+    for _ in range(2):
+        assert ask("rpc", user="42").json == {"disconnect": {"code": 4501, "reason": "banned"}}
+        assert ask("refresh", user="42").json == {"result": {"expired": True}}
+
+
+def test_a_function_that_fails_after_the_response_has_started_is_a_failure(app: Flask, ask: Ask) -> None:
+    def fail(error: BaseException | None) -> None:
+        raise BaseExceptionGroup("", [BannedWithCode("42"), GeneratorExit()])
+
+    app.teardown_request(fail)
+    ProxyHooks(app).rpc(lambda req: RPCResult())
+    with pytest.raises(RuntimeError, match="a function around the hook for rpc raised BaseExceptionGroup"):
+        ask("rpc")
 
 
 def test_a_refusal_in_a_group_from_a_data_schema(hooks: ProxyHooks, ask: Ask) -> None:

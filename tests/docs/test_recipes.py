@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 import sentry_sdk
-from flask import Flask
+from flask import Flask, request
 from flask_login import current_user, login_required, login_user
 from structlog.contextvars import bind_contextvars, get_contextvars
 
@@ -58,6 +58,14 @@ def test_modules(recipe: Recipe) -> None:
     names = recipe("modules")
     assert connected(names).rpc("rooms.list").result == {"data": [7]}
     assert connected(names, "43").rpc("rooms.list").result == {"data": [8]}
+
+
+def test_modules_close_before_every_event(recipe: Recipe) -> None:
+    names = recipe("modules")
+    client = connected(names)
+    names["CLOSED"] = True
+    assert client.rpc("rooms.list").refused_with(errors.TooManyRequests)
+    assert ProxyClient(names["app"]).connect("42").refused_with(errors.TooManyRequests)
 
 
 def test_modules_refuse_a_user_in_before_hook(recipe: Recipe) -> None:
@@ -123,11 +131,34 @@ def test_jwt(recipe: Recipe) -> None:
 def test_limits(recipe: Recipe) -> None:
     names = recipe("limits")
     one, other = connected(names, "1"), connected(names, "2")
-    assert all(one.publish("chat:7", {}).allowed for _ in range(20))
-    refused = one.publish("chat:7", {})
-    assert refused.refused_with(errors.TooManyRequests)
-    assert b'"temporary":true' in (refused.reply or b"")
-    assert other.publish("chat:7", {}).allowed
+    assert all(one.publish("chat:7", {}).refused_with(errors.BadRequest) for _ in range(19))
+    assert one.publish("chat:7", {"text": "hi"}).allowed
+    for payload in ({"text": "hi"}, {}):
+        refused = one.publish("chat:7", payload)
+        assert refused.refused_with(errors.TooManyRequests)
+        assert b'"temporary":true' in (refused.reply or b"")
+    assert [one.rpc("search").allowed for _ in range(6)] == [True] * 5 + [False]
+    assert other.publish("chat:7", {"text": "hi"}).allowed
+
+
+def test_limits_of_a_before_hook_count_each_hook(recipe: Recipe) -> None:
+    names = recipe("limits")
+    names["hooks"].rpc("other")(lambda req: RPCResult())
+    client = connected(names)
+    assert [client.rpc("other").allowed for _ in range(51)] == [True] * 50 + [False]
+    assert client.rpc("search").allowed
+
+
+def test_the_endpoint_of_a_hook(recipe: Recipe) -> None:
+    names = recipe("limits")
+    seen: list[str] = []
+    names["app"].before_request(lambda: seen.append(request.endpoint or ""))
+    client = connected(names)
+    client.rpc("search")
+    client.rpc("none")
+    assert seen[1].startswith("proxyhooks_rpc_")
+    assert seen[1].endswith("_search")
+    assert seen[2] == "proxyhooks_rpc"
 
 
 def test_orm(recipe: Recipe) -> None:

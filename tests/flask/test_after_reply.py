@@ -15,7 +15,7 @@ import flask
 import pytest
 from flask import Flask
 
-from proxyhooks import ConnectRequest, ConnectResult, ProxyHooks, RPCRequest, RPCResult, after_reply
+from proxyhooks import ConnectRequest, ConnectResult, ProxyHooks, RPCRequest, RPCResult, after_reply, current_request
 from proxyhooks._flask import background_queue
 from proxyhooks._flask.background_queue import BackgroundQueue, BackgroundTask
 from proxyhooks._wire import before_exit
@@ -143,16 +143,24 @@ def test_its_threads_are_a_setting(app: Flask, ask: Ask, gate: Gate) -> None:
     assert sum(thread.name.startswith("proxyhooks-after-reply") for thread in threading.enumerate()) >= 2
 
 
+@pytest.mark.parametrize("where", ["hook", "after_request"])
 def test_beyond_its_bound_the_client_gets_a_temporary_error_and_the_log_says_why(
-    app: Flask, ask: Ask, gate: Gate, caplog: pytest.LogCaptureFixture
+    where: str, app: Flask, ask: Ask, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     app.config.update(PROXYHOOKS_AFTER_REPLY_THREADS=1, PROXYHOOKS_AFTER_REPLY_QUEUE=2)
     hooks = ProxyHooks(app)
 
     @hooks.rpc
     def hook(req: RPCRequest) -> RPCResult:
-        after_reply(gate, req.data)
+        if where == "hook":
+            after_reply(gate, req.data)
         return RPCResult()
+
+    @app.after_request
+    def after(response: flask.Response) -> flask.Response:
+        if where == "after_request":
+            after_reply(gate, current_request.data)
+        return response
 
     ask("rpc", method="x", data=0).close()
     wait_until(lambda: gate.begun, "the thread is busy")
