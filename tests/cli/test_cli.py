@@ -417,6 +417,8 @@ def test_an_application_with_several_hooks_needs_the_name_of_one(home: Path) -> 
     ("old", "new", "sentence"),
     [
         ("app.config.from_prefixed_env()", "", "app.config.from_prefixed_env() has not read it"),
+        ("chat:<int:room_id>", "chat:<int:room_id", "write <name> or <int:name> (PLACE:28)"),
+        ("ProxyHooks(app, ", 'ProxyHooks(app, name="a b", ', "name must be an identifier, not 'a b' (PLACE:17)"),
         ("@hooks.rpc\n", "@hooks.rpc\n@hooks.rpc\n", "two hooks"),
         ("chat:<int:room_id>", "chat:<integer:room_id>", "there is no <integer:...>"),
         ("def speak(req, room_id)", "def speak(req, room)", "room_id"),
@@ -430,4 +432,5 @@ def test_an_application_that_cannot_start_is_reported_in_one_line(
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: the application does not start: ")
-    assert sentence in line
+    assert sentence.replace("PLACE", str(home / "app.py")) in line
+    assert line.count(f"{home / 'app.py'}:") == (2 if sentence == "two hooks" else 1)
