@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from proxyhooks import ProxyHooks, RefreshRequest, RefreshResult, errors
+from proxyhooks import ProxyHooks, RefreshRequest, RefreshResult, RPCResult, errors
+from proxyhooks._wire.log import logger
 from proxyhooks.cli import centrifugo
 from tests.support.paths import SECRET
 from tests.support.servers import serving_in_thread
@@ -180,6 +181,16 @@ def test_a_call_of_a_server_says_where_the_traceback_is(home: Path, url: str) ->
     result = flask(home, "call", "rpc", "--method", "bug", "--url", url)
     assert "  reply:   500 (an HTML page)\n" in result.stdout
     assert "note:    if the application failed, the log of the server has the traceback\n" in result.stdout
+
+
+def test_a_line_is_shown_once_if_the_application_logs_it_itself(
+    app: Flask, hooks: ProxyHooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.rpc("known")(lambda req: RPCResult())
+    handlers = list(logger.handlers)
+    app.test_cli_runner().invoke(centrifugo, ["call", "rpc", "--method", "other"])
+    assert [record.name for record in caplog.records] == ["proxyhooks"]  # by a handler of the root logger
+    assert logger.handlers == handlers
 
 
 def test_a_refusal_that_is_a_500_has_no_traceback(app: Flask, hooks: ProxyHooks) -> None:
