@@ -20,7 +20,11 @@ class _Commands(AppGroup):
         try:
             return super().invoke(ctx)
         except SetupError as error:  # raised while the application loads; its message needs no traceback
-            raise click.ClickException(f"the application does not start: {error}") from None
+            from .._dispatch.tracebacks import place_in_application  # as the commands, imported when it is needed
+
+            place = place_in_application(error)
+            where = f" ({place})" if place is not None and place not in str(error) else ""
+            raise click.ClickException(f"the application does not start: {error}{where}") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-import logging
 import os
 import sys
-import traceback
 import uuid
 from pathlib import Path
 from typing import IO, Any, Final, Literal
@@ -22,13 +20,13 @@ from .._settings.secrets import hide_secret
 from .._settings.settings import DEFAULT_URL_PREFIX, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
-from .._wire.log import logger
 from .._wire.requests import UserRequest
 from ..centrifugo.config.static_headers import SECRET_VARIABLE
 from ..centrifugo.judge import Verdict, judge
 from ..testing.exchange import Exchange, exchange_of
-from ..testing.transport import NO_PAYLOAD, AppResponse, AppTransport, request_body, to_go_json
+from ..testing.transport import NO_PAYLOAD, request_body, to_go_json
 from ._app import current_backend, current_hooks, hooks_option
+from ._call_app import call_app, place_of_traceback
 from ._call_server import call_server
 from ._not_asked import find_decisions, why_not_asked
 
@@ -144,7 +142,7 @@ def command(
         response = call_server(url, path, body, secret, forwarded)
     else:
         assert app is not None
-        response = _call_app(app, event, path, body, secret, forwarded)
+        response = call_app(app, event, path, body, secret, forwarded)
     verdict = judge(
         event,
         response.status,
@@ -155,7 +153,9 @@ def command(
     )
     exchange = exchange_of(verdict, request, response)
     reason = None if decisions is None else why_not_asked(decisions, event, request)
-    _print(exchange, _place_of_traceback(response, url), reason, output_format, secret)
+    _print(exchange, reason, output_format, secret)
+    if output_format == "text" and (place := place_of_traceback(response, url)) is not None:
+        click.echo(f"  note:    {place}")
     sys.exit(0 if exchange.allowed else 1)
 
 
@@ -240,30 +240,8 @@ def _prefix_and_secrets(app: Flask, hooks_name: str | None, path: str | None) ->
         return backend.url_prefix, backend.secrets
 
 
-def _call_app(
-    app: Flask, event: str, path: str, body: bytes, secret: str | None, headers: dict[str, str]
-) -> AppResponse:
-    logger.addHandler(logging.StreamHandler())
-    response = AppTransport(app, {event: path}, secret, headers).send(event, body, 0)
-    propagates = app.config["PROPAGATE_EXCEPTIONS"]
-    if response.error is not None and (app.testing or app.debug if propagates is None else propagates):
-        traceback.print_exception(response.error)  # Flask logs what it does not propagate
-    return response
-
-
-def _place_of_traceback(response: AppResponse, url: str | None) -> str | None:
-    """Where the traceback of a failed call is; None if the call has not failed."""
-    if url and response.status == 500:
-        return "if the application failed, the log of the server has the traceback"
-    return None if response.error is None else "the traceback is above, unless the application logs elsewhere"
-
-
 def _print(
-    exchange: Exchange,
-    place_of_traceback: str | None,
-    not_asked: str | None,
-    output_format: Literal["text", "json"],
-    secret: str | None,
+    exchange: Exchange, not_asked: str | None, output_format: Literal["text", "json"], secret: str | None
 ) -> None:
     if output_format == "json":
         fields = {name: getattr(exchange, name) for name in (*Verdict.__slots__, "request", "status")}
@@ -274,8 +252,6 @@ def _print(
         click.echo(hide_secret(text, secret))
         return
     click.echo(hide_secret(repr(exchange), secret))
-    if place_of_traceback is not None:
-        click.echo(f"  note:    {place_of_traceback}")
     if not_asked is not None:
         click.echo(f"  note:    Centrifugo does not ask the application about this: {not_asked}")
     if exchange.outcome == "expired":

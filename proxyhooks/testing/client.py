@@ -253,6 +253,8 @@ class ProxyClient:
     def advance(self, time: timedelta | None = None, /, **units: float) -> list[Exchange]:
         """Move the clock, as in ``advance(minutes=5)``. Return the refreshes and expiries that happen meanwhile.
 
+        After an expiry an SDK connects or subscribes again at once; this client does not.
+
         :param time: a timedelta, in place of *units*.
         :param units: the arguments of a timedelta.
         :raises TypeError: if *time* is no timedelta, such as a number, or if both are given.

@@ -22,7 +22,13 @@ from .._wire.environ_keys import RUN_TASKS_IN_PLACE
 from .._wire.fields import fields_of
 from .._wire.requests import ClientRequest
 
-NO_PAYLOAD: Final[Any] = object()
+
+class _NoPayload:
+    def __repr__(self) -> str:
+        return "NO_PAYLOAD"
+
+
+NO_PAYLOAD: Final[Any] = _NoPayload()
 """The default of ``data``: the request has no payload. ``None`` is the payload null."""
 # Go escapes these characters, so that the JSON can be part of an HTML page.
 _GO_ESCAPES: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}

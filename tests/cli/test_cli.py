@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from proxyhooks import ProxyHooks, RefreshRequest, RefreshResult, SubRefreshResult, errors
+from proxyhooks import ProxyHooks, RefreshRequest, RefreshResult, RPCResult, SubRefreshResult, errors
+from proxyhooks._wire.log import logger
 from proxyhooks.cli import centrifugo as commands
 from tests.support.paths import SECRET
 from tests.support.servers import serving_in_thread
@@ -191,6 +192,16 @@ def test_a_call_of_a_server_says_where_the_traceback_is(home: Path, url: str) ->
     result = flask(home, "call", "rpc", "--method", "bug", "--url", url)
     assert "  reply:   500 (an HTML page)\n" in result.stdout
     assert "note:    if the application failed, the log of the server has the traceback\n" in result.stdout
+
+
+def test_a_line_is_shown_once_if_the_application_logs_it_itself(
+    app: Flask, hooks: ProxyHooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.rpc("known")(lambda req: RPCResult())
+    handlers = list(logger.handlers)
+    app.test_cli_runner().invoke(commands, ["call", "rpc", "--method", "other"])
+    assert [record.name for record in caplog.records] == ["proxyhooks"]  # by a handler of the root logger
+    assert logger.handlers == handlers
 
 
 def test_a_refusal_that_is_a_500_has_no_traceback(app: Flask, hooks: ProxyHooks) -> None:
@@ -428,6 +439,8 @@ def test_an_application_with_several_hooks_needs_the_name_of_one(home: Path) -> 
     ("old", "new", "sentence"),
     [
         ("app.config.from_prefixed_env()", "", "app.config.from_prefixed_env() has not read it"),
+        ("chat:<int:room_id>", "chat:<int:room_id", "write <name> or <int:name> (PLACE:28)"),
+        ("ProxyHooks(app, ", 'ProxyHooks(app, name="a b", ', "name must be an identifier, not 'a b' (PLACE:17)"),
         ("@hooks.rpc\n", "@hooks.rpc\n@hooks.rpc\n", "two hooks"),
         ("chat:<int:room_id>", "chat:<integer:room_id>", "there is no <integer:...>"),
         ("def speak(req, room_id)", "def speak(req, room)", "room_id"),
@@ -441,4 +454,5 @@ def test_an_application_that_cannot_start_is_reported_in_one_line(
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: the application does not start: ")
-    assert sentence in line
+    assert sentence.replace("PLACE", str(home / "app.py")) in line
+    assert line.count(f"{home / 'app.py'}:") == (2 if sentence == "two hooks" else 1)

@@ -38,6 +38,21 @@ hooks.rpc("users:list")(lambda req: RPCResult(data=[req.user]))
 hooks.rpc("ping")(lambda req: RPCResult(data="pong"))
 hooks.shared_poll_refresh("poll:<x>")(lambda req, x: SharedPollRefreshResult(items=[]))
 hooks.map_publish("board:<x>")(lambda req, x: MapPublishResult())
+team = Hooks()
+team.subscribe("chat:<int:id>")(lambda req, id: SubscribeResult(data=[req.channel, id]))
+team.publish(lambda req: PublishResult(data=req.channel))
+team.rpc("list")(lambda req: RPCResult(data=req.method))
+hooks.include(team, channel_prefix="team:", rpc_prefix="team:")
+"""
+COMMANDS = """
+{"id":1,"connect":{}}
+{"id":2,"subscribe":{"channel":"chat:7"}}
+{"id":3,"rpc":{"method":"users:list"}}
+{"id":4,"rpc":{"method":"ping"}}
+{"id":5,"subscribe":{"channel":"team:chat:7"}}
+{"id":6,"subscribe":{"channel":"team:chat:07"}}
+{"id":7,"publish":{"channel":"team:chat:7","data":1}}
+{"id":8,"rpc":{"method":"team:list"}}
 """
 
 
@@ -69,19 +84,21 @@ def test_it_starts_and_lets_a_browser_in(tmp_path: Path, options: list[str]) -> 
     ):
         url = f"ws://127.0.0.1:{port}/connection/websocket"
         with connect(url, origin=origin, proxy=None) as page:
-            page.send(
-                '{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"chat:7"}}\n'
-                '{"id":3,"rpc":{"method":"users:list"}}\n{"id":4,"rpc":{"method":"ping"}}'
-            )
+            page.send(COMMANDS.strip())
             replies: dict[int, Any] = {}
-            while len(replies) < 4:
+            while len(replies) < 9:
                 for line in str(page.recv(timeout=10)).splitlines():
                     reply = json.loads(line)
-                    replies[reply["id"]] = reply
+                    replies[reply.get("id", 0)] = reply
         assert "connect" in replies[1]
         assert replies[2]["subscribe"]["data"] == {"plan": "pro"}
         assert replies[3]["rpc"]["data"] == ["42"]
         assert replies[4]["rpc"]["data"] == "pong"
+        assert replies[5]["subscribe"]["data"] == ["team:chat:7", 7]
+        assert replies[6]["error"]["code"] == 102
+        assert "publish" in replies[7]
+        assert replies[0]["push"]["pub"]["data"] == "team:chat:7"
+        assert replies[8]["rpc"]["data"] == "team:list"
         with (
             pytest.raises(InvalidStatus, match="403"),
             connect(url, origin=Origin("https://other.example"), proxy=None),
