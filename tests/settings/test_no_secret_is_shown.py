@@ -142,6 +142,17 @@ def test_no_error_about_a_setting_shows_a_secret_or_has_a_frame_with_one(config:
     assert not frames_with_secret(frames_of(refused.value))
 
 
+@pytest.mark.parametrize("value", [SECRET, f"{SECRET}-", [SECRET, 5], {SECRET: SECRET}, [f"{SECRET}\n"]])
+@pytest.mark.parametrize("argument", ["name", "url_prefix", "meta_schema", "http_headers", "emulated_headers"])
+def test_no_error_about_an_argument_shows_a_secret_or_has_a_frame_with_one(argument: str, value: object) -> None:
+    arguments: dict[str, Any] = {argument: value}
+    if argument == "name" and value == SECRET:  # a name
+        arguments = {"name": f"{SECRET}."}
+    with pytest.raises(SetupError) as refused:
+        ProxyHooks(Flask("app"), secrets=[SECRET], **arguments)
+    assert SECRET not in str(refused.value)
+
+
 @pytest.mark.parametrize("arguments", [{"name": "-"}, {"url_prefix": "x"}, {"meta_schema": 1}, {"http_headers": "x"}])
 def test_no_error_about_an_argument_has_a_frame_with_a_secret(arguments: dict[str, Any]) -> None:
     with pytest.raises(SetupError) as refused:
