@@ -1,4 +1,4 @@
-"""What commands write: to standard output, or to a file, which is written whole or not at all."""
+"""What commands write: to standard output, or to a file, which is written whole or not at all; and without secrets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,33 @@ import re
 import stat
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Final
 
 import click
 
+from .._settings.secrets import hide_secret
+
+_SECRET_NAME: Final = re.compile("auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
 _DESCRIPTORS: Final = {"/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR: Final = re.compile(r"(?:/dev|/proc/self)/fd/(\d{1,9})")
 _CANNOT_REPLACE: Final = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS, errno.EXDEV)
 """Errors of a folder in which no file can be made, of a file that a container mounts, and of another owner."""
+
+
+def secret_values(headers: Mapping[str, str]) -> list[str]:
+    """The values of headers that are secrets by their names, and their words: a scheme such as Bearer is none."""
+    values = [value for name, value in headers.items() if _SECRET_NAME.search(name)]
+    return [*values, *(word for value in values for word in re.split("[ ;=]+", value))]
+
+
+def hide_all(text: str, hidden: Iterable[str | None]) -> str:
+    """The text without these values: a reply may have what it was asked with."""
+    for value in hidden:
+        text = hide_secret(text, value)
+    return text
 
 
 def write_output(path: Path | None, content: bytes, secret: bool = False) -> None:

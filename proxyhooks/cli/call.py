@@ -6,7 +6,6 @@ import difflib
 import json
 import logging
 import os
-import re
 import sys
 import traceback
 import uuid
@@ -19,7 +18,6 @@ from flask.cli import ScriptInfo
 
 from .._dispatch.events import EVENTS
 from .._flask.installation import application_name
-from .._settings.secrets import hide_secret
 from .._settings.settings import DEFAULT_URL_PREFIX, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
@@ -32,11 +30,11 @@ from ..testing.transport import NO_PAYLOAD, AppResponse, AppTransport, request_b
 from ._app import current_backend, current_hooks, hooks_option
 from ._call_server import call_server
 from ._not_asked import find_decisions, why_not_asked
+from ._output import hide_all, secret_values
 
 _FIELD_OPTIONS: Final = ("transport", "protocol", "channel", "method", "key", "data", "meta", "user")
 _HAVE_DEFAULTS: Final = ("transport", "protocol")
 """The field options that have a value even for an event without such a field."""
-_SECRET_NAME: Final = re.compile("auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
 _EXAMPLES: Final = {"channel": "chat:7", "key": "k"}
 
 
@@ -158,7 +156,7 @@ def command(
     )
     exchange = exchange_of(verdict, request, response)
     reason = None if decisions is None else why_not_asked(decisions, event, request)
-    _print(exchange, reason, output_format, [secret, *_secret_values(forwarded)])
+    _print(exchange, reason, output_format, [secret, *secret_values(forwarded)])
     sys.exit(0 if exchange.allowed else 1)
 
 
@@ -241,19 +239,6 @@ def _split_header(header: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _secret_values(headers: dict[str, str]) -> list[str]:
-    """The values of headers that are secrets by their names, and their words: a scheme such as Bearer is none."""
-    values = [value for name, value in headers.items() if _SECRET_NAME.search(name)]
-    return [*values, *(word for value in values for word in re.split("[ ;=]+", value))]
-
-
-def _hide_all(text: str, hidden: list[str | None]) -> str:
-    """The text without these values: a reply may have what it was asked with."""
-    for value in hidden:
-        text = hide_secret(text, value)
-    return text
-
-
 def _prefix_and_secrets(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, tuple[str, ...]]:
     """The prefix of the hooks' URLs, and the accepted secrets."""
     with app.app_context():
@@ -282,9 +267,9 @@ def _print(
         fields["why_not_asked"] = not_asked
         fields["warnings"] = [warning._asdict() for warning in exchange.warnings]
         text = json.dumps(fields, indent=2, default=lambda payload: payload.decode("utf-8", "replace"))
-        click.echo(_hide_all(text, hidden))
+        click.echo(hide_all(text, hidden))
         return
-    click.echo(_hide_all(repr(exchange), hidden))
+    click.echo(hide_all(repr(exchange), hidden))
     if not_asked is not None:
         click.echo(f"  note:    Centrifugo does not ask the application about this: {not_asked}")
     if not exchange.allowed and EVENTS[exchange.event].opens is not None:
