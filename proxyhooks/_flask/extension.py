@@ -22,6 +22,7 @@ from .._dispatch.registry import Hooks
 from .._dispatch.schema_functions import check_schema_functions
 from .._dispatch.signatures import is_async
 from .._settings.secrets import SECRET_HEADER
+from .._settings.setting import shown
 from .._settings.settings import DEFAULT_URL_PREFIX, Settings, read_settings
 from ..exceptions import SetupError
 from .async_functions import async_to_sync_of, install_event_loops
@@ -37,6 +38,7 @@ from .json_provider import json_default_of
 from .load_shedding import LoadShedder
 from .middleware import HookURL, Middleware
 
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PREFIX: Final = re.compile("(/[A-Za-z0-9._~-]+)*/?")
 
 
@@ -76,14 +78,14 @@ class ProxyHooks(Hooks):
         self._secrets = secrets
         del secrets  # error reporters show the variables of frames, and the checks below raise
         if not isinstance(name, str) or not name.isidentifier():
-            raise SetupError(f"name must be an identifier, not {name!r}")
+            raise SetupError(f"name must be an identifier, not {shown(name)}")
         self.name = name
         self.url_prefix = _check_prefix(url_prefix)
         self.http_headers = _check_headers("http_headers", http_headers)
         self.emulated_headers = _check_headers("emulated_headers", emulated_headers)
         self._meta_schema = meta_schema() if isinstance(meta_schema, type) else meta_schema
         if self._meta_schema is not None and not isinstance(self._meta_schema, Schema):
-            raise SetupError(f"meta_schema must be a marshmallow schema, class or instance, not {meta_schema!r}")
+            raise SetupError(f"meta_schema must be a marshmallow schema, class or instance, not {shown(meta_schema)}")
         if self._meta_schema is not None:
             check_schema_functions("meta_schema", self._meta_schema)
             check_dumps_json("meta_schema", self._meta_schema)
@@ -200,13 +202,17 @@ def _once(build: Callable[[], Dispatcher]) -> Callable[[], Dispatcher]:
 
 def _check_prefix(prefix: str) -> str:
     if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
-        raise SetupError(f"url_prefix must be a path such as '/centrifugo', not {prefix!r}")
+        raise SetupError(f"url_prefix must be a path such as '/centrifugo', not {shown(prefix)}")
     return prefix.rstrip("/")
 
 
+def _is_header_name(name: object) -> bool:
+    return isinstance(name, str) and _HEADER_NAME.fullmatch(name) is not None
+
+
 def _check_headers(name: str, headers: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(headers, str) or not all(isinstance(header, str) for header in headers):
-        raise SetupError(f"{name} must be a list of header names, not {headers!r}")
+    if not isinstance(headers, (list, tuple)) or not all(map(_is_header_name, headers)):
+        raise SetupError(f"{name} must be a list of header names, not {shown(headers)}")
     if any(header.lower() == SECRET_HEADER.lower() for header in headers):
         raise SetupError(f"{name} must not contain {SECRET_HEADER}: clients could override the secret with their own")
     return tuple(headers)

@@ -86,6 +86,18 @@ def shown(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
+_URL: Final = re.compile(r"([a-z]+://)(.*@)?([\w.-]+|\[[\da-f:.]+\])?(:\d{1,5})?(/[^?]*)?(\?.*)?", re.IGNORECASE)
+
+
+def shown_url(url: str) -> str:
+    """A wrong URL for an error text, without user, password and query. What is no URL may be a secret: see `shown`."""
+    match = _URL.fullmatch(url)
+    if match is None:
+        return shown(url)
+    scheme, user, host, port, path, _ = match.groups("")
+    return repr(f"{scheme}{'...@' if user else ''}{host}{port}{path}")
+
+
 def parse_bool(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError(shown(value))

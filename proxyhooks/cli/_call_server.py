@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from http.client import HTTPException, HTTPMessage
@@ -10,8 +11,10 @@ from typing import IO, Final
 import click
 
 from .._settings.secrets import SECRET_HEADER
+from .._settings.setting import shown_url
 from ..testing.transport import AppResponse
 
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TIMEOUT: Final = 10
 """Seconds, for a reply."""
 
@@ -28,13 +31,15 @@ def call_server(root: str, path: str, body: bytes, secret: str | None, headers: 
 
     :raises click.ClickException: if it cannot be sent, or there is no reply.
     """
-    if not root.startswith(("http://", "https://")):
+    if not root.startswith(("http://", "https://")) or "@" in root:
         raise click.UsageError(
-            f"--url must be the root URL of the application, such as http://127.0.0.1:8070, not {root!r}"
+            f"--url must be the root URL of the application, such as http://127.0.0.1:8070, not {shown_url(root)}"
         )
     url = root.rstrip("/") + path
     all_headers = {"Content-Type": "application/json"} | headers | ({SECRET_HEADER: secret} if secret else {})
     for name, value in all_headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise click.UsageError("the name of a --header may have letters, digits and dashes only")
         if not value.isascii() or not value.isprintable():  # http.client would show the value
             raise click.UsageError(f"the value of the header {name} has characters that are not printable ASCII")
     request = urllib.request.Request(url, body, all_headers, method="POST")  # noqa: S310  # checked above
@@ -45,6 +50,6 @@ def call_server(root: str, path: str, body: bytes, secret: str | None, headers: 
     except urllib.error.HTTPError as error:
         return AppResponse(error.code, error.read(), error.headers.get("Location"))
     except OSError as error:
-        raise click.ClickException(f"{url} does not reply: {getattr(error, 'reason', error)}") from None
+        raise click.ClickException(f"{shown_url(url)} does not reply: {getattr(error, 'reason', error)}") from None
     except (HTTPException, ValueError) as error:  # not HTTP, not a URL, or not a header
-        raise click.ClickException(f"{url} cannot be called: {type(error).__name__}: {str(error)[:80]!r}") from None
+        raise click.ClickException(f"{shown_url(url)} cannot be called: {type(error).__name__}") from None

@@ -16,7 +16,6 @@ from flask.cli import ScriptInfo
 
 from .._dispatch.events import EVENTS
 from .._flask.installation import application_name
-from .._settings.secrets import hide_secret
 from .._settings.settings import DEFAULT_URL_PREFIX, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
@@ -29,6 +28,7 @@ from ._app import current_backend, current_hooks, hooks_option
 from ._call_app import call_app, place_of_traceback
 from ._call_server import call_server
 from ._not_asked import find_decisions, why_not_asked
+from ._output import hide_all, secret_values
 
 _FIELD_OPTIONS: Final = ("transport", "protocol", "channel", "method", "key", "data", "meta", "user")
 _HAVE_DEFAULTS: Final = ("transport", "protocol")
@@ -43,8 +43,9 @@ class _EventName(click.ParamType[str]):
         if value in EVENTS:
             return str(value)
         near = difflib.get_close_matches(value, EVENTS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the events are {', '.join(EVENTS)}"
-        return self.fail(f"there is no event {value!r}: {hint}", param, ctx)
+        if near:
+            return self.fail(f"there is no event {value!r}: did you mean {near[0]!r}?", param, ctx)
+        return self.fail(f"there is no such event: the events are {', '.join(EVENTS)}", param, ctx)
 
 
 class _Json(click.ParamType[Any]):
@@ -54,7 +55,7 @@ class _Json(click.ParamType[Any]):
         try:
             return loads(value.encode())
         except (Malformed, TooComplex) as error:
-            return self.fail(f"{value!r} is not JSON: {error}; a string has double quotes, '\"hi\"'", param, ctx)
+            return self.fail(f"the value is not JSON: {error}; a string has double quotes, '\"hi\"'", param, ctx)
 
 
 @click.command("call")
@@ -153,7 +154,7 @@ def command(
     )
     exchange = exchange_of(verdict, request, response)
     reason = None if decisions is None else why_not_asked(decisions, event, request)
-    _print(exchange, reason, output_format, secret)
+    _print(exchange, reason, output_format, [secret, *secret_values(forwarded)])
     if output_format == "text" and (place := place_of_traceback(response, url)) is not None:
         click.echo(f"  note:    {place}")
     sys.exit(0 if exchange.allowed else 1)
@@ -164,8 +165,7 @@ def _request_fields(event: str, options: dict[str, Any], binary: bool) -> dict[s
 
     :raises click.UsageError: if the event has no such field.
     """
-    message: Any = EVENTS[event].request
-    known = [field.name for field in fields_of(message)]
+    known = _field_names(event)
     values: dict[str, Any] = {"client": str(uuid.uuid4()), "encoding": "binary" if binary else "json"}
     values["user"] = options["user"] or ""
     for name in _FIELD_OPTIONS:
@@ -178,7 +178,7 @@ def _request_fields(event: str, options: dict[str, Any], binary: bool) -> dict[s
     for assignment in options["fields"]:
         name, equals, text = assignment.partition("=")
         if not equals:
-            raise click.UsageError(f"--field must be NAME=JSON, not {assignment!r}")
+            raise click.UsageError("--field must be NAME=JSON; this one has no =")
         if name not in known:
             raise _no_such_field(event, name, known)
         values[name] = _Json().convert(text, None, None)
@@ -188,6 +188,11 @@ def _request_fields(event: str, options: dict[str, Any], binary: bool) -> dict[s
         if name in known and not values.get(name):
             raise click.UsageError(f"a request of {event} has a {name}: add --{name} {_EXAMPLES[name]}")
     return values
+
+
+def _field_names(event: str) -> list[str]:
+    message: Any = EVENTS[event].request
+    return [field.name for field in fields_of(message)]
 
 
 def _check_meta(app: Flask, hooks_name: str | None, event: str, request: dict[str, Any]) -> None:
@@ -205,7 +210,10 @@ def _check_meta(app: Flask, hooks_name: str | None, event: str, request: dict[st
 
 
 def _no_such_field(event: str, name: str, known: list[str]) -> click.UsageError:
-    return click.UsageError(f"a request of {event} has no field {name!r}: its fields are {', '.join(known)}")
+    # Only a name that some request has: another text may be a secret that is in the wrong place.
+    is_field = any(name in _field_names(other) for other in EVENTS)
+    shown_name = repr(name) if is_field else "of that name"
+    return click.UsageError(f"a request of {event} has no field {shown_name}: its fields are {', '.join(known)}")
 
 
 def _parse_whole_request(ctx: click.Context, body: bytes) -> dict[str, Any]:
@@ -241,7 +249,7 @@ def _prefix_and_secrets(app: Flask, hooks_name: str | None, path: str | None) ->
 
 
 def _print(
-    exchange: Exchange, not_asked: str | None, output_format: Literal["text", "json"], secret: str | None
+    exchange: Exchange, not_asked: str | None, output_format: Literal["text", "json"], hidden: list[str | None]
 ) -> None:
     if output_format == "json":
         fields = {name: getattr(exchange, name) for name in (*Verdict.__slots__, "request", "status")}
@@ -249,9 +257,9 @@ def _print(
         fields["why_not_asked"] = not_asked
         fields["warnings"] = [warning._asdict() for warning in exchange.warnings]
         text = json.dumps(fields, indent=2, default=lambda payload: payload.decode("utf-8", "replace"))
-        click.echo(hide_secret(text, secret))
+        click.echo(hide_all(text, hidden))
         return
-    click.echo(hide_secret(repr(exchange), secret))
+    click.echo(hide_all(repr(exchange), hidden))
     if not_asked is not None:
         click.echo(f"  note:    Centrifugo does not ask the application about this: {not_asked}")
     if exchange.outcome == "expired":

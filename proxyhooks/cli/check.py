@@ -14,6 +14,7 @@ from typing import Final, Literal
 import click
 from flask.cli import with_appcontext
 
+from .._settings.setting import shown_url
 from ..centrifugo.config.backend import Backend
 from ..centrifugo.config.checks import check, needs_restart, without_consequences
 from ..centrifugo.config.checks.program import KNOWN_VERSION, Answer, ProgramError, ask_centrifugo, refused_by_program
@@ -68,7 +69,7 @@ def command(
         raise click.UsageError("--centrifugo and --no-centrifugo exclude each other")
     if base_url is not None and not is_root(base_url):
         raise click.UsageError(
-            f"--base-url must be the root of the application, such as http://127.0.0.1:8070, not {base_url!r}"
+            f"--base-url must be the root of the application, such as http://127.0.0.1:8070, not {shown_url(base_url)}"
         )
     backend = current_backend(hooks_name)
     reading = _read(file, backend)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import click
 from flask.cli import NoAppException, ScriptInfo
 
+from .._settings.setting import shown
 from .._settings.settings import DEFAULT_URL_PREFIX
 from ..centrifugo.config.backend import Backend
 from ..centrifugo.config.static_headers import SECRET_VARIABLE
@@ -33,7 +34,9 @@ class _Duration(click.ParamType[float]):
             return value
         seconds = parse_duration(value)
         if seconds is None:
-            return self.fail(f"{value!r} is not a duration: write it as Centrifugo does, '3s' or '500ms'", param, ctx)
+            return self.fail(
+                f"{shown(value)} is not a duration: write it as Centrifugo does, '3s' or '500ms'", param, ctx
+            )
         return seconds
 
 

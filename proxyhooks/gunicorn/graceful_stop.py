@@ -25,6 +25,27 @@ def time_to_finish(cfg: Any) -> float:
     return max(0.0, seconds - 1.0)
 
 
+def give_up_work_in_time(worker: Any) -> None:
+    """For a worker without a table: give up the functions of ``after_reply`` before the master kills it, in a thread.
+
+    The time counts from the signal on, as the master's does, and not from when the last call has been answered.
+    """
+
+    def wait_and_give_up() -> None:
+        while worker.alive:
+            time.sleep(_POLL_INTERVAL)
+        time.sleep(time_to_finish(worker.cfg))
+        _give_up_work()
+
+    threading.Thread(target=wait_and_give_up, name="proxyhooks-graceful-stop", daemon=True).start()
+
+
+def _give_up_work() -> None:
+    from .._wire import before_exit  # the application's: a worker imports the package anew
+
+    before_exit.give_up()
+
+
 class GracefulStop:
     """Delays the stop of one worker until the worker table allows it; a thread polls the table."""
 
@@ -69,9 +90,7 @@ class GracefulStop:
                     self._drain()
         time.sleep(max(0.0, self._deadline - time.monotonic()))
         # Usually the worker has finished its work and ended by now. It has not if a call of a hook takes so long.
-        from .._wire import before_exit  # the application's: a worker imports the package anew
-
-        before_exit.give_up()
+        _give_up_work()
 
     def _max_requests_reached(self) -> bool:
         reached: bool = self._worker.nr >= self._max_requests

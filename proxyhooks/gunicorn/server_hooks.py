@@ -19,11 +19,12 @@ from .._settings.settings import read_worker_settings
 from .connection_age import MaxConnectionAge
 from .database_pools import warn_of_small_pools
 from .fresh_import import find_holder, forget_package
-from .graceful_stop import GracefulStop, time_to_finish
+from .graceful_stop import GracefulStop, give_up_work_in_time, time_to_finish
 from .hardening import harden
 from .listener import wrap_socket
 from .log_filter import limit_lines_about_callers
 from .log_handler import log_to_gunicorn
+from .setup_errors import shorten_setup_errors
 from .worker_table import SharedState, WorkerRecord, WorkerTable
 
 __all__ = [
@@ -149,7 +150,8 @@ def _add_to_table(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """In a worker: prepare it to import this package anew, and wrap its listening sockets."""
+    """In a worker: prepare it to import this package anew, wrap its listening sockets, and shorten what it may log."""
+    shorten_setup_errors()
     # The application may need a newer version of the package than the master has imported. gunicorn goes on calling the
     # master's server hooks.
     if not server.cfg.preload_app and find_holder() is None:
@@ -173,6 +175,8 @@ def post_worker_init(worker: Any) -> None:
         harden(worker)
     if _shared_state is not None:
         GracefulStop(worker, _shared_state, number)
+    else:
+        give_up_work_in_time(worker)
 
 
 @_log_table_errors

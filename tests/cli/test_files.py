@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +76,116 @@ def test_a_file_is_written_whole_or_not_at_all(served: Flask, tmp_path: Path, mo
         assert result.exit_code == 1
         assert f"Error: {path} cannot be written: No space left on device" in result.output
         assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("config.json", "{}")]
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EXDEV, errno.EPERM])
+def test_a_file_that_cannot_be_replaced_is_overwritten(
+    number: int, served: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that a container mounts alone."""
+    path = tmp_path / "config.json"
+    path.write_text("x" * 100_000)  # longer than what is written
+    inode = path.stat().st_ino
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", fail)
+    assert run(served, *CONFIG, "--output", path).exit_code == 0
+    assert path.read_text() == run(served, *CONFIG).stdout
+    assert path.stat().st_ino == inode
+    assert list(tmp_path.iterdir()) == [path]
+    # A new file has nothing to overwrite.
+    result = run(served, *CONFIG, "--output", tmp_path / "new.json")
+    assert (result.exit_code, f"cannot be written: {os.strerror(number)}" in result.output) == (1, True)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_in_a_folder_that_takes_no_new_file_is_overwritten(
+    served: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text("{}")
+
+    def fail(**_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(tempfile, "mkstemp", fail)
+    assert run(served, *CONFIG, "--output", path).exit_code == 0
+    assert path.read_text() == run(served, *CONFIG).stdout
+    result = run(served, *CONFIG, "--output", tmp_path / "new.json")
+    assert (result.exit_code, "Permission denied" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("size", [3, 5000])
+def test_what_was_there_comes_back_if_a_file_cannot_be_overwritten(size: int, served: Flask, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text("x" * size)
+    (tmp_path / "another name").hardlink_to(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # the file can get no larger than it is
+    try:
+        result = run(served, *CONFIG, *(f"--namespace=n{number}" for number in range(100)), "--output", path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (result.exit_code, f"{path} cannot be written: File too large" in result.output) == (1, True)
+    assert path.read_text() == "x" * size
+
+
+def test_all_names_of_a_file_have_what_is_written(served: Flask, tmp_path: Path) -> None:
+    path, other = tmp_path / "config.json", tmp_path / "other.json"
+    path.write_text("{}")
+    other.hardlink_to(path)
+    assert run(served, *CONFIG, "--output", path).exit_code == 0
+    assert path.read_text() == other.read_text() == run(served, *CONFIG).stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to another user")
+def test_a_file_keeps_its_owner(served: Flask, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text("{}")
+    os.chown(path, 1234, 1235)
+    assert run(served, *CONFIG, "--output", path).exit_code == 0
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1235)
+    assert path.read_text() != "{}"
+
+
+def test_a_named_pipe_gets_what_is_written(served: Flask, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    try:
+        assert run(served, *CONFIG, "--output", pipe).exit_code == 0
+        output, _ = reader.communicate(timeout=30)
+    finally:
+        reader.kill()
+    assert output.decode() == run(served, *CONFIG).stdout
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("loop", "Too many levels of symbolic links"),
+        ("/dev/full", "No space left on device"),
+        ("/dev/fd/999", "Bad file"),
+    ],
+)
+def test_a_path_that_takes_nothing_is_an_error(path: str, problem: str, served: Flask, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    result = run(served, *CONFIG, "--output", tmp_path / path)
+    assert (result.exit_code, f"{tmp_path / path} cannot be written: {problem}" in result.output) == (1, True)
+    assert (tmp_path / "loop").is_symlink()
+
+
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output_that_is_appended_to_a_file_keeps_the_file(path: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("before, ")
+    program = f"from pathlib import Path; from proxyhooks.cli._output import *; write_output(Path({path!r}), b'after')"
+    with file.open("ab") as output:
+        subprocess.run([sys.executable, "-c", program], stdout=output, check=True, timeout=60)
+    assert file.read_text() == "before, after"
 
 
 def test_a_directory_that_is_missing_is_reported(served: Flask, tmp_path: Path) -> None:

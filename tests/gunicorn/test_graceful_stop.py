@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from proxyhooks._wire import before_exit
-from proxyhooks.gunicorn.graceful_stop import GracefulStop, time_to_finish
+from proxyhooks.gunicorn.graceful_stop import GracefulStop, give_up_work_in_time, time_to_finish
 from proxyhooks.gunicorn.worker_table import SharedState, WorkerRecord
 from tests.support.waiting import wait_until
 
@@ -167,6 +167,20 @@ def test_a_stopping_worker_has_until_shortly_before_the_master_kills_it(
     graceful_timeout: int, timeout: int, seconds: float
 ) -> None:
     assert time_to_finish(make_worker(graceful_timeout=graceful_timeout, timeout=timeout).cfg) == seconds
+
+
+def test_without_the_table_work_is_given_up_in_time_from_the_signal_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up: list[bool] = []
+    worker = make_worker(graceful_timeout=1)
+    worker.alive = True
+    work = SimpleNamespace(is_busy=lambda: True, give_up=lambda: given_up.append(worker.alive))
+    monkeypatch.setattr(before_exit, "_all", [work])
+    give_up_work_in_time(worker)
+    time.sleep(0.3)
+    assert given_up == []
+    worker.alive = False  # as gunicorn's handler of SIGTERM does, while a call still runs
+    wait_until(lambda: given_up, "the work is given up")
+    assert given_up == [False]
 
 
 def test_work_is_given_up_in_time_also_if_a_hook_keeps_the_worker_from_stopping(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -295,6 +296,49 @@ def test_a_stop_is_clean(server: Server) -> None:
         log = server.stop()
     assert "Traceback" not in log
     assert server.process.returncode == 0
+
+
+MISTAKES = {
+    "no secret": ("hooks = ProxyHooks(app)", "PROXYHOOKS_SECRETS"),
+    "a wrong hook": ("hooks = ProxyHooks(app, secrets=['x'])\nhooks.rpc('a')(lambda: None)", "hook "),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_set_up_is_logged_as_a_sentence(mistake: str, tmp_path: Path) -> None:
+    source, text = MISTAKES[mistake]
+    program = f"from flask import Flask\nfrom proxyhooks import *\napp = Flask('app')\n{source}\n"
+    log, returncode = failed_start(tmp_path, program)
+    assert returncode == 3
+    line = next(line for line in log.splitlines() if "[ERROR] The application does not start: " in line)
+    assert text in line
+    assert re.search(r"/app\.py:\d+\)$", line)
+    assert "Traceback" not in log
+    assert log.count("\n") < 15
+
+
+def test_another_error_at_the_start_keeps_its_traceback(tmp_path: Path) -> None:
+    program = "from proxyhooks import *\ntry:\n    raise SetupError('a')\nexcept SetupError:\n    1 / 0\n"
+    log, returncode = failed_start(tmp_path, program)
+    assert returncode == 3
+    assert "[ERROR] Exception in worker process\nTraceback" in log
+    assert "ZeroDivisionError" in log
+
+
+def failed_start(here: Path, program: str) -> tuple[str, int]:
+    """What gunicorn prints when no worker can load the application, and its exit code."""
+    (here / "app.py").write_text(program)
+    command = [str(Path(sys.executable).with_name("gunicorn")), *SETTINGS, "-w", "1", "-b", f"127.0.0.1:{free_port()}"]
+    run = subprocess.run(
+        [*command, "app:app"],
+        cwd=here,
+        env=server_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return run.stdout + run.stderr, run.returncode
 
 
 def test_an_overridden_server_hook_is_logged(tmp_path: Path) -> None:

@@ -329,8 +329,12 @@ def test_a_state_that_cannot_be_created_does_not_end_the_master(
     monkeypatch.setattr(server_hooks, "SharedState", fail)
     server_hooks.nworkers_changed(server, 2, None)
     server_hooks.when_ready(server)
-    server_hooks.post_worker_init(server.fork())
+    waiting: list[object] = []
+    monkeypatch.setattr(server_hooks, "give_up_work_in_time", waiting.append)
+    worker = server.fork()
+    server_hooks.post_worker_init(worker)
     assert len(server.log.lines) == 4
+    assert waiting == [worker]
 
 
 # A worker that has had another one started

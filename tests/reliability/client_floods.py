@@ -29,6 +29,7 @@ from tests.support.centrifugo import running_centrifugo
 from tests.support.paths import ROOT, SECRET
 from tests.support.servers import free_port
 
+INSTANT = "tests.reliability.instant_app"
 PAUSE = 0.01
 """Seconds between two calls of the other client."""
 MAX_LOG = 1024 * 1024
@@ -113,13 +114,14 @@ def _centrifugo(here: Path, backend: int) -> Iterator[int]:
         yield port
 
 
-async def flood(here: Path, name: str, *, quiet: float, noisy: float) -> Flooded:
+async def flood(here: Path, name: str, *, quiet: float, noisy: float, app: str = "tests.reliability.app") -> Flooded:
     """Measure the calls of another client before and during the flood.
 
     :param quiet: seconds before it.
     :param noisy: seconds of it.
+    :param app: the module of the backend.
     """
-    with gunicorn(here) as server:
+    with gunicorn(here, app=app) as server:
         await server.ready()
         with _centrifugo(here, server.port) as port:
             seen = await _flood_server(server, port, name, quiet=quiet, noisy=noisy)
@@ -196,7 +198,10 @@ async def check(here: Path, long: bool) -> str:
         assert seen.same_workers, f"{name}: {seen}"
         assert len(seen.logged) < MAX_LOG, f"{name}: {seen}"
         assert b"Traceback" not in seen.logged, f"{name}: {seen}"
-        assert not long or name != "nested" or seen.ratio <= 3, f"{name}: {seen}"
+    if long:
+        # Centrifugo and the clients use the same processors. So a backend that costs nothing shows what they take.
+        instant = await flood(here / "instant", "nested", quiet=5, noisy=12, app=INSTANT)
+        assert results["nested"].ratio <= max(3, 1.5 * instant.ratio), f"{results['nested']}; instant: {instant}"
     return "; ".join(f"{name}: {seen}" for name, seen in results.items())
 
 
@@ -209,13 +214,19 @@ async def main() -> None:
         here = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         seen = await flood(here, name, quiet=5, noisy=arguments.seconds)
         print(f"{name}: {seen} ({here})", file=sys.stderr, flush=True)
-        quiet, noisy = statistics.median(seen.quiet) * 1000, statistics.median(seen.noisy) * 1000
-        rate = seen.counts[name] / arguments.seconds
-        cells = (
-            f"| {FLOODS[name].meaning} | {rate:,.0f} | {len(seen.logged):,} | {quiet:.1f} → {noisy:.1f} | "
-            f"{seen.ratio:.1f} | {seen.failed.total()} | {seen.memory[0]} → {seen.memory[1]} |"
-        )
-        print(cells, flush=True)
+        _print_row(FLOODS[name].meaning, name, seen, arguments.seconds)
+        if name == "nested":
+            seen = await flood(here / "instant", name, quiet=5, noisy=arguments.seconds, app=INSTANT)
+            _print_row("the same, with a backend that refuses them unread", name, seen, arguments.seconds)
+
+
+def _print_row(meaning: str, name: str, seen: Flooded, seconds: float) -> None:
+    quiet, noisy = statistics.median(seen.quiet) * 1000, statistics.median(seen.noisy) * 1000
+    rate = f"{seen.counts[name] / seconds:,.0f}"
+    latency = f"{quiet:.1f} → {noisy:.1f} | {seen.ratio:.1f} | {seen.failed.total()}"
+    print(
+        f"| {meaning} | {rate} | {len(seen.logged):,} | {latency} | {seen.memory[0]} → {seen.memory[1]} |", flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -48,14 +48,16 @@ def app_environment(here: Path, **more: str) -> dict[str, str]:
 
 
 class Gunicorn:
-    """gunicorn with :mod:`tests.reliability.app`.
+    """gunicorn with :mod:`tests.reliability.app`, or another application.
 
     :param here: the directory of the log, and in which the application leaves its traces.
     :param options: of gunicorn's command line.
     :param environ: further environment variables; OPEN_FILES limits how many files a process may open.
     """
 
-    def __init__(self, here: Path, *options: str, port: int | None = None, **environ: str) -> None:
+    def __init__(
+        self, here: Path, *options: str, port: int | None = None, app: str = "tests.reliability.app", **environ: str
+    ) -> None:
         self.here = here
         self.port = port or free_port()
         self.log = here / "gunicorn.log"
@@ -63,7 +65,7 @@ class Gunicorn:
         # Not python -m gunicorn: after USR2 the directory of gunicorn would be the first to be imported from.
         command = [str(Path(sys.executable).with_name("gunicorn")), "-c", "python:proxyhooks.gunicorn"]
         command += ["--no-control-socket", "--pythonpath", str(ROOT)]
-        command += ["-b", f"127.0.0.1:{self.port}", *options, "tests.reliability.app:app"]
+        command += ["-b", f"127.0.0.1:{self.port}", *options, f"{app}:app"]
         if "OPEN_FILES" in environ:
             command = ["sh", "-c", 'ulimit -n "$OPEN_FILES" && exec "$@"', "sh", *command]
         self.process = start_process(command, self.log, env=app_environment(here, **environ))
@@ -108,10 +110,12 @@ class Gunicorn:
 
 
 @contextmanager
-def gunicorn(here: Path, *options: str, port: int | None = None, **environ: str) -> Iterator[Gunicorn]:
+def gunicorn(
+    here: Path, *options: str, port: int | None = None, app: str = "tests.reliability.app", **environ: str
+) -> Iterator[Gunicorn]:
     """A gunicorn that is started and not yet ready; it is killed at the end of the block if it still runs."""
     here.mkdir(exist_ok=True)
-    server = Gunicorn(here, *options, port=port, **environ)
+    server = Gunicorn(here, *options, port=port, app=app, **environ)
     try:
         yield server
     finally:

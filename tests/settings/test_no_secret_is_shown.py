@@ -142,6 +142,17 @@ def test_no_error_about_a_setting_shows_a_secret_or_has_a_frame_with_one(config:
     assert not frames_with_secret(frames_of(refused.value))
 
 
+@pytest.mark.parametrize("value", [SECRET, f"{SECRET}-", [SECRET, 5], {SECRET: SECRET}, [f"{SECRET}\n"]])
+@pytest.mark.parametrize("argument", ["name", "url_prefix", "meta_schema", "http_headers", "emulated_headers"])
+def test_no_error_about_an_argument_shows_a_secret_or_has_a_frame_with_one(argument: str, value: object) -> None:
+    arguments: dict[str, Any] = {argument: value}
+    if argument == "name" and value == SECRET:  # a name
+        arguments = {"name": f"{SECRET}."}
+    with pytest.raises(SetupError) as refused:
+        ProxyHooks(Flask("app"), secrets=[SECRET], **arguments)
+    assert SECRET not in str(refused.value)
+
+
 @pytest.mark.parametrize("arguments", [{"name": "-"}, {"url_prefix": "x"}, {"meta_schema": 1}, {"http_headers": "x"}])
 def test_no_error_about_an_argument_has_a_frame_with_a_secret(arguments: dict[str, Any]) -> None:
     with pytest.raises(SetupError) as refused:
@@ -202,6 +213,40 @@ def echo() -> Iterator[str]:
             ["call", "rpc", "--url", "URL", "--secret", f'"{SECRET[:9]}\\{SECRET[9:]}', "--format", "json"],
             "X-Proxyhooks-Secret",
         ),
+        (
+            ["call", "rpc", "--url", f"http://user:{SECRET}@127.0.0.1:1", "--secret", "x"],
+            "not 'http://...@127.0.0.1:1'",
+        ),
+        (["call", "rpc", "--url", f"http://us:er@{SECRET}@127.0.0.1", "--secret", "x"], "not 'http://...@127.0.0.1'"),
+        (["call", "rpc", "--url", f"http://u:{SECRET[:9]}/{SECRET[9:]}@h", "--secret", "x"], "not 'http://...@h'"),
+        (
+            ["call", "rpc", "--url", f"http://127.0.0.1:1?key={SECRET}", "--secret", "x"],
+            "'http://127.0.0.1:1' does not",
+        ),
+        (["call", "rpc", "--url", f"http://127.0.0.1:{SECRET}", "--secret", "x"], "a text of "),
+        (["call", "rpc", "--url", SECRET, "--secret", "x"], "not a text of 20 characters"),
+        (["call", "rpc", "--url", "URL", "--secret", "x", "--header", f"X-Token: {SECRET}"], "X-Token"),
+        (["call", "rpc", "--url", "URL", "--secret", "x", "--header", f"Authorization: Bearer {SECRET}"], "Authorizat"),
+        (
+            ["call", "rpc", "--url", "URL", "--secret", "x", "--header", f"X-Proxyhooks-Secret: {SECRET}"],
+            "X-Proxyhooks",
+        ),
+        (
+            ["call", "rpc", "--url", "URL", "--secret", "x", "--header", f"X-Token {SECRET}: a"],
+            "the name of a --header",
+        ),
+        (["call", "rpc", "--data", SECRET], "the value is not JSON"),
+        (["call", "rpc", "--field", f"{SECRET}=1"], "no field of that name"),
+        (["call", "rpc", "--field", SECRET], "this one has no ="),
+        (["call", SECRET], "there is no such event"),
+        (["doctor", "--url", f"http://user:{SECRET}@127.0.0.1", "--secret", "x"], "not 'http://...@127.0.0.1'"),
+        (["doctor", "--url", f"http://u:{SECRET[:9]}/{SECRET[9:]}@h", "--secret", "x"], "in 'http://...@h'"),
+        (["doctor", "--url", f"http://127.0.0.1:{SECRET}", "--secret", "x"], "a text of "),
+        (["doctor", "--url", SECRET, "--secret", "x"], "not a text of 20 characters"),
+        (["doctor", "--url", "URL", "--idle", SECRET], "a text of 20 characters is not a duration"),
+        (["check", __file__, "--base-url", f"http://user:{SECRET}@127.0.0.1"], "not 'http://...@127.0.0.1'"),
+        (["config", "--base-url", "http://h", "--allowed-origin", f"https://u:{SECRET}@a.b"], "not 'https://...@a.b'"),
+        (["config", "--base-url", "http://h", "--allowed-origin", "*", "--timeout", SECRET], "not a text of 20"),
         (["doctor", "--url", "URL", "--secret", SECRET, "--idle", "0s"], "is answered with 200"),
         (["doctor", "--url", "URL", "--secret", f"{SECRET}\n"], "characters that a header cannot carry"),
     ],

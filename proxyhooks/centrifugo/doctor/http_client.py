@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..._dispatch.events import EVENTS
 from ..._settings.secrets import SECRET_HEADER, hide_secret
+from ..._settings.setting import shown_url
 from ..._settings.settings import DEFAULT_URL_PREFIX
 
 INVALID_MESSAGE: Final = b"from the doctor: not a message"
@@ -54,9 +55,13 @@ def parse_backend_url(url: str, prefix: str = DEFAULT_URL_PREFIX) -> BackendURL:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"the URL must begin with http:// or https://, as in http://127.0.0.1:8070, not {url!r}")
+        raise ValueError(
+            f"the URL must begin with http:// or https://, as in http://127.0.0.1:8070, not {shown_url(url)}"
+        )
     if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(f"the URL must be a host, a port and a path, as in http://127.0.0.1:8070, not {url!r}")
+        raise ValueError(
+            f"the URL must be a host, a port and a path, as in http://127.0.0.1:8070, not {shown_url(url)}"
+        )
     path, event = parts.path.rstrip("/"), "connect"
     prefix = "/" + prefix.strip("/") if prefix.strip("/") else ""
     parent, _, last = path.rpartition("/")
@@ -71,7 +76,7 @@ def _port(parts: SplitResult, url: str) -> int:
     try:
         port = parts.port
     except ValueError:
-        raise ValueError(f"the port must be a number up to 65535, in {url!r}") from None
+        raise ValueError(f"the port must be a number up to 65535, in {shown_url(url)}") from None
     return port if port is not None else 443 if parts.scheme == "https" else 80
 
 

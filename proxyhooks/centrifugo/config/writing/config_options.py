@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ...._dispatch.events import EVENTS
+from ...._settings.setting import shown, shown_url
 from ...go.duration import parse_duration
 from ..checks.origins import origin_problem
 from ..names import NAME, NAME_RULE
@@ -56,17 +57,20 @@ def check_options(options: ConfigOptions) -> None:
     """
     if not is_root(options.base_url):
         raise ValueError(
-            f"the base URL must be the root of the application, such as http://127.0.0.1:8070, not {options.base_url!r}"
+            "the base URL must be the root of the application, such as http://127.0.0.1:8070, not "
+            f"{shown_url(options.base_url)}"
         )
     for origin in options.allowed_origins:
-        if problem := origin_problem(origin):
-            raise ValueError(f"no browser sends the origin {origin!r}: {'; '.join(problem)}")
+        has_user = "@" in origin
+        if not has_user and (problem := origin_problem(origin)):
+            raise ValueError(f"no browser sends the origin {shown_url(origin)}: {'; '.join(problem)}")
         host = origin.partition("://")[2]
-        if origin != "*" and (not _ORIGIN.fullmatch(origin) or _NOT_IN_HOST & set(host)):
-            raise ValueError(f"an origin is a scheme and a host, such as https://example.com, not {origin!r}")
+        if has_user or (origin != "*" and (not _ORIGIN.fullmatch(origin) or _NOT_IN_HOST & set(host))):
+            raise ValueError(f"an origin is a scheme and a host, such as https://example.com, not {shown_url(origin)}")
     seconds = parse_duration(options.timeout) if options.timeout is not None else None
     if options.timeout is not None and (seconds is None or not 0 < seconds <= _MAX_TIMEOUT):
-        raise ValueError(f"a timeout is up to an hour and needs a unit, such as 3s or 500ms, not {options.timeout!r}")
+        text = "a timeout is up to an hour and needs a unit, such as 3s or 500ms, not"
+        raise ValueError(f"{text} {shown(options.timeout)}")
     if options.secret is not None and "${" in options.secret:
         raise ValueError("the secret contains ${, which Centrifugo takes for a variable: choose another secret")
     for name in options.repeat:
@@ -78,11 +82,11 @@ def check_options(options: ConfigOptions) -> None:
 
 
 def is_root(text: str) -> bool:
-    """Whether the text is an HTTP URL without query and fragment."""
+    """Whether the text is an HTTP URL without user, password, query and fragment."""
     try:
         url = urlsplit(text)
         port = url.port
     except ValueError:
         return False
-    is_plain = text.isascii() and text.isprintable() and not set(" ?#") & set(text)
+    is_plain = text.isascii() and text.isprintable() and not set(" ?#@") & set(text)
     return is_plain and url.scheme in ("http", "https") and bool(url.hostname) and port != 0
