@@ -16,6 +16,7 @@ from centrifuge import (
     DisconnectedContext,
     PublicationContext,
     ReplyError,
+    SubscribingContext,
     SubscriptionEventHandler,
 )
 
@@ -32,6 +33,26 @@ class Connection(ClientEventHandler):
 
     async def on_disconnected(self, ctx: DisconnectedContext) -> None:
         self.end.set_result((ctx.code, ctx.reason))
+
+
+class Reopened(ClientEventHandler):
+    """Why the client has begun to connect, each time."""
+
+    def __init__(self) -> None:
+        self.reasons: asyncio.Queue[str] = asyncio.Queue()
+
+    async def on_connecting(self, ctx: ConnectingContext) -> None:
+        await self.reasons.put(ctx.reason)
+
+
+class Resubscribed(SubscriptionEventHandler):
+    """Why the client has begun to subscribe, each time."""
+
+    def __init__(self) -> None:
+        self.reasons: asyncio.Queue[str] = asyncio.Queue()
+
+    async def on_subscribing(self, ctx: SubscribingContext) -> None:
+        await self.reasons.put(ctx.reason)
 
 
 class Publications(SubscriptionEventHandler):
@@ -97,6 +118,27 @@ async def _knock(address: str, name: str, do: str) -> None:
     await client.connect()
     assert await connection.end == REFUSED[do]
     assert connection.attempts == 1
+
+
+@pytest.mark.parametrize("centrifugo", ["json"], indirect=True)
+def test_an_sdk_whose_connection_or_subscription_has_expired_comes_back(centrifugo: str, name: str) -> None:
+    run(_expire(centrifugo, name))
+
+
+async def _expire(address: str, name: str) -> None:
+    url = f"ws://{address}/connection/websocket"
+    connection, subscriptions = Reopened(), Resubscribed()
+    client = Client(url, events=connection, data={"user": name, "meta": {"refresh": "error"}}, proxy=None)
+    data = {"user": f"{name}-sub", "meta": {"sub_refresh": "error"}}
+    other = Client(url, data=data, proxy=None)
+    await client.connect()
+    await other.connect()
+    await other.ready()
+    await other.new_subscription(f"chat:{name}", events=subscriptions).subscribe()
+    assert [await connection.reasons.get() for _ in range(2)] == ["connect called", "connection expired"]
+    assert [await subscriptions.reasons.get() for _ in range(2)] == ["subscribe called", "subscription expired"]
+    await client.disconnect()
+    await other.disconnect()
 
 
 @pytest.mark.parametrize("centrifugo", ["binary"], indirect=True)
