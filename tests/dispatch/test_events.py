@@ -398,7 +398,7 @@ def test_an_http_exception_without_a_code_is_a_failure(hooks: ProxyHooks, ask: A
     [
         ({"data": 1}, "must return RPCResult(...), not {'data': 1}"),
         (PublishResult(), "must return RPCResult(...), not PublishResult"),
-        (None, "returned None: it must return a RPCResult on every path"),
+        (None, "returned None: it must return RPCResult on every path"),
         (errors.PermissionDenied(), "refusals are raised"),
         (errors.PermissionDenied, "refusals are raised"),
         (Response("{}"), "must return RPCResult(...)"),
