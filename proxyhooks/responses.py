@@ -77,7 +77,7 @@ def result_response(result: Result) -> Response:
     message = _current_message()
     if message is not None and not isinstance(message, event.request):
         wanted = EVENT_OF_MESSAGE[type(message)].result.__name__
-        raise TypeError(f"a {type(message).__name__} is answered with a {wanted}, not {result!r}")
+        raise TypeError(f"{type(message).__name__} is answered with {wanted}, not {result!r}")
     return _response_for(result_reply(event, result, message, json_default_of(_app())))
 
 

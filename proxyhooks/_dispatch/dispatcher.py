@@ -135,7 +135,7 @@ class Dispatcher:
     def _load_meta(self, event: Event, message: m.UserRequest[Any], load: Callable[[Any], Any]) -> None:
         if message.meta is None:
             raise SetupError(
-                f"a {event.name} request has no meta, which the meta_schema needs: set include_connection_meta in "
+                f"this {event.name} request has no meta, which the meta_schema needs: set include_connection_meta in "
                 f"Centrifugo's {event.proxy}, and return meta from the connect hook"
             )
         try:
@@ -244,7 +244,7 @@ def _hook_error(hook: Hook, problem: str) -> HookResultError:
 def _describe_wrong_result(result: Any, event: Event) -> str:
     expected = event.result.__name__
     if result is None:
-        return f"returned None: it must return a {expected} on every path, or raise a refusal"
+        return f"returned None: it must return {expected} on every path, or raise a refusal"
     if inspect.isawaitable(result):
         return f"returned {type(result).__name__} instead of {expected}: a decorator hides that it is async"
     if isinstance(result, Rejection) or (isinstance(result, type) and issubclass(result, Rejection)):

@@ -171,7 +171,7 @@ def _invalid_parts_of_field(field: Any, dumped: Any, path: str) -> Iterator[str]
             yield from _invalid_parts_of_field(field.inner, item, f"{path}[{index}]")
     elif kind is fields.Tuple:
         if len(dumped) != len(field.tuple_fields):
-            yield f"{path} has {len(dumped)} values, and its Tuple has {len(field.tuple_fields)} fields"
+            yield f"{path} has length {len(dumped)}, and its Tuple has length {len(field.tuple_fields)}"
         for index, (inner, item) in enumerate(zip(field.tuple_fields, dumped, strict=False)):
             yield from _invalid_parts_of_field(inner, item, f"{path}[{index}]")
     elif kind in (fields.Dict, fields.Mapping) and field.value_field is not None:

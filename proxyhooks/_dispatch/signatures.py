@@ -199,13 +199,13 @@ def _check_message_hints(
         annotated = _message_class(hints.get(first.name))
         if annotated is not None and not issubclass(request, annotated):
             raise SetupError(
-                f"{description} is called with a {request.__name__}, "
+                f"{description} is called with {request.__name__}, "
                 f"but {first.name} is annotated as {annotated.__name__}"
             )
     annotated = _message_class(hints.get("return"))
     if annotated is not None and not issubclass(result, annotated):
         raise SetupError(
-            f"{description} must return a {result.__name__}, but is annotated to return {annotated.__name__}"
+            f"{description} must return {result.__name__}, but is annotated to return {annotated.__name__}"
         )
     return hints
 

@@ -136,10 +136,10 @@ def _refuse(app: Flask, name: str) -> None:
     :raises errors.TooManyRequests: always.
     """
     text = (
-        "after_reply: %d functions wait (%s), so a call of %s is refused with error 111. Make the functions quicker, "
-        "or raise %s"
+        "after_reply: the queue is full (%s is %d), so a call of %s is refused with error 111. Make the functions "
+        "quicker, or raise %s"
     )
     capacity, location = _queue_of(app).capacity, Trusted(name)
     keys = Trusted(AFTER_REPLY_QUEUE.key), Trusted(AFTER_REPLY_THREADS.key)
-    rate_limited.error(text, capacity, keys[0], location, keys[1], kind=("after_reply", location))
+    rate_limited.error(text, keys[0], capacity, location, keys[1], kind=("after_reply", location))
     raise errors.TooManyRequests

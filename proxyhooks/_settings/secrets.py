@@ -105,12 +105,12 @@ def parse_secrets(values: object) -> tuple[bytes, ...]:
     """
     if not isinstance(values, (list, tuple)):
         kind = type(values).__name__
-        raise ValueError(f"a {kind}; the environment has a list as FLASK_PROXYHOOKS_SECRETS='[\"...\"]'")
+        raise ValueError(f"a value of type {kind}; the environment has a list as FLASK_PROXYHOOKS_SECRETS='[\"...\"]'")
     if not values:
         raise ValueError("an empty list")
     for value in values:
         if not isinstance(value, str):
-            raise ValueError(f"a list with a {type(value).__name__} in it")
+            raise ValueError(f"a list with a value of type {type(value).__name__}")
         if not value:
             raise ValueError("a list with an empty secret in it, which would accept every request")
         if not value.isascii() or not value.isprintable() or value != value.strip():
@@ -149,9 +149,11 @@ class SecretsFile:
             self._version = version
             try:
                 self._last_good = self._read()
-                logger.info("%s has changed and was read again: %d secrets", self._path, len(self._last_good))
+                logger.info(
+                    "%s has changed and was read again, number of secrets: %d", self._path, len(self._last_good)
+                )
             except SetupError as error:
-                logger.error("%s; the %d secrets read before stay in force", error, len(self._last_good))
+                logger.error("%s; the secrets that were read before stay in force", error)
         return self._last_good
 
     def _file_version(self) -> tuple[int, int, int] | None:
@@ -193,4 +195,4 @@ def _shown_path(path: str) -> str:
     directory = os.path.dirname(path)
     if os.path.exists(path) or (directory.strip("/.") and os.path.isdir(directory)):
         return path
-    return f"the file, whose path has {len(path)} characters and is not in an existing directory,"
+    return f"the file, whose path has the length {len(path)} and is not in an existing directory,"

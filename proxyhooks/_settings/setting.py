@@ -82,7 +82,7 @@ def shown(value: object) -> str:
     if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 1_000_000):
         return repr(value)
     if isinstance(value, str):
-        return repr(value) if _WORDS.fullmatch(value) else f"a text of {len(value)} characters"
+        return repr(value) if _WORDS.fullmatch(value) else f"a text of length {len(value)}"
     return f"a value of type {type(value).__name__}"
 
 

@@ -180,7 +180,7 @@ class Decisions:
             )
         count = len({*channels, *self.personal_channels(result.get("user", ""))})
         if 0 <= self._channel_limit < count:
-            why = f"the result has {count} channels, and client.channel_limit is {self._channel_limit}"
+            why = f"channels in the result: {count}; client.channel_limit is {self._channel_limit}"
             return dataclasses.replace(_disconnected("connect", _CHANNEL_LIMIT, why), cause=verdict.cause)
         return verdict
 

@@ -24,8 +24,8 @@ def warn_of_small_pools(worker: Any) -> None:
     for database, limit in limits:
         if limit < threads:
             worker.log.warning(
-                "The pool of %s has at most %d connections, and this worker has %d threads: a hook that gets none in "
-                'time fails. Set SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": %d}, or start at most %d threads',
+                "The pool of %s is limited to %d, and this worker has %d threads: a hook that gets no connection in "
+                'time fails. Set SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": %d}, or start gunicorn with --threads %d',
                 database, limit, threads, threads, limit,
             )  # fmt: skip
 

@@ -398,7 +398,7 @@ def test_an_http_exception_without_a_code_is_a_failure(hooks: ProxyHooks, ask: A
     [
         ({"data": 1}, "must return RPCResult(...), not a value of type dict"),
         (PublishResult(), "must return RPCResult(...), not a value of type PublishResult"),
-        (None, "returned None: it must return a RPCResult on every path"),
+        (None, "returned None: it must return RPCResult on every path"),
         (errors.PermissionDenied(), "refusals are raised"),
         (errors.PermissionDenied, "refusals are raised"),
         (Response("{}"), "must return RPCResult(...)"),

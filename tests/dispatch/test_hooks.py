@@ -100,8 +100,8 @@ def other_name(req: SubscribeRequest, room: int) -> SubscribeResult: ...
 @pytest.mark.parametrize(
     ("event", "arguments", "hook", "hint"),
     [
-        ("subscribe", (), wrong_request, "is called with a SubscribeRequest, but req is annotated as PublishRequest"),
-        ("subscribe", (), wrong_result, "must return a SubscribeResult, but is annotated to return PublishResult"),
+        ("subscribe", (), wrong_request, "is called with SubscribeRequest, but req is annotated as PublishRequest"),
+        ("subscribe", (), wrong_result, "must return SubscribeResult, but is annotated to return PublishResult"),
         ("subscribe", (), no_request, "hook(req)"),
         (
             "subscribe",
@@ -411,7 +411,7 @@ def test_a_generator_function_is_refused() -> None:
 def test_a_before_hook_annotated_with_another_request_is_refused() -> None:
     def before(req: ConnectRequest) -> None: ...
 
-    with pytest.raises(SetupError, match="is called with a UserRequest, but req is annotated as ConnectRequest"):
+    with pytest.raises(SetupError, match="is called with UserRequest, but req is annotated as ConnectRequest"):
         Hooks().before_hook(before)  # type: ignore[type-var]
 
 

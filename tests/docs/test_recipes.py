@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,8 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 from proxyhooks import ConnectResult, ProxyHooks, PublicationError, RPCRequest, RPCResult, errors
 from proxyhooks.testing import ProxyClient
 from tests.docs.markdown import FILES, Block, blocks
+from tests.support import http_client
+from tests.support.servers import accepts_connections, free_port, running_server, server_environment
 
 Names = dict[str, Any]
 Recipe = Callable[..., Names]
@@ -287,6 +291,83 @@ def test_sentry(recipe: Recipe) -> None:
         assert "x-proxyhooks-secret" in scrubber.denylist
     finally:
         sentry_sdk.get_global_scope().set_client(client)
+
+
+LOGGING_APP = """
+import logging
+
+from flask import Flask
+from marshmallow import Schema, fields
+from proxyhooks import ProxyHooks, RPCResult
+
+app = Flask(__name__)
+hooks = ProxyHooks(app, secrets=["s3cret"])
+logging.getLogger("of.a.module").info("on import")
+
+
+@hooks.rpc("order", data_schema=Schema.from_dict({"tea": fields.String(required=True)}))
+def order(req):
+    logging.getLogger("of.a.module").info("a module's")
+    app.logger.warning("the application's")
+    return RPCResult()
+
+
+@hooks.rpc("fail")
+def fail(req):
+    raise ZeroDivisionError
+"""
+
+
+@pytest.mark.server
+def test_json_log(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(LOGGING_APP + find("log_filter").text)
+    (tmp_path / "gunicorn.conf.py").write_text(find("json_log").text)
+    port, output = free_port(), tmp_path / "output"
+    command = ["gunicorn", "-c", "gunicorn.conf.py", "--no-control-socket", "-w", "1", "-b", f"127.0.0.1:{port}"]
+    with running_server(
+        [*command, "app:app"],
+        output,
+        is_ready=lambda: accepts_connections(port),
+        cwd=tmp_path,
+        env=server_environment(),
+    ):
+        for method, data in (("order", {}), ("order", {"tea": "assam"}), ("fail", {}), ("other", {})):
+            body = {"client": "c1", "user": "42", "method": method, "data": data}
+            headers = {"X-Proxyhooks-Secret": "s3cret"}
+            http_client.request(port, "POST", "/centrifugo/rpc", json.dumps(body), headers)
+        http_client.request(port, "POST", "/centrifugo/rpc", "{}")
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    assert all(line["time"] > "2026" and line["level"] in ("INFO", "WARNING", "ERROR") for line in lines)
+    call = {"proxy_event": "rpc", "client": "c1", "user": "42"}
+    hook = {**call, "hook": "app.order", "pattern": "order", "method": "order"}
+    expected = {
+        ("gunicorn.error", "INFO", "Starting gunicorn"): {},
+        ("of.a.module", "INFO", "on import"): {},
+        ("proxyhooks", "WARNING", "hook order ("): hook,
+        ("of.a.module", "INFO", "a module's"): hook,
+        ("app", "WARNING", "the application's"): hook,
+        ("app", "ERROR", "Exception on"): {**call, "hook": "app.fail", "pattern": "fail", "method": "fail"},
+        ("proxyhooks", "WARNING", "no hook for rpc of 'other'"): {**call, "method": "other"},
+        ("proxyhooks", "WARNING", "/centrifugo/rpc: no X-Proxyhooks-Secret"): {"proxy_event": "rpc"},
+    }
+    for (logger, level, message), fields in expected.items():
+        (line,) = [line for line in lines if line["message"].startswith(message)]
+        exception = line.pop("exception", "")
+        assert line == {"time": line["time"], "level": level, "logger": logger, "message": line["message"], **fields}
+        assert ("ZeroDivisionError" in exception) is (message == "Exception on")
+
+
+def test_log_filter(recipe: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    handlers = logging.getLogger().handlers
+    before = [list(handler.filters) for handler in handlers]
+    try:
+        names = recipe("log_filter")
+        names["hooks"].rpc(lambda req: logging.getLogger("any").warning("here") or RPCResult())
+        connected(names).rpc("x")
+    finally:
+        for handler, filters in zip(handlers, before, strict=True):
+            handler.filters[:] = filters
+    assert [(record.message, vars(record)["user"]) for record in caplog.records] == [("here", "42")]
 
 
 def test_health(recipe: Recipe) -> None:

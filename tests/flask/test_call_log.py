@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import logging.config
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,12 @@ from typing import Any
 import flask
 import marshmallow as ma
 import pytest
+import sentry_sdk
 import structlog
 from flask import Flask
+from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.integrations.flask import FlaskIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration
 
 from proxyhooks import (
     CallLogFilter,
@@ -36,7 +41,7 @@ from proxyhooks._flask.call_log import FIELDS, about_call
 from proxyhooks.signals import hook_finished
 from proxyhooks.testing import ProxyClient
 from tests.support.asking import Ask
-from tests.support.paths import SECRET
+from tests.support.paths import ROOT, SECRET
 from tests.support.waiting import wait_until
 
 CALL = {"method": "room.a", "client": "c1", "user": "42"}
@@ -210,6 +215,11 @@ def test_a_record_without_a_hook_says_what_is_known(
     record = take()
     assert fields_of(record) == {"proxy_event": "rpc", **expected}
     assert "[event=rpc" in record.getMessage().partition("\n")[0]
+
+
+def test_the_deployment_guide_lists_the_fields() -> None:
+    _, _, section = (ROOT / "deploy" / "README.md").read_text().partition("## Logs")
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)) == FIELDS
 
 
 def test_a_record_of_a_view_without_decorators_says_who_called(app: Flask, ask: Ask, take: Take) -> None:
@@ -511,3 +521,40 @@ def test_structlog_keeps_the_message_beside_the_fields(hooks: ProxyHooks, ask: A
     finally:
         own.removeHandler(handler)
     assert written == [{"event": "here", "level": "warning", "proxy_event": "rpc", "hook": written[0]["hook"], **CALL}]
+
+
+@pytest.fixture
+def sentry() -> Iterator[list[dict[str, Any]]]:
+    """The events that Sentry gets with its integrations of Flask and logging."""
+    events: list[Any] = []
+    client = sentry_sdk.get_client()
+    sentry_sdk.init(
+        "http://key@sentry.invalid/1",
+        default_integrations=False,
+        integrations=[FlaskIntegration(), LoggingIntegration(), DedupeIntegration()],
+        before_send=lambda event, _: events.append(event),
+    )
+    yield events
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(client)
+
+
+def test_sentry_gets_one_event_for_a_failure(
+    sentry: list[dict[str, Any]], hooks: ProxyHooks, ask: Ask, take: Take
+) -> None:
+    @hooks.rpc("fails")
+    def fails(req: RPCRequest) -> RPCResult:
+        raise ZeroDivisionError
+
+    @hooks.rpc("aborts")
+    def aborts(req: RPCRequest) -> RPCResult:
+        flask.abort(503)
+
+    assert ask("rpc", method="fails", user="42").status_code == 500
+    assert text_of(take()) == "event=rpc hook=fails pattern=fails method=fails client='' user=42"
+    assert [event["exception"]["values"][-1]["type"] for event in sentry] == ["ZeroDivisionError"]
+    sentry.clear()
+    assert ask("rpc", method="aborts", user="42").status_code == 503
+    (event,) = sentry
+    assert event["extra"]["user"] == "42"
+    assert event["extra"]["hook"].endswith("aborts")

@@ -73,7 +73,7 @@ def test_zero_means_no_limit(clock: list[float], monkeypatch: pytest.MonkeyPatch
         ("-1", "'-1'"),
         ("nan", "'nan'"),
         ("inf", "'inf'"),
-        ("half a minute", "a text of 13 characters"),
+        ("half a minute", "a text of length 13"),
     ],
 )
 def test_a_value_that_is_no_time_is_an_error(text: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:

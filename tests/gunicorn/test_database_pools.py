@@ -43,8 +43,8 @@ def test_a_pool_that_is_smaller_than_the_threads_is_a_warning_with_the_remedy(
     kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert warnings(application(tmp_path, {}), caplog, kind=kind) == [
-        "The pool of the database has at most 15 connections, and this worker has 16 threads: a hook that gets none in "
-        'time fails. Set SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": 16}, or start at most 15 threads'
+        "The pool of the database is limited to 15, and this worker has 16 threads: a hook that gets no connection in "
+        'time fails. Set SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": 16}, or start gunicorn with --threads 15'
     ]
 
 
@@ -65,7 +65,7 @@ def test_the_rooms_example_has_a_connection_for_each_thread_and_each_function_af
 def test_each_pool_of_several_databases_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     binds = {"archive": {"url": f"sqlite:///{tmp_path / 'b.sqlite'}", "pool_size": 2, "max_overflow": 1}}
     app = application(tmp_path, {"pool_size": 16}, SQLALCHEMY_BINDS=binds)
-    assert [message[:49] for message in warnings(app, caplog)] == ["The pool of the database 'archive' has at most 3 "]
+    assert [message[:50] for message in warnings(app, caplog)] == ["The pool of the database 'archive' is limited to 3"]
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_no_error_about_an_argument_has_a_frame_with_a_secret(arguments: dict[st
 def test_no_error_about_the_environment_of_a_worker_shows_a_secret(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(key, SECRET)
     monkeypatch.setenv("FLASK_PROXYHOOKS_SECRETS", SECRET)
-    with pytest.raises(SetupError, match="not a text of 20 characters") as refused:
+    with pytest.raises(SetupError, match="not a text of length 20") as refused:
         read_worker_settings()
     assert not frames_with_secret(frames_of(refused.value))
 

@@ -38,7 +38,7 @@ def served(**config: Any) -> Flask:
     [
         ({}, "no secret is configured"),
         ({}, "from the environment, FLASK_PROXYHOOKS_SECRETS='[\"...\"]'"),
-        ({"PROXYHOOKS_SECRETS": "s3cret"}, "not a str"),
+        ({"PROXYHOOKS_SECRETS": "s3cret"}, "not a value of type str"),
         ({"PROXYHOOKS_SECRETS": []}, "empty"),
         ({"PROXYHOOKS_SECRETS": [""]}, "empty"),
         ({"PROXYHOOKS_SECRETS": ["good", ""]}, "empty"),

@@ -155,7 +155,7 @@ def _check_tls(options: DoctorOptions) -> Iterator[CheckResult]:
         raise _Stop from None
     days = int((ssl.cert_time_to_seconds(valid_until) - time.time()) // 86_400)
     fix = "renew it: every call fails once it has expired" if days < _MIN_CERTIFICATE_DAYS else ""
-    yield CheckResult("tls", "warning" if fix else "ok", f"the certificate is valid for another {days} days", fix)
+    yield CheckResult("tls", "warning" if fix else "ok", f"days until the certificate expires: {days}", fix)
 
 
 def _fix_for_certificate(error: ssl.SSLCertVerificationError, url: BackendURL) -> str:

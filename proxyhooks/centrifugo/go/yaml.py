@@ -215,7 +215,7 @@ def _scalar(node: Any) -> Any:
     if found == "int" and wanted == "float":
         return float(value)
     if found != wanted:
-        raise NotYaml(f"line {_line(node)}: a {found} cannot be a !!{wanted}")
+        raise NotYaml(f"line {_line(node)}: !!{found} cannot be !!{wanted}")
     return value
 
 

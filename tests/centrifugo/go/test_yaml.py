@@ -92,7 +92,7 @@ def test_a_document_has_the_value_that_go_gives_it(text: str, value: Any) -> Non
         ("a: &x [*x]\n", "line 1: an anchor's value contains itself"),
         ("a: {<<: 5}\n", "line 1: << takes an object"),
         ("a: {[b]: 1}\n", "line 1: a key must be a text"),
-        ("a: !!int x\n", "line 1: a str cannot be a !!int"),
+        ("a: !!int x\n", "line 1: !!str cannot be !!int"),
         ("a: !!binary YQ\n", "line 1: !!binary needs base64"),
         ("%YAML 1.2\n---\na: 1\n", "%YAML 1.2 is not the version that Centrifugo reads, 1.1"),
         ("a: \x07\n", "special characters"),

@@ -135,7 +135,7 @@ def meta_not_sent(context: Context, proxy: Proxy) -> Iterator[Finding]:
 
 def no_idempotency_key(_: Context, proxy: Proxy) -> Iterator[Finding]:
     if proxy.event.idempotent and IDEMPOTENCY_HEADER.lower() not in proxy.static_headers:
-        text = f"a {proxy.event.name} call fails when its reused connection breaks; with the header it is sent again"
+        text = f"a call of {proxy.event.name} fails when its reused connection breaks; with the header it is sent again"
         fix = f'"{IDEMPOTENCY_HEADER}": "{IDEMPOTENCY_VALUE}"'
         yield Finding(id="PH021", path=_static_headers_path(proxy), text=text, fix=fix)
 

@@ -61,7 +61,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path, name: str, text: str
         ("c.toml", "a = 9223372036854775808", "cannot be read: .* is too large"),
         ("c.yaml", "a: [", r"cannot be read: .*line 1"),
         ("c.yaml", "- a", "must contain an object, not list"),
-        ("c.yaml", "a: !!int x", "cannot be read: line 1: a str cannot be a !!int"),
+        ("c.yaml", "a: !!int x", "cannot be read: line 1: !!str cannot be !!int"),
         ("c.yaml", "a: &a [*a]", "cannot be read: line 1: an anchor's value contains itself"),
         ("c.JSON", "{}", r"cannot be read: its name must end in .json, .toml, .yaml, .yml, in lower case"),
         ("config", "{}", "cannot be read: its name must end in"),
