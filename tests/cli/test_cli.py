@@ -240,7 +240,7 @@ def test_a_login_in_before_request_is_reported(home: Path, body: str, sentences:
         (["call", "rpc", "--header", "x"], "this one has no colon"),
         (
             ["call", "rpc", "--url", "localhost"],
-            "--url must be the root URL of the application, such as http://127.0.0.1:8070, not a text of 9 characters",
+            "--url must be the root URL of the application, such as http://127.0.0.1:8070, not a text of length 9",
         ),
         (["call", "rpc", "--field", "labels"], "--field must be NAME=JSON; this one has no ="),
         (["call", "rpc", "--url", "http://127.0.0.1:1"], "does not reply: [Errno 111] Connection refused"),
@@ -439,7 +439,7 @@ def test_an_application_with_several_hooks_needs_the_name_of_one(home: Path) -> 
     ("old", "new", "sentence"),
     [
         ("app.config.from_prefixed_env()", "", "app.config.from_prefixed_env() has not read it"),
-        ("ProxyHooks(app, ", 'ProxyHooks(app, name="a b", ', "name must be an identifier, not 'a b' (PLACE:17)"),
+        ("ProxyHooks(app, ", 'ProxyHooks(app, name="a b", ', "name must be an identifier, not a text of length 3 (PLACE:17)"),
         ("@hooks.rpc\n", "@hooks.rpc\n@hooks.rpc\n", "two hooks"),
         ("chat:<int:room_id>", "chat:<integer:room_id>", "the kinds are int, uuid, string, path (PLACE:28)"),
         ("def speak(req, room_id)", "def speak(req, room)", "room_id"),

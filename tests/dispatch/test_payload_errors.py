@@ -114,7 +114,7 @@ CASES: list[tuple[Any, str]] = [
 
 @pytest.fixture(params=[True, False], ids=["fast path", "no fast path"])
 def logged(request: Any, app: Flask, ask: Ask, caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
-    """Have a payload refused; return the text of the log line after "the payload is invalid: "."""
+    """Have a payload refused; return what the log line says of it, between "the payload is invalid: " and the call."""
     app.config["PROXYHOOKS_FAST"] = request.param
 
     def refuse(schema: Any, payload: Any, **config: Any) -> str:
@@ -122,7 +122,7 @@ def logged(request: Any, app: Flask, ask: Ask, caplog: pytest.LogCaptureFixture)
         ProxyHooks(app).rpc(data_schema=schema)(lambda req: RPCResult())
         assert ask("rpc", data=payload).json == BAD_REQUEST
         (record,) = caplog.records
-        return record.getMessage().partition(": the payload is invalid: ")[2]
+        return record.getMessage().partition(": the payload is invalid: ")[2].partition(" [event=")[0]
 
     return refuse
 

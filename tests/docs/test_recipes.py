@@ -191,7 +191,7 @@ def test_repeated(recipe: Recipe) -> None:
     assert first.result == {"data": {"id": 1} | order}
     assert one.rpc("order", order).result == first.result
     assert other.rpc("order", order).result == {"data": {"id": 2} | order}
-    assert one.rpc("order", {"key": str(UUID(int=2)), "tea": "assam"}).result["data"]["id"] == 3
+    assert one.rpc("order", {"key": str(UUID(int=2)), "tea": "assam"}).data["id"] == 3
     assert one.rpc("order", {"tea": "assam"}).refused_with(errors.BadRequest)
     with app.app_context():
         db.session.remove()
