@@ -285,6 +285,23 @@ def test_decorators_around_an_async_hook(app: Flask, hooks: ProxyHooks, send: An
     ]
 
 
+def test_a_decorator_of_an_async_hook_may_be_async(app: Flask, hooks: ProxyHooks, send: Any) -> None:
+    def around(function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(req: RPCRequest[Any]) -> Any:
+            if req.user == "banned":
+                raise errors.PermissionDenied
+            return await function(req)
+
+        return call
+
+    @hooks.rpc("pay", data_schema=Text, decorators=[around, around])
+    async def pay(req: RPCRequest[Any]) -> RPCResult:
+        return RPCResult(data=req.data["text"])
+
+    assert send("pay", data={"text": "a"}) == {"result": {"data": "a"}}
+    assert [send("pay"), send("pay", "banned")["error"]["code"]] == [BAD, 103]
+
+
 def test_decorators_of_hooks_without_a_data_schema(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
     limiter = Limiter(lambda: "all", app=app, storage_uri="memory://")
 
