@@ -196,9 +196,9 @@ class Hooks:
         for collection, new in by_collection.items():
             collection.index.check(new)
         for collection, new in by_collection.items():
-            collection._index(new)
+            collection._add_to_index(new)
 
-    def _index(self, registrations: list[Registration]) -> None:
+    def _add_to_index(self, registrations: list[Registration]) -> None:
         self.index.add(registrations)
 
     def _check_publications(self, publications: Iterable[Publication]) -> None:
