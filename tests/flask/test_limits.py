@@ -69,6 +69,15 @@ def test_two_hooks_of_one_event_have_a_bucket_each(app: Flask, hooks: ProxyHooks
     assert [send("pay") for _ in range(3)] == [OK, OK, TOO_MANY]
 
 
+def test_a_limit_above_the_decorator_of_the_hook_has_no_effect(app: Flask, hooks: ProxyHooks, send: Any) -> None:
+    @limiter_of(app).limit("1 per day")
+    @hooks.rpc("order")
+    def order(req: RPCRequest) -> RPCResult:
+        return RPCResult()
+
+    assert [send("order") for _ in range(3)] == [OK] * 3
+
+
 def test_two_users_have_a_bucket_each(app: Flask, hooks: ProxyHooks, send: Any) -> None:
     hooks.rpc("order")(limiter_of(app).limit("1 per day")(order))
     assert [send("order", user) for user in ("a", "a", "b", "b")] == [OK, TOO_MANY, OK, TOO_MANY]
