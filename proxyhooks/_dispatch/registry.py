@@ -213,10 +213,10 @@ class Hooks:
             collection.index.check(registrations_of[collection])
             collection.declared_publications.check(publications_of[collection])
         for collection in registrations_of:
-            collection._index(registrations_of[collection])
+            collection._add_to_index(registrations_of[collection])
             collection.declared_publications.add(publications_of[collection])
 
-    def _index(self, registrations: list[Registration]) -> None:
+    def _add_to_index(self, registrations: list[Registration]) -> None:
         self.index.add(registrations)
 
     def _in_each_collection(self, registered: list[RegisteredT]) -> dict[Hooks, list[RegisteredT]]:

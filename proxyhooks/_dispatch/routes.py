@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from .. import messages as m
 from .dumping import Dumper
 from .index import Hook, Registration
 from .patterns import ChannelPattern
-from .signatures import copy_metadata
+from .signatures import copy_metadata, is_async
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
@@ -78,13 +79,17 @@ class Match:
 
 
 def _call_decorated(hook: Hook, ensure_sync: EnsureSync) -> Callable[..., Any]:
-    call_hook = ensure_sync(hook.function)
-
     def load_and_call(message: m.Request, /, **variables: Any) -> Any:
         current_payload.get().load()
-        return call_hook(message, **variables)
+        return hook.function(message, **variables)
 
-    decorated: Callable[..., Any] = copy_metadata(hook.function, load_and_call)
+    async def load_and_await(message: m.Request, /, **variables: Any) -> Any:  # decorators of async hooks await it
+        return await load_and_call(message, **variables)
+
+    if is_async(hook.function):
+        decorated: Callable[..., Any] = functools.update_wrapper(load_and_await, hook.function)
+    else:
+        decorated = copy_metadata(hook.function, load_and_call)
     for decorator in reversed(hook.decorators):
         decorated = decorator(decorated)
     return ensure_sync(decorated)

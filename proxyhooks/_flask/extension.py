@@ -121,8 +121,8 @@ class ProxyHooks(Hooks):
             views.add(registration.hook)
         self._views.add(views)
 
-    def _index(self, registrations: list[Registration]) -> None:
-        super()._index(registrations)
+    def _add_to_index(self, registrations: list[Registration]) -> None:
+        super()._add_to_index(registrations)
         for views in self._views:
             for registration in registrations:
                 views.add(registration.hook)

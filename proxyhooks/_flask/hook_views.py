@@ -24,6 +24,8 @@ _NOT_WORD: Final = re.compile(r"\W+")  # a dot would make the name before it tha
 class HookView:
     """The endpoint of a hook, and the view function that the application has for it."""
 
+    __slots__ = ("_rules", "endpoint", "function")
+
     def __init__(self, endpoint: str, function: Callable[..., Any]) -> None:
         self.endpoint = endpoint
         self.function = function
@@ -52,6 +54,8 @@ class HookViews:
         self._app = app
         self._name = name
         self._by_function: dict[tuple[str, object], HookView] = {}
+        self._numbers: dict[str, int] = {}
+        """The last number that was given to each endpoint."""
         self.by_hook: dict[Hook, HookView] = {}
         app.url_build_error_handlers.append(self._build_url)
 
@@ -74,10 +78,11 @@ class HookViews:
 
     def _free_endpoint(self, endpoint: str) -> str:
         """The endpoint, with a number if another function of the same name has it: a lambda, for example."""
-        numbered, number = endpoint, 1
+        numbered, number = endpoint, self._numbers.get(endpoint, 1)
         while numbered in self._app.view_functions:
             number += 1
             numbered = f"{endpoint}_{number}"
+        self._numbers[endpoint] = number
         return numbered
 
     def _build_url(self, error: Exception, endpoint: str, values: dict[str, Any]) -> str:

@@ -69,6 +69,15 @@ def test_two_hooks_of_one_event_have_a_bucket_each(app: Flask, hooks: ProxyHooks
     assert [send("pay") for _ in range(3)] == [OK, OK, TOO_MANY]
 
 
+def test_a_limit_above_the_decorator_of_the_hook_has_no_effect(app: Flask, hooks: ProxyHooks, send: Any) -> None:
+    @limiter_of(app).limit("1 per day")
+    @hooks.rpc("order")
+    def order(req: RPCRequest) -> RPCResult:
+        return RPCResult()
+
+    assert [send("order") for _ in range(3)] == [OK] * 3
+
+
 def test_two_users_have_a_bucket_each(app: Flask, hooks: ProxyHooks, send: Any) -> None:
     hooks.rpc("order")(limiter_of(app).limit("1 per day")(order))
     assert [send("order", user) for user in ("a", "a", "b", "b")] == [OK, TOO_MANY, OK, TOO_MANY]
@@ -283,6 +292,23 @@ def test_decorators_around_an_async_hook(app: Flask, hooks: ProxyHooks, send: An
         BAD,
         TOO_MANY,
     ]
+
+
+def test_a_decorator_of_an_async_hook_may_be_async(app: Flask, hooks: ProxyHooks, send: Any) -> None:
+    def around(function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(req: RPCRequest[Any]) -> Any:
+            if req.user == "banned":
+                raise errors.PermissionDenied
+            return await function(req)
+
+        return call
+
+    @hooks.rpc("pay", data_schema=Text, decorators=[around, around])
+    async def pay(req: RPCRequest[Any]) -> RPCResult:
+        return RPCResult(data=req.data["text"])
+
+    assert send("pay", data={"text": "a"}) == {"result": {"data": "a"}}
+    assert [send("pay"), send("pay", "banned")["error"]["code"]] == [BAD, 103]
 
 
 def test_decorators_of_hooks_without_a_data_schema(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:

@@ -343,7 +343,8 @@ class GeneratedApp:
     def _register_hooks(self) -> None:
         rng = self.rng
         if rng.random() < 0.2:
-            self.hooks.before_hook(lambda req: (self.note("before_hook", repr(req)), None)[1])
+            every_event: Any = {"every_event": rng.random() < 0.5}
+            self.hooks.before_hook(**every_event)(lambda req: (self.note("before_hook", repr(req)), None)[1])
         payload: dict[str, Any] = {
             "data_schema": rng.choice([PlainSchema, PlainSchema, SchemaWithHooks, PlainSchema(unknown="exclude")])
         }
@@ -351,6 +352,8 @@ class GeneratedApp:
             payload = {"data_schema": lambda data: data}
         elif rng.random() < 0.2:
             payload = {}
+        if rng.random() < 0.2:
+            payload["decorators"] = [self._decorator]
         result: dict[str, Any] = (
             {"result_schema": rng.choice([PlainSchema, SchemaWithHooks])} if rng.random() < 0.2 else {}
         )
@@ -384,6 +387,14 @@ class GeneratedApp:
             return result(req, **variables)
 
         return functools.wraps(result)(hook)
+
+    def _decorator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def decorated(*args: Any, **variables: Any) -> Any:
+            self.note("decorator", repr(args), variables, self._look())
+            return function(*args, **variables)
+
+        return decorated
 
     def _async_hook(self) -> Callable[..., Any]:
         hook = self._hook(lambda req: ph.RPCResult(data=req.data))
