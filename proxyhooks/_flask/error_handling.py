@@ -135,6 +135,7 @@ def _log_with_call(app: Flask) -> Callable[[Any], None]:
             log_exception(exc_info)
             return
         request = flask.request
-        app.logger.error("Exception on %s [%s]%s", request.path, request.method, text, exc_info=exc_info)
+        message, values = "Exception on %s [%s]%s", (request.path, request.method, text)
+        app.logger.error(message, *values, exc_info=exc_info, stacklevel=2)  # from Flask, as without this function
 
     return log_exception_of_call

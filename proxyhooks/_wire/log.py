@@ -120,7 +120,8 @@ def quote(value: object, limit: int | None = None) -> str:
     shown = text[:limit]
     if not shown.isprintable():
         shown = repr(shown)[1:-1]
-    return shown[:limit] + "..." if len(text) > limit or len(shown) > limit else shown
+    is_whole = text[:limit] == text and shown[:limit] == shown
+    return shown if is_whole else f"{shown[:limit]}..."
 
 
 def left_out_suffix(left_out: int) -> str:

@@ -19,9 +19,11 @@ import pytest
 import sentry_sdk
 import structlog
 from flask import Flask
+from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.integrations.flask import FlaskIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.transport import Transport
 
 from proxyhooks import (
     CallLogFilter,
@@ -523,25 +525,34 @@ def test_structlog_keeps_the_message_beside_the_fields(hooks: ProxyHooks, ask: A
     assert written == [{"event": "here", "level": "warning", "proxy_event": "rpc", "hook": written[0]["hook"], **CALL}]
 
 
+class Caught(Transport):
+    """Where Sentry's events end up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Any] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        if (event := envelope.get_event()) is not None:
+            self.events.append(event)
+
+
 @pytest.fixture
-def sentry() -> Iterator[list[dict[str, Any]]]:
+def sentry() -> Iterator[list[Any]]:
     """The events that Sentry gets with its integrations of Flask and logging."""
-    events: list[Any] = []
-    client = sentry_sdk.get_client()
+    caught, client = Caught(), sentry_sdk.get_client()
     sentry_sdk.init(
         "http://key@sentry.invalid/1",
         default_integrations=False,
         integrations=[FlaskIntegration(), LoggingIntegration(), DedupeIntegration()],
-        before_send=lambda event, _: events.append(event),
+        transport=caught,
     )
-    yield events
+    yield caught.events
     sentry_sdk.get_client().close()
     sentry_sdk.get_global_scope().set_client(client)
 
 
-def test_sentry_gets_one_event_for_a_failure(
-    sentry: list[dict[str, Any]], hooks: ProxyHooks, ask: Ask, take: Take
-) -> None:
+def test_sentry_gets_one_event_for_a_failure(sentry: list[Any], hooks: ProxyHooks, ask: Ask, take: Take) -> None:
     @hooks.rpc("fails")
     def fails(req: RPCRequest) -> RPCResult:
         raise ZeroDivisionError
@@ -551,7 +562,9 @@ def test_sentry_gets_one_event_for_a_failure(
         flask.abort(503)
 
     assert ask("rpc", method="fails", user="42").status_code == 500
-    assert text_of(take()) == "event=rpc hook=fails pattern=fails method=fails client='' user=42"
+    record = take()
+    assert record.module == "app"  # Flask's module of that name
+    assert text_of(record) == "event=rpc hook=fails pattern=fails method=fails client='' user=42"
     assert [event["exception"]["values"][-1]["type"] for event in sentry] == ["ZeroDivisionError"]
     sentry.clear()
     assert ask("rpc", method="aborts", user="42").status_code == 503
