@@ -58,7 +58,9 @@ class Dispatcher:
         self.index = index
         self.routes = {registration: Route.of(registration, ensure_sync) for registration in index.registrations()}
         self.meta_schema = meta_schema
-        self.load_meta: Callable[[Any], Any] | None = meta_schema.load if meta_schema is not None else None
+        self.load_meta: Callable[[Any], Any] | None = (
+            None if meta_schema is None else lambda meta: meta_schema.load(meta)
+        )
         self._dump_meta = Dumper(meta_schema, "meta") if meta_schema is not None else None
         self._payloads = payloads
         self._logs_values = logs_values
@@ -105,7 +107,7 @@ class Dispatcher:
                     raise HookResultError(f"before_hook {source_location(function)} {problem}")
             if route.load is not None:
                 data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
-                _replace(message, "data", self._payloads.load(event, route.hook, route.load, data, has_data))
+                _replace(message, "data", self._payloads.load(event, route, route.load, data, has_data))
             returned = route.call_hook(message, **match.variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException, BaseExceptionGroup) as raised:
