@@ -50,14 +50,15 @@ class SchemaChanges:
             (itemgetter(*names), owners, []) for names, owners in self._attributes.items()
         ]
         rows.append((len, [one for owners in self._attributes.values() for one in owners], []))
-        rows.append((list, [*self._lists, *self._fields], []))
+        rows.append((list, self._fields, []))
         for read, owners, before in rows:
             before += map(read, owners)
+        lists, copies = self._lists, [items.copy() for items in self._lists]
 
         def has_changed() -> bool:
-            for read, owners, before in rows:  # noqa: SIM110  # a generator takes longer
+            for read, owners, before in rows:  # a generator takes longer
                 if list(map(read, owners)) != before:
                     return True
-            return False
+            return lists != copies
 
         return has_changed
