@@ -60,7 +60,9 @@ class Dispatcher:
         self.index = index
         self.routes = {registration: Route.of(registration, ensure_sync) for registration in index.registrations()}
         self.meta_schema = meta_schema
-        self.load_meta: Callable[[Any], Any] | None = meta_schema.load if meta_schema is not None else None
+        self.load_meta: Callable[[Any], Any] | None = (
+            None if meta_schema is None else lambda meta: meta_schema.load(meta)
+        )
         self._dump_meta = Dumper(meta_schema, "meta") if meta_schema is not None else None
         self._payloads = payloads
         self._logs_values = logs_values
@@ -161,7 +163,7 @@ class Dispatcher:
         self, event: Event, message: m.Request, has_data: bool, route: Route, load: Callable[[Any], Any]
     ) -> None:
         data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
-        _replace(message, "data", self._payloads.load(event, route.hook, load, data, has_data))
+        _replace(message, "data", self._payloads.load(event, route, load, data, has_data))
 
     def _encode(self, event: Event, message: m.Request, route: Route, result: Any) -> bytes:
         if result is None and event.default_result is not None:

@@ -24,7 +24,7 @@ class Dumper:
 
     def __init__(self, schema: Schema, name: str) -> None:
         self.schema = schema
-        self.dump: Callable[[Any], Any] = schema.dump
+        self.dump: Callable[[Any], Any] = lambda value: schema.dump(value)
         """May be replaced by a function that does the same."""
         self._name = name
         self._check: SchemaCheck | None = None

@@ -17,6 +17,7 @@ from .index import Hook
 from .payload_errors import InvalidPayload, one_line
 from .refusals import as_rejection
 from .return_values import why_no_value
+from .routes import Route
 from .signatures import source_location
 
 _MAX_DETAILS: Final = 500
@@ -37,26 +38,34 @@ class PayloadLoader:
         self._tells_client = tells_client
         self._logs_values = logs_values
 
-    def load(self, event: Event, hook: Hook, load: Callable[[Any], Any], data: Any, has_data: bool) -> Any:
+    def load(self, event: Event, route: Route, load: Callable[[Any], Any], data: Any, has_data: bool) -> Any:
         """Return the loaded payload.
 
         :param load: the ``load`` of the hook's schema, or its ``data_schema`` function.
         :raises errors.BadRequest: if the payload is invalid.
         :raises HookResultError: if the function returns no value.
         """
-        schema = hook.data_schema if isinstance(hook.data_schema, Schema) else None
         messages: Any
+        shown: Schema | str
+        hook = route.hook
         try:
-            if schema is not None:
-                data = self._bounded(loads(data) if isinstance(data, bytes) else data if has_data else {})
-            value = load(data)
+            if route.loads_json:
+                if isinstance(data, bytes):
+                    data = loads(data)
+                if has_more_items(data, self._max_items):  # each can cost an error
+                    raise TooComplex(f"it has more than {self._max_items} items (PROXYHOOKS_MAX_PAYLOAD_ITEMS)")
+                value = load(data if has_data else {})
+            else:
+                value = load(data)
             if type(value) is not dict and (problem := why_no_value(value)) is not None:
                 raise HookResultError(
                     f"hook {hook.source_location} for {event.name} has {_loader(hook)} that {problem}"
                 )
             return value
         except ValidationError as error:
-            messages, shown = error.messages, schema or f"{type(error).__name__} of {_loader(hook)}"
+            messages, shown = error.messages, f"{type(error).__name__} of {_loader(hook)}"
+            if isinstance(hook.data_schema, Schema):
+                shown = hook.data_schema
         except (Malformed, TooComplex) as error:
             messages = shown = str(error)
         except (Rejection, HTTPException, HookResultError):
@@ -64,7 +73,7 @@ class PayloadLoader:
         except RecursionError:  # a schema that nests itself, with a payload that nests as deeply
             messages = shown = "it nests too deeply"
         except Exception as error:
-            if schema is not None or isinstance(error, (NameError, ImportError)) or as_rejection(error) is not None:
+            if route.loads_json or isinstance(error, (NameError, ImportError)) or as_rejection(error) is not None:
                 raise
             name = type(error).__name__  # of a parser, such as protobuf's DecodeError
             messages, shown = f"{name}: {error}", f"{name} of {_loader(hook)}"
@@ -76,18 +85,11 @@ class PayloadLoader:
             raise errors.BadRequest(prefix + one_line(messages, _MAX_DETAILS - len(prefix)))
         raise errors.BadRequest
 
-    def _bounded(self, data: Any) -> Any:
-        """The payload itself.
-
-        :raises TooComplex: if it has too many items, of which each can cost an error.
-        """
-        if has_more_items(data, self._max_items):
-            raise TooComplex(f"it has more than {self._max_items} items (PROXYHOOKS_MAX_PAYLOAD_ITEMS)")
-        return data
-
 
 def has_more_items(data: Any, limit: int) -> bool:
     """Whether JSON has more values than the limit: members of objects and items of arrays, at any depth."""
+    if type(data) is dict and len(data) <= limit and _CONTAINERS.isdisjoint(map(type, data.values())):
+        return False  # most payloads
     layer = [data] if type(data) in _CONTAINERS else []
     while layer:
         inner: list[Any] = []

@@ -48,6 +48,8 @@ class Route:
     """Each function as it was registered, for messages, and the synchronous function to call."""
     load: Callable[[Any], Any] | None
     """Converts the payload of the request; None without a ``data_schema``."""
+    loads_json: bool
+    """Whether ``load`` is that of a schema, which loads JSON. A function gets bytes as they are."""
     dump: Dumper | None
     """Dumps the ``data`` of the result; None without a ``result_schema``."""
     dump_loaded: Dumper | None
@@ -63,7 +65,8 @@ class Route:
             pattern=registration.pattern,
             call_hook=_call_decorated(hook, ensure_sync) if hook.decorators else ensure_sync(hook.function),
             before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
-            load=data_schema.load if isinstance(data_schema, Schema) else data_schema,
+            load=(lambda data: data_schema.load(data)) if isinstance(data_schema, Schema) else data_schema,
+            loads_json=isinstance(data_schema, Schema),
             dump=None if result_schema is None else Dumper(result_schema, "data"),
             dump_loaded=Dumper(loaded_by, "the loaded data") if isinstance(loaded_by, Schema) else None,
         )

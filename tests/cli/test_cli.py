@@ -439,7 +439,11 @@ def test_an_application_with_several_hooks_needs_the_name_of_one(home: Path) -> 
     ("old", "new", "sentence"),
     [
         ("app.config.from_prefixed_env()", "", "app.config.from_prefixed_env() has not read it"),
-        ("ProxyHooks(app, ", 'ProxyHooks(app, name="a b", ', "name must be an identifier, not a text of length 3 (PLACE:17)"),
+        (
+            "ProxyHooks(app, ",
+            'ProxyHooks(app, name="a b", ',
+            "name must be an identifier, not a text of length 3 (PLACE:17)",
+        ),
         ("@hooks.rpc\n", "@hooks.rpc\n@hooks.rpc\n", "two hooks"),
         ("chat:<int:room_id>", "chat:<integer:room_id>", "the kinds are int, uuid, string, path (PLACE:28)"),
         ("def speak(req, room_id)", "def speak(req, room)", "room_id"),

@@ -58,6 +58,15 @@ def connected(names: Names, user: str = "42", **options: Any) -> ProxyClient:
     return client
 
 
+def test_payloads(recipe: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    client, line = connected(recipe("payloads")), {"tea": "assam", "cups": "2"}
+    published = client.publish("orders", {"lines": [line] * 20, "unknown": "dropped"})
+    assert published.result == {"data": {"lines": [{"tea": "assam", "cups": 2}] * 20}}
+    assert client.publish("orders", {"lines": [{}] * 21}).refused_with(errors.BadRequest)
+    assert "the payload is invalid: lines: Too many items." in caplog.text
+    assert "Missing data" not in caplog.text
+
+
 def test_modules(recipe: Recipe) -> None:
     names = recipe("modules")
     assert connected(names).rpc("rooms.list").result == {"data": [7]}

@@ -83,12 +83,12 @@ def _context_factory(level: Level) -> Callable[..., CallContext]:
 
 def _compile_schemas_on_first_use(route: Route) -> None:
     """Let the route compile a schema when it first loads or dumps; most of thousands of routes may never be used."""
-    data_schema = route.hook.data_schema
+    data_schema, uncompiled = route.hook.data_schema, route.load
 
-    if isinstance(data_schema, Schema):
+    if isinstance(data_schema, Schema) and uncompiled is not None:
 
         def load(data: Any) -> Any:
-            route.load = compiled = compile_load(data_schema) or data_schema.load
+            route.load = compiled = compile_load(data_schema) or uncompiled
             return compiled(data)
 
         route.load = load
@@ -98,8 +98,10 @@ def _compile_schemas_on_first_use(route: Route) -> None:
 
 
 def _compile_dump_on_first_use(dumper: Dumper) -> None:
+    uncompiled = dumper.dump
+
     def dump(data: Any) -> Any:
-        dumper.dump = compiled = compile_dump(dumper.schema) or dumper.schema.dump
+        dumper.dump = compiled = compile_dump(dumper.schema) or uncompiled
         return compiled(data)
 
     dumper.dump = dump

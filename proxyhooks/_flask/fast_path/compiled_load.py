@@ -20,9 +20,19 @@ from .plain_schemas import (
     is_plain,
     with_fallback,
 )
+from .schema_changes import SchemaChanges
 
 # No floats, as marshmallow refuses some of them.
 _LOADED_AS_THEY_ARE: Final = {kind: python for kind, python in PYTHON_TYPES.items() if kind is not fields.Float}
+
+_READ: Final = ("data_key", "attribute", "validators", "pre_load", "post_load")
+"""The attributes of every field that decide how a value is loaded. Others are read only where they matter."""
+_READ_BY_CLASS: Final[dict[type, tuple[str, ...]]] = {
+    fields.Boolean: ("truthy", "falsy"),
+    fields.Dict: ("key_field", "value_field"),
+    fields.List: ("inner",),
+    fields.Nested: ("_schema", "many", "unknown"),
+}
 
 
 def compile_load(schema: object) -> Convert | None:
@@ -31,12 +41,14 @@ def compile_load(schema: object) -> Convert | None:
         return None
     try:
         check_marshmallow()
-        return with_fallback(_compile_schema(schema, schema.unknown, ()), schema.load)
+        changes = SchemaChanges()
+        compiled = _compile_schema(schema, schema.unknown, (), changes)
+        return with_fallback(compiled, changes.compiled(), lambda value: schema.load(value))
     except Exception:  # not only Unsupported: a nested schema may not exist, which marshmallow reports when it needs it
         return None
 
 
-def _compile_schema(schema: Schema, unknown: str, enclosing: tuple[type, ...]) -> Convert:
+def _compile_schema(schema: Schema, unknown: str, enclosing: tuple[type, ...], changes: SchemaChanges) -> Convert:
     """Compile a function that loads a dict; it raises an exception if the schema itself has to load the value.
 
     :param unknown: marshmallow's option for unknown keys: ``RAISE`` or ``EXCLUDE``.
@@ -45,6 +57,7 @@ def _compile_schema(schema: Schema, unknown: str, enclosing: tuple[type, ...]) -
     """
     if not is_plain(schema, LOAD_HOOKS) or type(schema) in enclosing or unknown not in (RAISE, EXCLUDE):
         raise Unsupported
+    changes.watch_schema(schema, "load_fields")
     enclosing = (*enclosing, type(schema))
     rows = list(schema.load_fields.items())
     keys = [name if field.data_key is None else field.data_key for name, field in rows]
@@ -55,14 +68,19 @@ def _compile_schema(schema: Schema, unknown: str, enclosing: tuple[type, ...]) -
     lines.append(f" seen = {sum(field.required for _, field in rows)}")
     for n, (name, field) in enumerate(rows):
         scope |= {f"key{n}": keys[n], f"name{n}": field.attribute or name, f"default{n}": field.load_default}
+        scope[f"field{n}"] = field
         read = [f"item = data[key{n}]"]  # a KeyError if a required key is missing
-        convert = _lines_that_convert(n, field, enclosing, scope)
-        read += ["if item is not None:", *(f" {line}" for line in convert)] if field.allow_none else convert
+        convert = _lines_that_convert(n, field, enclosing, scope, changes)
+        if field.allow_none:
+            convert = ["if item is not None:", *(f" {line}" for line in convert)]
+            convert.append(f"elif not field{n}.allow_none: raise Unsupported")
+        read += convert
         read.append(f"loaded[name{n}] = item")
         if field.required:
             lines += (f" {line}" for line in read)
             continue
         lines += [f" if key{n} in data:", "  seen += 1", *(f"  {line}" for line in read)]
+        lines.append(f" elif field{n}.required or field{n}.load_default is not default{n}: raise Unsupported")
         if field.load_default is not missing:
             lines.append(f" else: loaded[name{n}] = default{n}" + ("()" if callable(field.load_default) else ""))
     if unknown == RAISE:
@@ -73,9 +91,11 @@ def _compile_schema(schema: Schema, unknown: str, enclosing: tuple[type, ...]) -
     return each_item(load) if schema.many else load
 
 
-def _lines_that_convert(n: int, field: Any, enclosing: tuple[type, ...], scope: dict[str, Any]) -> list[str]:
+def _lines_that_convert(
+    n: int, field: Any, enclosing: tuple[type, ...], scope: dict[str, Any], changes: SchemaChanges
+) -> list[str]:
     """Write the lines that convert and validate ``item`` for field number *n*; add what they use to the scope."""
-    scope[f"convert{n}"] = _compile_field(field, enclosing)
+    scope[f"convert{n}"] = _compile_field(field, enclosing, changes)
     python_type = _LOADED_AS_THEY_ARE.get(type(field))
     condition = f"if type(item) is not {python_type.__name__}: " if python_type else ""
     lines = [f"{condition}item = convert{n}(item)"]
@@ -89,12 +109,14 @@ def _validators(field: Any) -> list[Callable[[Any], Any]]:
     return [] if type(field) in DELEGATED_FIELDS else list(field.validators)
 
 
-def _compile_field(field: Any, enclosing: tuple[type, ...]) -> Convert:
+def _compile_field(field: Any, enclosing: tuple[type, ...], changes: SchemaChanges) -> Convert:
     """Return a function that converts the values without the field's Python type; the others stay as they are.
 
     :raises Unsupported: if the field is not plain.
     """
     check_field(field)
+    changes.watch(field, *_READ, *_READ_BY_CLASS.get(type(field), ()))
+    changes.watch_list(field.validators)
     kind = type(field)
     if kind is fields.Enum and not isinstance(field.by_value, bool):  # by_value may be a field
         raise Unsupported
@@ -109,26 +131,26 @@ def _compile_field(field: Any, enclosing: tuple[type, ...]) -> Convert:
     if kind is fields.Raw:
         return _not_none
     if kind is fields.List:
-        return _compile_list(field.inner, enclosing)
+        return _compile_list(field.inner, enclosing, changes)
     if kind is fields.Dict and field.key_field is None and field.value_field is None:
         return _load_dict
     if kind is fields.Nested:
-        return _compile_schema(field.schema, field.unknown or field.schema.unknown, enclosing)
+        return _compile_schema(field.schema, field.unknown or field.schema.unknown, enclosing, changes)
     if kind in DELEGATED_FIELDS:
         deserialize: Convert = field.deserialize
         return deserialize
     raise Unsupported
 
 
-def _compile_list(inner: Any, enclosing: tuple[type, ...]) -> Convert:
+def _compile_list(inner: Any, enclosing: tuple[type, ...], changes: SchemaChanges) -> Convert:
     """Return a function for lists whose items have this field."""
-    python_type, convert = _LOADED_AS_THEY_ARE.get(type(inner)), _compile_field(inner, enclosing)
-    validators, allow_none = _validators(inner), inner.allow_none
-    if python_type and not validators and not allow_none:
+    python_type, convert = _LOADED_AS_THEY_ARE.get(type(inner)), _compile_field(inner, enclosing, changes)
+    validators = _validators(inner)
+    if python_type and not validators and not inner.allow_none:
         return _list_of(python_type)
 
     def load_item(value: Any) -> Any:
-        if value is None and allow_none:
+        if value is None and inner.allow_none:
             return None
         if type(value) is not python_type:
             value = convert(value)

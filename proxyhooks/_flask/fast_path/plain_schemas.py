@@ -23,12 +23,13 @@ class Unsupported(Exception):
     """This schema or field cannot be compiled, or a compiled schema cannot handle this value."""
 
 
-def with_fallback(compiled: Convert, fallback: Convert) -> Convert:
-    """Return a function that calls *compiled*, and *fallback* if that raises an exception."""
+def with_fallback(compiled: Convert, has_changed: Callable[[], bool], fallback: Convert) -> Convert:
+    """Return a function that calls *compiled*, and *fallback* if that raises an exception or the schema has changed."""
 
     def convert(value: Any) -> Any:
         try:
-            return compiled(value)
+            if not has_changed():
+                return compiled(value)
         except Exception:  # noqa: S110  # the fallback raises the exception that the caller gets
             pass
         return fallback(value)
