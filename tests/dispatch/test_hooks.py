@@ -617,7 +617,7 @@ def test_a_before_hook_refuses_every_event_as_its_hook_would(refusal: Any, app: 
 def test_a_before_hook_for_every_event_takes_any_request() -> None:
     def of_users(req: UserRequest) -> None: ...
 
-    with pytest.raises(SetupError, match="is called with a Request, but req is annotated as UserRequest"):
+    with pytest.raises(SetupError, match="is called with Request, but req is annotated as UserRequest"):
         Hooks().before_hook(every_event=True)(of_users)  # type: ignore[type-var]
 
 
