@@ -92,13 +92,12 @@ def quote(value: object, limit: int | None = None) -> str:
 
     :param limit: the most characters of the value; the rest is cut. By default its ``max_quoted``, or 200.
     """
-    if limit is None:
-        limit = getattr(value, "max_quoted", _MAX_QUOTED)
+    most: int = getattr(value, "max_quoted", _MAX_QUOTED) if limit is None else limit
     text = str(value)
-    shown = text[:limit]
+    shown = text[:most]
     if not shown.isprintable():
         shown = repr(shown)[1:-1]
-    return shown if len(text) <= limit else f"{shown}..."
+    return shown if len(text) <= most else f"{shown}..."
 
 
 def left_out_suffix(left_out: int) -> str:
