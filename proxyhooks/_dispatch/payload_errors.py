@@ -105,7 +105,7 @@ def _inner_source(source: Any, key: Any) -> tuple[str, Any]:
             return key, source
         for name, field in source.fields.items():
             if key in (name, field.data_key):
-                return key, field
+                return str(key), field
         return "an unknown field", source
     if isinstance(source, fields.List) and type(key) is int:
         return str(key), source.inner

@@ -46,7 +46,10 @@ def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False)
         return schema
     if not function_allowed or not callable(schema) or isinstance(schema, type):
         or_function = ", or a function (data) -> value" if function_allowed else ""
-        raise SetupError(f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}")
+        remedy = f": write {schema.__name__}.model_validate" if hasattr(schema, "model_validate") else ""
+        raise SetupError(
+            f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}{remedy}"
+        )
     if is_async(schema) or yields(schema):
         how = "is async" if is_async(schema) else "yields"
         raise SetupError(

@@ -114,14 +114,13 @@ def quote(value: object, limit: int | None = None) -> str:
 
     :param limit: the most characters of the value; the rest is cut. By default its ``max_quoted``, or 200.
     """
-    if limit is None:
-        limit = getattr(value, "max_quoted", _MAX_QUOTED)
+    most: int = getattr(value, "max_quoted", _MAX_QUOTED) if limit is None else limit
     text = str(value)
-    shown = text[:limit]
+    shown = text[:most]
     if not shown.isprintable():
         shown = repr(shown)[1:-1]
-    is_whole = text[:limit] == text and shown[:limit] == shown
-    return shown if is_whole else f"{shown[:limit]}..."
+    is_whole = text[:most] == text and shown[:most] == shown
+    return shown if is_whole else f"{shown[:most]}..."
 
 
 def left_out_suffix(left_out: int) -> str:

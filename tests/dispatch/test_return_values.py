@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import marshmallow
+import pydantic
 import pytest
 from flask import Flask
 from marshmallow import Schema, ValidationError, fields, validate
@@ -250,3 +251,13 @@ def test_after_reply_logs_that_a_function_has_not_run(
     assert ask("rpc").json == {"result": {}}
     assert "passed to after_reply, failed" in caplog.text
     assert ", which has not run: pass after_reply the function and its arguments" in caplog.text
+
+
+def test_a_pydantic_model_as_data_schema_is_refused_with_the_remedy(hooks: ProxyHooks) -> None:
+    class Order(pydantic.BaseModel):
+        tea: str
+
+    text = r"^data_schema must be a marshmallow schema, .* not <class .*Order'>: write Order\.model_validate$"
+    with pytest.raises(SetupError, match=text):
+        hooks.rpc("a", data_schema=Order)(lambda req: RPCResult())  # type: ignore[arg-type]
+    hooks.rpc("a", data_schema=Order.model_validate)(lambda req: RPCResult())
