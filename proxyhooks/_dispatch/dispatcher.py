@@ -6,7 +6,6 @@ This module knows no Flask application. ``_flask`` surrounds it with Flask's con
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
 import time
 from collections.abc import Callable
@@ -29,7 +28,7 @@ from .payloads import PayloadLoader
 from .refusals import as_rejection, log_other_exceptions
 from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
 from .return_values import close_coroutine
-from .routes import EnsureSync, Match, Payload, Route, current_payload
+from .routes import EnsureSync, Match, PendingPayload, Route, pending_payload, set_field
 from .signatures import source_location
 from .tracebacks import with_line_of
 from .value_kinds import value_or_class
@@ -107,11 +106,12 @@ class Dispatcher:
                     close_coroutine(returned)
                     problem = f"must return None, not {value_or_class(returned)}"
                     raise with_line_of(HookResultError(f"before_hook {source_location(function)} {problem}"), function)
-            if route.hook.decorators:
-                returned = self._call_decorated(event, message, has_data, match)
+            if route.load is None:
+                returned = route.call_hook(message, **match.variables)
+            elif route.hook.decorators:
+                returned = self._call_decorated(message, has_data, match)
             else:
-                if route.load is not None:
-                    self._load_data(event, message, has_data, route, route.load)
+                set_field(message, "data", self._payloads.load(route, _data_of(message), has_data))
                 returned = route.call_hook(message, **match.variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException, BaseExceptionGroup) as raised:
@@ -141,29 +141,29 @@ class Dispatcher:
                 f"Centrifugo's {event.proxy}, and return meta from the connect hook"
             )
         try:
-            _replace(message, "meta", load(message.meta))
+            set_field(message, "meta", load(message.meta))
         except ValidationError as error:
             assert self.meta_schema is not None
             invalid = InvalidPayload(error.messages, self.meta_schema, self._logs_values)
             rate_limited.warning("the meta of client %r does not fit the meta_schema: %s", message.client, invalid)
             raise disconnects.ForceReconnect from None
 
-    def _call_decorated(self, event: Event, message: m.Request, has_data: bool, match: Match) -> Any:
+    def _call_decorated(self, message: m.Request, has_data: bool, match: Match) -> Any:
         """Call the hook through its decorators. The payload is loaded when they have all called the next one."""
-        route, load = match.route, None
-        if route.load is not None:
-            load = functools.partial(self._load_data, event, message, has_data, route, route.load)
-        token = current_payload.set(Payload(load))
-        try:
-            return route.call_hook(message, **match.variables)
-        finally:
-            current_payload.reset(token)
+        route = match.route
 
-    def _load_data(
-        self, event: Event, message: m.Request, has_data: bool, route: Route, load: Callable[[Any], Any]
-    ) -> None:
-        data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
-        _replace(message, "data", self._payloads.load(event, route, load, data, has_data))
+        def load(data: Any) -> Any:
+            return self._payloads.load(route, data, has_data or data is not None)
+
+        payload = PendingPayload(message, load)
+        token = pending_payload.set(payload)
+        try:
+            returned = route.call_hook(message, **match.variables)
+        finally:
+            pending_payload.reset(token)
+        if route.hook.publish_loaded and getattr(returned, "data", None) is None:
+            payload.load_into(message)  # if a decorator has answered in place of the hook
+        return returned
 
     def _encode(self, event: Event, message: m.Request, route: Route, result: Any) -> bytes:
         if result is None and event.default_result is not None:
@@ -224,16 +224,16 @@ class Dispatcher:
         )
 
 
-def _replace(message: m.Request, field: str, value: Any) -> None:
-    # Messages are frozen. No hook has seen this message yet, and a copy would take longer than loading the value.
-    object.__setattr__(message, field, value)
+def _data_of(message: m.Request) -> Any:
+    """The payload of a request whose event has one; only such an event has a data_schema."""
+    return getattr(message, "data")  # noqa: B009
 
 
 def _with_loaded_data(result: Any, message: m.Request, route: Route) -> Any:
     """The result, with the loaded payload if it has no data. Else Centrifugo would publish what the client sent."""
     if result.data is not None:
         return result
-    data: Any = getattr(message, "data")  # noqa: B009  # only publish and map_publish have publish_loaded
+    data = _data_of(message)
     if route.dump_loaded is not None:
         data = route.dump_loaded(data)
     return dataclasses.replace(result, data=m.NULL if data is None else data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError
@@ -12,7 +11,6 @@ from .. import errors
 from .._wire.json import Malformed, TooComplex, loads
 from .._wire.log import Trusted, rate_limited
 from ..exceptions import HookResultError, Rejection
-from .events import Event
 from .index import Hook
 from .payload_errors import InvalidPayload, one_line
 from .refusals import as_rejection
@@ -38,16 +36,17 @@ class PayloadLoader:
         self._tells_client = tells_client
         self._logs_values = logs_values
 
-    def load(self, event: Event, route: Route, load: Callable[[Any], Any], data: Any, has_data: bool) -> Any:
+    def load(self, route: Route, data: Any, has_data: bool) -> Any:
         """Return the loaded payload.
 
-        :param load: the ``load`` of the hook's schema, or its ``data_schema`` function.
+        :param route: one with a ``data_schema``.
         :raises errors.BadRequest: if the payload is invalid.
         :raises HookResultError: if the function returns no value.
         """
         messages: Any
         shown: Schema | str
-        hook = route.hook
+        hook, load = route.hook, route.load
+        assert load is not None
         try:
             if route.loads_json:
                 if isinstance(data, bytes):
@@ -59,7 +58,7 @@ class PayloadLoader:
                 value = load(data)
             if type(value) is not dict and (problem := why_no_value(value)) is not None:
                 raise HookResultError(
-                    f"hook {hook.source_location} for {event.name} has {_loader(hook)} that {problem}"
+                    f"hook {hook.source_location} for {hook.event.name} has {_loader(hook)} that {problem}"
                 )
             return value
         except ValidationError as error:
@@ -79,7 +78,7 @@ class PayloadLoader:
             messages, shown = f"{name}: {error}", f"{name} of {_loader(hook)}"
         location, text = Trusted(hook.source_location), "hook %s for %s: the payload is invalid: %s"
         invalid = InvalidPayload(messages, shown, self._logs_values)
-        rate_limited.warning(text, location, event.name, invalid, kind=("payload", location))
+        rate_limited.warning(text, location, hook.event.name, invalid, kind=("payload", location))
         if self._tells_client:
             prefix = f"{errors.BadRequest.message}: "
             raise errors.BadRequest(prefix + one_line(messages, _MAX_DETAILS - len(prefix)))

@@ -20,20 +20,37 @@ EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
 
 
-class Payload:
-    """The payload of a call whose hook has ``decorators``. The function that they wrap loads it, once."""
+class PendingPayload:
+    """The payload of a call whose hook has ``decorators``. It is loaded when they have all called the next one.
 
-    def __init__(self, load: Callable[[], None] | None) -> None:
+    :param message: the request of the call.
+    :param load: converts the payload.
+    """
+
+    def __init__(self, message: m.Request, load: Callable[[Any], Any]) -> None:
+        self._message = message
         self._load = load
+        self._loaded: object = self  # no payload yet: this object is none
 
-    def load(self) -> None:
-        if self._load is not None:
-            self._load()
-            self._load = None
+    def load_into(self, message: Any) -> None:
+        """Load the payload of a message, unless it is loaded: a decorator may repeat the call.
+
+        :param message: what the decorators pass on: the request, or a copy that they have changed.
+        """
+        if message.data is self._loaded:
+            return
+        self._loaded = self._load(message.data)
+        for one in (self._message, message):
+            set_field(one, "data", self._loaded)
 
 
-current_payload: ContextVar[Payload] = ContextVar("proxyhooks.payload")
+pending_payload: ContextVar[PendingPayload | None] = ContextVar("proxyhooks.pending_payload", default=None)
 """Set while decorators run. The arguments cannot carry it: decorators pass on those of the hook."""
+
+
+def set_field(message: m.Request, field: str, value: Any) -> None:
+    """Set a field of a message that no hook has seen yet. A copy would take longer than loading the value."""
+    object.__setattr__(message, field, value)  # messages are frozen
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +100,14 @@ class Match:
 
 def _call_decorated(hook: Hook, ensure_sync: EnsureSync) -> Callable[..., Any]:
     def load_and_call(message: m.Request, /, **variables: Any) -> Any:
-        current_payload.get().load()
+        if hook.data_schema is not None:
+            payload = pending_payload.get()
+            if payload is None:
+                raise RuntimeError(
+                    f"hook {hook.source_location} is called by its decorators in a thread that does not know the "
+                    "payload: let them call it with contextvars.copy_context().run"
+                )
+            payload.load_into(message)
         return hook.function(message, **variables)
 
     async def load_and_await(message: m.Request, /, **variables: Any) -> Any:  # decorators of async hooks await it

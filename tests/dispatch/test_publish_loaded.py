@@ -128,6 +128,19 @@ def test_data_of_the_result_is_published_in_place_of_what_was_loaded(
     assert replies[0].json == replies[1].json
 
 
+@pytest.mark.parametrize("event", RESULTS)
+def test_a_decorator_that_answers_itself_publishes_what_was_loaded(
+    event: str, app_on_both_paths: Flask, ask: Ask
+) -> None:
+    hooks, result = ProxyHooks(app_on_both_paths), RESULTS[event]
+    register = getattr(hooks, event)
+    register("cached", data_schema=Message, publish_loaded=True, decorators=[lambda _: lambda req: result()])(id)
+    register("own", data_schema=Message, publish_loaded=True, decorators=[lambda _: lambda req: result(data=1)])(id)
+    assert ask(event, channel="cached", data=SENT).json == {"result": {"data": PUBLISHED}}
+    assert ask(event, channel="cached", data={"dropped": SECRET}).json["error"]["code"] == 107
+    assert ask(event, channel="own", data={"dropped": SECRET}).json == {"result": {"data": 1}}
+
+
 def test_without_it_a_result_without_data_leaves_the_data_of_the_client(hooks: ProxyHooks, ask: Ask) -> None:
     hooks.publish(data_schema=Message)(lambda req: PublishResult())
     assert ask("publish", data=SENT).json == {"result": {}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import threading
 from collections.abc import Callable
@@ -255,6 +256,23 @@ def test_a_payload_is_loaded_once_and_never_skipped(app: Flask, hooks: ProxyHook
         assert send("order", user, data="bad") == BAD
 
 
+def test_a_request_that_a_decorator_changes_has_a_loaded_payload(hooks: ProxyHooks, send: Any) -> None:
+    changes: dict[str, Any] = {"user": "changed"}
+
+    def change(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda req: function(dataclasses.replace(req, **changes))
+
+    hooks.rpc("order", data_schema=lambda data: [data["text"]], decorators=[change, change])(
+        lambda req: RPCResult(data=[req.user, req.data, current_request.data])
+    )
+    assert send("order", data={"text": "a"}) == {"result": {"data": ["changed", ["a"], ["a"]]}}
+    assert send("order", data={"no": "text"}) == BAD
+    changes["data"] = {"text": "of the decorator"}
+    assert send("order", data={"text": "a"})["result"]["data"][1] == ["of the decorator"]
+    changes["data"] = {"no": "text"}
+    assert send("order", data={"text": "a"}) == BAD
+
+
 def test_a_decorator_that_calls_the_hook_in_another_thread_fails(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
     called = []
 
@@ -265,7 +283,7 @@ def test_a_decorator_that_calls_the_hook_in_another_thread_fails(app: Flask, hoo
             def run() -> None:
                 try:
                     results.append(function(req))
-                except LookupError as error:
+                except RuntimeError as error:
                     results.append(error)
 
             thread = threading.Thread(target=run)
