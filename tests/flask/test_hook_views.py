@@ -333,6 +333,18 @@ def test_a_page_with_the_name_of_a_hook_keeps_its_csrf_protection(level: Level, 
     assert app.test_client().post("/form").status_code == 400
 
 
+def test_a_csrf_protection_that_applications_share_is_changed_once() -> None:
+    """Else each application of a long test run would make a call of it nest one level deeper."""
+    csrf, changed = CSRFProtect(), []
+    for _ in range(3):
+        app = Flask("shared")
+        csrf.init_app(app)
+        ProxyHooks(app, secrets=[SECRET]).rpc("order")(order)
+        assert endpoints(app, "order") == [f"proxyhooks_rpc_{MODULE}_order"]
+        changed.append(csrf.protect)
+    assert changed == changed[:1] * 3
+
+
 def test_a_channel_with_a_dot_makes_no_blueprint(app: Flask, hooks: ProxyHooks) -> None:
     hooks.subscribe("a.b")(lambda req: SubscribeResult(data=[request.blueprint, request.blueprints]))
     post = app.test_client().post
