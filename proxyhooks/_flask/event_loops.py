@@ -84,7 +84,8 @@ if hasattr(os, "register_at_fork"):
 def _loop_of_thread() -> tuple[asyncio.AbstractEventLoop, list[asyncio.Task[Any]]]:
     """The event loop of the thread, which is made when it is first needed, and the tasks that it has started."""
     if _of_thread.kept is None:
-        _of_thread.kept = _KeptLoop(asyncio.new_event_loop())
+        # In an empty context, as a loop keeps the one in which it was made: that of a request, with the application.
+        _of_thread.kept = _KeptLoop(contextvars.Context().run(asyncio.new_event_loop))
     return _of_thread.kept.loop, _of_thread.kept.started
 
 

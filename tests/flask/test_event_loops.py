@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import flask
@@ -67,6 +67,21 @@ def test_the_event_loop_is_closed_with_the_thread_also_if_an_exception_is_kept()
     loop, error = in_thread(work)
     assert error.__traceback__ is not None
     assert loop.is_closed()
+
+
+def test_the_event_loop_does_not_keep_the_context_of_the_first_call() -> None:
+    variable: ContextVar[object] = ContextVar("variable")
+
+    def work() -> bool:
+        value = Halt()
+        kept, context = weakref.ref(value), copy_context()
+        context.run(variable.set, value)
+        context.run(async_to_sync(running_loop))
+        del value, context
+        gc.collect()
+        return kept() is None
+
+    assert in_thread(work)
 
 
 def test_threads_leave_no_file_descriptors_behind() -> None:
