@@ -13,6 +13,8 @@ from typing import Any, Final
 from marshmallow import Schema, fields, validate
 from marshmallow.exceptions import SCHEMA
 
+from .._wire.log import text_of
+
 MAX_LOGGED: Final = 2048
 """Characters of validation errors in a log line."""
 _LEFT_OUT: Final = "invalid"
@@ -71,9 +73,9 @@ def _joined(parts: Iterable[str], limit: int) -> str:
 def _all_parts(messages: Any, path: str) -> Iterator[str]:
     if isinstance(messages, dict):
         for key, inner in messages.items():
-            yield from _all_parts(inner, f"{path}.{key}" if path else str(key))
+            yield from _all_parts(inner, f"{path}.{text_of(key)}" if path else text_of(key))
     else:
-        text = " ".join(map(str, messages)) if isinstance(messages, list) else str(messages)
+        text = " ".join(map(text_of, messages)) if isinstance(messages, list) else text_of(messages)
         yield f"{path}: {text}" if path else text
 
 
@@ -161,5 +163,5 @@ def _filled(templates: Iterable[Any], owner: Any) -> Iterator[str]:
     for template in templates:
         try:
             yield template.format(**values)
-        except (AttributeError, LookupError, TypeError, ValueError):  # it has other values, or is no text
+        except Exception:  # noqa: S112  # it has other values, or is no text
             continue

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from .. import errors
 from .._wire.json import Malformed, TooComplex, loads
-from .._wire.log import Trusted, rate_limited
+from .._wire.log import Trusted, rate_limited, text_of
 from ..exceptions import HookResultError, Rejection
 from .index import Hook
 from .payload_errors import InvalidPayload, one_line
@@ -75,7 +75,7 @@ class PayloadLoader:
             if route.loads_json or isinstance(error, (NameError, ImportError)) or as_rejection(error) is not None:
                 raise
             name = type(error).__name__  # of a parser, such as protobuf's DecodeError
-            messages, shown = f"{name}: {error}", f"{name} of {_loader(hook)}"
+            messages, shown = f"{name}: {text_of(error)}", f"{name} of {_loader(hook)}"
         location, text = Trusted(hook.source_location), "hook %s for %s: the payload is invalid: %s"
         invalid = InvalidPayload(messages, shown, self._logs_values)
         rate_limited.warning(text, location, hook.event.name, invalid, kind=("payload", location))

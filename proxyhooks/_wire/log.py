@@ -115,12 +115,20 @@ def quote(value: object, limit: int | None = None) -> str:
     :param limit: the most characters of the value; the rest is cut. By default its ``max_quoted``, or 200.
     """
     most: int = getattr(value, "max_quoted", _MAX_QUOTED) if limit is None else limit
-    text = str(value)
+    text = text_of(value)
     shown = text[:most]
     if not shown.isprintable():
         shown = repr(shown)[1:-1]
     is_whole = text[:most] == text and shown[:most] == shown
     return shown if is_whole else f"{shown[:most]}..."
+
+
+def text_of(value: object) -> str:
+    """``str(value)``, or the name of its class if that raises: a log line must not fail a call."""
+    try:
+        return str(value)
+    except Exception:  # the value may be of any class, such as an exception of the application
+        return f"<{type(value).__name__}>"
 
 
 def left_out_suffix(left_out: int) -> str:

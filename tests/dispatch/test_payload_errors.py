@@ -170,6 +170,30 @@ def test_the_text_of_a_function_s_exception_is_shown_where_asked_for(logged: Cal
     assert text == f"ValueError: {TOKEN}"
 
 
+class WithoutText(ValueError):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def raise_without_text(_: Any) -> Any:
+    raise WithoutText
+
+
+def raise_messages_without_text(_: Any) -> Any:
+    raise ValidationError({WithoutText(): [WithoutText()]})
+
+
+@pytest.mark.parametrize("tells_client", [True, False])
+@pytest.mark.parametrize("parse", [raise_without_text, raise_messages_without_text])
+def test_an_exception_that_has_no_text_refuses_the_payload(
+    parse: Callable[[Any], Any], tells_client: bool, app: Flask, ask: Ask
+) -> None:
+    app.config["PROXYHOOKS_VALIDATION_DETAILS"] = tells_client
+    ProxyHooks(app).rpc(data_schema=parse)(lambda req: RPCResult())
+    reply: Any = ask("rpc", data=1).json
+    assert reply["error"]["code"] == 107
+
+
 class LoadedPlan(Schema):
     plan = fields.String(validate=quotes_its_value)
 

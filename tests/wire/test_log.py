@@ -106,6 +106,11 @@ def test_values_are_quoted_unless_they_are_numbers_or_trusted(
     assert caplog.messages == ["a\\nb 3 0.2 x\ny" + "z" * 300 + " c\\x1b[0m"]
 
 
+class WithoutText:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -121,6 +126,7 @@ def test_values_are_quoted_unless_they_are_numbers_or_trusted(
         ("é 日本", "é 日本"),
         (None, "None"),
         ({"text": ["Not\na string"]}, "{'text': ['Not\\na string']}"),
+        (WithoutText(), "<WithoutText>"),
     ],
 )
 def test_a_quoted_value_is_short_and_has_no_control_characters(value: object, expected: str) -> None:
