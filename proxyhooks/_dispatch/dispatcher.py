@@ -19,6 +19,7 @@ from .. import messages as m
 from .._wire.json import JsonDefault, dumps
 from .._wire.log import Trusted, left_out_suffix, logger, rate_limited
 from ..exceptions import HookResultError, Rejection, SetupError
+from .decorated import PendingPayload, pending_payload, set_field
 from .dumping import Dumper
 from .events import EVENTS, Event
 from .hook_template import hook_template
@@ -28,7 +29,7 @@ from .payloads import PayloadLoader
 from .refusals import as_rejection, log_other_exceptions
 from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
 from .return_values import close_coroutine
-from .routes import EnsureSync, Match, PendingPayload, Route, pending_payload, set_field
+from .routes import EnsureSync, Match, Route
 from .signatures import source_location
 from .tracebacks import with_line_of
 from .value_kinds import value_or_class
@@ -108,7 +109,7 @@ class Dispatcher:
                     raise with_line_of(HookResultError(f"before_hook {source_location(function)} {problem}"), function)
             if route.load is None:
                 returned = route.call_hook(message, **match.variables)
-            elif route.hook.decorators:
+            elif route.hook.decorated is not None:
                 returned = self._call_decorated(message, has_data, match)
             else:
                 set_field(message, "data", self._payloads.load(route, _data_of(message), has_data))

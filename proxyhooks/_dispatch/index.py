@@ -26,8 +26,8 @@ class Hook:
     function: Callable[..., Any]
     data_schema: Schema | Callable[[Any], Any] | None
     result_schema: Schema | None
-    decorators: tuple[Callable[[Any], Any], ...]
-    """Called with a function that loads the payload and calls the hook; the first is the outermost."""
+    decorated: Callable[..., Any] | None
+    """The function inside its ``decorators``; None without."""
     name: str
     """The function's qualified name."""
     source_location: str

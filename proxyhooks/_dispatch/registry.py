@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from .. import messages as m
 from ..exceptions import SetupError
+from .decorated import decorated
 from .decorators import (
     BeforeHookDecorator,
     DataResultDecorator,
@@ -27,7 +28,6 @@ from .schema_options import checked_data_schema, checked_result_schema
 from .signatures import (
     check_before_hook,
     check_callable,
-    check_decorators,
     check_hook,
     place_of_caller,
     qualified_name,
@@ -194,7 +194,7 @@ class Hooks:
             function=function,
             data_schema=checked_data_schema(data_schema, publish_loaded and result_schema is None),
             result_schema=None if result_schema is None else checked_result_schema("result_schema", result_schema),
-            decorators=check_decorators(decorators, location),
+            decorated=decorated(function, decorators, data_schema is not None),
             name=qualified_name(function),
             source_location=location,
             publish_loaded=publish_loaded,

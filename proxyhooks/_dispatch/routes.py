@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema
 
-from .. import messages as m
 from .dumping import Dumper
 from .index import Hook, Registration
 from .patterns import ChannelPattern
-from .signatures import copy_metadata, is_async
 
 EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Returns the function itself, or a synchronous function in place of an async one, as ``Flask.ensure_sync`` does."""
-
-
-class PendingPayload:
-    """The payload of a call whose hook has ``decorators``. It is loaded when they have all called the next one.
-
-    :param message: the request of the call.
-    :param load: converts the payload.
-    """
-
-    def __init__(self, message: m.Request, load: Callable[[Any], Any]) -> None:
-        self._message = message
-        self._load = load
-        self._loaded: object = self  # no payload yet: this object is none
-
-    def load_into(self, message: Any) -> None:
-        """Load the payload of a message, unless it is loaded: a decorator may repeat the call.
-
-        :param message: what the decorators pass on: the request, or a copy that they have changed.
-        """
-        if message.data is self._loaded:
-            return
-        self._loaded = self._load(message.data)
-        for one in (self._message, message):
-            set_field(one, "data", self._loaded)
-
-
-pending_payload: ContextVar[PendingPayload | None] = ContextVar("proxyhooks.pending_payload", default=None)
-"""Set while decorators run. The arguments cannot carry it: decorators pass on those of the hook."""
-
-
-def set_field(message: m.Request, field: str, value: Any) -> None:
-    """Set a field of a message that no hook has seen yet. A copy would take longer than loading the value."""
-    object.__setattr__(message, field, value)  # messages are frozen
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +43,7 @@ class Route:
         return cls(
             hook=hook,
             pattern=registration.pattern,
-            call_hook=_call_decorated(hook, ensure_sync) if hook.decorators else ensure_sync(hook.function),
+            call_hook=ensure_sync(hook.decorated or hook.function),
             before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
             load=(lambda data: data_schema.load(data)) if isinstance(data_schema, Schema) else data_schema,
             loads_json=isinstance(data_schema, Schema),
@@ -96,27 +59,3 @@ class Match:
     route: Route
     variables: dict[str, Any]
     """The values of the pattern's variables."""
-
-
-def _call_decorated(hook: Hook, ensure_sync: EnsureSync) -> Callable[..., Any]:
-    def load_and_call(message: m.Request, /, **variables: Any) -> Any:
-        if hook.data_schema is not None:
-            payload = pending_payload.get()
-            if payload is None:
-                raise RuntimeError(
-                    f"hook {hook.source_location} is called by its decorators in a thread that does not know the "
-                    "payload: let them call it with contextvars.copy_context().run"
-                )
-            payload.load_into(message)
-        return hook.function(message, **variables)
-
-    async def load_and_await(message: m.Request, /, **variables: Any) -> Any:  # decorators of async hooks await it
-        return await load_and_call(message, **variables)
-
-    if is_async(hook.function):
-        decorated: Callable[..., Any] = functools.update_wrapper(load_and_await, hook.function)
-    else:
-        decorated = copy_metadata(hook.function, load_and_call)
-    for decorator in reversed(hook.decorators):
-        decorated = decorator(decorated)
-    return ensure_sync(decorated)

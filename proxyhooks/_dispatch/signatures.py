@@ -92,16 +92,6 @@ def check_callable(function: object, role: str) -> None:
         raise SetupError(f"{role} {source_location(function)} yields: it must return")
 
 
-def check_decorators(decorators: object, location: str) -> tuple[Callable[[Any], Any], ...]:
-    """The option ``decorators`` of a hook as a tuple.
-
-    :raises SetupError: if it is not a list of functions.
-    """
-    if not isinstance(decorators, list | tuple) or not all(map(callable, decorators)):
-        raise SetupError(f"hook {location}: decorators must be a list of decorators, not {decorators!r}")
-    return tuple(decorators)
-
-
 def check_hook(function: Callable[..., Any], event: Event, pattern: ChannelPattern | None) -> None:
     """Check that the function takes the request and the pattern's variables, and that its annotations fit.
 

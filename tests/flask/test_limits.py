@@ -351,3 +351,20 @@ def test_decorators_of_hooks_without_a_data_schema(app: Flask, hooks: ProxyHooks
 def test_decorators_that_are_no_list_of_functions_are_refused(decorators: Any, hooks: ProxyHooks) -> None:
     with pytest.raises(SetupError, match=r"hook order .*: decorators must be a list of decorators, not "):
         hooks.rpc("order", decorators=decorators)(order)
+
+
+def yielding(function: Any) -> Any:
+    yield function
+
+
+@pytest.mark.parametrize(
+    ("decorator", "problem"),
+    [
+        (lambda function: None, r"what <lambda> \(.*\) returns for hook order \(.*\) must be a function, not None"),
+        (lambda function: yielding, r"what <lambda> \(.*\) returns for hook order \(.*\) yielding \(.*\) yields"),
+    ],
+)
+def test_decorators_are_called_when_the_hook_is_registered(decorator: Any, problem: str, hooks: ProxyHooks) -> None:
+    with pytest.raises(SetupError, match=problem):
+        hooks.rpc("order", decorators=[lambda function: function, decorator])(order)
+    hooks.rpc("order")(order)
