@@ -32,7 +32,7 @@ class Variable(NamedTuple):
 
 Part: TypeAlias = str | Variable
 """Fixed text, or a variable."""
-Match: TypeAlias = tuple[int, Any]
+MatchedValue: TypeAlias = tuple[int, Any]
 """Where a variable ends in the text, and its value."""
 
 _VARIABLE: Final = re.compile(r"<(?:([^<>:]*):)?([^<>:]*)>")
@@ -41,29 +41,29 @@ _INT: Final = re.compile(r"(?:0|[1-9][0-9]{0,18})(?![0-9])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def _match_int(text: str, start: int) -> Match | None:
+def _match_int(text: str, start: int) -> MatchedValue | None:
     digits = _INT.match(text, start)
     if digits is None or (value := int(digits[0])) > MAX_INT:
         return None
     return digits.end(), value
 
 
-def _match_uuid(text: str, start: int) -> Match | None:
+def _match_uuid(text: str, start: int) -> MatchedValue | None:
     match = _UUID.match(text, start)
     return None if match is None else (match.end(), UUID(match[0]))
 
 
-def _match_string(text: str, start: int) -> Match | None:
+def _match_string(text: str, start: int) -> MatchedValue | None:
     match = _STRING.match(text, start)
     return None if match is None else (match.end(), match[0])
 
 
-def _match_path(text: str, start: int) -> Match | None:
+def _match_path(text: str, start: int) -> MatchedValue | None:
     return (len(text), text[start:]) if start < len(text) else None
 
 
 # The most specific kind first; int and uuid are equally specific, see _dispatch.tree.
-MATCHERS: Final[dict[str, Callable[[str, int], Match | None]]] = {
+MATCHERS: Final[dict[str, Callable[[str, int], MatchedValue | None]]] = {
     "int": _match_int,
     "uuid": _match_uuid,
     "string": _match_string,

@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 
 from ..exceptions import SetupError
 from .schema_facts import hook_names
-from .signatures import is_async, source_location, yields
+from .signatures import source_location, why_not_run
 
 
 def check_schema_functions(option: str, schema: Schema) -> None:
@@ -22,11 +22,10 @@ def check_schema_functions(option: str, schema: Schema) -> None:
     :raises SetupError: if one is async or yields.
     """
     for function in _functions(schema, ()):
-        if is_async(function) or yields(function):
-            how = "is async" if is_async(function) else "yields"
+        if (problem := why_not_run(function)) is not None:
             raise SetupError(
-                f"{option} {type(schema).__name__}: marshmallow calls {source_location(function)}, which {how}, so it "
-                "would do nothing: make it a plain function"
+                f"{option} {type(schema).__name__}: marshmallow calls {source_location(function)}, which {problem}, so "
+                "it would do nothing: make it a plain function"
             )
 
 

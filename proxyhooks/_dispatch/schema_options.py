@@ -9,7 +9,7 @@ from marshmallow import Schema
 from ..exceptions import SetupError
 from .json_fields import check_dumps_json
 from .schema_functions import check_schema_functions
-from .signatures import is_async, source_location, yields
+from .signatures import source_location, why_not_run
 
 
 def checked_data_schema(schema: Any, must_dump: bool) -> Any:
@@ -50,9 +50,8 @@ def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False)
         raise SetupError(
             f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}{remedy}"
         )
-    if is_async(schema) or yields(schema):
-        how = "is async" if is_async(schema) else "yields"
+    if (problem := why_not_run(schema)) is not None:
         raise SetupError(
-            f"{option} {source_location(schema)} {how}, so it would validate nothing: make it a plain function"
+            f"{option} {source_location(schema)} {problem}, so it would validate nothing: make it a plain function"
         )
     return schema

@@ -72,6 +72,11 @@ def yields(function: Callable[..., Any]) -> bool:
     return any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in _called(function))
 
 
+def why_not_run(function: Callable[..., Any]) -> str | None:
+    """Why a call of the function runs nothing, for messages: it "is async" or "yields". None if it runs."""
+    return "is async" if is_async(function) else "yields" if yields(function) else None
+
+
 def _called(function: Callable[..., Any]) -> tuple[Any, Any]:
     """The function inside partials, and its ``__call__``."""
     inner: Any = function

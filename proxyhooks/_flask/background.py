@@ -16,7 +16,7 @@ from .._settings.settings import AFTER_REPLY_QUEUE, AFTER_REPLY_THREADS
 from .._wire.log import Trusted, logger, rate_limited
 from .async_functions import async_to_sync_of
 from .background_queue import BackgroundQueue, BackgroundTask
-from .call_log import about_call, fields_of
+from .call_log import about_call, call_fields
 from .request_state import RequestState, request_state
 
 _QUEUE_KEY: Final = "proxyhooks.after_reply"
@@ -65,7 +65,7 @@ class AfterReply:
             _refuse(state.app, name)
         call = async_to_sync_of(state.app)(function) if is_async(function) else function
         run = functools.partial(call, *args, **kwargs)
-        state.background_tasks += (BackgroundTask(name, run, fields_of(state), self._key or None),)
+        state.background_tasks += (BackgroundTask(name, run, call_fields(state), self._key or None),)
 
     def for_key(self, key: Hashable) -> AfterReply:
         """Return an ``after_reply`` whose functions run one at a time, in the order of their replies.

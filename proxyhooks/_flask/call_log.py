@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, Final
 
+from .._dispatch.events import Event
 from .._wire.log import logger, quote
 from .request_state import RequestState, request_state
 
@@ -75,7 +77,7 @@ call_log_filter: Final = CallLogFilter()
 logger.addFilter(_CallTextFilter())
 
 
-def fields_of(state: RequestState) -> dict[str, str]:
+def call_fields(state: RequestState) -> dict[str, str]:
     """The fields of a call. What clients choose is cut, and has no control characters."""
     fields = {"proxy_event": state.event.name}
     if state.match is not None:
@@ -83,11 +85,10 @@ def fields_of(state: RequestState) -> dict[str, str]:
         fields["hook"] = route.hook.name
         if route.pattern is not None:
             fields["pattern"] = route.pattern.text
-    return fields | fields_of_message({name: getattr(state.message, name, None) for name in _OF_MESSAGE})
+    return fields | _message_fields({name: getattr(state.message, name, None) for name in _OF_MESSAGE})
 
 
-def fields_of_message(message: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that a message itself has, if they are texts."""
+def _message_fields(message: Mapping[str, Any]) -> dict[str, str]:
     return {name: quote(message[name]) for name in _OF_MESSAGE if isinstance(message.get(name), str)}
 
 
@@ -97,7 +98,7 @@ def current_call() -> Mapping[str, str]:
         state, explicit = request_state(), _explicit_call.get()
         if explicit is not None and explicit[1] is state:  # else the call is a later one, made from there
             return explicit[0]
-        return {} if state is None else fields_of(state)
+        return {} if state is None else call_fields(state)
     except Exception:  # no line is lost because something is wrong with its fields
         return {}
 
@@ -122,3 +123,11 @@ def about_call(fields: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         _explicit_call.reset(token)
+
+
+def about_event(event: Event, message: Mapping[str, Any] = MappingProxyType({})) -> AbstractContextManager[None]:
+    """As :func:`about_call`, for a request that has no RequestState yet.
+
+    :param message: what is known of the request's message.
+    """
+    return about_call({"proxy_event": event.name} | _message_fields(message))

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
@@ -22,7 +19,7 @@ from .._wire.json import Malformed, TooComplex, loads
 from .._wire.log import rate_limited
 from ..messages import ConnectRequest, Request
 from ..schemas import explain
-from .call_log import about_call, fields_of_message
+from .call_log import about_event
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -63,12 +60,12 @@ def authenticate_and_check_size(environ: WSGIEnvironment, event: Event, secrets:
     length = int(header) if is_usual else get_content_length(environ)
     if length is not None and length > limit:
         path, text = environ.get("PATH_INFO"), "%s: a body of %d bytes is larger than MAX_CONTENT_LENGTH, %d"
-        with _about(event):
+        with about_event(event):
             rate_limited.warning(text, path, length, limit)
         raise early_failure(413, "too large")
     if not secrets.accept(received):
         which, peer = "a wrong" if received else "no", environ.get("REMOTE_ADDR", "an unknown address")
-        with _about(event):
+        with about_event(event):
             rate_limited.warning(f"%s: {which} %s from %s", environ.get("PATH_INFO"), SECRET_HEADER, peer)
         raise early_failure(403, "forbidden")
     return length
@@ -98,7 +95,7 @@ def read_body(environ: WSGIEnvironment, event: Event, length: int | None, limit:
     if length is None:
         if len(body) > limit:
             text = "%s: the body is larger than MAX_CONTENT_LENGTH, %d"
-            with _about(event):
+            with about_event(event):
                 rate_limited.warning(text, environ.get("PATH_INFO"), limit)
             raise early_failure(413, "too large")
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -121,7 +118,7 @@ def read_message(event: Event, decode: Decoder, body: bytes) -> tuple[Request, b
         return decode(value), "data" in value or "b64data" in value
     except Malformed as error:
         reason = explain(event.request, value) if value is not None else error
-        with _about(event, value if isinstance(value, dict) else {}):
+        with about_event(event, value if isinstance(value, dict) else {}):
             rate_limited.warning("%s: the body does not fit %s: %s", event.name, event.request.__name__, reason)
         raise early_failure(400, "not a message of Centrifugo's proxy protocol") from None
     except TooComplex as error:
@@ -129,17 +126,12 @@ def read_message(event: Event, decode: Decoder, body: bytes) -> tuple[Request, b
         client, transport = (
             [(part or b"").decode("ascii", "replace") for part in beginning.groups()] if beginning else ("", "")
         )
-        with _about(event, {"client": client} if client else {}):
+        with about_event(event, {"client": client} if client else {}):
             rate_limited.warning("%s: the body is refused: %s", event.name, error)
         if not event.carries_error:
             raise early_failure(400, "refused") from None
         request = ConnectRequest(transport=transport) if transport and event.request is ConnectRequest else None
         raise EarlyReply(refusal_reply(event, errors.BadRequest(), request)) from None
-
-
-def _about(event: Event, message: Mapping[str, Any] = MappingProxyType({})) -> AbstractContextManager[None]:
-    """Have log records say which call they are about, as far as it is known before there is a RequestState."""
-    return about_call({"proxy_event": event.name} | fields_of_message(message))
 
 
 def size_limit(app: Flask) -> int:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from .._dispatch.events import Event
 from .._wire.environ_keys import RECEIVED
 from .._wire.log import rate_limited
-from .call_log import about_call
+from .call_log import about_event
 
 # All times are in seconds. A call that waited for less did not wait in a queue.
 _QUEUED: Final = 0.05
@@ -87,7 +87,7 @@ class LoadShedder:
             patience = min(patience, _PATIENCE_IN_STANDING_QUEUE)
         if waited <= patience:
             return False
-        with about_call({"proxy_event": event.name}):  # the message has not been read
+        with about_event(event):  # the message has not been read
             if waited == float("inf"):
                 rate_limited.warning("overload: refused with 503: a call whose caller had hung up")
             else:

@@ -23,7 +23,7 @@ from .._wire.decoding import Decoder, decoder_for
 from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RUN_TASKS_IN_PLACE
 from .._wire.log import rate_limited
 from ..messages import Request
-from .call_log import about_call
+from .call_log import about_event
 from .error_handling import refuse, replace_base_exception
 from .guarded_response import GuardedResponse, start_background_tasks, start_reply
 from .hook_views import HookViews
@@ -69,7 +69,7 @@ class HookURL:
         """
         if (dispatcher := self._dispatcher) is None:
             dispatcher = self.get_dispatcher()
-            with about_call({"proxy_event": self.event.name}):  # the log says so once
+            with about_event(self.event):  # the log says so once
                 is_served = dispatcher.serves(self.event)
             if not is_served:
                 raise early_failure(404, "no hook serves this event")
@@ -96,7 +96,7 @@ class Middleware:
             if (canonical := _SLASHES.sub("/", path).rstrip("/")) in self.hook_urls:
                 # Flask would route it to the hook, past the checks below.
                 take_secret(environ)
-                with about_call({"proxy_event": self.hook_urls[canonical].event.name}):
+                with about_event(self.hook_urls[canonical].event):
                     rate_limited.warning("%s is not the URL of a hook: %s is", path, canonical)
                 return _send(environ, start_response, early_failure(404, "no hook is here").reply)
             return self.wsgi_app(environ, start_response)

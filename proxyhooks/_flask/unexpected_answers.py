@@ -8,7 +8,7 @@ from flask import Flask
 
 from .._dispatch.signatures import source_location
 from .._wire.log import Trusted, logger, rate_limited
-from .call_log import about_call, fields_of
+from .call_log import about_call, call_fields
 from .request_state import RequestState
 
 
@@ -32,7 +32,7 @@ class UnexpectedAnswers:
             "%s: the application answered %s before a hook was called; clients then try again and again. "
             "These functions run before hooks: %s. Let them %s"
         )
-        with about_call(fields_of(state)):  # Flask's context may be over
+        with about_call(call_fields(state)):  # Flask's context may be over
             logger.warning(text, state.path, status, functions, exemption)
 
     def log_replaced(self, state: RequestState, status: str) -> None:
@@ -52,7 +52,7 @@ class UnexpectedAnswers:
             "Most likely %s. Let it %s"
         )
         exemption = Trusted(self._exemption(state))
-        with about_call(fields_of(state)):
+        with about_call(call_fields(state)):
             kind = ("replaced", state.path)
             rate_limited.error(text, state.path, status or "nothing", Trusted(cause), exemption, kind=kind)
 
@@ -63,5 +63,6 @@ class UnexpectedAnswers:
     def _exemption(self, state: RequestState) -> str:
         # Not by the path: other pages of the application may begin with the url_prefix, above all if it is empty.
         rules = (rule for rule in self._app.url_map.iter_rules() if "POST" in (rule.methods or ()))
-        prefix = next(rule.endpoint for rule in rules if rule.rule == state.path).removesuffix(state.event.name)
+        endpoint = next((rule.endpoint for rule in rules if rule.rule == state.path), f"proxyhooks_{state.event.name}")
+        prefix = endpoint.removesuffix(state.event.name)
         return f"leave hooks alone, which are the requests with (request.endpoint or '').startswith({prefix!r})"

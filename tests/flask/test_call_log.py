@@ -369,7 +369,7 @@ def test_an_application_whose_records_have_such_attributes_by_themselves_can_fai
 def test_a_record_is_not_lost_because_of_its_fields(
     hooks: ProxyHooks, app: Flask, ask: Ask, take: Take, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("proxyhooks._flask.call_log.fields_of", lambda state: 1 / 0)
+    monkeypatch.setattr("proxyhooks._flask.call_log.call_fields", lambda state: 1 / 0)
     hooks.rpc(lambda req: app.logger.warning("here") or RPCResult())
     assert ask("rpc", **CALL).status_code == 200
     assert fields_of(take()) == {}
