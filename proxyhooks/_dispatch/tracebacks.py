@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable
-from types import CodeType, TracebackType
+from types import CodeType
 from typing import Any, Final, TypeVar
 
+from .._wire.application_frames import PACKAGE, last_entry_outside_of
 from ..exceptions import ProxyHooksError
 from .signatures import code_of
 
 ErrorT = TypeVar("ErrorT", bound=Exception)
 
-_PACKAGE: Final = __name__.partition(".")[0]
-_CALLERS: Final = ("click", "flask", "importlib", "werkzeug")
-"""What runs a command and loads the application."""
 _RETURNS: Final = ("RETURN_VALUE", "RETURN_CONST")
 """The instructions that end a function."""
 
@@ -48,20 +46,5 @@ def end_at_application(error: BaseException) -> None:
     """
     if not isinstance(error, (TypeError, ValueError, ProxyHooksError)):
         return
-    if (last := _last_entry_outside_of(error, (_PACKAGE,))) is not None:
+    if (last := last_entry_outside_of(error, PACKAGE)) is not None:
         last.tb_next = None
-
-
-def place_in_application(error: BaseException) -> str | None:
-    """File and line of the application's call that has raised the error; None if it has not called anything."""
-    last = _last_entry_outside_of(error, (_PACKAGE, *_CALLERS))
-    return None if last is None else f"{last.tb_frame.f_code.co_filename}:{last.tb_lineno}"
-
-
-def _last_entry_outside_of(error: BaseException, packages: tuple[str, ...]) -> TracebackType | None:
-    traceback, last = error.__traceback__, None
-    while traceback is not None:
-        if traceback.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in packages:
-            last = traceback
-        traceback = traceback.tb_next
-    return last

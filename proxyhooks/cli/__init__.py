@@ -8,6 +8,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from .._wire.application_frames import place_in_application
 from ..exceptions import SetupError
 
 # Each is a module of this package with a function `command`. It is imported when it runs, because `flask` imports this
@@ -20,11 +21,8 @@ class _Commands(AppGroup):
         try:
             return super().invoke(ctx)
         except SetupError as error:  # raised while the application loads; its message needs no traceback
-            from .._dispatch.tracebacks import place_in_application  # as the commands, imported when it is needed
-
             place = place_in_application(error)
-            where = f" ({place})" if place is not None and place not in str(error) else ""
-            raise click.ClickException(f"the application does not start: {error}{where}") from None
+            raise click.ClickException(f"the application does not start: {error}{place}") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

@@ -6,11 +6,10 @@ The text of a ``SetupError`` names what is wrong and the remedy. gunicorn would 
 from __future__ import annotations
 
 import logging
-import traceback
-from pathlib import Path
 from typing import Final
 
-_PACKAGE: Final = str(Path(__file__).parent.parent)
+from .._wire.application_frames import place_in_application
+
 _NAME: Final = "proxyhooks.exceptions.SetupError"
 
 
@@ -21,7 +20,7 @@ class SetupErrorFilter(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if error is not None and _is_setup_error(error):
             record.msg = "The application does not start: %s%s"
-            record.args = error, _location(error)
+            record.args = error, place_in_application(error)
             record.exc_info = record.exc_text = None
         return True
 
@@ -29,16 +28,6 @@ class SetupErrorFilter(logging.Filter):
 def _is_setup_error(error: BaseException) -> bool:
     # By name: a worker imports this package anew, and this module may be the master's.
     return any(f"{cls.__module__}.{cls.__qualname__}" == _NAME for cls in type(error).__mro__)
-
-
-def _location(error: BaseException) -> str:
-    """The line of the application that made the mistake; empty if there is none."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [number for number, frame in enumerate(frames) if frame.filename.startswith(_PACKAGE)]
-    if not ours or ours[0] == 0:
-        return ""
-    frame = frames[ours[0] - 1]
-    return f" ({frame.filename}:{frame.lineno})"
 
 
 _filter: Final = SetupErrorFilter()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -312,7 +311,7 @@ def test_a_mistake_in_the_set_up_is_logged_as_a_sentence(mistake: str, tmp_path:
     assert returncode == 3
     line = next(line for line in log.splitlines() if "[ERROR] The application does not start: " in line)
     assert text in line
-    assert re.search(r"/app\.py:\d+\)$", line)
+    assert line.count("/app.py:") == 1  # the text may have it already
     assert "Traceback" not in log
     assert log.count("\n") < 15
 
