@@ -162,7 +162,7 @@ class Dispatcher:
             returned = route.call_hook(message, **match.variables)
         finally:
             pending_payload.reset(token)
-        if route.hook.publish_loaded and getattr(returned, "data", None) is None:
+        if route.hook.publish_loaded and isinstance(returned, route.hook.event.result) and _data_of(returned) is None:
             payload.load_into(message)  # if a decorator has answered in place of the hook
         return returned
 
@@ -225,8 +225,8 @@ class Dispatcher:
         )
 
 
-def _data_of(message: m.Request) -> Any:
-    """The payload of a request whose event has one; only such an event has a data_schema."""
+def _data_of(message: m.Request | m.Result) -> Any:
+    """The payload of a request or result whose event has one: only such an event has a data_schema."""
     return getattr(message, "data")  # noqa: B009
 
 

@@ -132,13 +132,19 @@ def test_data_of_the_result_is_published_in_place_of_what_was_loaded(
 def test_a_decorator_that_answers_itself_publishes_what_was_loaded(
     event: str, app_on_both_paths: Flask, ask: Ask
 ) -> None:
-    hooks, result = ProxyHooks(app_on_both_paths), RESULTS[event]
-    register = getattr(hooks, event)
-    register("cached", data_schema=Message, publish_loaded=True, decorators=[lambda _: lambda req: result()])(id)
-    register("own", data_schema=Message, publish_loaded=True, decorators=[lambda _: lambda req: result(data=1)])(id)
+    async def no_result(req: Any) -> None: ...
+
+    result = RESULTS[event]
+    answers = {"cached": lambda req: result(), "own": lambda req: result(data=1), "wrong": lambda req: no_result(req)}
+    register = getattr(ProxyHooks(app_on_both_paths), event)
+    for channel, answer in answers.items():
+        decorators = [lambda _, answer=answer: answer]
+        register(channel, data_schema=Message, publish_loaded=True, decorators=decorators)(id)
     assert ask(event, channel="cached", data=SENT).json == {"result": {"data": PUBLISHED}}
-    assert ask(event, channel="cached", data={"dropped": SECRET}).json["error"]["code"] == 107
+    refused: Any = ask(event, channel="cached", data={"dropped": SECRET}).json
+    assert refused["error"]["code"] == 107
     assert ask(event, channel="own", data={"dropped": SECRET}).json == {"result": {"data": 1}}
+    assert ask(event, channel="wrong", data={"dropped": SECRET}).status_code == 500
 
 
 def test_without_it_a_result_without_data_leaves_the_data_of_the_client(hooks: ProxyHooks, ask: Ask) -> None:
