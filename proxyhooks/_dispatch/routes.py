@@ -22,7 +22,7 @@ class Route:
 
     hook: Hook
     pattern: ChannelPattern | None
-    """The registration's, which may have an ``rpc_prefix``."""
+    """The registration's, with the prefixes of the including collections."""
     call_hook: Callable[..., Any]
     before_hooks: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...]
     """Each function as it was registered, for messages, and the synchronous function to call."""
@@ -43,7 +43,7 @@ class Route:
         return cls(
             hook=hook,
             pattern=registration.pattern,
-            call_hook=ensure_sync(hook.decorated or hook.function),
+            call_hook=ensure_sync(hook.function if hook.decorated is None else hook.decorated),
             before_hooks=tuple((function, ensure_sync(function)) for function in registration.before_hooks),
             load=(lambda data: data_schema.load(data)) if isinstance(data_schema, Schema) else data_schema,
             loads_json=isinstance(data_schema, Schema),

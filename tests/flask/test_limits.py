@@ -220,6 +220,21 @@ def test_a_decorator_may_refuse_before_the_payload_is_read(app: Flask, hooks: Pr
     assert send("order", data={"no": "text"})["error"]["code"] == 103
 
 
+class Refusing:
+    """A decorated function that is an object, and false."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __call__(self, req: RPCRequest) -> RPCResult:
+        raise errors.PermissionDenied
+
+
+def test_a_decorator_may_return_any_object_that_can_be_called(hooks: ProxyHooks, send: Any) -> None:
+    hooks.rpc("order", decorators=[lambda function: Refusing()])(order)
+    assert send("order")["error"]["code"] == 103
+
+
 def test_login_required_can_stand_before_the_payload(app: Flask, hooks: ProxyHooks, send: Any) -> None:
     login = LoginManager(app)
     login.request_loader(lambda request: None)
