@@ -218,7 +218,7 @@ def test_a_build_shows_its_progress(
     assert capfd.readouterr().out.splitlines()[1:] == ["  15 s: 2 packages downloaded or compiled"]
 
 
-def test_a_build_ends_with_the_program_that_waits_for_it(machine: Machine, tmp_path: Path) -> None:
+def test_an_interrupted_build_stops_go(machine: Machine, tmp_path: Path) -> None:
     sleep = shutil.which("sleep", path=os.defpath)
     machine.add("go", f'trap "echo interrupted >> {machine.log}; exit 1" INT; echo net >&2; {sleep} 60 & wait')
     code = "import signal, deploy.get_centrifugo as g; signal.signal(signal.SIGINT, signal.default_int_handler); "
