@@ -121,7 +121,7 @@ def _run_with_progress(command: list[str], environment: dict[str, str]) -> None:
                     print(f"\r{shown}" if on_terminal else shown, end="" if on_terminal else "\n", flush=True)
             go.wait()
         except BaseException:
-            go.send_signal(signal.SIGINT)  # on which Go stops its compilers and removes its files
+            go.send_signal(signal.SIGINT)  # on which Go stops its compilers
             raise
         finally:
             if on_terminal:
