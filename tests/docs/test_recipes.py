@@ -177,6 +177,13 @@ def test_limits_count_each_connection_without_a_user(recipe: Recipe) -> None:
     assert other.rpc("search").allowed
 
 
+def test_limits_log_no_refused_call(recipe: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    client = connected(recipe("limits"))
+    with caplog.at_level(logging.INFO):
+        assert [client.rpc("search").allowed for _ in range(6)] == [True] * 5 + [False]
+    assert not [record for record in caplog.records if record.name == "flask-limiter"]
+
+
 def test_limits_count_pages_by_address(recipe: Recipe) -> None:
     names = recipe("limits")
     app = names["app"]
