@@ -37,6 +37,18 @@ def checked_result_schema(option: str, schema: Any) -> Schema:
     return cast(Schema, instance)
 
 
+def _pydantic_remedy(schema: object, function_allowed: bool) -> str:
+    """How to use a model or a ``TypeAdapter`` of pydantic; empty for anything else."""
+    is_model = hasattr(schema, "model_validate")
+    if not is_model and not hasattr(schema, "validate_python"):
+        return ""
+    if not function_allowed:
+        return ': return model_dump(mode="json") of the model instead'
+    if not is_model:
+        return ": write its validate_python"
+    return f": write {(schema if isinstance(schema, type) else type(schema)).__name__}.model_validate"
+
+
 def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False) -> Any:
     if isinstance(schema, type) and issubclass(schema, Schema):
         schema = schema()
@@ -46,9 +58,9 @@ def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False)
         return schema
     if not function_allowed or not callable(schema) or isinstance(schema, type):
         or_function = ", or a function (data) -> value" if function_allowed else ""
-        remedy = f": write {schema.__name__}.model_validate" if hasattr(schema, "model_validate") else ""
         raise SetupError(
-            f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}{remedy}"
+            f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}"
+            + _pydantic_remedy(schema, function_allowed)
         )
     if is_async(schema) or yields(schema):
         how = "is async" if is_async(schema) else "yields"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -253,6 +254,10 @@ def test_after_reply_logs_that_a_function_has_not_run(
     assert ", which has not run: pass after_reply the function and its arguments" in caplog.text
 
 
+class Tea(pydantic.BaseModel):
+    tea: str
+
+
 def test_a_pydantic_model_as_data_schema_is_refused_with_the_remedy(hooks: ProxyHooks) -> None:
     class Order(pydantic.BaseModel):
         tea: str
@@ -261,3 +266,18 @@ def test_a_pydantic_model_as_data_schema_is_refused_with_the_remedy(hooks: Proxy
     with pytest.raises(SetupError, match=text):
         hooks.rpc("a", data_schema=Order)(lambda req: RPCResult())  # type: ignore[arg-type]
     hooks.rpc("a", data_schema=Order.model_validate)(lambda req: RPCResult())
+
+
+@pytest.mark.parametrize(
+    ("option", "schema", "remedy"),
+    [
+        ("data_schema", Tea(tea="assam"), "write Tea.model_validate"),
+        ("data_schema", pydantic.TypeAdapter(list[int]), "write its validate_python"),
+        ("result_schema", Tea, 'return model_dump(mode="json") of the model instead'),
+        ("result_schema", pydantic.TypeAdapter(list[int]), 'return model_dump(mode="json") of the model instead'),
+    ],
+)
+def test_what_pydantic_has_is_refused_with_the_remedy(hooks: ProxyHooks, option: str, schema: Any, remedy: str) -> None:
+    options: dict[str, Any] = {option: schema}
+    with pytest.raises(SetupError, match=rf"^{option} must be a marshmallow schema.*: {re.escape(remedy)}$"):
+        hooks.rpc("a", **options)(lambda req: RPCResult())
