@@ -29,7 +29,7 @@ from .payloads import PayloadLoader
 from .refusals import as_rejection, log_other_exceptions
 from .replies import Reply, check_client_can_read, encode_result, envelope, refusal_reply
 from .return_values import close_coroutine
-from .routes import EnsureSync, Match, Payload, Route, current_payload
+from .routes import EnsureSync, Match, Payload, Route, current_payload, set_field
 from .signatures import source_location
 from .tracebacks import with_line_of
 from .value_kinds import value_or_class
@@ -111,7 +111,8 @@ class Dispatcher:
                 returned = self._call_decorated(event, message, has_data, match)
             else:
                 if route.load is not None:
-                    self._load_data(event, message, has_data, route, route.load)
+                    data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
+                    set_field(message, "data", self._payloads.load(event, route, route.load, data, has_data))
                 returned = route.call_hook(message, **match.variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException, BaseExceptionGroup) as raised:
@@ -141,7 +142,7 @@ class Dispatcher:
                 f"Centrifugo's {event.proxy}, and return meta from the connect hook"
             )
         try:
-            _replace(message, "meta", load(message.meta))
+            set_field(message, "meta", load(message.meta))
         except ValidationError as error:
             assert self.meta_schema is not None
             invalid = InvalidPayload(error.messages, self.meta_schema, self._logs_values)
@@ -150,20 +151,17 @@ class Dispatcher:
 
     def _call_decorated(self, event: Event, message: m.Request, has_data: bool, match: Match) -> Any:
         """Call the hook through its decorators. The payload is loaded when they have all called the next one."""
-        route, load = match.route, None
-        if route.load is not None:
-            load = functools.partial(self._load_data, event, message, has_data, route, route.load)
-        token = current_payload.set(Payload(load))
+        route = match.route
+        load = None if route.load is None else functools.partial(self._payloads.load, event, route, route.load)
+        payload = Payload(load, has_data)
+        token = current_payload.set(payload)
         try:
-            return route.call_hook(message, **match.variables)
+            returned = route.call_hook(message, **match.variables)
         finally:
             current_payload.reset(token)
-
-    def _load_data(
-        self, event: Event, message: m.Request, has_data: bool, route: Route, load: Callable[[Any], Any]
-    ) -> None:
-        data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
-        _replace(message, "data", self._payloads.load(event, route, load, data, has_data))
+        if route.hook.publish_loaded and getattr(returned, "data", None) is None:
+            payload.load_published(message)
+        return returned
 
     def _encode(self, event: Event, message: m.Request, route: Route, result: Any) -> bytes:
         if result is None and event.default_result is not None:
@@ -222,11 +220,6 @@ class Dispatcher:
         logger.warning(
             text, event.name, shown, similar, left_out_suffix(left_out), hook_template(event, name, self.index)
         )
-
-
-def _replace(message: m.Request, field: str, value: Any) -> None:
-    # Messages are frozen. No hook has seen this message yet, and a copy would take longer than loading the value.
-    object.__setattr__(message, field, value)
 
 
 def _with_loaded_data(result: Any, message: m.Request, route: Route) -> Any:

@@ -21,15 +21,36 @@ EnsureSync = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Payload:
-    """The payload of a call whose hook has ``decorators``. The function that they wrap loads it, once."""
+    """The payload of a call whose hook has ``decorators``. The function that they wrap loads it.
 
-    def __init__(self, load: Callable[[], None] | None) -> None:
+    :param load: called with the data and whether there is any; None without a ``data_schema``.
+    :param has_data: whether the message of the call has a payload.
+    """
+
+    def __init__(self, load: Callable[[Any, bool], Any] | None, has_data: bool) -> None:
         self._load = load
+        self._has_data = has_data
+        self._loaded: list[Any] = []
 
-    def load(self) -> None:
-        if self._load is not None:
-            self._load()
-            self._load = None
+    def load_into(self, message: m.Request) -> None:
+        """Give the message the loaded payload. A decorator may call the hook again, or with a copy of the message."""
+        if self._load is None:
+            return
+        data: Any = getattr(message, "data")  # noqa: B009  # only events with a payload have a data_schema
+        if not any(data is loaded for loaded in self._loaded):
+            self._loaded.append(self._load(data, self._has_data or data is not None))
+            set_field(message, "data", self._loaded[-1])
+
+    def load_published(self, message: m.Request) -> None:
+        """Give the message of the call what the hook got last; a decorator may have called it with a copy, or never."""
+        if self._loaded:
+            set_field(message, "data", self._loaded[-1])
+        self.load_into(message)
+
+
+def set_field(message: m.Request, field: str, value: Any) -> None:
+    # Messages are frozen. A copy would take longer than loading the value.
+    object.__setattr__(message, field, value)
 
 
 current_payload: ContextVar[Payload] = ContextVar("proxyhooks.payload")
@@ -83,7 +104,14 @@ class Match:
 
 def _call_decorated(hook: Hook, ensure_sync: EnsureSync) -> Callable[..., Any]:
     def load_and_call(message: m.Request, /, **variables: Any) -> Any:
-        current_payload.get().load()
+        try:
+            payload = current_payload.get()
+        except LookupError:
+            raise LookupError(
+                f"a decorator of hook {hook.source_location} calls it outside of the call, such as in another thread: "
+                "call it with contextvars.copy_context().run"
+            ) from None
+        payload.load_into(message)
         return hook.function(message, **variables)
 
     async def load_and_await(message: m.Request, /, **variables: Any) -> Any:  # decorators of async hooks await it

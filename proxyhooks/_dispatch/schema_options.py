@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from marshmallow import Schema
 
@@ -10,6 +10,9 @@ from ..exceptions import SetupError
 from .json_fields import check_dumps_json
 from .schema_functions import check_schema_functions
 from .signatures import is_async, source_location, yields
+
+_REFUSE_NOTHING: Final = ("validate", "dump", "dumps")
+"""Methods of schemas: ``validate`` returns the errors, and the others validate nothing."""
 
 
 def checked_data_schema(schema: Any, must_dump: bool) -> Any:
@@ -62,6 +65,8 @@ def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False)
             f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}"
             + _pydantic_remedy(schema, function_allowed)
         )
+    if isinstance(owner := getattr(schema, "__self__", None), Schema) and schema.__name__ in _REFUSE_NOTHING:
+        raise SetupError(f"{option} {source_location(schema)} refuses nothing: give {type(owner).__name__} itself")
     if is_async(schema) or yields(schema):
         how = "is async" if is_async(schema) else "yields"
         raise SetupError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import marshmallow
 import pydantic
@@ -92,6 +94,8 @@ NO_VALUES: list[Any] = [
     lambda data: errors.PermissionDenied,
     lambda data: NotImplemented,
     lambda data: coroutine(data),
+    contextlib.contextmanager(generator),
+    contextlib.asynccontextmanager(async_generator),
 ]
 
 
@@ -101,6 +105,14 @@ def test_a_data_schema_function_that_yields_or_is_async_is_refused_when_register
 ) -> None:
     with pytest.raises(SetupError, match=r"^data_schema .*(yields|is async), so it would validate nothing: make it a"):
         hooks.rpc("a", data_schema=function)(lambda req: RPCResult())
+
+
+@pytest.mark.parametrize("method", ["validate", "dump", "dumps"])
+def test_a_method_of_a_schema_that_refuses_nothing_is_no_data_schema(method: str, hooks: ProxyHooks) -> None:
+    schema = Schema.from_dict({"name": fields.String(required=True)}, name="Named")()
+    with pytest.raises(SetupError, match=rf"^data_schema Schema\.{method} .* refuses nothing: give Named itself$"):
+        hooks.rpc("a", data_schema=getattr(schema, method))(lambda req: RPCResult())
+    hooks.rpc("a", data_schema=schema.load)(lambda req: RPCResult())
 
 
 @pytest.mark.parametrize("function", NO_VALUES)
@@ -203,6 +215,17 @@ def test_a_schema_whose_functions_do_not_run_is_refused_as_data_schema_and_as_me
 
 def test_a_schema_that_nests_one_that_is_not_defined_yet_can_be_registered(hooks: ProxyHooks) -> None:
     hooks.rpc("a", data_schema=Schema.from_dict({"inner": fields.Nested("DefinedLater")}))(lambda req: RPCResult())
+
+
+@pytest.mark.parametrize("mock", [Mock, AsyncMock])
+@pytest.mark.parametrize("decorators", [[], [lambda function: function]])
+def test_a_mock_can_be_a_hook(mock: type[Mock], decorators: Any, hooks: ProxyHooks, ask: Ask) -> None:
+    hook = mock(return_value=RPCResult(data=1))
+    hooks.rpc("a", decorators=decorators)(hook)
+    hooks.rpc("wrong", decorators=decorators)(mock())
+    assert ask("rpc", method="a").json == {"result": {"data": 1}}
+    assert hook.call_count == 1
+    assert ask("rpc", method="wrong").status_code == 500
 
 
 @pytest.mark.parametrize("function", YIELDING)
