@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import current_app
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -10,6 +12,8 @@ from proxyhooks import current_request
 
 # Views are limited by address; behind a reverse proxy that takes werkzeug's ProxyFix.
 limiter = Limiter(key_func=get_remote_address)
+# At INFO it logs each call that it refuses, so clients could fill the log.
+logging.getLogger("flask-limiter").setLevel(logging.WARNING)
 
 
 def current_user_id() -> str:

@@ -22,18 +22,18 @@ class PendingPayload:
     def __init__(self, message: m.Request, load: Callable[[Any], Any]) -> None:
         self._message = message
         self._load = load
-        self._loaded: object = self  # no payload yet: this object is none
+        self._loaded: list[Any] = []
 
     def load_into(self, message: Any) -> None:
         """Load the payload of a message, unless it is loaded: a decorator may repeat the call.
 
         :param message: what the decorators pass on: the request, or a copy that they have changed.
         """
-        if message.data is self._loaded:
+        if any(message.data is loaded for loaded in self._loaded):
             return
-        self._loaded = self._load(message.data)
+        self._loaded.append(self._load(message.data))
         for one in (self._message, message):
-            set_field(one, "data", self._loaded)
+            set_field(one, "data", self._loaded[-1])
 
 
 pending_payload: ContextVar[PendingPayload | None] = ContextVar("proxyhooks.pending_payload", default=None)
@@ -68,8 +68,8 @@ def _loading_payload(function: Callable[..., Any], location: str) -> Callable[..
         payload = pending_payload.get()
         if payload is None:
             raise RuntimeError(
-                f"hook {location} is called by its decorators in a thread that does not know the payload: let them "
-                "call it with contextvars.copy_context().run"
+                f"a decorator of hook {location} calls it outside of the call, such as in another thread: call it with "
+                "contextvars.copy_context().run"
             )
         payload.load_into(message)
         return function(message, **variables)

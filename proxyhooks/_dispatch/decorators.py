@@ -66,12 +66,12 @@ class _Decorator:
 class BeforeHookDecorator:
     """Run the function before each hook of this collection and of those that it includes, outer functions first.
 
-    ``@hooks.before_hook`` is for the events whose request has a ``user``: not for connect, shared polls and the events
-    of Centrifugo PRO. ``@hooks.before_hook(every_event=True)`` is for every event. The function runs after the hook is
-    found and before the payload is read. It returns nothing and may raise a refusal.
+    ``@hooks.before_hook`` runs it before the events whose request has a ``user``. That leaves out connect, shared polls
+    and the events of Centrifugo PRO. ``@hooks.before_hook(every_event=True)`` runs it before every event. The function
+    runs after the hook is found and before the payload is read. It returns nothing and may raise a refusal.
 
-    :raises SetupError: if the function does not take the request alone, if hooks that are included in two ways would no
-        longer have the same before_hooks, or if it is async and asgiref is missing.
+    :raises SetupError: if the function does not take the request alone, or if hooks that are included in two ways would
+        no longer have the same before_hooks.
     """
 
     def __init__(self, add: Callable[[Any, bool], None]) -> None:

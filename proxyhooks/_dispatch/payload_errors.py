@@ -17,6 +17,8 @@ from .._wire.log import text_of
 
 MAX_LOGGED: Final = 2048
 """Characters of validation errors in a log line."""
+_MAX_PARTS: Final = 200
+"""Errors that are looked at for a line. Without their values, thousands may have one text."""
 _LEFT_OUT: Final = "invalid"
 """In place of a text that may quote the payload."""
 
@@ -61,7 +63,9 @@ def one_line(messages: Any, limit: int) -> str:
 def _joined(parts: Iterable[str], limit: int) -> str:
     """The parts in one line, each once. No more of them are made than fit."""
     line, seen = "", set[str]()
-    for part in parts:
+    for number, part in enumerate(parts):
+        if number == _MAX_PARTS:
+            return f"{line}; ..."
         if part not in seen:
             seen.add(part)
             line += f"; {part}" if line else part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import InvalidOperation
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError
@@ -21,6 +22,8 @@ from .signatures import source_location
 _MAX_DETAILS: Final = 500
 """Characters of the message with validation errors that a client gets."""
 _CONTAINERS: Final = frozenset({dict, list})
+_OUT_OF_RANGE: Final = (OverflowError, InvalidOperation)
+"""What marshmallow lets through for some numbers and dates, such as a TimeDelta of 400 digits."""
 
 
 class PayloadLoader:
@@ -72,7 +75,9 @@ class PayloadLoader:
         except RecursionError:  # a schema that nests itself, with a payload that nests as deeply
             messages = shown = "it nests too deeply"
         except Exception as error:
-            if route.loads_json or isinstance(error, (NameError, ImportError)) or as_rejection(error) is not None:
+            if route.loads_json and not isinstance(error, _OUT_OF_RANGE):
+                raise
+            if isinstance(error, (NameError, ImportError)) or as_rejection(error) is not None:
                 raise
             name = type(error).__name__  # of a parser, such as protobuf's DecodeError
             messages, shown = f"{name}: {text_of(error)}", f"{name} of {_loader(hook)}"

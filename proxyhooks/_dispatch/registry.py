@@ -47,14 +47,15 @@ class Hooks:
     unchanged. Its options are:
 
     - a pattern: ``@hooks.publish("chat:<int:room_id>")`` serves the channels that match, and the hook gets the
-      variables as keyword arguments; without a pattern the hook serves every channel or method that no pattern matches;
-    - ``data_schema=``: a marshmallow schema, class or instance, or a function ``(data) -> value``, that converts the
-      payload of the request; the hook gets the converted payload as ``req.data``;
-    - ``result_schema=``: a marshmallow schema that dumps the ``data`` of the result;
-    - ``publish_loaded=True``, for publish and map_publish: a result without ``data`` publishes the converted payload,
-      dumped by the ``result_schema``, or else by the ``data_schema``; without it, Centrifugo publishes what the client
-      sent, with the parts that the ``data_schema`` leaves out.
-    - ``decorators=``: a list of decorators that run before the payload is read, such as a rate limit.
+      variables as keyword arguments. Without a pattern the hook serves every channel or method that no pattern matches.
+    - ``data_schema=``: a marshmallow schema, class or instance, or a function ``(data) -> value``, that loads the
+      payload of the request. The hook gets what was loaded as ``req.data``.
+    - ``result_schema=``: a marshmallow schema that dumps the ``data`` of the result.
+    - ``decorators=``: a list of decorators that run before the payload is loaded, such as a rate limit.
+    - ``publish_loaded=True``, for publish and map_publish: a result without ``data`` publishes what was loaded, dumped
+      by the ``result_schema`` or else by the ``data_schema``. Otherwise Centrifugo publishes all that the client sent.
+
+    ``@hooks.before_hook`` registers a function that runs before the hooks.
 
     Hooks can be registered, and publications declared, until the first request.
 
@@ -106,18 +107,20 @@ class Hooks:
         self._before_hooks.append(before_hook)
 
     def include(self, hooks: Hooks, *, rpc_prefix: str = "", channel_prefix: str = "") -> None:
-        """Include another collection, its methods and channels behind prefixes. To include it so again does nothing.
+        """Include another collection, its methods and channels behind prefixes.
 
-        :param rpc_prefix: stands before the methods of its rpc hooks.
-        :param channel_prefix: stands before the channels of its other hooks and of its publications. A hook without a
-            pattern then serves the channels with the prefix.
+        To include it again with the same prefixes does nothing.
+
+        :param rpc_prefix: stands before the methods of its rpc hooks, such as ``"rooms."``.
+        :param channel_prefix: stands before the channels of its other hooks and of its publications, such as ``"eu:"``.
+            A hook without a pattern then serves every channel with the prefix.
         :raises SetupError: if two hooks match the same requests, or if a collection would include itself.
         """
         if not isinstance(hooks, Hooks):
             raise SetupError(f"include takes Hooks, not {hooks!r}")
         for option, prefix in (("rpc_prefix", rpc_prefix), ("channel_prefix", channel_prefix)):
             if not isinstance(prefix, str) or set("<>") & set(prefix):
-                raise SetupError(f"{option} must be a text without variables such as 'rooms.', not {prefix!r}")
+                raise SetupError(f"{option} must be a text without variables such as <name>, not {prefix!r}")
         prefixes = Prefixes(method=rpc_prefix, channel=channel_prefix)
         if (hooks, prefixes) in self._included:
             return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncContextDecorator, ContextDecorator
 from typing import Final
 
 from .value_kinds import value_or_class
@@ -21,6 +22,8 @@ def why_no_value(returned: object) -> str | None:
     if inspect.isawaitable(returned) or isinstance(returned, AsyncIterator):
         close_coroutine(returned)
         return f"returned {value_or_class(returned)}, so it has not run: make it a plain function"
+    if isinstance(returned, ContextDecorator | AsyncContextDecorator):
+        return f"returned {value_or_class(returned)}, which runs only in a with statement: return the value"
     if isinstance(returned, Iterator):
         return f"returned {value_or_class(returned)}, which runs only when it is read: return the whole value"
     if isinstance(returned, BaseException) or (isinstance(returned, type) and issubclass(returned, BaseException)):

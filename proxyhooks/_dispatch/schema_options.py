@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from marshmallow import Schema
 
@@ -10,6 +10,9 @@ from ..exceptions import SetupError
 from .json_fields import check_dumps_json
 from .schema_functions import check_schema_functions
 from .signatures import source_location, why_not_run
+
+_REFUSE_NOTHING: Final = ("validate", "dump", "dumps")
+"""Methods of schemas: ``validate`` returns the errors, and the others validate nothing."""
 
 
 def checked_data_schema(schema: Any, must_dump: bool) -> Any:
@@ -37,6 +40,18 @@ def checked_result_schema(option: str, schema: Any) -> Schema:
     return cast(Schema, instance)
 
 
+def _pydantic_remedy(schema: object, function_allowed: bool) -> str:
+    """How to use a model or a ``TypeAdapter`` of pydantic; empty for anything else."""
+    is_model = hasattr(schema, "model_validate")
+    if not is_model and not hasattr(schema, "validate_python"):
+        return ""
+    if not function_allowed:
+        return ': return model_dump(mode="json") of the model instead'
+    if not is_model:
+        return ": write its validate_python"
+    return f": write {(schema if isinstance(schema, type) else type(schema)).__name__}.model_validate"
+
+
 def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False) -> Any:
     if isinstance(schema, type) and issubclass(schema, Schema):
         schema = schema()
@@ -46,10 +61,12 @@ def _checked_schema(option: str, schema: Any, *, function_allowed: bool = False)
         return schema
     if not function_allowed or not callable(schema) or isinstance(schema, type):
         or_function = ", or a function (data) -> value" if function_allowed else ""
-        remedy = f": write {schema.__name__}.model_validate" if hasattr(schema, "model_validate") else ""
         raise SetupError(
-            f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}{remedy}"
+            f"{option} must be a marshmallow schema, class or instance{or_function}, not {schema!r}"
+            + _pydantic_remedy(schema, function_allowed)
         )
+    if isinstance(owner := getattr(schema, "__self__", None), Schema) and schema.__name__ in _REFUSE_NOTHING:
+        raise SetupError(f"{option} {source_location(schema)} refuses nothing: give {type(owner).__name__} itself")
     if (problem := why_not_run(schema)) is not None:
         raise SetupError(
             f"{option} {source_location(schema)} {problem}, so it would validate nothing: make it a plain function"

@@ -55,10 +55,11 @@ def _unwrapped(function: Callable[..., Any]) -> Any:
 def copy_metadata(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
     """Give a wrapper, which is not async, the name and the attributes of the function; return the wrapper."""
     functools.update_wrapper(wrapper, function, updated=())
+    attributes = vars(wrapper)  # a mock has __code__ among its own, which setattr would replace
     for name, value in getattr(function, "__dict__", {}).items():
-        setattr(wrapper, name, value)
+        attributes[name] = value
         if inspect.iscoroutinefunction(wrapper):  # the mark of an async function
-            delattr(wrapper, name)
+            del attributes[name]
     return wrapper
 
 

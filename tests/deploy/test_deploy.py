@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,12 +22,15 @@ from proxyhooks import gunicorn as settings
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._settings.secrets import SECRET_HEADER
 from proxyhooks.cli import centrifugo as centrifugo_commands
+from tests.support import http_client
 from tests.support.centrifugo import centrifugo_binary
 from tests.support.paths import ROOT
 from tests.support.servers import accepts_connections, free_port, kill_process, start_process
 from tests.support.waiting import wait_until
 
-conversation = importlib.import_module("deploy.conversation")  # by name: mypy knows the file as one of scripts
+# by name: mypy knows the files as those of scripts
+conversation = importlib.import_module("deploy.conversation")
+get_centrifugo = importlib.import_module("deploy.get_centrifugo")
 
 DEPLOY = ROOT / "deploy"
 REQUESTS = ROOT / "tests" / "data" / "requests"
@@ -89,7 +94,7 @@ def command(port: int, *more: str) -> list[str]:
 
 
 def without_centrifugo(tmp_path: Path) -> dict[str, str]:
-    return os.environ | {"PATH": str(tmp_path)}
+    return os.environ | {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
 
 
 def assert_steps(output: str) -> None:
@@ -118,7 +123,8 @@ def test_quickstart_holds_a_conversation_from_anywhere(tmp_path: Path) -> None:
     )
     assert once.returncode == 0, once.stdout + once.stderr
     assert_steps(once.stdout)
-    assert "no client came through it" in once.stdout
+    assert "no go to build it" in once.stdout
+    assert f"no client came through it. Where to get one:\n{get_centrifugo.WHERE_TO_GET_ONE}\n" in once.stdout
     assert_is_free(port)
 
 
@@ -144,18 +150,68 @@ def test_quickstart_holds_the_conversation_through_centrifugo(tmp_path: Path) ->
     assert_is_free(centrifugo_port)
 
 
+FAKE_DOCKER = """#!/bin/sh
+echo "$*" >> {log}
+[ "$1" = run ] || exit 1
+while [ $# -gt 0 ]; do
+    [ "$1" = -v ] && config="${{2%%:*}}"
+    shift
+done
+exec {centrifugo} -c "$config"
+"""
+
+
+@pytest.mark.centrifugo
+def test_quickstart_starts_dockers_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker, log, port = tmp_path / "docker", tmp_path / "log", free_port()
+    docker.write_text(FAKE_DOCKER.format(log=log, centrifugo=centrifugo_binary()))
+    docker.chmod(0o755)
+    image = get_centrifugo.Centrifugo(str(docker), "a-name")
+    quickstart = quickstart_module(monkeypatch)
+    run = quickstart.Run(tmp_path, free_port(), port, "s3cret", "the-key", image)
+    with quickstart.centrifugo(run, image):
+        body = {"channel": "rooms:1", "data": {}}
+        answer = http_client.request(port, "POST", "/api/publish", json.dumps(body).encode(), {"X-API-Key": "the-key"})
+        assert answer.status == 200
+    image.remove()
+    assert_is_free(port)
+    started, removed = log.read_text().splitlines()
+    assert get_centrifugo.IMAGE in started
+    assert "s3cret" not in started
+    assert removed == "rm --force a-name"
+
+
+def quickstart_module(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(DEPLOY)
+    loader = SourceFileLoader("quickstart", str(DEPLOY / "quickstart"))
+    module = ModuleType("quickstart")
+    monkeypatch.setitem(sys.modules, "quickstart", module)  # where dataclasses look for the types of their fields
+    module.__file__ = loader.path
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader.exec_module(module)
+    return module
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_quickstart_serves_until_it_is_stopped(tmp_path: Path, stop: signal.Signals) -> None:
     port = free_port()
     output = tmp_path / "output"
-    process = start_process(command(port), output, env=without_centrifugo(tmp_path))
+    # Neither of them can give it a Centrifugo.
+    for name in ("docker", "go"):
+        (tmp_path / name).symlink_to("/bin/false")
+    more = ("--centrifugo-port", str(free_port()))
+    process = start_process(command(port, *more), output, env=without_centrifugo(tmp_path))
     try:
         wait_until(lambda: "Logs are in" in output.read_text(), "the end of the conversation", timeout=60)
         process.send_signal(stop)
         assert process.wait(30) == 0
     finally:
         kill_process(process)
-    assert output.read_text().endswith(" until then.\n\nstopped\n")
+    printed = output.read_text()
+    assert printed.startswith("docker cannot be used: `docker info` fails\nbuilding Centrifugo ")
+    assert "\nCentrifugo could not be built: " in printed
+    assert_steps(printed)
+    assert printed.endswith(" until then.\n\nstopped\n")
     assert_is_free(port)
 
 
@@ -193,6 +249,23 @@ def test_quickstart_says_that_centrifugos_port_is_taken(tmp_path: Path) -> None:
     assert once.returncode == 1
     assert f"port {port}" in once.stderr
     assert "--centrifugo-port N" in once.stderr
+
+
+@pytest.mark.parametrize("name", ["centrifugo", "docker", "go"])
+def test_quickstart_wants_two_ports(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("/bin/false")
+    port = free_port()
+    once = subprocess.run(
+        command(port, "--once", "--centrifugo-port", str(port)),
+        env=without_centrifugo(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert once.returncode == 1
+    assert once.stdout == ""
+    assert "choose two" in once.stderr
 
 
 def test_quickstart_is_executable_and_its_files_are_short() -> None:
@@ -342,12 +415,3 @@ def test_centrifugo_is_told_to_ask(config: dict[str, Any]) -> None:
     assert config["rpc"]["without_namespace"]["proxy_enabled"] is True
     assert config["client"]["allowed_origins"]
     assert config["usage_stats"]["disabled"] is True
-
-
-def test_quickstart_wants_two_ports() -> None:
-    port = str(free_port())
-    once = subprocess.run(
-        command(int(port), "--once", "--centrifugo-port", port), capture_output=True, text=True, timeout=60, check=False
-    )
-    assert once.returncode == 1
-    assert "choose two" in once.stderr

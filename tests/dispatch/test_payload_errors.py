@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import enum
 import re
 import tracemalloc
@@ -230,6 +231,44 @@ def test_details_in_the_log_are_cut_without_making_more_of_them(shows: bool) -> 
         tracemalloc.stop()
     assert len(text) == MAX_LOGGED
     assert peak < 200_000
+
+
+def test_few_of_many_errors_of_one_text_are_looked_at() -> None:
+    """The names of keys are left out, so a line about a mapping does not grow with its errors."""
+    looked_at: list[str] = []
+
+    class Text(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            looked_at.append(self)
+            return super().__hash__()
+
+    schema = Schema.from_dict({"rows": fields.Dict(values=fields.Integer())})()
+    messages = {"rows": {str(n): {"value": [Text(TOKEN)]} for n in range(20_000)}}
+    assert str(InvalidPayload(messages, schema, False)) == f"rows.a key.value: invalid; ...{REMEDY}"
+    assert 0 < len(looked_at) < 2000
+
+
+OUT_OF_RANGE = [
+    (fields.TimeDelta(), 10**400),
+    (fields.DateTime(format="timestamp"), 10**400),
+    (fields.NaiveDateTime(timezone=datetime.UTC), "0001-01-01T00:00:00+23:59"),
+    (fields.Decimal(allow_nan=True, validate=validate.Range(min=0)), "sNaN"),
+]
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(("field", "value"), OUT_OF_RANGE)
+def test_a_value_that_is_out_of_range_for_python_is_an_invalid_payload(
+    fast: bool, field: Any, value: Any, app: Flask, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.config["PROXYHOOKS_FAST"] = fast
+    ProxyHooks(app).rpc(data_schema=Schema.from_dict({"value": field}, name="Ranged"))(lambda req: RPCResult())
+    assert ask("rpc", data={"value": value}).json == BAD_REQUEST
+    (record,) = caplog.records
+    assert re.search(r": (OverflowError|InvalidOperation) of a data_schema Ranged", record.getMessage())
+    assert record.exc_info is None
 
 
 def test_details_for_the_client_are_cut_to_500_characters(app: Flask, ask: Ask) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from flask import Flask
 from marshmallow import EXCLUDE, Schema, fields
 
-from proxyhooks import NULL, MapPublishResult, ProxyHooks, PublishResult, SetupError
+from proxyhooks import NULL, MapPublishResult, ProxyHooks, PublishRequest, PublishResult, SetupError, errors
 from tests.support.asking import Ask
 
 SECRET = "5ecret"
@@ -150,6 +152,47 @@ def test_a_decorator_that_answers_itself_publishes_what_was_loaded(
 def test_without_it_a_result_without_data_leaves_the_data_of_the_client(hooks: ProxyHooks, ask: Ask) -> None:
     hooks.publish(data_schema=Message)(lambda req: PublishResult())
     assert ask("publish", data=SENT).json == {"result": {}}
+
+
+def _never_calls(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda req: PublishResult()
+
+
+def _ignores_refusals(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(req: PublishRequest) -> Any:
+        try:
+            return function(req)
+        except errors.BadRequest:
+            return PublishResult()
+
+    return call
+
+
+def _passes_a_copy_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda req: function(dataclasses.replace(req))
+
+
+@pytest.mark.parametrize("decorator", [_never_calls, _ignores_refusals, _passes_a_copy_on])
+@pytest.mark.parametrize("data_schema", [Made, lambda data: {"text": data["text"]}])
+def test_whatever_a_decorator_does_only_loaded_data_is_published(
+    decorator: Any, data_schema: Any, app_on_both_paths: Flask, ask: Ask
+) -> None:
+    hooks = ProxyHooks(app_on_both_paths)
+
+    @hooks.publish(data_schema=data_schema, result_schema=Shout, publish_loaded=True, decorators=[decorator])
+    def publish(req: PublishRequest) -> PublishResult:
+        return PublishResult()
+
+    assert ask("publish", data={"text": "hi", "dropped": SECRET}).json == {"result": {"data": {"text": "HI"}}}
+    assert ask("publish", data={"dropped": SECRET}).json == {"error": {"code": 107, "message": "bad request"}}
+
+
+def test_a_decorator_may_publish_data_of_its_own_in_place_of_an_invalid_payload(hooks: ProxyHooks, ask: Ask) -> None:
+    def instead(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda req: PublishResult(data="own")
+
+    hooks.publish(data_schema=Message, publish_loaded=True, decorators=[instead])(lambda req: PublishResult())
+    assert ask("publish", data=SECRET).json == {"result": {"data": "own"}}
 
 
 @pytest.mark.parametrize("loaded", [b"", {1}, object(), float("nan")])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import marshmallow
 import pydantic
@@ -91,6 +94,8 @@ NO_VALUES: list[Any] = [
     lambda data: errors.PermissionDenied,
     lambda data: NotImplemented,
     lambda data: coroutine(data),
+    contextlib.contextmanager(generator),
+    contextlib.asynccontextmanager(async_generator),
 ]
 
 
@@ -100,6 +105,14 @@ def test_a_data_schema_function_that_yields_or_is_async_is_refused_when_register
 ) -> None:
     with pytest.raises(SetupError, match=r"^data_schema .*(yields|is async), so it would validate nothing: make it a"):
         hooks.rpc("a", data_schema=function)(lambda req: RPCResult())
+
+
+@pytest.mark.parametrize("method", ["validate", "dump", "dumps"])
+def test_a_method_of_a_schema_that_refuses_nothing_is_no_data_schema(method: str, hooks: ProxyHooks) -> None:
+    schema = Schema.from_dict({"name": fields.String(required=True)}, name="Named")()
+    with pytest.raises(SetupError, match=rf"^data_schema Schema\.{method} .* refuses nothing: give Named itself$"):
+        hooks.rpc("a", data_schema=getattr(schema, method))(lambda req: RPCResult())
+    hooks.rpc("a", data_schema=schema.load)(lambda req: RPCResult())
 
 
 @pytest.mark.parametrize("function", NO_VALUES)
@@ -204,6 +217,17 @@ def test_a_schema_that_nests_one_that_is_not_defined_yet_can_be_registered(hooks
     hooks.rpc("a", data_schema=Schema.from_dict({"inner": fields.Nested("DefinedLater")}))(lambda req: RPCResult())
 
 
+@pytest.mark.parametrize("mock", [Mock, AsyncMock])
+@pytest.mark.parametrize("decorators", [[], [lambda function: function]])
+def test_a_mock_can_be_a_hook(mock: type[Mock], decorators: Any, hooks: ProxyHooks, ask: Ask) -> None:
+    hook = mock(return_value=RPCResult(data=1))
+    hooks.rpc("a", decorators=decorators)(hook)
+    hooks.rpc("wrong", decorators=decorators)(mock())
+    assert ask("rpc", method="a").json == {"result": {"data": 1}}
+    assert hook.call_count == 1
+    assert ask("rpc", method="wrong").status_code == 500
+
+
 @pytest.mark.parametrize("function", YIELDING)
 def test_hooks_and_before_hooks_that_yield_are_refused_when_registered(function: Any, hooks: ProxyHooks) -> None:
     with pytest.raises(SetupError, match=r"^before_hook .* yields: it must return$"):
@@ -253,6 +277,10 @@ def test_after_reply_logs_that_a_function_has_not_run(
     assert ", which has not run: pass after_reply the function and its arguments" in caplog.text
 
 
+class Tea(pydantic.BaseModel):
+    tea: str
+
+
 def test_a_pydantic_model_as_data_schema_is_refused_with_the_remedy(hooks: ProxyHooks) -> None:
     class Order(pydantic.BaseModel):
         tea: str
@@ -261,3 +289,18 @@ def test_a_pydantic_model_as_data_schema_is_refused_with_the_remedy(hooks: Proxy
     with pytest.raises(SetupError, match=text):
         hooks.rpc("a", data_schema=Order)(lambda req: RPCResult())  # type: ignore[arg-type]
     hooks.rpc("a", data_schema=Order.model_validate)(lambda req: RPCResult())
+
+
+@pytest.mark.parametrize(
+    ("option", "schema", "remedy"),
+    [
+        ("data_schema", Tea(tea="assam"), "write Tea.model_validate"),
+        ("data_schema", pydantic.TypeAdapter(list[int]), "write its validate_python"),
+        ("result_schema", Tea, 'return model_dump(mode="json") of the model instead'),
+        ("result_schema", pydantic.TypeAdapter(list[int]), 'return model_dump(mode="json") of the model instead'),
+    ],
+)
+def test_what_pydantic_has_is_refused_with_the_remedy(hooks: ProxyHooks, option: str, schema: Any, remedy: str) -> None:
+    options: dict[str, Any] = {option: schema}
+    with pytest.raises(SetupError, match=rf"^{option} must be a marshmallow schema.*: {re.escape(remedy)}$"):
+        hooks.rpc("a", **options)(lambda req: RPCResult())

@@ -31,13 +31,16 @@ from tests.docs.markdown import Block, blocks
 from tests.docs.shell import Shell, commands, matches
 
 
-def run(file: str, shell: Shell, *, centrifugo: bool) -> None:
+def run(file: str, shell: Shell, *, centrifugo: str | None) -> None:
     """Run all blocks of the file in their order.
 
+    :param centrifugo: the path of the program.
     :raises AssertionError: if one does not do what it says.
     """
+    if centrifugo is not None:
+        shell.add_program("centrifugo", centrifugo)
     for block in blocks(file):
-        _run(block, shell, centrifugo)
+        _run(block, shell, centrifugo is not None)
 
 
 def write_files(file: str, shell: Shell) -> None:

@@ -71,6 +71,13 @@ class Shell:
             return False
         return True
 
+    def add_program(self, name: str, path: str) -> None:
+        """Let the commands find the program under this name."""
+        directory = self.directory / "bin"
+        directory.mkdir(exist_ok=True)
+        (directory / name).symlink_to(path)
+        self.run(f'export PATH="{directory}:$PATH"')
+
     def translate(self, text: str) -> str:
         """The text with the ports of this run."""
         return re.sub(r"\b(8070|8000)\b", lambda match: self._ports[match[0]], text)

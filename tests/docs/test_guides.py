@@ -25,4 +25,4 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def test_every_command_works_with_the_application_of_the_readme(file: str, shell: Shell) -> None:
     document.write_files(README, shell)
     shell.run("export FLASK_PROXYHOOKS_SECRETS='[\"change me\"]'")
-    document.run(file, shell, centrifugo=CENTRIFUGO is not None)
+    document.run(file, shell, centrifugo=CENTRIFUGO)

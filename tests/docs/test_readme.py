@@ -63,11 +63,7 @@ def test_the_first_hook_has_about_ten_lines() -> None:
 
 
 def test_every_command_works_from_an_empty_folder(shell: Shell) -> None:
-    if CENTRIFUGO is not None:
-        (shell.directory / "bin").mkdir()
-        (shell.directory / "bin" / "centrifugo").symlink_to(CENTRIFUGO)
-        shell.run('export PATH="$PWD/bin:$PATH"')
-    document.run(README, shell, centrifugo=CENTRIFUGO is not None)
+    document.run(README, shell, centrifugo=CENTRIFUGO)
     status, output = shell.run("python -m pytest -q -p no:cacheprovider test_app.py")
     assert status == 0, output
 

@@ -16,7 +16,15 @@ from flask import Flask, request
 from flask_login import current_user, login_required, login_user
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from proxyhooks import ConnectResult, ProxyHooks, PublicationError, RPCRequest, RPCResult, errors
+from proxyhooks import (
+    ConnectResult,
+    ProxyHooks,
+    PublicationError,
+    RPCRequest,
+    RPCResult,
+    SharedPollRefreshResult,
+    errors,
+)
 from proxyhooks.testing import ProxyClient
 from tests.docs.markdown import FILES, Block, blocks
 from tests.support import http_client
@@ -160,6 +168,39 @@ def test_limits_of_a_before_hook_count_each_hook(recipe: Recipe) -> None:
     client = connected(names)
     assert [client.rpc("other").allowed for _ in range(51)] == [True] * 50 + [False]
     assert client.rpc("search").allowed
+
+
+def test_limits_count_each_connection_without_a_user(recipe: Recipe) -> None:
+    names = recipe("limits")
+    one, other = connected(names, ""), connected(names, "")
+    assert [one.rpc("search").allowed for _ in range(6)] == [True] * 5 + [False]
+    assert other.rpc("search").allowed
+
+
+def test_limits_log_no_refused_call(recipe: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    client = connected(recipe("limits"))
+    with caplog.at_level(logging.INFO):
+        assert [client.rpc("search").allowed for _ in range(6)] == [True] * 5 + [False]
+    assert not [record for record in caplog.records if record.name == "flask-limiter"]
+
+
+def test_limits_count_pages_by_address(recipe: Recipe) -> None:
+    names = recipe("limits")
+    app = names["app"]
+    app.add_url_rule("/page", "page", names["limiter"].limit("1 per hour")(lambda: "page"))
+    assert [app.test_client().get("/page").status_code for _ in range(2)] == [200, 429]
+
+
+def test_limits_have_a_key_for_every_event(recipe: Recipe) -> None:
+    names = recipe("limits")
+    keys: list[str] = []
+    names["hooks"].before_hook(every_event=True)(lambda req: keys.append(names["caller"]()))
+    names["hooks"].shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
+    client = connected(names)
+    client.rpc("search")
+    client.shared_poll_refresh("prices", ["k"])
+    assert keys[1:] == ["42", "Centrifugo"]
+    assert keys[0] not in {"", "42", "Centrifugo"}
 
 
 def test_the_endpoint_of_a_hook(recipe: Recipe) -> None:

@@ -64,7 +64,7 @@ def write(path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_block_is_noticed(block: str, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "x.md", block + "\n", monkeypatch)
     with pytest.raises(Exception, match=r".") as raised:
-        document.run("x.md", shell, centrifugo=False)
+        document.run("x.md", shell, centrifugo=None)
     assert not isinstance(raised.value, (KeyError, TimeoutError))
 
 
@@ -74,7 +74,7 @@ def test_blocks_share_a_shell_and_a_directory(shell: Shell, tmp_path: Path, monk
         "```console\n$ python x.py; echo $A\na\nb\n1\n```\n\n```console centrifugo\n$ echo a\nb\n```\n"
     )
     write(tmp_path / "x.md", text.replace("1. ```", "   ```"), monkeypatch)
-    document.run("x.md", shell, centrifugo=False)
+    document.run("x.md", shell, centrifugo=None)
 
 
 def test_a_table_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -288,7 +288,44 @@ def test_a_request_that_a_decorator_changes_has_a_loaded_payload(hooks: ProxyHoo
     assert send("order", data={"text": "a"}) == BAD
 
 
-def test_a_decorator_that_calls_the_hook_in_another_thread_fails(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
+def test_a_hook_gets_the_loaded_payload_of_every_request_that_its_decorators_pass_on(
+    hooks: ProxyHooks, send: Any
+) -> None:
+    got: list[Any] = []
+
+    def with_copies(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(req: RPCRequest[Any]) -> Any:
+            for labels in ({"try": "1"}, {"try": "2"}):
+                function(dataclasses.replace(req, labels=labels))
+            function(req)
+            function(dataclasses.replace(req, labels={"try": "4"}))
+            return function(dataclasses.replace(req, data={"text": 5}))
+
+        return call
+
+    @hooks.rpc("order", data_schema=Schema.from_dict({"text": fields.Integer()}), decorators=[with_copies])
+    def order(req: RPCRequest[Any]) -> RPCResult:
+        got.append((req.data["text"], req.labels.get("try")))
+        return RPCResult()
+
+    assert send("order", data={"text": "7"}) == OK
+    assert got == [(7, "1"), (7, "2"), (7, None), (7, "4"), (5, None)]
+    got.clear()
+    assert send("order", data={"text": "no number"}) == BAD
+    assert got == []
+
+
+def test_data_that_a_decorator_gives_the_hook_is_validated(hooks: ProxyHooks, send: Any) -> None:
+    def give(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda req: function(dataclasses.replace(req, data={"text": 5}))
+
+    hooks.rpc("order", data_schema=Text, decorators=[give])(order)
+    assert send("order") == send("order", data={"text": "a"}) == BAD
+
+
+def test_a_decorator_that_calls_the_hook_in_another_thread_fails(
+    app: Flask, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
     called = []
 
     def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -313,6 +350,9 @@ def test_a_decorator_that_calls_the_hook_in_another_thread_fails(app: Flask, hoo
     hooks.rpc("order", data_schema=Text, decorators=[in_thread])(lambda req: called.append(req) or RPCResult())
     assert ask("rpc", method="order", data={"no": "text"}).status_code == 500
     assert called == []
+    assert "calls it outside of the call, such as in another thread: call it with contextvars.copy_context().run" in (
+        caplog.text
+    )
 
 
 def test_decorators_around_an_async_hook(app: Flask, hooks: ProxyHooks, send: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 from tests.support.paths import ROOT
 from tests.support.servers import answers, running_server
 
+get_centrifugo = importlib.import_module("deploy.get_centrifugo")  # by name: mypy knows the file as one of scripts
+
 _NAME = os.environ.get("CENTRIFUGO")
-_PATH = shutil.which(_NAME or "centrifugo")
+_PATH: str | None = shutil.which(_NAME) if _NAME else get_centrifugo.installed()
 
 
 def _why_missing() -> str | None:
@@ -21,7 +24,10 @@ def _why_missing() -> str | None:
         return None
     if _NAME:
         return f"the environment variable CENTRIFUGO names {_NAME!r}, which is no program"
-    return "centrifugo is not on PATH, and the environment variable CENTRIFUGO does not name it"
+    return (
+        "centrifugo is not on PATH, the environment variable CENTRIFUGO does not name it, "
+        "and deploy/get_centrifugo.py, which needs Go, has not built it"
+    )
 
 
 MISSING = _why_missing()
