@@ -18,6 +18,7 @@ from .refusals import as_rejection
 from .return_values import why_no_value
 from .routes import Route
 from .signatures import source_location
+from .tracebacks import with_line_of
 
 _MAX_DETAILS: Final = 500
 """Characters of the message with validation errors that a client gets."""
@@ -60,9 +61,9 @@ class PayloadLoader:
             else:
                 value = load(data)
             if type(value) is not dict and (problem := why_no_value(value)) is not None:
-                raise HookResultError(
-                    f"hook {hook.source_location} for {hook.event.name} has {_loader(hook)} that {problem}"
-                )
+                wrong = f"hook {hook.source_location} for {hook.event.name} has {_loader(hook)} that {problem}"
+                error = HookResultError(wrong)
+                raise error if isinstance(hook.data_schema, Schema) else with_line_of(error, load)
             return value
         except ValidationError as error:
             messages, shown = error.messages, f"{type(error).__name__} of {_loader(hook)}"

@@ -96,6 +96,8 @@ class Hooks:
     def _add_before_hook(self, function: Callable[..., Any], every_event: bool) -> None:
         self._require_not_frozen(f"before_hook {source_location(function)}")
         check_callable(function, "before_hook")
+        if not isinstance(every_event, bool):
+            raise SetupError(f"every_event must be True or False, not {every_event!r}")
         check_before_hook(function, every_event)
         before_hook = BeforeHook(function, every_event)
         # The registrations of this collection change, here and in those that include it: their indexes are built anew.

@@ -18,7 +18,7 @@ from .patterns import ChannelPattern
 def source_location(function: Callable[..., Any]) -> str:
     """The name, file and line of a function, for messages."""
     inner, code = _unwrapped(function), code_of(function)
-    name = getattr(inner, "__qualname__", repr(inner))
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
 
 

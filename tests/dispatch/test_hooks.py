@@ -573,6 +573,22 @@ def test_a_before_hook_can_run_for_every_event_and_before_the_payload(hooks: Pro
     assert (ConnectRequest, {"wrong": 1}) in ran
 
 
+class WrongHook:
+    def __call__(self) -> RPCResult:
+        return RPCResult()
+
+
+def test_an_object_that_is_a_hook_is_named_by_its_class(hooks: ProxyHooks) -> None:
+    with pytest.raises(SetupError, match=r"hook WrongHook \(.*test_hooks.py:\d+\) for rpc does not fit"):
+        hooks.rpc(WrongHook())  # type: ignore[arg-type]
+
+
+def test_every_event_of_a_before_hook_is_true_or_false(hooks: ProxyHooks) -> None:
+    before_hook: Any = hooks.before_hook
+    with pytest.raises(SetupError, match="every_event must be True or False, not 'yes'"):
+        before_hook(every_event="yes")(lambda req: None)
+
+
 def test_before_hooks_for_every_event_run_in_the_order_of_all(hooks: ProxyHooks, ask: Ask) -> None:
     ran: list[str] = []
     rooms = Hooks()

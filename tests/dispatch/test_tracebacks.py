@@ -144,6 +144,17 @@ def test_the_traceback_of_a_before_hook_that_returns_ends_at_its_line(hooks: Pro
     assert last_lines(raised_by(app, ask))[1] == '    return {"user": req.user}'
 
 
+def returns_an_iterator(data: Any) -> Any:
+    return iter([data])
+
+
+def test_the_traceback_of_a_data_schema_that_returns_no_value_ends_at_its_line(
+    hooks: ProxyHooks, app: Flask, ask: Ask
+) -> None:
+    hooks.rpc(data_schema=returns_an_iterator)(lambda req: RPCResult())
+    assert last_lines(raised_by(app, ask))[1] == "    return iter([data])"
+
+
 def test_a_function_without_python_code_has_no_line() -> None:
     assert not hasattr(with_line_of(HookResultError("x"), print), "__notes__")
 

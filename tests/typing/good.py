@@ -147,6 +147,9 @@ def trace(req: Request) -> None:
 async def trace_more(req: Request) -> None: ...
 
 
+hooks.before_hook(trace, every_event=True)
+
+
 def keep(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
