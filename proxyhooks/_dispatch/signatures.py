@@ -18,8 +18,18 @@ from .patterns import ChannelPattern
 def source_location(function: Callable[..., Any]) -> str:
     """The name, file and line of a function, for messages."""
     inner, code = _unwrapped(function), code_of(function)
-    name = getattr(inner, "__qualname__", type(inner).__qualname__)
-    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
+    _, name = _module_and_name(inner)
+    owner = getattr(inner, "__self__", None)
+    if code is None or (isinstance(owner, type) and inner.__name__ not in vars(owner)):
+        return name  # without the place of a method that the class inherits, perhaps from another package
+    return f"{name} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def _module_and_name(inner: Any) -> tuple[str, str]:
+    owner = getattr(inner, "__self__", None)
+    if isinstance(owner, type):  # a class method, such as Order.model_validate
+        return owner.__module__, f"{owner.__qualname__}.{inner.__name__}"
+    return str(getattr(inner, "__module__", "?")), getattr(inner, "__qualname__", type(inner).__qualname__)
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:
@@ -40,8 +50,7 @@ def place_of_caller() -> tuple[str, int]:
 
 def qualified_name(function: Callable[..., Any]) -> str:
     """The module and name of a function, such as ``rooms.chat.publish``."""
-    inner = _unwrapped(function)
-    return f"{getattr(inner, '__module__', '?')}.{getattr(inner, '__qualname__', type(inner).__qualname__)}"
+    return ".".join(_module_and_name(_unwrapped(function)))
 
 
 def _unwrapped(function: Callable[..., Any]) -> Any:

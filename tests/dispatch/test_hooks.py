@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from typing import Any
 
@@ -30,6 +31,7 @@ from proxyhooks import (
 )
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._dispatch.index import Index
+from proxyhooks._dispatch.signatures import qualified_name, source_location
 from proxyhooks.cli import centrifugo
 from proxyhooks.contract import contract_of
 from proxyhooks.testing import ProxyClient
@@ -581,6 +583,25 @@ class WrongHook:
 def test_an_object_that_is_a_hook_is_named_by_its_class(hooks: ProxyHooks) -> None:
     with pytest.raises(SetupError, match=r"hook WrongHook \(.*test_hooks.py:\d+\) for rpc does not fit"):
         hooks.rpc(WrongHook())  # type: ignore[arg-type]
+
+
+class Model:
+    @classmethod
+    def load(cls, data: Any) -> Any:
+        return data
+
+
+class Order(Model):
+    @classmethod
+    def parse(cls, data: Any) -> Any:
+        return data
+
+
+def test_a_class_method_is_named_by_the_class_that_has_or_inherits_it() -> None:
+    assert source_location(Order.load) == "Order.load"
+    assert re.fullmatch(r"Order\.parse \(.*test_hooks.py:\d+\)", source_location(Order.parse))
+    assert qualified_name(Order.load) == f"{__name__}.Order.load"
+    assert qualified_name("a".join) == "None.str.join"  # a method written in C
 
 
 def test_every_event_of_a_before_hook_is_true_or_false(hooks: ProxyHooks) -> None:
