@@ -40,6 +40,7 @@ def _functions(schema: Schema, enclosing: tuple[type, ...]) -> Iterator[Callable
 
 
 def _functions_of_field(field: Any, enclosing: tuple[type, ...]) -> Iterator[Callable[..., Any]]:
+    yield from (field.deserialize, field._deserialize, field._validate)  # those that own fields override
     for validator in field.validators:
         yield from validator.validators if isinstance(validator, validate.And) else (validator,)
     for name in ("pre_load", "post_load"):  # marshmallow has them from 4.3 on

@@ -49,7 +49,7 @@ def dumped(each: MadeSchema, value: Any) -> Any:
 @pytest.fixture
 def contract(app: Flask, made: list[MadeSchema], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     # Hooks refuse a result_schema with a bare Decimal; here the function dumped() writes it as a number.
-    monkeypatch.setattr("proxyhooks._dispatch.registry.check_dumps_json", lambda *_: None)
+    monkeypatch.setattr("proxyhooks._dispatch.schema_options.check_dumps_json", lambda *_: None)
     hooks = ProxyHooks(app)
     for number, each in enumerate(made):
         hooks.rpc(f"m{number}", data_schema=each.schema, result_schema=each.schema)(lambda req: RPCResult())

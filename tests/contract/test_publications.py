@@ -40,7 +40,7 @@ def test_what_is_dumped_for_a_publication_fits_the_contract_or_is_refused(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Declarations refuse a schema with a bare Decimal; here it is written as a number.
-    monkeypatch.setattr("proxyhooks._dispatch.registry.check_dumps_json", lambda *_: None)
+    monkeypatch.setattr("proxyhooks._dispatch.schema_options.check_dumps_json", lambda *_: None)
     monkeypatch.setattr("proxyhooks._dispatch.publications.dumps", lambda *_: None)
     hooks, all_made = ProxyHooks(app), [Generator(seed).schema(depth=2) for seed in range(SCHEMAS)]
     for number, made in enumerate(all_made):

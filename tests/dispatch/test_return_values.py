@@ -185,6 +185,21 @@ class WithMethod(Schema):
         raise ValidationError("no")
 
 
+class AsyncField(fields.Integer):
+    async def _deserialize(self, *_: Any, **__: Any) -> Any:  # type: ignore[override]
+        raise ValidationError("no")
+
+
+class YieldingField(fields.Integer):
+    def _deserialize(self, *_: Any, **__: Any) -> Iterator[Any]:  # type: ignore[override]
+        yield 1
+
+
+class AsyncValidatedField(fields.Integer):
+    async def _validate(self, value: Any) -> None:  # type: ignore[override]
+        raise ValidationError("no")
+
+
 LAZY: list[type[Schema]] = [
     Schema.from_dict({"field": field}, name="Lazy")
     for field in (
@@ -193,6 +208,9 @@ LAZY: list[type[Schema]] = [
         fields.String(validate=[validate.Length(1), Async()]),
         fields.String(validate=validate.And(validate.Length(1), refuses_nothing)),
         fields.Function(deserialize=refuses_nothing),
+        AsyncField(),
+        fields.List(YieldingField()),
+        AsyncValidatedField(),
         fields.List(fields.String(validate=refuses_nothing)),
         fields.Dict(values=fields.String(validate=refuses_nothing)),
         fields.Tuple((fields.String(validate=refuses_nothing),)),

@@ -101,8 +101,8 @@ def test_an_abort_with_5xx_is_that_status(app: Flask) -> None:
 
 def test_an_abort_with_4xx_is_the_error_that_the_readme_names(app: Flask) -> None:
     (sentence,) = re.findall(r"`abort\(403\)` works too: (.*?);", read("README.md"), re.DOTALL)
-    codes = dict(re.findall(r"\b(4\d\d)\s+(?:becomes\s+)?(1\d\d)\b", sentence))
-    (others,) = re.findall(r"any other 4xx (\d+)", sentence)
+    codes = dict(re.findall(r"\b(4\d\d)\s+(?:is\s+sent\s+)?as\s+(1\d\d)\b", sentence))
+    (others,) = re.findall(r"any other 4xx as (\d+)", sentence)
     assert codes.keys() == {"401", "403", "404", "429"}
     for status in (400, 401, 403, 404, 409, 418, 422, 429):
         assert ask(app, "rpc", {"method": f"abort/{status}"}) == codes.get(str(status), others)

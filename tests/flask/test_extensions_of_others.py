@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask_caching import Cache
+from marshmallow import Schema, fields
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -47,6 +49,29 @@ def test_flask_caching_computes_a_value_once(app: Flask, hooks: ProxyHooks, ask:
     ]
     ask("rpc", method="clear", user="a")
     assert (data("a")["computed"], data("b")["computed"]) == (3, 2)
+
+
+def test_flask_caching_tells_hooks_users_and_payloads_apart_by_a_key_of_the_request(
+    app: Flask, hooks: ProxyHooks, ask: Ask
+) -> None:
+    app.config["CACHE_TYPE"] = "SimpleCache"
+    cache, computed = Cache(app), itertools.count(1)
+    cached = cache.cached(60, make_cache_key=lambda req: f"{req.method} {req.user} {req.data}")
+
+    def compute(req: RPCRequest) -> RPCResult:
+        return RPCResult(data=next(computed))
+
+    schema = Schema.from_dict({"room": fields.Integer(required=True)})
+    for method in ("rooms", "users"):
+        hooks.rpc(method, data_schema=schema)(cached(functools.wraps(compute)(lambda req: compute(req))))
+
+    def data(method: str, user: str, room: Any) -> Any:
+        reply: Any = ask("rpc", method=method, user=user, data={"room": room}).json
+        return reply["result"]["data"] if "result" in reply else reply["error"]["code"]
+
+    asked = [("rooms", "a", 1), ("rooms", "a", 1), ("users", "a", 1), ("rooms", "b", 1), ("rooms", "a", 2)]
+    assert [data(*one) for one in asked] == [1, 1, 2, 3, 4]
+    assert data("rooms", "a", "no number") == 107
 
 
 @pytest.mark.parametrize("fast", [True, False])

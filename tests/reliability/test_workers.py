@@ -80,7 +80,7 @@ def test_every_row_of_the_table(server: str, tmp_path: Path) -> None:
         assert post(port, "rpc", {"method": "echo"}, {HEADER: "wrong"})[0] == 403
         assert post(port, "rpc", b"nonsense")[0] == 400
         assert post(port, "rpc", b'{"method":"echo","data":' + b"[" * 300 + b"]" * 300 + b"}")[1].startswith('{"error"')
-        assert post(port, "publish", {"channel": "x"})[0] == 404
+        assert post(port, "map_publish", {"channel": "x"})[0] == 404
         assert post(port, "rpc", b"", {**HEADERS, "Content-Length": str(1024 * 1024 + 1)})[0] == 413
         assert http_client.request(port, "GET", "/centrifugo/rpc", headers=HEADERS).status == 405
         large = {**HEADERS, "Cookie": "x" * 16_000}
