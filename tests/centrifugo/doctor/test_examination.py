@@ -339,5 +339,5 @@ def test_a_url_may_be_that_of_the_application_of_the_hooks_or_of_an_event(url: s
 
 @pytest.mark.parametrize("url", ["a:1", "ftp://a", "http://", "http://a:x", "http://me@a", "http://a?b"])
 def test_an_invalid_url_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="http|a port|the port"):
+    with pytest.raises(ValueError, match=r"http|a port|the port"):
         parse_backend_url(url)
