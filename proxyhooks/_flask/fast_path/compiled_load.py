@@ -116,7 +116,6 @@ def _compile_field(field: Any, enclosing: tuple[type, ...], changes: SchemaChang
     """
     check_field(field)
     changes.watch(field, *_READ, *_READ_BY_CLASS.get(type(field), ()))
-    changes.watch_list(field.validators)
     kind = type(field)
     if kind is fields.Enum and not isinstance(field.by_value, bool):  # by_value may be a field
         raise Unsupported
