@@ -61,6 +61,11 @@ def put_field(schema: Any, name: str, field: Any) -> None:
     schema.fields[name] = schema.load_fields[name] = schema.dump_fields[name] = field
 
 
+def added(field: Any, name: str, function: Any) -> None:
+    """Append to a list that marshmallow has from 4.3 on."""
+    vars(field).setdefault(name, []).append(function)
+
+
 def set_on(path: str, name: str, value: Any) -> Callable[[Any], None]:
     """A change of one attribute of a field: ``names.inner`` is the field of the items."""
 
@@ -113,6 +118,7 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "a new field": (lambda s: put_field(s, "more", fields.Integer()), {**VALID, "more": "1"}),
     "another field": (lambda s: put_field(s, "text", fields.Integer()), {**VALID, "text": "1"}),
     "no such field": (lambda s: [part.pop("flag") for part in (s.fields, s.load_fields)], VALID),
+    "post_load.append": (lambda s: added(text(s), "post_load", lambda value: f"{value}!"), VALID),
     "post_load": (set_on("text", "post_load", [lambda value: f"{value}!"]), VALID),
 }
 
