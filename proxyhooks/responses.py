@@ -57,10 +57,10 @@ def read_request(message: type[RequestT]) -> RequestT:
         authenticate_and_check_size(request.environ, event, load_secrets(app.config, application_name(app)), limit)
         request.max_content_length = limit
         body = request.get_data()  # also if a before_request has read it already
-        read, has_data = read_message(event, decoder_for(event.request), body)
+        read, payload_size = read_message(event, decoder_for(event.request), body)
     except EarlyReply as early:
         flask.abort(flask_response(app, early.reply))
-    request.environ[STATE_KEY] = RequestState(app, request.path, event, read, has_data, guarded=False)
+    request.environ[STATE_KEY] = RequestState(app, request.path, event, read, payload_size, guarded=False)
     return cast(RequestT, read)
 
 

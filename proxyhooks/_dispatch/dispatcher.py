@@ -88,10 +88,10 @@ class Dispatcher:
         found = self.index.find(event, message)
         return None if found is None else Match(self.routes[found[0]], found[1])
 
-    def run(self, event: Event, message: m.Request, has_data: bool, match: Match | None) -> Reply:
+    def run(self, event: Event, message: m.Request, payload_size: int, match: Match | None) -> Reply:
         """Have the request answered by the hook that was found for it; refuse it if there is none.
 
-        :param has_data: whether the request has a payload: in the message an absent payload and null are both None.
+        :param payload_size: the bytes that the payload has at most; 0 if there is none.
         :raises HookResultError: if the hook returns no result of its event that can be sent, or a before_hook anything.
         :raises Exception: if the hook raises one that is no refusal.
         """
@@ -110,9 +110,9 @@ class Dispatcher:
             if route.load is None:
                 returned = route.call_hook(message, **match.variables)
             elif route.hook.decorated is not None:
-                returned = self._call_decorated(message, has_data, match)
+                returned = self._call_decorated(message, payload_size, match)
             else:
-                set_field(message, "data", self._payloads.load(route, _data_of(message), has_data))
+                set_field(message, "data", self._payloads.load(route, _data_of(message), payload_size))
                 returned = route.call_hook(message, **match.variables)
             return Reply(200, self._encode(event, message, route, returned), "result", route.hook.name)
         except (Rejection, HTTPException, BaseExceptionGroup) as raised:
@@ -149,12 +149,12 @@ class Dispatcher:
             rate_limited.warning("the meta of client %r does not fit the meta_schema: %s", message.client, invalid)
             raise disconnects.ForceReconnect from None
 
-    def _call_decorated(self, message: m.Request, has_data: bool, match: Match) -> Any:
+    def _call_decorated(self, message: m.Request, payload_size: int, match: Match) -> Any:
         """Call the hook through its decorators. The payload is loaded when they have all called the next one."""
         route = match.route
 
         def load(data: Any) -> Any:
-            return self._payloads.load(route, data, has_data or data is not None)
+            return self._payloads.load(route, data, payload_size or int(data is not None))
 
         payload = PendingPayload(message, load)
         token = pending_payload.set(payload)

@@ -36,13 +36,16 @@ class PayloadLoader:
 
     def __init__(self, max_items: int, tells_client: bool, logs_values: bool) -> None:
         self._max_items = max_items
+        self._uncounted = 2 * max_items
+        """Bytes that cannot have more items: each takes two at least, one of them a comma or a bracket."""
         self._tells_client = tells_client
         self._logs_values = logs_values
 
-    def load(self, route: Route, data: Any, has_data: bool) -> Any:
+    def load(self, route: Route, data: Any, size: int) -> Any:
         """Return the loaded payload.
 
         :param route: one with a ``data_schema``.
+        :param size: the bytes that the payload has at most; 0 if there is none.
         :raises errors.BadRequest: if the payload is invalid.
         :raises HookResultError: if the function returns no value.
         """
@@ -54,9 +57,9 @@ class PayloadLoader:
             if route.loads_json:
                 if isinstance(data, bytes):
                     data = loads(data)
-                if has_more_items(data, self._max_items):  # each can cost an error
+                if size > self._uncounted and has_more_items(data, self._max_items):  # each can cost an error
                     raise TooComplex(f"it has more than {self._max_items} items (PROXYHOOKS_MAX_PAYLOAD_ITEMS)")
-                value = load(data if has_data else {})
+                value = load(data if size else {})
             else:
                 value = load(data)
             if type(value) is not dict and (problem := why_no_value(value)) is not None:

@@ -35,7 +35,7 @@ def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
     :raises Exception: what the hook raises, except refusals.
     """
     try:
-        reply = state.reply = dispatcher.run(state.event, state.message, state.has_data, state.match)
+        reply = state.reply = dispatcher.run(state.event, state.message, state.payload_size, state.match)
     except BaseException as error:
         end_at_application(error)
         _send_hook_finished(state, None)

@@ -105,17 +105,17 @@ def read_body(environ: WSGIEnvironment, event: Event, length: int | None, limit:
     return body
 
 
-def read_message(event: Event, decode: Decoder, body: bytes) -> tuple[Request, bool]:
+def read_message(event: Event, decode: Decoder, body: bytes) -> tuple[Request, int]:
     """Decode the body.
 
     :param decode: makes a message of the event out of JSON.
-    :return: the message, and whether it has a payload.
+    :return: the message, and the bytes that its payload has at most, which are 0 if there is none.
     :raises EarlyReply: with 400. JSON built to break a parser is error 107 instead, where the event carries errors.
     """
     value: Any = None
     try:
         value = loads(body)
-        return decode(value), "data" in value or "b64data" in value
+        return decode(value), len(body) if "data" in value or "b64data" in value else 0
     except Malformed as error:
         reason = explain(event.request, value) if value is not None else error
         with about_event(event, value if isinstance(value, dict) else {}):

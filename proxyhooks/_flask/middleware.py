@@ -126,11 +126,11 @@ class Middleware:
         environ[ACCEPTED] = True
         if hook_url.load_shedder.should_shed(environ, event):
             raise early_failure(503, "too late")
-        message, has_data = read_message(event, hook_url.decode, read_body(environ, event, length, limit))
+        message, payload_size = read_message(event, hook_url.decode, read_body(environ, event, length, limit))
         match = hook_url.find_hook(message)
         view = None if match is None else hook_url.views.by_hook[match.route.hook]
         in_place = self._app.testing or RUN_TASKS_IN_PLACE in environ
-        return RequestState(self._app, path, event, message, has_data, match, view, tasks_in_place=in_place)
+        return RequestState(self._app, path, event, message, payload_size, match, view, tasks_in_place=in_place)
 
 
 def _send(environ: WSGIEnvironment, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:

@@ -32,8 +32,8 @@ class RequestState:
     event: Event
     message: m.Request
     """The request as the hook gets it."""
-    has_data: bool
-    """Whether the request has a payload: in the message an absent payload and null are both None."""
+    payload_size: int
+    """Bytes that the payload has at most; 0 without one. In the message an absent payload and null are both None."""
     match: Match | None = None
     """The hook that serves the request, and the variables of its pattern. None: no hook does."""
     view: HookView | None = None

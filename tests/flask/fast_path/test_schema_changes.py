@@ -118,9 +118,10 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "a new field": (lambda s: put_field(s, "more", fields.Integer()), {**VALID, "more": "1"}),
     "another field": (lambda s: put_field(s, "text", fields.Integer()), {**VALID, "text": "1"}),
     "no such field": (lambda s: [part.pop("flag") for part in (s.fields, s.load_fields)], VALID),
-    "post_load.append": (lambda s: added(text(s), "post_load", lambda value: f"{value}!"), VALID),
-    "post_load": (set_on("text", "post_load", [lambda value: f"{value}!"]), VALID),
 }
+if hasattr(fields.String(), "post_load"):  # from marshmallow 4.3 on
+    CHANGES["post_load"] = (set_on("text", "post_load", [lambda value: f"{value}!"]), VALID)
+    CHANGES["post_load.append"] = (lambda s: text(s).post_load.append(lambda value: f"{value}!"), VALID)
 
 
 @pytest.mark.parametrize("name", CHANGES)
