@@ -182,7 +182,10 @@ class Server:
 
 class DevelopmentServer(Server):
     def command(self, *options: str) -> list[str]:
-        return [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(self.port)]
+        # A shell starts programs in the background with SIGINT ignored, and Python then leaves it so.
+        listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        flask = [sys.executable, "-c", f"{listen}; from flask.cli import main; main()"]
+        return [*flask, "--app", "app", "run", "--port", str(self.port)]
 
 
 @contextmanager
