@@ -46,7 +46,7 @@ def set_field(message: m.Request, field: str, value: Any) -> None:
 
 
 def decorated(function: Callable[..., Any], decorators: object, has_payload: bool) -> Callable[..., Any] | None:
-    """The function of a hook inside its decorators, of which the first is the outermost; None without decorators.
+    """The function of a hook inside its decorators, the first outermost; None without decorators.
 
     :param has_payload: whether a payload is loaded before the function is called.
     :raises SetupError: if they are not a list of decorators.

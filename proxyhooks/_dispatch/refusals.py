@@ -1,6 +1,6 @@
 """Refusals: which exceptions are refusals, and what is sent for one that cannot be sent as it is.
 
-A refusal must not fail. A failed refresh, for example, keeps the client that was to go.
+A refusal must not fail. A failed refresh, for example, leaves a banned client connected.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def as_rejection(error: BaseException) -> Rejection | None:
     """The refusal that an exception stands for: itself, or an error for a 4xx of werkzeug; None for a failure.
 
     A group that has a refusal is a refusal, whatever else it has. Of several the strongest counts: a disconnect before
-    an error, a final one before one after which the client tries again.
+    an error, and a final refusal before a temporary one.
     """
     if isinstance(error, Rejection):
         return error

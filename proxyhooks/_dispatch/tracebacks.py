@@ -31,7 +31,7 @@ def with_line_of(error: ErrorT, function: Callable[..., Any]) -> ErrorT:
 
 
 def _line_of_return(code: CodeType) -> int:
-    """The line of the only return; the first line of the function if it has several, as nobody knows which it was."""
+    """The line of the only return; the first line of the function if it has several, as the line is not known."""
     import dis  # only an error needs it
 
     positions = (one.positions for one in dis.get_instructions(code) if one.opname in _RETURNS)

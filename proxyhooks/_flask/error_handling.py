@@ -98,7 +98,7 @@ def refuse(state: RequestState, rejection: Rejection, error: BaseException) -> R
 
 
 def _log_abort(state: RequestState, error: HTTPException) -> None:
-    """Log an abort with 5xx: Flask logs no HTTPException, and the reply tells nobody."""
+    """Log an abort with 5xx: Flask logs no HTTPException, and Centrifugo drops the reply."""
     response = getattr(error, "response", None)
     status = f"{error.code} {error.name}" if response is None else response.status
     if status >= "5":

@@ -54,7 +54,7 @@ def log() -> Iterator[Log]:
 
 
 def serve(app: Flask, fast: bool) -> ProxyHooks:
-    """Hooks of one event, of which one binds a variable and the others do not."""
+    """Hooks of one event: one binds a variable, the others do not."""
     app.config["PROXYHOOKS_FAST"] = fast
     hooks, logger = ProxyHooks(app), structlog.get_logger("app")
 

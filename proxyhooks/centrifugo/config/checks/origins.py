@@ -49,7 +49,7 @@ def cookies_of_every_site(context: Context) -> Iterator[Finding]:
         return
     for index, origin in enumerate(context.root.texts("client.allowed_origins")):
         if _EVERY_SITE.fullmatch(origin):
-            text = f"{origin!r} lets pages of every site connect, and with the cookies of whoever visits them"
+            text = f"{origin!r} lets pages of every site connect, and with the cookies of their visitors"
             path = f"client.allowed_origins[{index}]"
             yield Finding(id="PH036", path=path, text=text, fix='list the origins of your pages: "https://your.site"')
             return
