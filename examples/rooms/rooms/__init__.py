@@ -29,6 +29,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         LOGIN_LIFETIME=12 * 3600,  # seconds
         REFRESH_AFTER=600,
         SUB_REFRESH_AFTER=300,
+        LOGIN_LIMIT="10 per minute",  # for each address
         PUBLISH_LIMIT="20 per 10 seconds",
         # Each worker counts by itself here. What several are to count together is in one storage: redis://...
         RATELIMIT_STORAGE_URI="memory://",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from flask import Blueprint, abort, request, session
+from flask import Blueprint, abort, current_app, request, session
 from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 from sqlalchemy import select
@@ -18,7 +18,7 @@ from .models import User, db
 from .schemas import CredentialsSchema
 
 blueprint = Blueprint("login", __name__)
-limit = limiter.limit("10 per minute", error_message="too many attempts: wait a minute")
+limit = limiter.limit(lambda: current_app.config["LOGIN_LIMIT"], error_message="too many attempts: wait a minute")
 
 _NOBODYS_HASH = generate_password_hash(secrets.token_hex())
 
@@ -54,7 +54,7 @@ def token() -> ResponseReturnValue:
 
 @blueprint.errorhandler(ValidationError)
 def invalid(error: ValidationError) -> ResponseReturnValue:
-    return {"error": "name and password are required", "fields": error.messages}, 422
+    return {"error": "name or password is missing or invalid", "fields": error.messages}, 422
 
 
 @blueprint.errorhandler(HTTPException)

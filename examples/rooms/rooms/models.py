@@ -40,7 +40,7 @@ class Login(Base):
     # Random: SQLite would give the number of a deleted row to the next one, and so an old cookie a new user.
     id: Mapped[str] = mapped_column(String(43), primary_key=True, default=secrets.token_urlsafe)
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id))
-    user: Mapped[User] = relationship(lazy="joined")
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)  # a login without its user is none
     signed_in_at: Mapped[datetime] = mapped_column(index=True, default=utc_now)
 
 

@@ -9,11 +9,13 @@ from marshmallow import Schema, fields, post_load, validate
 
 # A larger number would be an error of the database, and not the client's.
 MAX_ID = 2**63 - 1
+# JSON can carry NUL and half a surrogate pair, such as half an emoji; databases refuse the one or the other.
+STORABLE = validate.Regexp(r"[^\0\ud800-\udfff]*\Z", error="Contains what cannot be stored.")
 
 
 class CredentialsSchema(Schema):
-    name = fields.String(required=True)
-    password = fields.String(required=True, validate=validate.Length(max=200))
+    name = fields.String(required=True, validate=STORABLE)
+    password = fields.String(required=True, validate=[validate.Length(max=200), STORABLE])
 
 
 class ConnectSchema(Schema):
@@ -46,7 +48,7 @@ class RoomIdSchema(Schema):
 
 
 class NewMessageSchema(Schema):
-    text = fields.String(required=True, validate=validate.Length(min=1, max=2000))
+    text = fields.String(required=True, validate=[validate.Length(min=1, max=2000), STORABLE])
     nonce = fields.UUID(load_default=None)
 
 
