@@ -1,9 +1,9 @@
-"""gunicorn's settings for hooks: ``gunicorn -c deploy/gunicorn.conf.py 'examples.rooms:create_app()'``."""
+"""gunicorn's settings for hooks: ``gunicorn -c deploy/gunicorn.conf.py 'app:create_app()'``."""
 
 from proxyhooks.gunicorn import *  # noqa: F403  # gunicorn reads the names of this module
 
-# The address that centrifugo.json has as endpoint. gunicorn's default port, 8000, is Centrifugo's default too. Keep the
-# address private: a caller who reaches it and knows the secret can claim to be any user.
+# The address that the configuration of Centrifugo has as endpoint. gunicorn's default port, 8000, is Centrifugo's
+# default too. Keep the address private: a caller who reaches it and knows the secret can claim to be any user.
 bind = "127.0.0.1:8070"
 
 # Number of worker processes (or the environment variable WEB_CONCURRENCY), and of threads in each process. Their

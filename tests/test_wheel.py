@@ -92,14 +92,16 @@ def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_minimal_example_runs_from_the_wheel(plain: Path, tmp_path: Path) -> None:
-    printed = run(plain / "python", "-I", "-c", EVENTS, ROOT / "examples" / "minimal.py", cwd=tmp_path, **ENVIRON)
+    printed = run(
+        plain / "python", "-I", "-c", EVENTS, ROOT / "examples" / "minimal" / "app.py", cwd=tmp_path, **ENVIRON
+    )
     assert printed.splitlines() == ["{'disconnect': {'code': 4501, 'reason': 'unauthorized'}}", "403"]
     code = "import sys, proxyhooks.gunicorn; print('flask' in sys.modules)"
     assert run(plain / "python", "-I", "-c", code, cwd=tmp_path) == "False\n"
 
 
 def test_judge_client_and_commands_work_in_the_plain_install(plain: Path, tmp_path: Path) -> None:
-    shutil.copy(ROOT / "examples" / "minimal.py", tmp_path / "app.py")
+    shutil.copy(ROOT / "examples" / "minimal" / "app.py", tmp_path / "app.py")
     flask = str(plain / "flask"), "--app", "app", "centrifugo"
     options = ["--base-url", "http://127.0.0.1:8070", "--allowed-origin", "http://a.example"]
     (tmp_path / "config.json").write_text(run(*flask, "config", *options, cwd=tmp_path, **ENVIRON))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from marshmallow import INCLUDE, Schema, fields, validate
+from rooms import create_app
 
-from examples.rooms import create_app
 from proxyhooks import (
     ChannelPattern,
     ConnectResult,

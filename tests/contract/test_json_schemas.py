@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields, validate
+from rooms import create_app
 
-from examples.rooms import create_app
 from proxyhooks import ProxyHooks, RPCResult
 from proxyhooks.cli import centrifugo
 from proxyhooks.contract import contract_of

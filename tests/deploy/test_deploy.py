@@ -16,8 +16,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from rooms import create_app
 
-from examples.rooms import create_app
 from proxyhooks import gunicorn as settings
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._settings.secrets import SECRET_HEADER
@@ -33,6 +33,7 @@ conversation = importlib.import_module("deploy.conversation")
 get_centrifugo = importlib.import_module("deploy.get_centrifugo")
 
 DEPLOY = ROOT / "deploy"
+ROOMS = ROOT / "examples" / "rooms"
 REQUESTS = ROOT / "tests" / "data" / "requests"
 
 EVERYDAY = ["connect", "refresh", "subscribe", "sub_refresh", "publish", "rpc"]
@@ -286,8 +287,8 @@ def effective(*options: str, **environment: str) -> dict[str, str]:
     }
     secrets = {"FLASK_SECRET_KEY": "for sessions", "FLASK_PROXYHOOKS_SECRETS": '["s3cret"]'}
     printed = subprocess.run(
-        [sys.executable, "-m", "gunicorn", "--print-config", *options, "examples.rooms:create_app()"],
-        cwd=ROOT,
+        [sys.executable, "-m", "gunicorn", "--print-config", *options, "rooms:create_app()"],
+        cwd=ROOMS,
         env=inherited | secrets | environment,
         capture_output=True,
         text=True,
@@ -357,7 +358,7 @@ def test_gunicorn_settings_load_no_flask() -> None:
 
 @pytest.fixture
 def config() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((DEPLOY / "centrifugo.json").read_text())
+    loaded: dict[str, Any] = json.loads((ROOMS / "centrifugo.json").read_text())
     return loaded
 
 
@@ -372,7 +373,7 @@ def proxy_of(config: dict[str, Any], event: str) -> dict[str, Any]:
 @pytest.mark.centrifugo
 def test_centrifugo_accepts_the_configuration() -> None:
     checked = subprocess.run(
-        [centrifugo_binary(), "checkconfig", "-s", "-c", str(DEPLOY / "centrifugo.json")],
+        [centrifugo_binary(), "checkconfig", "-s", "-c", str(ROOMS / "centrifugo.json")],
         env=os.environ | {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"},
         capture_output=True,
         text=True,
@@ -393,15 +394,15 @@ def test_centrifugo_asks_the_right_url_with_the_secret(config: dict[str, Any], e
 
 def test_the_configuration_is_the_one_that_is_written() -> None:
     words = ["config", "--base-url", "http://127.0.0.1:8070", "--allowed-origin", "https://chat.example.com"]
-    words += ["--merge", str(DEPLOY / "centrifugo.json")]
+    words += ["--merge", str(ROOMS / "centrifugo.json")]
     app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
     written = app.test_cli_runner().invoke(centrifugo_commands, words)
-    assert written.stdout == (DEPLOY / "centrifugo.json").read_text()
+    assert written.stdout == (ROOMS / "centrifugo.json").read_text()
 
 
 def test_the_configuration_fits_the_hooks() -> None:
     app = create_app({"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]})
-    words = ["check", str(DEPLOY / "centrifugo.json"), "--base-url", "http://127.0.0.1:8070"]
+    words = ["check", str(ROOMS / "centrifugo.json"), "--base-url", "http://127.0.0.1:8070"]
     checked = app.test_cli_runner(env={"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"}).invoke(centrifugo_commands, words)
     assert (checked.exit_code, checked.stdout.splitlines()[-1].partition(": ")[2]) == (0, "no findings")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import logging
 import os
@@ -22,19 +22,20 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
+from rooms import create_app
+from rooms.codes import Banned, RoomIsFull, Unauthorized
+from rooms.database import add_demo, init_db
+from rooms.models import Membership, Message, Room, User, db
+from rooms.schemas import Meta
 from sqlalchemy import func, select
 
-from examples.rooms import create_app
-from examples.rooms.codes import Banned, RoomIsFull, Unauthorized
-from examples.rooms.database import add_demo, init_db
-from examples.rooms.models import Membership, Message, Room, User, db
-from examples.rooms.schemas import Meta
 from proxyhooks import Error, SetupError, errors
 from proxyhooks.signals import hook_finished
 from proxyhooks.testing import Exchange, MisreadReply, ProxyClient
 from tests.support.paths import ROOT
 
 SECRET = "s3cret"
+ROOMS = ROOT / "examples" / "rooms"
 
 
 def soon(result: dict[str, Any] | None, seconds: int) -> bool:
@@ -62,25 +63,31 @@ def refused(step: Exchange, error: type[Error]) -> bool:
 # one file each
 
 
-def imported(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def imported(folder: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module app.py of an example."""
     monkeypatch.setenv("FLASK_SECRET_KEY", "for tokens")
     monkeypatch.setenv("FLASK_PROXYHOOKS_SECRETS", json.dumps([SECRET]))
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location("app", ROOT / "examples" / folder / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "app", module)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
 def minimal(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return imported("examples.minimal", monkeypatch)
+    return imported("minimal", monkeypatch)
 
 
 @pytest.fixture
 def plain_views(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return imported("examples.plain_views", monkeypatch)
+    return imported("plain_views", monkeypatch)
 
 
 def test_minimal_is_short() -> None:
-    assert len((ROOT / "examples" / "minimal.py").read_text().splitlines()) < 40
+    assert len((ROOT / "examples" / "minimal" / "app.py").read_text().splitlines()) < 40
 
 
 def test_minimal_knows_a_user_by_the_signed_token(minimal: ModuleType) -> None:
@@ -124,8 +131,10 @@ def test_minimal_answers_a_call(ada: ProxyClient) -> None:
 
 def test_minimal_does_not_start_without_keys() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASK_")}
-    command = [sys.executable, "-c", "import examples.minimal"]
-    started = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False, timeout=60)
+    command = [sys.executable, "-c", "import app"]
+    started = subprocess.run(
+        command, cwd=ROOT / "examples" / "minimal", env=environment, capture_output=True, check=False, timeout=60
+    )
     assert started.returncode == 1
 
 
@@ -282,7 +291,7 @@ def test_rooms_is_configured_by_the_environment(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_rooms_modules_are_short() -> None:
-    for path in (ROOT / "examples" / "rooms").glob("*.py"):
+    for path in (ROOT / "examples" / "rooms" / "rooms").glob("*.py"):
         assert len(path.read_text().splitlines()) < 150, path
 
 
@@ -299,9 +308,9 @@ def test_rooms_database_can_be_made_by_several_processes_at_once(tmp_path: Path)
         "FLASK_PROXYHOOKS_SECRETS": json.dumps([SECRET]),
         "FLASK_SQLALCHEMY_DATABASE_URI": f"sqlite:///{tmp_path / 'rooms.sqlite'}",
     }
-    command = [sys.executable, "-m", "flask", "--app", "examples.rooms", "init-db", "--demo"]
+    command = [sys.executable, "-m", "flask", "--app", "rooms", "init-db", "--demo"]
     started = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(4)
+        subprocess.Popen(command, cwd=ROOMS, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(4)
     ]
     for process in started:
         _, said = process.communicate(timeout=60)

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import rooms
 import sqlalchemy
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
-from examples import rooms
 from proxyhooks._settings.settings import AFTER_REPLY_THREADS
 from proxyhooks.gunicorn import settings
 from proxyhooks.gunicorn.database_pools import warn_of_small_pools

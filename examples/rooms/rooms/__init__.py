@@ -3,8 +3,8 @@
 It needs what ``pip install . --group examples`` installs. ::
 
     export FLASK_SECRET_KEY='...' FLASK_PROXYHOOKS_SECRETS='["..."]'
-    flask --app examples.rooms init-db --demo
-    gunicorn -c python:proxyhooks.gunicorn -b 127.0.0.1:8070 'examples.rooms:create_app()'
+    flask --app rooms init-db --demo
+    gunicorn -c python:proxyhooks.gunicorn -b 127.0.0.1:8070 'rooms:create_app()'
 
 Every setting below can come from the environment, as ``FLASK_`` and its name.
 """

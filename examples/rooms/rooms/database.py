@@ -1,4 +1,4 @@
-"""Creating the tables: ``flask --app examples.rooms init-db``, with ``--demo`` for somebody to log in as.
+"""Creating the tables: ``flask --app rooms init-db``, with ``--demo`` for somebody to log in as.
 
 May be run again, and by several processes at once.
 """
