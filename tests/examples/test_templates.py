@@ -27,7 +27,7 @@ from tests.support.paths import ROOT
 from tests.support.wheel import install_beside_others, run
 
 EXAMPLES = ROOT / "examples"
-TEMPLATES = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"))
+TEMPLATES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
 WITH_HOOKS = [name for name in TEMPLATES if name != "plain_views"]
 WITH_PAGE = [name for name in TEMPLATES if (EXAMPLES / name / "web" / "package.json").exists()]
 KEYS = {"FLASK_SECRET_KEY": "for tests", "FLASK_PROXYHOOKS_SECRETS": '["for tests"]'}
@@ -79,7 +79,7 @@ def test_its_tests_pass_and_the_type_checkers_find_nothing(
     cache = str(pytestconfig.cache.mkdir("mypy_of_templates")) if pytestconfig.cache else os.devnull
     commands = (
         ("pytest", "-q", "-p", "no:cacheprovider"),
-        ("mypy", "--strict", "--cache-dir", cache, "."),
+        ("mypy", "--strict", "--cache-dir", cache),
         (sys.executable, "-m", "pyright", "--pythonpath", str(programs / "python")),
     )
     started = [
@@ -216,6 +216,7 @@ def imported(source: str) -> Iterator[str]:
 def test_it_imports_only_what_its_pyproject_names(template: str) -> None:
     project, folder = pyproject(template), EXAMPLES / template
     named = [*project["project"]["dependencies"], *project["dependency-groups"]["test"]]
+    named += [text for extra in project["project"].get("optional-dependencies", {}).values() for text in extra]
     distributions = needed([Requirement(text) for text in named])
     own = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
     own |= {path.stem for path in folder.glob("tests/*.py")}
