@@ -130,10 +130,8 @@ def _default(cls: type, name: str) -> str:
 
 # The fields whose types are not obvious, as they are written in a schema.
 _FIELDS: Final = (
-    "fields.Integer()",
     "fields.Integer(as_string=True)",
     "fields.Decimal(as_string=True, allow_none=True)",
-    "fields.DateTime()",
     'fields.DateTime("timestamp")',
     "fields.TimeDelta()",
     'fields.Boolean(truthy=["yes"], falsy=["no"])',

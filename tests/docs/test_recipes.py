@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -415,15 +416,18 @@ def test_online_a_user_has_left_with_the_last_connection(database: Recipe, clock
 
 
 def test_maps(recipe: Recipe) -> None:
-    names = recipe("maps")
-    names["api"] = api = Api()
-    move = {"board": "7", "piece": "pawn", "square": "e4"}
-    assert connected(names).rpc("move", move).allowed
+    names, api = recipe("maps"), Api()
+    names["cent"] = SimpleNamespace(Client=lambda *args, **options: nullcontext(api))
+    move = {"board": 7, "piece": "pawn", "square": "e4"}
     assert connected(names, "43").rpc("move", move).refused_with(errors.PermissionDenied)
-    assert connected(names).rpc("move", move | {"board": "8"}).refused_with(errors.PermissionDenied)
-    (request,) = api.published
-    assert request.api_method == "map_publish"
-    assert request.api_payload == {"channel": "board:7", "key": "pawn", "data": {"square": "e4"}}
+    assert connected(names).rpc("move", move | {"board": 8}).refused_with(errors.PermissionDenied)
+    assert api.published == []
+    assert connected(names).rpc("move", move).allowed
+    assert connected(names).rpc("move", move | {"square": None}).allowed
+    assert [(request.api_method, request.api_payload) for request in api.published] == [
+        ("map_publish", {"channel": "board:7", "key": "pawn", "data": {"square": "e4"}}),
+        ("map_remove", {"channel": "board:7", "key": "pawn"}),
+    ]
 
 
 def test_bans(recipe: Recipe) -> None:

@@ -16,6 +16,7 @@ import cent
 import jwt
 import pytest
 from flask import Flask, request
+from marshmallow import Schema, fields
 
 from proxyhooks import ConnectResult, ProxyHooks, RefreshResult, RPCResult, errors
 from proxyhooks.cli import centrifugo
@@ -32,6 +33,8 @@ API_KEY = "change me"
 TOKENS = find_json("token.json")
 KEY = TOKENS["client"]["token"]["hmac_secret_key"]
 BANNED = ("bob", "cy")
+NEWS = {"name": "news", "presence": True, "allow_presence_for_client": True}
+META = {"language": "en"}
 
 
 @dataclass
@@ -115,7 +118,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opener]:
 def _open(stack: ExitStack, folder: Path, events: tuple[str, ...], tokens: bool) -> Door:
     app, asked = Flask("door"), list[str]()
     app.config.update(PROXYHOOKS_SECRETS=[SECRET])
-    hooks = ProxyHooks(app)
+    hooks = ProxyHooks(app, meta_schema=Schema.from_dict({"language": fields.String()}))
     app.before_request(lambda: asked.append(request.path.rpartition("/")[2]))
 
     @hooks.before_hook
@@ -124,7 +127,7 @@ def _open(stack: ExitStack, folder: Path, events: tuple[str, ...], tokens: bool)
             raise errors.PermissionDenied
 
     def connect(req: Any) -> ConnectResult:
-        return ConnectResult(user="by-hook", data={"hello": "you"})
+        return ConnectResult(user="by-hook", data={"hello": "you"}, meta=META)
 
     def refresh(req: Any) -> RefreshResult:
         return RefreshResult(expire_at=int(time.time()) + 3600)
@@ -133,7 +136,8 @@ def _open(stack: ExitStack, folder: Path, events: tuple[str, ...], tokens: bool)
         if hook.__name__ in events:
             getattr(hooks, hook.__name__)(hook)
     hooks.rpc("whoami")(lambda req: RPCResult(data=req.user))
-    config: dict[str, Any] = {"channel": {"namespaces": [{"name": "news"}]}}
+    hooks.rpc("meta")(lambda req: RPCResult(data=req.meta))
+    config: dict[str, Any] = {"channel": {"namespaces": [NEWS]}}
     client = TOKENS["client"] if tokens else {}
     config["client"] = client | {"expired_close_delay": "1s"}
     backend = stack.enter_context(serving_in_thread(app))
@@ -144,7 +148,7 @@ def _open(stack: ExitStack, folder: Path, events: tuple[str, ...], tokens: bool)
 
 
 def token(user: str, **claims: Any) -> str:
-    return jwt.encode({"sub": user} | claims, KEY, "HS256")
+    return jwt.encode({"sub": user, "meta": META} | claims, KEY, "HS256")
 
 
 def soon() -> int:
@@ -166,6 +170,20 @@ def test_a_client_with_a_jwt_connects_without_a_call(
     assert set(reply["connect"]["subs"]) == {"news:1"}
     assert "data" not in reply["connect"]
     assert client.ask("rpc", method="whoami") == {"rpc": {"data": "ann"}}
+
+
+@pytest.mark.parametrize("events", WAYS_WITH_A_JWT)
+def test_a_jwt_brings_info_and_meta(door: Opener, events: tuple[str, ...]) -> None:
+    client = door(*events).enter(token=token("ann", info={"name": "Ann"}, channels=["news:5"]))
+    assert client.ask("rpc", method="meta") == {"rpc": {"data": META}}
+    (present,) = client.ask("presence", channel="news:5")["presence"]["presence"].values()
+    assert present["conn_info"] == {"name": "Ann"}
+    client.close()
+
+
+def test_with_a_meta_schema_a_jwt_needs_the_claim_meta(door: Opener) -> None:
+    client = door().enter(token=jwt.encode({"sub": "ann"}, KEY, "HS256"))
+    assert client.ask("rpc", method="meta")["error"]["code"] == errors.Internal.code
 
 
 @pytest.mark.parametrize("events", WAYS_WITH_A_JWT)
@@ -395,15 +413,16 @@ def test_who_is_online_by_the_refreshes_of_a_real_centrifugo(tmp_path: Path) -> 
 def test_a_map_is_changed_by_a_method(tmp_path: Path) -> None:
     names = execute("maps", tmp_path)
     client = connected(names)
-    config = find_json("maps.json")
-    with serving_in_thread(names["app"]) as backend:
-        made = server(names["app"], backend, tmp_path, config)
-        with made.run(), made.api() as api, closing(made.client()) as real:
-            names["api"] = api
-            assert client.rpc("move", {"board": "7", "piece": "pawn", "square": "e4"}).allowed
-            assert "connect" in real.ask("connect", data="43")
-            subscribed = real.ask("subscribe", channel="board:7", type=1, phase=2, limit=100)["subscribe"]
-            assert [(entry["key"], entry["data"]) for entry in subscribed["state"]] == [("pawn", {"square": "e4"})]
-            assert client.rpc("move", {"board": "7", "piece": "pawn", "square": "e5"}).allowed
-            pushed = real.next_push()["pub"]
-            assert (pushed["key"], pushed["data"]) == ("pawn", {"square": "e5"})
+    made = server(names["app"], free_port(), tmp_path, find_json("maps.json") | TOKENS)
+    names["CENTRIFUGO"] = made.url, API_KEY
+    move = {"board": 7, "piece": "pawn", "square": "e4"}
+    with made.run(), closing(made.client()) as real:
+        assert client.rpc("move", move).allowed
+        assert "connect" in real.ask("connect", token=token("ann"))
+        subscribed = real.ask("subscribe", channel="board:7", type=1, phase=2, limit=100)["subscribe"]
+        assert [(entry["key"], entry["data"]) for entry in subscribed["state"]] == [("pawn", {"square": "e4"})]
+        assert client.rpc("move", move | {"square": "e5"}).allowed
+        pushed = real.next_push()["pub"]
+        assert (pushed["key"], pushed["data"]) == ("pawn", {"square": "e5"})
+        assert client.rpc("move", move | {"square": None}).allowed
+        assert real.next_push()["pub"]["removed"] is True
