@@ -17,6 +17,8 @@ interface OpenRoom {
   unread: number;
 }
 
+const TITLE = document.title;
+
 export class Chat {
   readonly person: Person;
   readonly #connection: Connection;
@@ -70,8 +72,10 @@ export class Chat {
     const isFirst = this.#rooms === null;
     try {
       this.#rooms = await this.#connection.rpc("rooms.list", {});
-    } catch {
-      return; // it is loaded again when there is a connection
+    } catch (error) {
+      // Below 100 there is no connection; with the next one it is loaded again.
+      if ((error as CallError).code >= 100) showProblem(inWords(error as CallError));
+      return;
     }
     if (isFirst) this.#showAddressed();
     else this.#showRooms();
@@ -123,6 +127,7 @@ export class Chat {
     for (const [each, { view }] of this.#open) view.element.hidden = each !== id;
     this.#element.classList.toggle("shows-room", id !== null);
     if (id !== null) (this.#open.get(id) ?? this.#openRoom(id)).unread = 0;
+    document.title = id === null ? TITLE : `${this.#find(id)?.name} – ${TITLE}`;
     this.#showRooms();
     this.#focus();
   }

@@ -63,7 +63,9 @@ export class Room {
       .on("leave", ({ info }) => this.#setPeople(() => this.#people.leave(info)))
       .on("error", ({ error }) => listener.problem(inWords(error)))
       .on("unsubscribed", ({ code, reason }) => {
-        if (code !== unsubscribedCodes.unsubscribeCalled) listener.ended(inWords({ code, message: reason }));
+        if (code === unsubscribedCodes.unsubscribeCalled) return;
+        // Below 2000 are errors of the subscribe. From there on, the server has ended a subscription.
+        listener.ended(code < 2000 ? inWords({ code, message: reason }) : "You are no longer in this room.");
       });
     this.#subscription.subscribe();
   }
