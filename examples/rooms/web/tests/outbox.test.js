@@ -75,6 +75,15 @@ test("what waits is sent at once when the room is open again", async (t) => {
   assert.equal(sent.length, 2);
 });
 
+test("after each failure there is one more try, and not several", async (t) => {
+  const { outbox, sent } = outboxWith(t, TIMED_OUT);
+  outbox.add("one");
+  await settle();
+  await outbox.send();
+  await nextTry(t);
+  assert.equal(sent.length, 3);
+});
+
 test("a message that came back while its outcome was unknown is not sent again", async (t) => {
   const { outbox, sent, items } = outboxWith(t, TIMED_OUT);
   outbox.add("one");
