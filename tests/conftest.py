@@ -37,7 +37,7 @@ MARKERS = {
 }
 UNIT_EXAMPLES = 25
 """Examples of a property test in the profile ``unit``, where the test itself names no number."""
-TIMEOUTS = {"benchmarks": 300, "centrifugo": 300, "reliability": 600, "slow": 300}
+TIMEOUTS = {"benchmarks": 300, "browser": 300, "centrifugo": 300, "reliability": 600, "slow": 300}
 """Seconds until a test is ended, by marker; the ``timeout`` of pyproject.toml is for all others."""
 
 
