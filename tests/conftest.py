@@ -16,6 +16,7 @@ from proxyhooks import ProxyHooks
 from proxyhooks._wire.log import rate_limited
 from tests.support import centrifugo
 from tests.support.asking import Ask
+from tests.support.hanging import pytest_configure, pytest_xdist_setupnodes  # noqa: F401  # hooks of this conftest
 from tests.support.paths import ROOT, SECRET
 from tests.support.wheel import build_wheel
 
