@@ -1,6 +1,7 @@
 """Instructions of a call as valgrind counts them, which do not depend on the load of the machine.
 
-The count of a process with few calls is subtracted from that of a process with many, so that the start does not count.
+All contestants are called in one process, one after the other, since its start takes valgrind longer than their calls.
+The process marks with a system call where counting begins and ends; valgrind writes its count so far at each mark.
 """
 
 from __future__ import annotations
@@ -10,47 +11,57 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 
 from tests.support.paths import ROOT
 
 from .contestants import CONTESTANTS, LEVELS
 
-FEW, MANY = 100, 400
-_COLLECTED = re.compile(r"Collected : (\d+)")
+WARM_UP, CALLS = 100, 300
+_MARK = "getpgid"
+"""A function of the C library that nothing else calls in this process."""
 
 
 def available() -> bool:
     return shutil.which("valgrind") is not None
 
 
-def instructions(name: str, few: int = FEW, many: int = MANY) -> float:
-    """Instructions of one call of a contestant or level."""
-    counts = []
-    processes = [_start(name, calls) for calls in (few, many)]
-    for process in processes:
-        output = process.communicate(timeout=300)[1]
-        collected = _COLLECTED.search(output)
-        if process.returncode != 0 or collected is None:
-            raise RuntimeError(f"valgrind did not count: {output[-2000:]}")
-        counts.append(int(collected[1]))
-    return (counts[1] - counts[0]) / (many - few)
-
-
-def _start(name: str, calls: int) -> subprocess.Popen[str]:
+def measure(names: Iterable[str] = (*CONTESTANTS, *LEVELS)) -> dict[str, float]:
+    """Instructions of one call, by contestant or level."""
+    names = tuple(names)
     # With random hashes the number of collisions in dicts, and so of instructions, would differ between runs.
     environ = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
-    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    command = [*valgrind, sys.executable, "-m", "tests.benchmarks.instructions", name, str(calls)]
-    return subprocess.Popen(
-        command, env=environ, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    with tempfile.TemporaryDirectory(prefix="instructions-") as directory:
+        counts = Path(directory, "counts")
+        valgrind = ["valgrind", "--tool=callgrind", f"--dump-before={_MARK}", f"--callgrind-out-file={counts}"]
+        command = [*valgrind, sys.executable, "-m", "tests.benchmarks.instructions", *names]
+        run = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+        # Each file has the instructions since the mark before: those of a contestant's calls are in every second one.
+        files = [Path(f"{counts}.{2 * number}") for number in range(1, len(names) + 1)]
+        if run.returncode != 0 or not all(file.exists() for file in files):
+            raise RuntimeError(f"valgrind did not count: {run.stderr[-2000:]}")
+        return {name: _total(file) / CALLS for name, file in zip(names, files, strict=True)}
 
 
-def measure() -> dict[str, float]:
-    return {name: instructions(name) for name in (*CONTESTANTS, *LEVELS)}
+def _total(file: Path) -> int:
+    found = re.search(r"^totals: (\d+)$", file.read_text(), re.MULTILINE)
+    assert found is not None, file
+    return int(found[1])
+
+
+def main(names: Iterable[str]) -> None:
+    """Call the contestants, in the process that valgrind runs."""
+    from .in_process import runs
+
+    for name in names:
+        run = runs([name])[name]
+        run(WARM_UP)
+        os.getpgid(0)
+        run(CALLS)
+        os.getpgid(0)
 
 
 if __name__ == "__main__":
-    from .in_process import runs
-
-    runs([sys.argv[1]])[sys.argv[1]](int(sys.argv[2]))
+    main(sys.argv[1:])

@@ -257,7 +257,8 @@ def checkout(machine: Machine, tmp_path: Path) -> Path:
         write_program(checkout / ".venv" / "bin" / name, "")
     python = f'case "$1" in -m) echo "python $*" ;; *) exec {sys.executable} "$@" ;; esac'
     write_program(checkout / ".venv" / "bin" / "python", python)
-    (checkout / ".venv" / "node_modules" / "typescript").mkdir(parents=True)
+    for name in ("typescript", "axe-core"):
+        (checkout / ".venv" / "node_modules" / name).mkdir(parents=True)
     (checkout / ".venv" / "installed").touch()
     for name in ("bash", "dirname"):
         (machine.path / name).symlink_to(str(shutil.which(name, path=os.defpath)))
@@ -266,7 +267,11 @@ def checkout(machine: Machine, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("options", "last"),
-    [([], "python -m pytest"), (["reliability", "reloads"], "python -m tests.reliability reloads")],
+    [
+        ([], "python -m pytest -n 2 --dist worksteal"),
+        (["tests/docs", "-x"], "python -m pytest -n 2 --dist worksteal tests/docs -x"),
+        (["reliability", "reloads"], "python -m tests.reliability reloads"),
+    ],
 )
 def test_the_test_run_builds_centrifugo_where_there_is_none(
     machine: Machine, checkout: Path, options: list[str], last: str
@@ -293,7 +298,22 @@ def test_the_test_run_goes_on_without_centrifugo(machine: Machine, checkout: Pat
         machine.add(name, script)
     printed = run_tests(machine, checkout, [])
     assert "tests/run: the tests that need Centrifugo are skipped" in printed
-    assert printed[-1] == "python -m pytest"
+    assert printed[-1].startswith("python -m pytest ")
+
+
+def test_the_test_run_can_only_install(machine: Machine, checkout: Path) -> None:
+    machine.add("go", GO)
+    printed = run_tests(machine, checkout, ["install"])
+    assert machine.built.exists()
+    assert not any(line.startswith(("python", "== ruff")) for line in printed)
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_the_test_run_ends_where_a_type_checker_finds_something(machine: Machine, checkout: Path, checker: str) -> None:
+    write_program(checkout / ".venv" / "bin" / checker, "echo found; exit 1")
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        run_tests(machine, checkout, [])
+    assert error.value.stdout.splitlines()[-1] == "found"
 
 
 def run_tests(machine: Machine, checkout: Path, options: list[str], **variables: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proxyhooks._dispatch.events import EVENTS
+from proxyhooks._settings.settings import AFTER_REPLY_THREADS
 from proxyhooks._settings.table import settings_table
 from proxyhooks._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
 from proxyhooks.centrifugo.config.findings import FINDINGS
@@ -14,6 +15,7 @@ from tests.support.centrifugo import MISSING, centrifugo_binary
 CENTRIFUGO = None if MISSING else centrifugo_binary()
 
 __all__ = [
+    "AFTER_REPLY_THREADS",
     "CENTRIFUGO",
     "COMMANDS",
     "CONTESTANTS",

@@ -75,7 +75,7 @@ def finding_rows() -> list[str]:
 
 
 def field_rows() -> list[str]:
-    """A row for each field of each message, from its annotation, its default and the docstring below it."""
+    """Rows for the fields of each message, from their annotations, defaults and the docstrings below them."""
     rows = ["| class | field | type | default | meaning |", "|---|---|---|---|---|"]
     for base in (messages.Request, messages.Result):
         for cls in _in_order(base):
@@ -95,18 +95,20 @@ def _rows_of(cls: type) -> list[str]:
     assert isinstance(definition, ast.ClassDef)
     parent = cls.__mro__[1]
     title = f"`{cls.__name__}`" + (f" (`{parent.__name__}`)" if dataclasses.is_dataclass(parent) else "")
-    rows = []
+    names: dict[tuple[str, str, str], list[str]] = {}  # fields that differ in nothing else share a row
     for statement, following in zip(definition.body, [*definition.body[1:], None], strict=True):
         if not isinstance(statement, ast.AnnAssign):
             continue
         name = ast.unparse(statement.target)
         meaning = ""
         if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
-            meaning = inspect.cleandoc(str(following.value.value)).replace("``", "`").replace("\n", " ")
-        cells = [title, f"`{name}`", _type(ast.unparse(statement.annotation)), _default(cls, name), meaning]
-        rows.append("| " + " | ".join(cells) + " |")
-        title = ""
-    return rows or [f"| {title} | | | | |"]
+            text = inspect.cleandoc(str(following.value.value))
+            meaning = text.replace("``", "`").replace(":class:", "").replace("\n", " ")
+        row = _type(ast.unparse(statement.annotation)), _default(cls, name), meaning
+        names.setdefault(row, []).append(f"`{name}`")
+    cells = [[", ".join(fields), *row] for row, fields in names.items()] or [[""] * 4]
+    titles = [title, *[""] * len(cells)]
+    return [f"| {' | '.join([title, *row])} |".replace("  ", " ") for title, row in zip(titles, cells, strict=False)]
 
 
 def _type(annotation: str) -> str:
@@ -128,10 +130,8 @@ def _default(cls: type, name: str) -> str:
 
 # The fields whose types are not obvious, as they are written in a schema.
 _FIELDS: Final = (
-    "fields.Integer()",
     "fields.Integer(as_string=True)",
     "fields.Decimal(as_string=True, allow_none=True)",
-    "fields.DateTime()",
     'fields.DateTime("timestamp")',
     "fields.TimeDelta()",
     'fields.Boolean(truthy=["yes"], falsy=["no"])',

@@ -1,19 +1,25 @@
-"""The recipes in the guides do what they say. In each there are ``app`` and ``hooks``, as in the first hook."""
+"""The recipes in the guides do what they say."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import cent
 import pytest
 import sentry_sdk
-from flask import Flask, request
+from flask import request
 from flask_login import current_user, login_required, login_user
+from sqlalchemy import event
 from structlog.contextvars import bind_contextvars, get_contextvars
 
 from proxyhooks import (
@@ -23,47 +29,41 @@ from proxyhooks import (
     RPCRequest,
     RPCResult,
     SharedPollRefreshResult,
+    after_reply,
     errors,
+    gunicorn,
 )
 from proxyhooks.testing import ProxyClient
-from tests.docs.markdown import FILES, Block, blocks
+from tests.docs.markdown import FILES, blocks
+from tests.docs.package import AFTER_REPLY_THREADS
+from tests.docs.recipes import Names, close_database, connected, create_tables, execute, find
 from tests.support import http_client
+from tests.support.paths import SECRET
 from tests.support.servers import accepts_connections, free_port, running_server, server_environment
 
-Names = dict[str, Any]
 Recipe = Callable[..., Names]
-
-
-def find(name: str) -> Block:
-    (found,) = [
-        block for file in FILES for block in blocks(file) if block.language == "python" and block.words == (name,)
-    ]
-    return found
 
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
-    """Executes the block of this name, where there are ``app`` and ``hooks``."""
+    """Executes the block of this name."""
+    return partial(execute, instance=tmp_path)
 
-    def execute(name: str, **known: Any) -> Names:
-        app = Flask("app", instance_path=str(tmp_path))
-        app.config.update(PROXYHOOKS_SECRETS=["s"], SECRET_KEY="for sessions")
-        block = find(name)
-        names: Names = {"__name__": f"recipe_{name}", "app": app, **known}
-        names["hooks"] = ProxyHooks(app, http_headers=["Cookie"])
-        exec(compile(block.text, block.place, "exec", dont_inherit=True), names)
+
+@pytest.fixture
+def database(recipe: Recipe) -> Iterator[Recipe]:
+    """Executes the block of this name, and makes its tables."""
+    executed: list[Names] = []
+
+    def execute_and_create(name: str) -> Names:
+        names = recipe(name)
+        executed.append(names)
+        create_tables(names)
         return names
 
-    return execute
-
-
-def connected(names: Names, user: str = "42", **options: Any) -> ProxyClient:
-    """A client of the recipe's application that has the user."""
-    if "connect" not in names:
-        names["connect"] = names["hooks"].connect(lambda req: ConnectResult(user=req.data or ""))
-    client = ProxyClient(names["app"], **options)
-    assert client.connect(user).allowed
-    return client
+    yield execute_and_create
+    for names in executed:
+        close_database(names)
 
 
 def test_payloads(recipe: Recipe, caplog: pytest.LogCaptureFixture) -> None:
@@ -139,6 +139,8 @@ def test_jwt(recipe: Recipe) -> None:
     client = ProxyClient(names["app"])
     assert client.connect(jwt.encode(claims, names["KEY"], "HS256")).allowed
     assert (client.user, client.expire_at) == ("42", claims["exp"])
+    expired = client.refresh()
+    assert (expired.result, expired.comes_back) == ({"expired": True}, True)
     wrong = (
         jwt.encode(claims, "another key that has at least 32 bytes", "HS256"),
         jwt.encode(claims | {"exp": 1}, names["KEY"], "HS256"),
@@ -215,26 +217,71 @@ def test_the_endpoint_of_a_hook(recipe: Recipe) -> None:
     assert seen[2] == "proxyhooks_rpc"
 
 
-def test_orm(recipe: Recipe) -> None:
-    names = recipe("orm")
-    app, db = names["app"], names["db"]
-    with app.app_context():
-        db.create_all()
+def test_orm(database: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    names = database("orm")
     client = connected(names)
-    assert client.rpc("add", {"text": "milk"}).result == {"data": {"id": 1, "text": "milk"}}
+    with caplog.at_level(logging.INFO):
+        assert client.rpc("add", {"text": "milk and tea"}).result == {"data": {"id": 1, "text": "milk and tea"}}
+    assert "note 1 has 3 words" in caplog.text
     assert client.rpc("add", {"text": 5}).refused_with(errors.BadRequest)
     assert client.rpc("add", {"id": 9, "text": "milk"}).refused_with(errors.BadRequest)
-    with app.app_context():
-        assert [note.text for note in db.session.scalars(db.select(names["Note"]))] == ["milk"]
-        db.session.remove()
-        db.engine.dispose()
+    assert texts(names) == ["milk and tea"]
 
 
-def test_repeated(recipe: Recipe) -> None:
-    names = recipe("repeated")
-    app, db = names["app"], names["db"]
-    with app.app_context():
-        db.create_all()
+def texts(names: Names) -> list[str]:
+    db = names["db"]
+    with names["app"].app_context():
+        return [note.text for note in db.session.scalars(db.select(names["Note"]))]
+
+
+def test_orm_rolls_back_what_a_hook_has_not_committed(database: Recipe) -> None:
+    names = database("orm")
+
+    @names["hooks"].rpc("fail")
+    def fail(req: RPCRequest) -> RPCResult:
+        names["db"].session.add(names["Note"](text="half"))
+        names["db"].session.flush()
+        raise errors.PermissionDenied
+
+    assert connected(names).rpc("fail").refused_with(errors.PermissionDenied)
+    assert texts(names) == []
+
+
+def test_orm_gives_after_reply_a_session_of_its_own(database: Recipe) -> None:
+    names = database("orm")
+    sessions: list[Any] = []
+    names["hooks"].before_hook(lambda req: sessions.append(names["db"].session()))
+    names["index"] = lambda note_id: sessions.append(names["db"].session())
+    connected(names).rpc("add", {"text": "milk"})
+    hook, after = sessions
+    assert hook is not after
+
+
+def test_orm_fails_with_a_model_object_in_after_reply(database: Recipe, caplog: pytest.LogCaptureFixture) -> None:
+    names = database("orm")
+
+    @names["hooks"].rpc("wrong")
+    def wrong(req: RPCRequest) -> RPCResult:
+        note = names["Note"](text="milk")
+        names["db"].session.add(note)
+        names["db"].session.commit()
+        after_reply(lambda note: note.text, note)
+        return RPCResult()
+
+    assert connected(names).rpc("wrong").allowed
+    assert "DetachedInstanceError" in caplog.text
+
+
+def test_orm_has_a_connection_for_each_thread_and_each_function_of_after_reply(database: Recipe) -> None:
+    names = database("orm")
+    with names["app"].app_context():
+        pool = names["db"].engine.pool
+    assert pool.size() == gunicorn.threads
+    assert pool._max_overflow >= AFTER_REPLY_THREADS.default
+
+
+def test_repeated(database: Recipe) -> None:
+    names = database("repeated")
     one, other = connected(names), connected(names, "43")
     order = {"key": str(UUID(int=1)), "tea": "assam"}
     first = one.rpc("order", order)
@@ -243,9 +290,144 @@ def test_repeated(recipe: Recipe) -> None:
     assert other.rpc("order", order).result == {"data": {"id": 2} | order}
     assert one.rpc("order", {"key": str(UUID(int=2)), "tea": "assam"}).data["id"] == 3
     assert one.rpc("order", {"tea": "assam"}).refused_with(errors.BadRequest)
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+
+
+def test_outbox(database: Recipe) -> None:
+    names = stocked(database("outbox"), cups=1)
+    client = connected(names)
+    assert client.rpc("drink", "assam").allowed
+    assert client.rpc("drink", "assam").refused_with(errors.NotAvailable)
+    assert client.rpc("drink", "matcha").refused_with(errors.NotAvailable)
+    assert client.rpc("drink", {}).refused_with(errors.NotAvailable)
+    assert waiting(names) == [("tea:assam", {"cups": 0})]
+
+
+def test_outbox_rows_of_simultaneous_calls_are_in_the_order_of_the_commits(database: Recipe) -> None:
+    names = stocked(database("outbox"), cups=20)
+    clients = [connected(names) for _ in range(4)]
+
+    def drink(client: ProxyClient) -> list[bool]:
+        return [client.rpc("drink", "assam").allowed for _ in range(6)]
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        allowed = [one for each in pool.map(drink, clients) for one in each]
+    assert sorted(allowed) == [False] * 4 + [True] * 20
+    assert waiting(names) == [("tea:assam", {"cups": cups}) for cups in reversed(range(20))]
+
+
+def stocked(names: Names, cups: int) -> Names:
+    with names["app"].app_context():
+        names["db"].session.add(names["Tea"](name="assam", cups=cups))
+        names["db"].session.commit()
+    return names
+
+
+def waiting(names: Names) -> list[tuple[str, Any]]:
+    db, outbox = names["db"], names["Outbox"]
+    with names["app"].app_context():
+        return [(row.channel, row.data) for row in db.session.scalars(db.select(outbox).order_by(outbox.id))]
+
+
+def test_outbox_has_no_row_without_the_change(database: Recipe) -> None:
+    names = stocked(database("outbox"), cups=1)
+
+    def fail(session: Any) -> None:
+        raise errors.Internal
+
+    event.listen(names["db"].session, "before_commit", fail)
+    try:
+        assert connected(names).rpc("drink", "assam").refused_with(errors.Internal)
+    finally:
+        event.remove(names["db"].session, "before_commit", fail)
+    assert waiting(names) == []
+    with names["app"].app_context():
+        assert names["db"].session.get(names["Tea"], "assam").cups == 1
+
+
+def test_outbox_is_published_in_its_order_and_a_row_stays_until_it_is_accepted(database: Recipe) -> None:
+    names = stocked(database("outbox"), cups=3)
+    client, api = connected(names), Api()
+    for _ in range(3):
+        assert client.rpc("drink", "assam").allowed
+    with names["app"].app_context():
+        api.error = cent.CentNetworkError("down")
+        with pytest.raises(cent.CentNetworkError):
+            names["publish_next"](api)
+        names["db"].session.rollback()
+        api.error = None
+        assert [names["publish_next"](api) for _ in range(4)] == [True, True, True, False]
+    assert [request.data for request in api.published] == [{"cups": 2}, {"cups": 1}, {"cups": 0}]
+    assert len({request.idempotency_key for request in api.published}) == 3
+
+
+class Api:
+    """A server API that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.published: list[Any] = []
+        self.error: Exception | None = None
+
+    def publish(self, request: Any) -> None:
+        if self.error is not None:
+            raise self.error
+        self.published.append(request)
+
+
+@pytest.fixture
+def clock() -> SimpleNamespace:
+    """What the recipe takes for the module time."""
+    now = SimpleNamespace(seconds=1000.0)
+    now.time = lambda: now.seconds
+    return now
+
+
+def sweep(names: Names) -> str:
+    return str(names["app"].test_cli_runner().invoke(args=["sweep"]).output)
+
+
+def test_online(database: Recipe, clock: SimpleNamespace) -> None:
+    names = database("online")
+    names["time"] = clock
+    stays, leaves = connected(names, "ada"), connected(names, "bob")
+    for _ in range(3):
+        clock.seconds += 50
+        assert sweep(names) == ""
+        assert stays.refresh().allowed
+    clock.seconds += 1
+    assert sweep(names) == "bob has left\n"
+    assert sweep(names) == ""
+    assert leaves.refresh().allowed  # as after an outage of the backend
+    clock.seconds += 149
+    assert sweep(names) == ""
+    clock.seconds += 2
+    assert sweep(names) == "ada has left\nbob has left\n"
+
+
+def test_online_a_user_has_left_with_the_last_connection(database: Recipe, clock: SimpleNamespace) -> None:
+    names = database("online")
+    names["time"] = clock
+    connected(names, "ada")
+    clock.seconds += 100
+    connected(names, "ada")
+    clock.seconds += 100
+    assert sweep(names) == ""
+    clock.seconds += 100
+    assert sweep(names) == "ada has left\n"
+
+
+def test_maps(recipe: Recipe) -> None:
+    names, api = recipe("maps"), Api()
+    names["cent"] = SimpleNamespace(Client=lambda *args, **options: nullcontext(api))
+    move = {"board": 7, "piece": "pawn", "square": "e4"}
+    assert connected(names, "43").rpc("move", move).refused_with(errors.PermissionDenied)
+    assert connected(names).rpc("move", move | {"board": 8}).refused_with(errors.PermissionDenied)
+    assert api.published == []
+    assert connected(names).rpc("move", move).allowed
+    assert connected(names).rpc("move", move | {"square": None}).allowed
+    assert [(request.api_method, request.api_payload) for request in api.published] == [
+        ("map_publish", {"channel": "board:7", "key": "pawn", "data": {"square": "e4"}}),
+        ("map_remove", {"channel": "board:7", "key": "pawn"}),
+    ]
 
 
 def test_bans(recipe: Recipe) -> None:
@@ -304,7 +486,7 @@ def test_structlog(recipe: Recipe) -> None:
 
     ask = names["app"].test_client()
     for user in "abc":
-        reply = ask.post("/centrifugo/rpc", json={"user": user}, headers={"X-Proxyhooks-Secret": "s"})
+        reply = ask.post("/centrifugo/rpc", json={"user": user}, headers={"X-Proxyhooks-Secret": SECRET})
         assert reply.json == {"result": {}}
     assert seen == [{}, {}, {}]
 
@@ -319,7 +501,7 @@ def test_meta(recipe: Recipe) -> None:
 
 def test_views(recipe: Recipe) -> None:
     client = recipe("views")["app"].test_client()
-    headers = {"X-Proxyhooks-Secret": "s"}
+    headers = {"X-Proxyhooks-Secret": SECRET}
     assert client.post("/plain/rpc", json={"method": "ping"}, headers=headers).json == {"result": {"data": "pong"}}
     refused = client.post("/plain/rpc", json={"method": "x"}, headers=headers).json
     assert refused == {"error": {"code": 104, "message": "method not found"}}
@@ -428,7 +610,7 @@ def test_doubles(recipe: Recipe) -> None:
     names = recipe("doubles", ProxyHooks=ProxyHooks, RPCRequest=RPCRequest, RPCResult=RPCResult, Ask=Any)
 
     def ask(event: str, **fields: Any) -> Any:
-        headers = {"X-Proxyhooks-Secret": "s"}
+        headers = {"X-Proxyhooks-Secret": SECRET}
         return names["app"].test_client().post(f"/centrifugo/{event}", json=fields, headers=headers)
 
     names["test_an_rpc_gets_its_data"](names["hooks"], ask)

@@ -43,6 +43,9 @@ class Page:
     def __html__(self) -> str:
         return "<b>page</b>"
 
+    def __repr__(self) -> str:  # without an address, for the id of a test
+        return "Page()"
+
 
 class SetProvider(DefaultJSONProvider):
     """A provider that also writes sets, and dates in its own way."""

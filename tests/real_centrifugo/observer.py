@@ -41,6 +41,7 @@ class Backend(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Backend
+    disable_nagle_algorithm = True  # the body would wait 40 ms for the acknowledgement of the head
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

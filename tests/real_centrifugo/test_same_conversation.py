@@ -119,6 +119,8 @@ def configuration(recorder: Recorder, backend_port: int) -> dict[str, Any]:
     for namespace in config["channel"]["namespaces"]:
         if namespace["name"] in ("board", "poll"):
             namespace["allow_subscribe_for_client"] = True
+        if namespace["name"] == "poll":
+            namespace.setdefault("shared_poll", {})["refresh_interval"] = "300ms"
     config["client"] |= {"presence_update_interval": "1s", "expired_sub_close_delay": "1ms"}
     return config
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.client
 import os
-import random
+import secrets
 import socket
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,21 +29,33 @@ STOP_TIMEOUT = 40.0
 """Seconds. gunicorn waits up to 30 s for calls that are still running."""
 
 
+_reservations: deque[int] = deque()
+"""Descriptors of the sockets that keep ports; the last ones are closed by the end of the process."""
+_MAX_RESERVATIONS = 64
+
+
 def free_port() -> int:
-    """A port on which nothing listens.
+    """A port on which nothing listens, and which no other process of tests gets.
 
     It lies outside of the range from which the system chooses ports for outgoing connections, so that none of those can
     take it before the server does.
     """
     while True:
-        port = random.randrange(20_000, 30_000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        port = 20_000 + secrets.randbelow(10_000)  # hypothesis gives the same seed to `random` in every process
+        # The UDP port of the same number is the reservation. This process keeps it while a server starts or restarts.
+        reservation = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            reservation.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        except OSError:
+            reservation.close()
+            continue
+        _reservations.append(reservation.detach())
+        if len(_reservations) > _MAX_RESERVATIONS:
+            os.close(_reservations.popleft())
+        return port
 
 
 def server_environment(**more: str) -> dict[str, str]:

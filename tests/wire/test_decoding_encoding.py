@@ -173,7 +173,10 @@ def test_an_aware_datetime_is_written_in_unix_seconds() -> None:
 
 @pytest.mark.parametrize(
     "expire_at",
-    [0, -1, 600, int(time.time()), datetime(2020, 1, 1, tzinfo=UTC), timedelta(0), timedelta(seconds=-1)],
+    [
+        *(0, -1, 600, datetime(2020, 1, 1, tzinfo=UTC), timedelta(0), timedelta(seconds=-1)),
+        pytest.param(int(time.time()), id="now"),
+    ],
     ids=repr,
 )
 def test_an_expire_at_that_has_passed_is_refused(expire_at: Any) -> None:

@@ -11,6 +11,10 @@ class RoomIsFull(Error):
     code, message, temporary = 1001, "room is full", True
 
 
+class InvitationOnly(Error):
+    code, message = 1002, "by invitation only"
+
+
 class Unauthorized(Disconnect):
     """The client stays away until its page has logged in and calls ``connect()`` again."""
 

@@ -1,4 +1,4 @@
-"""What the backend says on its own, through Centrifugo's server API; for ``after_reply``, which logs failures."""
+"""What the backend does on its own, through Centrifugo's server API. Hooks call it with ``after_reply``."""
 
 from __future__ import annotations
 
@@ -6,27 +6,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cent import Client, PublishRequest, UnsubscribeRequest
+import cent
 from flask import current_app
+
+from proxyhooks import Disconnect
 
 
 def publish(channel: str, data: Any) -> None:
+    # The history is for messages: whoever was away need not know who came and went.
+    request = cent.PublishRequest(channel=channel, data=data, skip_history=True)
     with _api() as api:
         if api is not None:
-            api.publish(PublishRequest(channel=channel, data=data))
+            api.publish(request)
 
 
 def unsubscribe(user: str, channel: str) -> None:
     with _api() as api:
         if api is not None:
-            api.unsubscribe(UnsubscribeRequest(user=user, channel=channel))
+            api.unsubscribe(cent.UnsubscribeRequest(user=user, channel=channel))
+
+
+def disconnect(user: str, why: type[Disconnect]) -> None:
+    request = cent.DisconnectRequest(user=user, disconnect=cent.Disconnect(code=why.code, reason=why.reason))
+    with _api() as api:
+        if api is not None:
+            api.disconnect(request)
+
+
+def is_configured() -> bool:
+    return current_app.config["CENTRIFUGO_API_URL"] is not None
 
 
 @contextmanager
-def _api() -> Iterator[Client | None]:
-    url, key = current_app.config["CENTRIFUGO_API_URL"], current_app.config["CENTRIFUGO_API_KEY"]
-    if url is None:
+def _api() -> Iterator[cent.Client | None]:
+    if not is_configured():
         yield None
     else:
-        with Client(url, key, timeout=3) as client:
+        url, key = current_app.config["CENTRIFUGO_API_URL"], current_app.config["CENTRIFUGO_API_KEY"]
+        with cent.Client(url, key, timeout=3) as client:
             yield client

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
+# A larger number would be an error of the database, and not the client's.
+MAX_ID = 2**63 - 1
+# JSON can carry NUL and half a surrogate pair, such as half an emoji; databases refuse the one or the other.
+STORABLE = validate.Regexp(r"[^\0\ud800-\udfff]*\Z", error="Contains what cannot be stored.")
+
 
 class CredentialsSchema(Schema):
-    name = fields.String(required=True)
-    password = fields.String(required=True, validate=validate.Length(max=200))
+    name = fields.String(required=True, validate=STORABLE)
+    password = fields.String(required=True, validate=[validate.Length(max=200), STORABLE])
 
 
 class ConnectSchema(Schema):
@@ -22,20 +26,30 @@ class ConnectSchema(Schema):
 class Meta:
     """What Centrifugo keeps with a connection and brings along with every later event."""
 
-    signed_in_at: datetime
+    login_id: str
 
 
 class MetaSchema(Schema):
-    signed_in_at = fields.AwareDateTime(format="iso", default_timezone=UTC, required=True)
+    login_id = fields.String(required=True)
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> Meta:
         return Meta(**data)
 
 
+class SubscribeSchema(Schema):
+    """What a client may send with a subscription: the id of the last message that it has."""
+
+    after = fields.Integer(strict=True, load_default=None, validate=validate.Range(min=0, max=MAX_ID))
+
+
 class RoomIdSchema(Schema):
-    # The upper bound is the database's: a larger number would be its error, not the client's.
-    room_id = fields.Integer(strict=True, required=True, validate=validate.Range(min=1, max=2**63 - 1))
+    room_id = fields.Integer(strict=True, required=True, validate=validate.Range(min=1, max=MAX_ID))
+
+
+class NewMessageSchema(Schema):
+    text = fields.String(required=True, validate=[validate.Length(min=1, max=2000), STORABLE])
+    nonce = fields.UUID(load_default=None)
 
 
 # What is required is always dumped, so that the front end's types have it without a question mark.
@@ -43,10 +57,12 @@ class RoomSchema(Schema):
     id = fields.Integer(required=True)
     name = fields.String(required=True)
     seats_left = fields.Integer(required=True)
+    invitation_only = fields.Boolean(required=True)
+    member = fields.Boolean(required=True)
 
 
-class NewMessageSchema(Schema):
-    text = fields.String(required=True, validate=validate.Length(min=1, max=2000))
+class JoinSchema(Schema):
+    channel = fields.String(required=True)
 
 
 class MessageSchema(Schema):
@@ -55,6 +71,7 @@ class MessageSchema(Schema):
     author = fields.Pluck("AuthorSchema", "name", required=True)
     text = fields.String(required=True)
     sent_at = fields.NaiveDateTime(format="%Y-%m-%dT%H:%M:%SZ", required=True)
+    nonce = fields.UUID(required=True, allow_none=True)
 
 
 class AuthorSchema(Schema):
@@ -66,13 +83,22 @@ class JoinedSchema(Schema):
     name = fields.String(required=True)
 
 
+class LeftSchema(Schema):
+    type = fields.Constant("left")
+    name = fields.String(required=True)
+
+
 class WelcomeSchema(Schema):
     """What a client gets when it has connected."""
 
+    user = fields.String(attribute="id", required=True)
     name = fields.String(required=True)
 
 
 class HistorySchema(Schema):
-    """What a client gets when it has subscribed to a room: the latest messages."""
+    """What a client gets when it has subscribed to a room."""
 
     messages = fields.List(fields.Nested(MessageSchema), required=True)
+    """The oldest first."""
+    complete = fields.Boolean(required=True)
+    """Whether these are all: of the room, or since the message that the client named."""

@@ -1,0 +1,104 @@
+"""The application with the demo's users and rooms, and everybody around it: browsers, clients, Centrifugo's API."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from rooms import create_app
+from rooms.accounts import start_login, tokens
+from rooms.database import add_demo, init_db
+from rooms.models import User, db
+from sqlalchemy import select
+
+from proxyhooks.testing import ProxyClient
+
+CENTRIFUGO_JSON = Path(__file__).parent.parent / "centrifugo.json"
+
+
+def make_app(database: Path) -> Flask:
+    return create_app(
+        {
+            "SECRET_KEY": "for sessions",
+            "PROXYHOOKS_SECRETS": ["s3cret"],
+            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{database}",
+            "TESTING": True,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as ``init-db --demo`` makes it, once, since hashing passwords is slow."""
+    path = tmp_path_factory.mktemp("demo") / "rooms.sqlite"
+    app = make_app(path)
+    with app.app_context():
+        init_db()
+        add_demo()
+        db.engine.dispose()
+    return path
+
+
+@pytest.fixture
+def app(demo: Path, tmp_path: Path) -> Iterator[Flask]:
+    database = tmp_path / "rooms.sqlite"
+    shutil.copy(demo, database)
+    app = make_app(database)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def browser(app: Flask) -> FlaskClient:
+    """For the views; Centrifugo is a :class:`ProxyClient`."""
+    return app.test_client()
+
+
+@pytest.fixture
+def enter(app: Flask) -> Callable[[str], ProxyClient]:
+    """``enter("ada")`` is a connected client of this user, with a login of its own."""
+
+    def make(name: str) -> ProxyClient:
+        with app.app_context():  # as /token does, without its slow check of the password
+            token = tokens().dumps(start_login(db.session.scalars(select(User).filter_by(name=name)).one()).id)
+        client = ProxyClient(app, config=CENTRIFUGO_JSON)
+        assert client.connect({"token": token}).allowed
+        return client
+
+    return make
+
+
+@pytest.fixture
+def api_calls(app: Flask) -> Iterator[list[tuple[str, Any]]]:
+    """What the application asks Centrifugo's server API for: the method and the body of each call."""
+    calls: list[tuple[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            allowed = self.headers["X-API-Key"] == "key"
+            if allowed:
+                calls.append((self.path.removeprefix("/api/"), body))
+            self.send_response(200 if allowed else 401)
+            self.end_headers()
+            self.wfile.write(b'{"result":{}}')
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        app.config.update(CENTRIFUGO_API_URL=f"http://127.0.0.1:{server.server_port}/api", CENTRIFUGO_API_KEY="key")
+        yield calls
+        server.shutdown()
+        thread.join(30)
