@@ -26,6 +26,12 @@ _EVENT_FIELDS: Final = {
 _ESCAPED_BY_GO: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 FORBIDDEN: Final = 403
+ROOMS: Final = [
+    {"id": 2, "name": "attic", "seats_left": 0, "invitation_only": False, "member": False},
+    {"id": 1, "name": "lobby", "seats_left": 20, "invitation_only": False, "member": False},
+    {"id": 3, "name": "staff", "seats_left": 5, "invitation_only": True, "member": False},
+]
+"""The demo's rooms, as eve sees them, who is in none."""
 
 
 def encode(event: str, fields: dict[str, Any]) -> bytes:
@@ -126,6 +132,10 @@ class BackendClient:
             raise RuntimeError(f"POST {path} as {name} is answered {response.status}: {reply.decode()}")
         return cookie.partition(";")[0], json.loads(reply)
 
+    def log_out(self, cookie: str) -> None:
+        self._connection.request("POST", "/logout", headers={"Cookie": cookie})
+        self._connection.getresponse().read()
+
     def ask(self, event: str, fields: dict[str, Any], secret: str, cookie: str = "") -> tuple[int, Any]:
         """Send a request as Centrifugo, and return status and reply."""
         body = encode(event, fields)
@@ -175,29 +185,22 @@ def hold(backend: BackendClient, refresh_after: int, sub_refresh_after: int) -> 
     """
     step: Callable[..., dict[str, Any]] = backend.step
     sdk = {"name": "js", "version": "5.8.0"}
-    meta = {"signed_in_at": Anything(str)}
+
+    def welcome(user: str, name: str) -> dict[str, Any]:
+        data = {"user": user, "name": name}
+        meta = {"login_id": Anything(str)}
+        return result(user=user, expire_at=Soon(refresh_after), info={"name": name}, data=data, meta=meta)
 
     cookie, _ = backend.log_in("/login", "ada")
-    welcome = {"user": "1", "expire_at": Soon(refresh_after), "info": {"name": "ada"}, "data": {"name": "ada"}}
-    connected = step(
-        "connect", "ada, by session cookie", sdk, result(**welcome, meta=meta), "connected as ada", cookie=cookie
-    )
+    connected = step("connect", "ada, by session cookie", sdk, welcome("1", "ada"), "connected as ada", cookie=cookie)
     ada = {"user": "1", "meta": connected.get("meta")}
 
-    token = backend.log_in("/token", "eve")[1]["token"]
-    welcome = {"user": "3", "expire_at": Soon(refresh_after), "info": {"name": "eve"}, "data": {"name": "eve"}}
-    connected = step(
-        "connect",
-        "eve, by token",
-        {"data": {"token": token}, **sdk},
-        result(**welcome, meta=meta),
-        "connected as eve",
-    )
+    by_token = {"data": {"token": backend.log_in("/token", "eve")[1]["token"]}, **sdk}
+    connected = step("connect", "eve, by token", by_token, welcome("3", "eve"), "connected as eve")
     eve = {"user": "3", "meta": connected.get("meta")}
 
     step("connect", "nobody", sdk, disconnect(4501, "unauthorized"), "disconnected with 4501, stays away")
-    token = backend.log_in("/token", "mallory")[1]["token"]
-    by_token = {"data": {"token": token}, **sdk}
+    by_token = {"data": {"token": backend.log_in("/token", "mallory")[1]["token"]}, **sdk}
     step("connect", "mallory, banned", by_token, disconnect(4503, "banned"), "disconnected with 4503, stays away")
     step("connect", "with a wrong secret", sdk, FORBIDDEN, "error 100, tries again: this is not Centrifugo")
 
@@ -206,30 +209,37 @@ def hold(backend: BackendClient, refresh_after: int, sub_refresh_after: int) -> 
     step("refresh", "mallory, banned", banned, result(expired=True), "disconnected with 3005")
 
     lobby = {"channel": "rooms:1"}
-    step(
-        "subscribe",
-        "rooms:1 (ada)",
-        ada | lobby,
-        result(expire_at=Soon(sub_refresh_after), data={"messages": []}),
-        "subscribed, and gets the latest messages",
-    )
+    latest = {"messages": [], "complete": True}
+    subscribed = result(expire_at=Soon(sub_refresh_after), data=latest)
+    step("subscribe", "rooms:1 (ada)", ada | lobby, subscribed, "subscribed, and gets the latest messages")
     step("subscribe", "rooms:1 (eve)", eve | lobby, error(103, "permission denied"), "unsubscribed with 103")
     step("subscribe", "rooms:99", ada | {"channel": "rooms:99"}, error(102, "unknown channel"), "unsubscribed with 102")
     step("sub_refresh", "rooms:1 (ada)", ada | lobby, result(expire_at=Soon(sub_refresh_after)), "nothing: it stays")
     step("sub_refresh", "rooms:1 (eve)", eve | lobby, result(expired=True), "unsubscribed with 2501")
 
-    text = 'Hello "<everybody>" & \N{BICYCLE}'
-    message = {"type": "message", "id": Anything(int), "author": "ada", "text": text, "sent_at": Anything(str)}
+    text, nonce = 'Hello "<everybody>" & \N{BICYCLE}', "e7c1a50d-5a3c-4d8e-9f4b-0d6f3c1b2a90"
+    hello = {"type": "message", "id": Anything(int), "author": "ada", "text": text, "sent_at": Anything(str)}
+    publish = ada | lobby | {"data": {"text": text, "nonce": nonce}}
     sees = "every subscriber gets the message, and who wrote it"
-    step("publish", "rooms:1", ada | lobby | {"data": {"text": text}}, result(data=message), sees)
+    message = step("publish", "rooms:1", publish, result(data=hello | {"nonce": nonce}), sees).get("data")
+    step("publish", "rooms:1, sent again", publish, result(data=message), "every subscriber has it already")
+    missed = result(expire_at=Soon(sub_refresh_after), data={"messages": [message], "complete": True})
+    back = ada | lobby | {"data": {"after": 0}}
+    step("subscribe", "rooms:1 (ada, who is back)", back, missed, "subscribed, and gets what it missed")
     step("publish", "rooms:1, no text", ada | lobby | {"data": {}}, error(107, "bad request"), "error 107")
 
-    rooms = [{"id": 2, "name": "attic", "seats_left": 0}, {"id": 1, "name": "lobby", "seats_left": 20}]
-    step("rpc", "rooms.list", eve | {"method": "rooms.list"}, result(data=rooms), "the rooms")
+    step("rpc", "rooms.list", eve | {"method": "rooms.list"}, result(data=ROOMS), "the rooms")
     join, leave = {"method": "rooms.join"}, {"method": "rooms.leave"}
-    attic, lobby_id = {"data": {"room_id": 2}}, {"data": {"room_id": 1}}
+    attic, lobby_id, staff = ({"data": {"room_id": room_id}} for room_id in (2, 1, 3))
     full = error(1001, "room is full", temporary=True)
     step("rpc", "rooms.join (the attic)", eve | join | attic, full, "error 1001, may try again")
+    invited = error(1002, "by invitation only")
+    step("rpc", "rooms.join (the staff)", eve | join | staff, invited, "error 1002, gives up")
     step("rpc", "rooms.join (the lobby)", eve | join | lobby_id, result(data={"channel": "rooms:1"}), "the channel")
     step("rpc", "rooms.leave (the lobby)", eve | leave | lobby_id, result(data={}), "{}")
     step("rpc", "rooms.burn", eve | {"method": "rooms.burn"}, error(104, "method not found"), "error 104")
+
+    backend.log_out(cookie)
+    step("refresh", "ada, logged out", ada, result(expired=True), "disconnected with 3005, comes back")
+    gone = disconnect(4501, "unauthorized")
+    step("connect", "ada, logged out", sdk, gone, "disconnected with 4501, stays away", cookie=cookie)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import centrifuge
-from conversation import Anything, BackendClient, Report, matches
+from conversation import ROOMS, Anything, BackendClient, Report, matches
 
 _PATIENCE: Final = 10.0
 """Seconds to wait for an event."""
@@ -102,10 +102,10 @@ async def _hold(backend: BackendClient, client: Callable[..., Client], report: R
     start = len(access_log.read_text(encoding="utf-8"))
     ada = client(cookie=backend.log_in("/login", "ada")[0])
     await ada.sdk.connect()
-    await ada.sees("connect      ada, by session cookie", "connected", {"name": "ada"})
+    await ada.sees("connect      ada, by session cookie", "connected", {"user": "1", "name": "ada"})
     eve = client(token=token("eve"))
     await eve.sdk.connect()
-    await eve.sees("connect      eve, by token", "connected", {"name": "eve"})
+    await eve.sees("connect      eve, by token", "connected", {"user": "3", "name": "eve"})
     nobody = client()
     await nobody.sdk.connect()
     await nobody.sees("connect      nobody", "disconnected", 4501)
@@ -114,29 +114,34 @@ async def _hold(backend: BackendClient, client: Callable[..., Client], report: R
     await mallory.sees("connect      mallory, banned", "disconnected", 4503)
 
     lobby = await ada.subscribe("rooms:1")
-    await ada.sees("subscribe    rooms:1 (ada)", "subscribed", {"messages": Anything(list)})
+    history = {"messages": Anything(list), "complete": True}
+    await ada.sees("subscribe    rooms:1 (ada)", "subscribed", history)
     await eve.subscribe("rooms:1")
     await eve.sees("subscribe    rooms:1 (eve)", "unsubscribed", 103)
     await eve.subscribe("rooms:99")
     await eve.sees("subscribe    rooms:99", "unsubscribed", 102)
 
     message = {"type": "message", "id": Anything(int), "author": "ada", "text": "Hello", "sent_at": Anything(str)}
+    message["nonce"] = None
     await ada.publishes("publish      rooms:1", "rooms:1", {"text": "Hello"}, None)
     await ada.sees("publish      rooms:1, as its subscribers get it", "publication", message)
     refused = {"code": 107, "message": "bad request", "temporary": False}
     await ada.publishes("publish      rooms:1, no text", "rooms:1", {}, refused)
 
-    rooms = [{"id": 2, "name": "attic", "seats_left": 0}, {"id": 1, "name": "lobby", "seats_left": 20}]
-    await eve.calls("rpc          rooms.list", "rooms.list", None, rooms)
+    await eve.calls("rpc          rooms.list", "rooms.list", None, ROOMS)
     full = {"code": 1001, "message": "room is full", "temporary": True}
     await eve.calls("rpc          rooms.join (the attic)", "rooms.join", {"room_id": 2}, full)
+    invited = {"code": 1002, "message": "by invitation only", "temporary": False}
+    await eve.calls("rpc          rooms.join (the staff)", "rooms.join", {"room_id": 3}, invited)
     await eve.calls("rpc          rooms.join (the lobby)", "rooms.join", {"room_id": 1}, {"channel": "rooms:1"})
     joined = {"type": "joined", "name": "eve"}
     await ada.sees("             rooms:1, what the backend publishes then", "publication", joined)
     await eve.subscribe("rooms:1")
-    await eve.sees("subscribe    rooms:1 (eve, a member now)", "subscribed", {"messages": Anything(list)})
+    await eve.sees("subscribe    rooms:1 (eve, a member now)", "subscribed", history)
     await eve.calls("rpc          rooms.leave (the lobby)", "rooms.leave", {"room_id": 1}, {})
     await eve.sees("             rooms:1, from which the backend unsubscribes eve", "unsubscribed", 2000)
+    left = {"type": "left", "name": "eve"}
+    await ada.sees("             rooms:1, what the backend publishes then", "publication", left)
     not_found = {"code": 104, "message": "method not found", "temporary": False}
     await eve.calls("rpc          rooms.burn", "rooms.burn", {}, not_found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -15,7 +16,9 @@ from proxyhooks import ProxyHooks
 from proxyhooks._wire.log import rate_limited
 from tests.support import centrifugo
 from tests.support.asking import Ask
+from tests.support.hanging import pytest_configure, pytest_xdist_setupnodes  # noqa: F401  # hooks of this conftest
 from tests.support.paths import ROOT, SECRET
+from tests.support.wheel import build_wheel
 
 # By folder or file. A test also has the markers that its file or function gives itself.
 MARKERS = {
@@ -24,6 +27,7 @@ MARKERS = {
     "tests/deploy": "server",
     "tests/docs/test_guides.py": "server",
     "tests/docs/test_readme.py": "server",
+    "tests/examples/test_templates.py": "slow",
     "tests/gunicorn/test_fresh_import.py": "slow",
     "tests/gunicorn/differential": "server",
     "tests/gunicorn/test_graceful_stop.py": "slow",
@@ -71,6 +75,11 @@ def log_forgets_other_tests() -> None:
 def log_without_rate_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two seconds pass between the lines that callers can cause."""
     monkeypatch.setattr(rate_limited.limit, "clock", itertools.count(step=2.0).__next__)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture

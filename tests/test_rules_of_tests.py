@@ -31,11 +31,15 @@ def test_nothing_imports_a_conftest(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_test_that_hangs_ends_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", ["0", "1"])
+def test_a_test_that_hangs_shows_its_stack_and_fails_the_run(tmp_path: Path, processes: str) -> None:
+    hooks = "from tests.support.hanging import pytest_configure, pytest_xdist_setupnodes\n"
+    (tmp_path / "conftest.py").write_text(f"import sys\n\nsys.path.insert(0, {str(ROOT)!r})\n{hooks}")
     (tmp_path / "test_hangs.py").write_text("import threading\n\ndef test_hangs():\n    threading.Event().wait()\n")
     config = str(ROOT / "pyproject.toml")
-    command = [sys.executable, "-m", "pytest", "-c", config, f"--rootdir={tmp_path}", "-o", "timeout=1", str(tmp_path)]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    options = ["-c", config, f"--rootdir={tmp_path}", "-o", "timeout=1", "-n", processes]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert run.returncode != 0
-    assert "Timeout" in run.stdout + run.stderr
-    assert "in test_hangs" in run.stdout + run.stderr
+    assert " in test_hangs\n" in run.stdout + run.stderr
+    assert ("Timeout" if processes == "0" else "crashed while running 'test_hangs.py::test_hangs'") in run.stdout

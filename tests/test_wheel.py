@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import venv
 import zipfile
 from email.message import Message
@@ -14,38 +13,22 @@ from pathlib import Path
 
 import pytest
 
+from proxyhooks.cli import new
 from tests.support.paths import ROOT
+from tests.support.wheel import PIP, run
 
 
-def run(*command: str | Path, cwd: Path, **environ: str) -> str:
-    """Run a program and return its output.
-
-    :param environ: the whole environment of the program; that of the tests if left out.
-    """
-    done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=environ or None, capture_output=True, text=True, check=False, timeout=200
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # Built from a copy: other files of the checkout stay out of it, and the build leaves no files in the checkout.
-    source = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "proxyhooks", source / "proxyhooks", ignore=shutil.ignore_patterns("__pycache__"))
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", source / "dist", ".", cwd=source)
-    (built,) = (source / "dist").glob("proxyhooks-*.whl")
-    return built
-
-
-def test_the_wheel_contains_the_files_of_the_package_and_no_others(wheel: Path) -> None:
+def test_the_wheel_contains_the_files_of_the_package_and_the_templates_and_no_others(
+    wheel: Path, tmp_path: Path
+) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert "proxyhooks/py.typed" in names
+    assert {"proxyhooks/py.typed", "proxyhooks/_templates/minimal/.gitignore"} <= names
     sources = (path for path in (ROOT / "proxyhooks").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    assert names == {path.relative_to(ROOT).as_posix() for path in sources}
+    package = {path.relative_to(ROOT).as_posix() for path in sources}
+    for template in (path for path in (ROOT / "examples").iterdir() if path.is_dir()):
+        new.copy(template, tmp_path / template.name)
+    copied = {f"proxyhooks/_templates/{path.relative_to(tmp_path)}" for path in tmp_path.rglob("*") if path.is_file()}
+    assert names == package | copied
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +69,7 @@ def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of a virtual environment with the package, and what it depends on."""
     home = tmp_path_factory.mktemp("plain")
     venv.create(home)
-    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"), "--disable-pip-version-check"]
-    run(*pip, "install", "--quiet", wheel, cwd=home)
+    run(*PIP, "--python", home / "bin" / "python", "install", wheel, cwd=home)
     return home / "bin"
 
 

@@ -1,8 +1,8 @@
-"""The helpers in plain Flask views, for an application whose URLs and dispatching are its own.
+"""Plain Flask views that reply to Centrifugo, for an application whose URLs and dispatching are its own.
 
-Users connect with the same token as in ``minimal``. What the decorators do besides is done by hand here: choosing by
-channel and method, validating payloads, refusing what is unknown. And nothing guards the way out: no
-``before_request`` may redirect these views or answer in their place.
+A user is who the signed token says. The views do by hand what the decorators of ``ProxyHooks`` would do: choose by
+channel and method, validate payloads, refuse what is unknown. And nothing guards the way out: no ``before_request`` may
+redirect these views or answer in their place.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import click
 from flask import Flask, Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from marshmallow import Schema, ValidationError, fields, validate
@@ -33,7 +34,9 @@ from proxyhooks import (
 
 app = Flask(__name__)
 app.config.from_prefixed_env()  # FLASK_SECRET_KEY, FLASK_PROXYHOOKS_SECRETS='["..."]'
-tokens = URLSafeTimedSerializer(app.config["SECRET_KEY"], salt="connect")
+if not isinstance(app.secret_key, str):
+    raise RuntimeError("FLASK_SECRET_KEY must be a text, one of digits in quotes: it signs the tokens")
+tokens = URLSafeTimedSerializer(app.secret_key, salt="connect")
 
 INBOX = ChannelPattern("inbox:<user>")
 BLOCKED = {"mallory"}
@@ -41,6 +44,13 @@ BLOCKED = {"mallory"}
 
 class NoteSchema(Schema):
     text = fields.String(required=True, validate=validate.Length(min=1, max=500))
+
+
+@app.cli.command("token")
+@click.argument("user")
+def token(user: str) -> None:
+    """Print a token, as a page would get it after a login."""
+    click.echo(tokens.dumps(user))
 
 
 @app.post("/centrifugo/connect")
@@ -52,7 +62,8 @@ def connect() -> Response:
         return disconnect_response(4501, "unauthorized")
     if user in BLOCKED:
         return disconnect_response(4503, "blocked")
-    return result_response(ConnectResult(user=user, expire_at=timedelta(minutes=10)))
+    inbox = INBOX.format(user=user)
+    return result_response(ConnectResult(user=user, channels=[inbox], expire_at=timedelta(minutes=10)))
 
 
 @app.post("/centrifugo/refresh")

@@ -36,6 +36,9 @@ DEPLOY = ROOT / "deploy"
 ROOMS = ROOT / "examples" / "rooms"
 REQUESTS = ROOT / "tests" / "data" / "requests"
 
+PAGE = re.compile(
+    r"^ok    page\n +GET +/ 200 text/html, .*\n +GET +/static/page.js 200 text/javascript, ", re.MULTILINE
+)
 EVERYDAY = ["connect", "refresh", "subscribe", "sub_refresh", "publish", "rpc"]
 
 
@@ -105,6 +108,7 @@ def assert_steps(output: str) -> None:
     assert '{"error":{"code":1001,"message":"room is full","temporary":true}}' in output
     assert '{"disconnect":{"code":4501,"reason":"unauthorized"}}' in output
     assert re.search(r"^\d+ steps, none wrong$", output, re.MULTILINE)
+    assert PAGE.search(output) or "npm" in output.partition("Over HTTP")[0], "no page, and no reason"
 
 
 def assert_is_free(port: int) -> None:
@@ -169,7 +173,7 @@ def test_quickstart_starts_dockers_image(tmp_path: Path, monkeypatch: pytest.Mon
     docker.chmod(0o755)
     image = get_centrifugo.Centrifugo(str(docker), "a-name")
     quickstart = quickstart_module(monkeypatch)
-    run = quickstart.Run(tmp_path, free_port(), port, "s3cret", "the-key", image)
+    run = quickstart.Run(tmp_path, free_port(), port, "s3cret", "the-key", image, has_page=False)
     with quickstart.centrifugo(run, image):
         body = {"channel": "rooms:1", "data": {}}
         answer = http_client.request(port, "POST", "/api/publish", json.dumps(body).encode(), {"X-API-Key": "the-key"})

@@ -9,6 +9,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 REPOSITORY: Final = "https://github.com/proxyhooks/proxyhooks"
+TEMPLATES: Final = tuple(path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("examples/*/README.md")))
+"""The README of each template, which is run in a copy of the template, by ``tests/examples/test_templates.py``."""
 FILES: Final = (
     "README.md",
     "examples/README.md",
@@ -17,6 +19,7 @@ FILES: Final = (
     ".github/CONTRIBUTING.md",
     ".github/SECURITY.md",
     ".github/CHANGELOG.md",
+    *TEMPLATES,
 )
 
 _FENCE: Final = re.compile(r"^( *)```(\w*)(?: +([^\n]*))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)

@@ -306,6 +306,7 @@ def test_the_relay_waits_for_centrifugo_and_publishes_in_order(
     with ExitStack() as stack:
 
         def sleep(seconds: float) -> None:
+            assert not names["db"].session().in_transaction()
             if not published:
                 published.append([])
                 stack.enter_context(made.run())

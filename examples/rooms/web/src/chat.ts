@@ -12,10 +12,13 @@ import { RoomsView } from "./rooms_view";
 
 /** A room stays open when another one is shown: it keeps its draft, and its new messages are counted. */
 interface OpenRoom {
+  name: string;
   room: Room;
   view: RoomView;
   unread: number;
 }
+
+const TITLE = document.title;
 
 export class Chat {
   readonly person: Person;
@@ -27,6 +30,7 @@ export class Chat {
   readonly #open = new Map<number, OpenRoom>();
   #rooms: RoomResult[] | null = null;
   #shown: number | null = null;
+  #chosen: number | null = null;
   #leaving: number | null = null;
 
   constructor(person: Person, websocketUrl: string, ended: (end: ConnectionEnd) => void) {
@@ -45,6 +49,8 @@ export class Chat {
     addEventListener("popstate", () => this.#showAddressed(), { signal });
     // While nobody looked, others have taken seats and given them back.
     document.addEventListener("visibilitychange", () => document.hidden || void this.#load(), { signal });
+    // The browser asks whether the page may be closed, since what was not sent is lost with it.
+    addEventListener("beforeunload", (event) => this.#hasUnsent() && event.preventDefault(), { signal });
   }
 
   connect(): void {
@@ -70,8 +76,10 @@ export class Chat {
     const isFirst = this.#rooms === null;
     try {
       this.#rooms = await this.#connection.rpc("rooms.list", {});
-    } catch {
-      return; // it is loaded again when there is a connection
+    } catch (error) {
+      // Below 100 there is no connection; with the next one it is loaded again.
+      if ((error as CallError).code >= 100) this.#showError(error);
+      return;
     }
     if (isFirst) this.#showAddressed();
     else this.#showRooms();
@@ -79,17 +87,17 @@ export class Chat {
 
   async #choose(id: number): Promise<void> {
     hideProblem();
+    this.#chosen = id;
     if (!this.#find(id)?.member) {
       try {
         await this.#connection.rpc("rooms.join", { room_id: id });
       } catch (error) {
-        showProblem(inWords(error as CallError));
-        return;
+        return this.#showError(error);
       } finally {
         void this.#load(); // the seats that are left
       }
     }
-    this.#go(id);
+    if (id === this.#chosen) this.#go(id); // and not another one meanwhile
   }
 
   async #leave(id: number): Promise<void> {
@@ -99,7 +107,7 @@ export class Chat {
       await this.#connection.rpc("rooms.leave", { room_id: id });
       this.#close(id);
     } catch (error) {
-      showProblem(inWords(error as CallError));
+      this.#showError(error);
     } finally {
       this.#leaving = null;
       void this.#load();
@@ -122,7 +130,13 @@ export class Chat {
     this.#shown = id;
     for (const [each, { view }] of this.#open) view.element.hidden = each !== id;
     this.#element.classList.toggle("shows-room", id !== null);
-    if (id !== null) (this.#open.get(id) ?? this.#openRoom(id)).unread = 0;
+    if (id === null) {
+      document.title = TITLE;
+    } else {
+      const open = this.#open.get(id) ?? this.#openRoom(id);
+      open.unread = 0;
+      document.title = `${open.name} – ${TITLE}`;
+    }
     this.#showRooms();
     this.#focus();
   }
@@ -133,7 +147,8 @@ export class Chat {
   }
 
   #openRoom(id: number): OpenRoom {
-    const view = new RoomView(this.#find(id)?.name ?? "", this.person, {
+    const name = this.#find(id)?.name ?? "";
+    const view = new RoomView(name, this.person, {
       say: (text) => room.outbox.add(text),
       sendAgain: (item) => room.outbox.sendAgain(item),
       discard: (item) => room.outbox.discard(item),
@@ -143,7 +158,7 @@ export class Chat {
       ended: (why) => this.#ended(id, why),
     });
     const room = new Room(this.#connection, id, view);
-    const open = { room, view, unread: 0 };
+    const open = { name, room, view, unread: 0 };
     this.#open.set(id, open);
     return open;
   }
@@ -156,7 +171,7 @@ export class Chat {
   }
 
   #ended(id: number, why: string): void {
-    if (id !== this.#leaving) showProblem(`${this.#find(id)?.name}: ${why}`);
+    if (id !== this.#leaving) showProblem(`${this.#open.get(id)?.name}: ${why}`);
     this.#close(id);
     void this.#load();
   }
@@ -168,6 +183,15 @@ export class Chat {
     open.room.close();
     open.view.element.remove();
     if (id === this.#shown) this.#go(null);
+  }
+
+  #showError(error: unknown): void {
+    // A call that fails since the login has ended, or after a logout, is no problem of its own.
+    if (!this.#element.hidden) showProblem(inWords(error as CallError));
+  }
+
+  #hasUnsent(): boolean {
+    return Array.from(this.#open.values()).some(({ room }) => room.outbox.hasUnsent);
   }
 
   #find(id: number): RoomResult | undefined {

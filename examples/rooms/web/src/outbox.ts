@@ -39,6 +39,10 @@ export class Outbox {
     this.#changed = changed;
   }
 
+  get hasUnsent(): boolean {
+    return this.#items.some((item) => item.state !== "accepted");
+  }
+
   add(text: string): void {
     this.#items.push({ nonce: newNonce(), text, state: "waiting", problem: "", failures: 0 });
     this.#changed(this.#items);

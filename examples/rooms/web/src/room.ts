@@ -30,6 +30,9 @@ export interface RoomListener {
   ended(why: string): void;
 }
 
+/** Ids: a database may commit a message after one with a greater id, which was here already when it was asked. */
+const OVERLAP = 20;
+
 /** Publications that are asked for once after a subscription has begun anew: see #closeGap(). */
 const LATEST = 20;
 
@@ -49,8 +52,7 @@ export class Room {
     this.#connection = connection;
     this.#listener = listener;
     this.#subscription = connection.newSubscription(channels.rooms({ room_id: id }), {
-      // Called for each subscribe: the backend returns the messages that are missing here.
-      getData: async (): Promise<SubscribeData> => ({ after: this.#after }),
+      getData: async () => this.#missing(),
     });
     this.outbox = new Outbox(
       (message) => this.#subscription.publish(message),
@@ -63,7 +65,9 @@ export class Room {
       .on("leave", ({ info }) => this.#setPeople(() => this.#people.leave(info)))
       .on("error", ({ error }) => listener.problem(inWords(error)))
       .on("unsubscribed", ({ code, reason }) => {
-        if (code !== unsubscribedCodes.unsubscribeCalled) listener.ended(inWords({ code, message: reason }));
+        if (code === unsubscribedCodes.unsubscribeCalled) return;
+        // Below 2000 are errors of the subscribe. From there on, the server has ended a subscription.
+        listener.ended(code < 2000 ? inWords({ code, message: reason }) : "You are no longer in this room.");
       });
     this.#subscription.subscribe();
   }
@@ -71,6 +75,11 @@ export class Room {
   close(): void {
     this.outbox.close();
     this.#connection.removeSubscription(this.#subscription);
+  }
+
+  /** What each subscribe asks the backend for: the messages that are missing here. */
+  #missing(): SubscribeData {
+    return { after: this.#after === null ? null : Math.max(0, this.#after - OVERLAP) };
   }
 
   #subscribed({ data, recovered }: SubscribedContext): void {

@@ -170,8 +170,6 @@ export class RoomView implements RoomListener {
     return element;
   }
 
-  // The end
-
   #scrolled(): void {
     const { scrollHeight, scrollTop, clientHeight } = this.#log;
     if (clientHeight === 0) return; // another room is shown

@@ -34,11 +34,9 @@ export class RoomsView {
 }
 
 function setText(button: HTMLButtonElement, room: RoomResult, unread: number): void {
-  const parts = [make("strong", { text: room.name }), make("small", { text: seats(room) })];
-  if (unread > 0) parts.push(make("small", { className: "unread", text: `${unread} new` }));
-  // Who hears the name of the button hears a pause between its parts.
-  const comma = () => make("span", { className: "heard", text: ", " });
-  button.replaceChildren(...parts.flatMap((part, index) => (index === 0 ? [part] : [comma(), part])));
+  const parts = [make("strong", { text: room.name }), make("small", { text: `, ${seats(room)}` })];
+  if (unread > 0) parts.push(make("strong", { className: "unread", text: `, ${unread} new` }));
+  button.replaceChildren(...parts);
 }
 
 function seats(room: RoomResult): string {

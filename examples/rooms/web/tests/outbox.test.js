@@ -75,6 +75,16 @@ test("what waits is sent at once when the room is open again", async (t) => {
   assert.equal(sent.length, 2);
 });
 
+test("after a failure, the pause before an earlier try does not count any more", async (t) => {
+  const { outbox, sent } = outboxWith(t, TIMED_OUT);
+  outbox.add("one");
+  await settle(); // a pause of a second at most
+  await outbox.send(); // a pause of a second at least
+  t.mock.timers.tick(999);
+  await settle();
+  assert.equal(sent.length, 2);
+});
+
 test("a message that came back while its outcome was unknown is not sent again", async (t) => {
   const { outbox, sent, items } = outboxWith(t, TIMED_OUT);
   outbox.add("one");
