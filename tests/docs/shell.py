@@ -20,8 +20,8 @@ from tests.support.waiting import wait_until
 _LIMIT: Final = 60.0
 """Seconds for one command."""
 _MARK: Final = "@@ done"
-_PRINTED_PORTS: Final = {"gunicorn": "8070", "centrifugo -c": "8000", "fake-redis": "6379"}
-"""The ports of servers in documents, by a part of the command that starts the server."""
+_PRINTED_PORTS: Final = ("8070", "8000", "6379")
+"""What documents call the ports of the backend, of Centrifugo and of Redis."""
 
 
 class Shell:
@@ -29,7 +29,7 @@ class Shell:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._ports = {printed: str(free_port()) for printed in _PRINTED_PORTS.values()}
+        self._ports = {printed: str(free_port()) for printed in _PRINTED_PORTS}
         self._log = directory / ".servers.log"
 
     def __enter__(self) -> Shell:
@@ -44,7 +44,6 @@ class Shell:
                 "GUNICORN_CMD_ARGS": "--no-control-socket",
                 "CENTRIFUGO_HTTP_SERVER_PORT": self._ports["8000"],
                 "CENTRIFUGO_USAGE_STATS_DISABLED": "true",
-                "FLASK_REDIS_URL": f"redis://127.0.0.1:{self._ports['6379']}/0",
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -81,19 +80,21 @@ class Shell:
 
     def translate(self, text: str) -> str:
         """The text with the ports of this run."""
-        return re.sub(r"\b(8070|8000)\b", lambda match: self._ports[match[0]], text)
+        return re.sub(rf"\b({'|'.join(_PRINTED_PORTS)})\b", lambda match: self._ports[match[0]], text)
 
     def run(self, command: str) -> tuple[int, str]:
-        """Exit status and output. A command that ends with ``&`` runs on: return when its server accepts connections.
+        """Exit status and output. A command that ends with ``&`` is a server.
+
+        If it names its port, or is Centrifugo, return when it accepts connections.
 
         :raises TimeoutError: if it takes longer than a minute, or a server longer than half a minute.
         """
         command = self.translate(command).strip()
         if command.endswith("&"):
             self._send(f"{command[:-1]} >>{self._log} 2>&1 &\ntrue")
-            for part, printed in _PRINTED_PORTS.items():
-                if part in command:
-                    self._wait_for_server(int(self._ports[printed]))
+            named = [port for port in self._ports.values() if port in command]
+            for port in [self._ports["8000"]] if "centrifugo -c" in command else named:
+                self._wait_for_server(int(port))
             return 0, ""
         return self._send(command)
 

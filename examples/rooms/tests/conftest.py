@@ -102,7 +102,7 @@ def api_calls(app: Flask) -> Iterator[list[tuple[str, Any]]]:
             self.end_headers()
             self.wfile.write(b'{"result":{}}')
 
-        def log_message(self, *args: object) -> None:
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
