@@ -76,7 +76,9 @@ def pyproject(template: str) -> Any:
 def test_its_tests_pass_and_the_type_checkers_find_nothing(
     template: str, project: Path, programs: Path, environ: dict[str, str], pytestconfig: pytest.Config
 ) -> None:
-    cache = str(pytestconfig.cache.mkdir("mypy_of_templates")) if pytestconfig.cache else os.devnull
+    # Two mypy with one cache at the same time get in each other's way, so each process of tests has its own.
+    name = f"mypy_of_templates_{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+    cache = str(pytestconfig.cache.mkdir(name)) if pytestconfig.cache else os.devnull
     commands = (
         ("pytest", "-q", "-p", "no:cacheprovider"),
         ("mypy", "--strict", "--cache-dir", cache, *([] if "files" in pyproject(template)["tool"]["mypy"] else ["."])),
