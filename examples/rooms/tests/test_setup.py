@@ -13,7 +13,7 @@ from rooms import create_app
 from rooms.codes import Banned, InvitationOnly, RoomIsFull, Unauthorized
 from rooms.database import add_demo, init_db
 from rooms.models import Membership, User, db
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from proxyhooks import SetupError
 from proxyhooks.cli import centrifugo
@@ -58,6 +58,7 @@ def test_tables_and_demo_can_be_made_by_several_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(len(apps)) as threads:
         list(threads.map(init, apps))
     with apps[0].app_context():
+        assert db.session.scalar(text("PRAGMA journal_mode")) == "wal"
         assert db.session.scalar(select(func.count()).select_from(User)) == 4
         assert db.session.scalar(select(func.count()).select_from(Membership)) == 4
     for app in apps:
