@@ -17,6 +17,7 @@ export function hasEnded(job: Job): boolean {
 export class Jobs {
   private latest: Job | null = null;
   private timer: number | undefined;
+  private stopped = false;
 
   /** @param show - is called with each new state of the user's last job, and with null if there has been none */
   constructor(
@@ -39,7 +40,9 @@ export class Jobs {
     if (this.latest) this.note((await this.call("jobs.cancel", { id: this.latest.id })).job);
   }
 
+  /** Show nothing more: the user has logged out. */
   stop(): void {
+    this.stopped = true;
     clearTimeout(this.timer);
   }
 
@@ -52,6 +55,7 @@ export class Jobs {
   }
 
   private note(job: Job | null): void {
+    if (this.stopped) return;
     // A publication and a reply can overtake each other.
     if (job === null ? this.latest === null : job.version > (this.latest?.version ?? 0)) {
       this.latest = job;
@@ -63,7 +67,7 @@ export class Jobs {
   /** Publications can be lost, and a worker that has died sends none. */
   private waitForNews(): void {
     clearTimeout(this.timer);
-    if (this.latest && !hasEnded(this.latest)) this.timer = setTimeout(() => void this.ask(), SILENCE);
+    if (this.latest && !hasEnded(this.latest) && !this.stopped) this.timer = setTimeout(() => void this.ask(), SILENCE);
   }
 
   private async call<M extends keyof RpcMethods>(
