@@ -29,7 +29,7 @@ function enter(user: string): void {
   rowsField.focus();
   showJob(null);
 
-  client = new Centrifuge(document.body.dataset["websocketUrl"] ?? "");
+  client = new Centrifuge(document.body.dataset.websocketUrl ?? "");
   client.on("connecting", ({ code }) => say(connection, code === 0 ? "Connecting…" : "Connection lost. Trying again…"));
   client.on("connected", () => say(connection, "Connected"));
   client.on("disconnected", ({ code, reason }) => {
@@ -42,7 +42,6 @@ function enter(user: string): void {
 
 function leave(reason: string): void {
   jobs?.stop();
-  client?.removeAllListeners();
   client?.disconnect();
   main.hidden = true;
   loginForm.hidden = false;
@@ -59,7 +58,7 @@ function showJob(job: Job | null): void {
   // Without a value the bar says that nobody knows how far the job is.
   if (job === null || job.state === "queued") bar.removeAttribute("value");
   else bar.value = job.percent;
-  bar.dataset["state"] = job?.state ?? "";
+  bar.dataset.state = job?.state ?? "";
   percent.textContent = job === null || job.state === "queued" ? "" : `${job.percent} %`;
   say(status, job === null ? "There is no job yet." : inWords(job));
 }
