@@ -51,9 +51,11 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleServers]:
     """The running jobs example. Each test has users of its own, so that no job of another test is in its way."""
     skip_if_missing(chromium.MISSING, centrifugo.MISSING, pages.MISSING)
     servers = prepare.jobs(tmp_path_factory.mktemp("jobs"))
-    servers.start()
-    yield servers
-    servers.stop()
+    try:
+        servers.start()
+        yield servers
+    finally:
+        servers.stop()
 
 
 @pytest.fixture

@@ -9,7 +9,14 @@ from contextlib import contextmanager
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.person import Person
-from tests.support.waiting import wait_until
+
+VIOLATED_DIRECTIVE = """
+new Promise(resolve => {
+    addEventListener("securitypolicyviolation", event => resolve(event.effectiveDirective), {once: true});
+    setTimeout(resolve, 10_000, null);
+    %s
+})
+"""
 
 
 class RoomsPage:
@@ -24,14 +31,16 @@ class RoomsPage:
         self.messages = self.page.get_by_label("Messages").get_by_role("listitem")
         self.people = self.page.get_by_role("list", name="People here").get_by_role("listitem")
         self.field = self.page.get_by_role("textbox", name="Message")
-        self.sending = self.messages.filter(has_text="sending…")
         self.send_again = self.page.get_by_role("button", name="Send again")
 
     def open_tab(self) -> RoomsPage:
         return RoomsPage(self.person, self.person.open_tab())
 
     def fill_in_login(self, name: str, password: str | None = None) -> None:
-        """:param password: the name, if left out: the demo's users have such passwords."""
+        """Press the button without waiting for what follows.
+
+        :param password: the name, if left out: the demo's users have such passwords.
+        """
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Password").fill(name if password is None else password)
         self.login_button.click()
@@ -60,16 +69,10 @@ class RoomsPage:
         self.field.fill(text)
         self.page.get_by_role("button", name="Send", exact=True).click()
 
-    def send_all_again(self) -> None:
-        """Press "Send again" until no message needs it."""
-
-        def none_is_left() -> bool:
-            if self.send_again.count():
-                self.send_again.first.click()
-                self.page.wait_for_timeout(500)
-            return self.send_again.count() == 0 and self.sending.count() == 0
-
-        wait_until(none_is_left, "all messages to be sent")
+    def violated_directive(self, script: str) -> str | None:
+        """The directive of the page's Content-Security-Policy that forbids the script, or None."""
+        directive: str | None = self.page.evaluate(VIOLATED_DIRECTIVE % script)
+        return directive
 
     @contextmanager
     def offline(self) -> Iterator[None]:
