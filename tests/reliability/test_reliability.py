@@ -13,7 +13,7 @@ from tests.reliability.hostile import check_shortly
 from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO
 from tests.reliability.server import Gunicorn, gunicorn
 
-ABOUT_TIME = ("flood", "centrifugo_and_503")
+ABOUT_TIME = ("centrifugo_and_503",)
 ON_ONE_SERVER = {f"attack_{name}": name for name, attack in ATTACKS.items() if not attack.environ}
 """The attacks on a server with the usual settings; one server serves them all, one after the other."""
 
