@@ -23,6 +23,7 @@ from tests.support.wheel import build_wheel
 # By folder or file. A test also has the markers that its file or function gives itself.
 MARKERS = {
     "tests/benchmarks": "benchmarks",
+    "tests/browser": "browser",
     "tests/cli/test_cli.py": "slow",
     "tests/deploy": "server",
     "tests/docs/test_guides.py": "server",

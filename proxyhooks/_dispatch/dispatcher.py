@@ -59,6 +59,8 @@ class Dispatcher:
     ) -> None:
         self.index = index
         self.routes = {registration: Route.of(registration, ensure_sync) for registration in index.registrations()}
+        # Most of the matches of a busy application are these, so they are not created for each request.
+        self._without_variables = {registration: Match(route, {}) for registration, route in self.routes.items()}
         self.meta_schema = meta_schema
         self.load_meta: Callable[[Any], Any] | None = (
             None if meta_schema is None else lambda meta: meta_schema.load(meta)
@@ -86,7 +88,10 @@ class Dispatcher:
         :raises KeyError: if no hook serves the event.
         """
         found = self.index.find(event, message)
-        return None if found is None else Match(self.routes[found[0]], found[1])
+        if found is None:
+            return None
+        registration, variables = found
+        return Match(self.routes[registration], variables) if variables else self._without_variables[registration]
 
     def run(self, event: Event, message: m.Request, payload_size: int, match: Match | None) -> Reply:
         """Have the request answered by the hook that was found for it; refuse it if there is none.

@@ -91,7 +91,7 @@ def envelope(key: bytes, body: bytes) -> bytes:
 
     :param body: JSON.
     """
-    return b'{"' + key + b'":' + body + b"}"
+    return b'{"%b":%b}' % (key, body)
 
 
 def encode_result(result: m.Result) -> dict[str, Any]:

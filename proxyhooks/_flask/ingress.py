@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
@@ -101,7 +101,7 @@ def read_body(environ: WSGIEnvironment, event: Event, length: int | None, limit:
         environ["CONTENT_LENGTH"] = str(len(body))
     elif len(body) < length:
         raise early_failure(400, "the body ended too early")
-    environ["wsgi.input"] = io.BytesIO(body)
+    environ["wsgi.input"] = BytesIO(body)
     return body
 
 

@@ -107,7 +107,8 @@ class Middleware:
         environ[STATE_KEY] = state
         response = GuardedResponse(state, start_response, self._unexpected_answers)
         try:
-            return response.body(self.hook_app(environ, response.start_response))
+            hook_app = self.hook_app
+            return response.body(hook_app(environ, response.start_response))
         except BaseException as error:
             start_background_tasks(state)
             rejection = None if isinstance(error, Exception) or response.started else as_rejection(error)
@@ -129,8 +130,8 @@ class Middleware:
         message, payload_size = read_message(event, hook_url.decode, read_body(environ, event, length, limit))
         match = hook_url.find_hook(message)
         view = None if match is None else hook_url.views.by_hook[match.route.hook]
-        in_place = self._app.testing or RUN_TASKS_IN_PLACE in environ
-        return RequestState(self._app, path, event, message, payload_size, match, view, tasks_in_place=in_place)
+        in_place = self._app.config["TESTING"] or RUN_TASKS_IN_PLACE in environ
+        return RequestState(self._app, path, event, message, payload_size, in_place, match, view)
 
 
 def _send(environ: WSGIEnvironment, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:

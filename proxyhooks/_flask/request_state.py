@@ -34,6 +34,8 @@ class RequestState:
     """The request as the hook gets it."""
     payload_size: int
     """Bytes that the payload has at most; 0 without one. In the message an absent payload and null are both None."""
+    tasks_in_place: bool = False
+    """Whether the thread of the request runs the background tasks, as in tests."""
     match: Match | None = None
     """The hook that serves the request, and the variables of its pattern. None: no hook does."""
     view: HookView | None = None
@@ -46,8 +48,6 @@ class RequestState:
     """The last exception that Flask's error handlers were called with."""
     background_tasks: tuple[BackgroundTask, ...] = ()
     """What :data:`proxyhooks.after_reply` was given, in order."""
-    tasks_in_place: bool = False
-    """Whether the thread of the request runs the background tasks, as in tests."""
 
 
 def request_state() -> RequestState | None:

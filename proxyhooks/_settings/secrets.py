@@ -76,7 +76,8 @@ class Secrets:
 
         Compares all secrets, each in constant time.
         """
-        header, matched = received.header.encode("latin-1", "replace"), None
+        # Secrets are ASCII, which is the same in all encodings; Python encodes as UTF-8 in the fewest steps.
+        header, matched = received.header.encode("utf-8", "surrogatepass"), None
         for index, value in enumerate(accepted):
             if hmac.compare_digest(header, value):
                 matched = index

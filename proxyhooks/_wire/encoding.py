@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from . import clock
 from .by_class import ByClass
@@ -32,30 +32,35 @@ def encode(message: Any) -> dict[str, Any]:
     :raises TypeError, ValueError: if a list or dict in it was changed, and now has a wrong value.
     """
     check_message(message)
-    encoded: dict[str, Any] = {}
-    for name, base64_name, omitted, encode_value in _FIELD_ENCODERS[type(message)]:
-        value = getattr(message, name)
-        if value is None or value is omitted:
-            continue
-        if base64_name is not None and isinstance(value, bytes):
-            encoded[base64_name] = base64.b64encode(value).decode("ascii")
-        else:
-            encoded[name] = encode_value(value)
+    encoded: dict[str, Any] = _ENCODERS[type(message)](message)
     return encoded
 
 
-_FieldEncoder: TypeAlias = tuple[str, str | None, Any, _Encoder]
-"""The name of the field, its name as base64, the value besides None that is left out, and the encoder of values."""
+def _generate_encoder(cls: type) -> _Encoder:
+    """Generate the source of :func:`encode` for one class, without the check."""
+    # Tracebacks tell by the name that the function is a part of this package.
+    scope: dict[str, Any] = {"__name__": __name__, "base64_text": _base64_text}
+    lines = ["def encode(message):", "encoded = {}"]
+    for field in fields_of(cls):
+        name = field.name
+        scope[f"encode_{name}"] = encode_field = _encoder_for_kind(field.kind)
+        value = "value" if encode_field is _unchanged else f"encode_{name}(value)"
+        lines.append(f"value = message.{name}")
+        lines.append("if value is None" + (" or value is False" if field.kind == Bool() else "") + ": pass")
+        if field.base64_name is not None:
+            lines.append(f"elif isinstance(value, bytes): encoded[{field.base64_name!r}] = base64_text(value)")
+        lines.append(f"else: encoded[{name!r}] = {value}")
+    lines.append("return encoded")
+    exec("\n    ".join(lines), scope)  # noqa: S102  # the source has only names of this package's own fields
+    generated: _Encoder = scope["encode"]
+    return generated
 
 
-def _field_encoders(cls: type) -> list[_FieldEncoder]:
-    return [
-        (field.name, field.base64_name, False if field.kind == Bool() else None, _encoder_for_kind(field.kind))
-        for field in fields_of(cls)
-    ]
+_ENCODERS: Final = ByClass(_generate_encoder)
 
 
-_FIELD_ENCODERS: Final = ByClass(_field_encoders)
+def _base64_text(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
 
 
 def _encoder_for_kind(kind: Kind) -> _Encoder:

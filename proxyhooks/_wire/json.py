@@ -144,7 +144,7 @@ def dumps(value: Any, path: str = "the value", default: JsonDefault | None = Non
         try:
             written: bytes = orjson.dumps(value)
             # orjson also writes UUIDs, enums and dataclasses, which are mistakes here; marshal refuses them.
-            marshalled = marshal.dumps(value, 2)
+            marshalled = marshal.dumps(value, 4)
         except (orjson.JSONEncodeError, ValueError):
             pass  # json accepts it, or explains
         else:
@@ -185,9 +185,10 @@ def _with_str_keys(default: JsonDefault) -> JsonDefault:
     return convert
 
 
-# marshal writes a float as "g" and its eight bytes, the least significant first. In NaN and infinity all bits of the
-# exponent are set. Other data that matches by chance costs only the time of the slower way.
-_NOT_FINITE: Final = re.compile(rb"g.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
+# marshal writes a float as "g", with the highest bit set if more than one object refers to the float, and its eight
+# bytes, the least significant first. In NaN and infinity all bits of the exponent are set. Other data that matches by
+# chance costs only the time of the slower way.
+_NOT_FINITE: Final = re.compile(rb"[g\xe7].{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 
 
 _REMEDIES: Final = {

@@ -17,29 +17,37 @@ def check_message(message: Any) -> None:
     :raises TypeError: if a value has the wrong type; the text names the field.
     :raises ValueError: if a value is out of range.
     """
-    cls = type(message)
-    for name, check, required in _FIELD_CHECKS[cls]:
-        value = getattr(message, name)
-        if value is not None:
-            check(value, f"{cls.__name__}.{name}")
-        elif required:
-            raise TypeError(f"{cls.__name__}.{name} is required, and must not be None")
+    _CHECKS[type(message)](message)
 
 
 _Check: TypeAlias = Callable[[Any, str], None]
 """Takes the value, and its path for the error text."""
 
 
-def _field_checks(cls: type) -> tuple[tuple[str, _Check, bool], ...]:
-    # JSON is not walked through twice: writing it finds what is wrong.
-    return tuple(
-        (field.name, _check_for_kind(field.kind), field.required)
-        for field in fields_of(cls)
-        if field.kind != Json(base64=True)
-    )
+def _generate_check(cls: type) -> Callable[[Any], None]:
+    """Generate the source of :func:`check_message` for one class."""
+    # Tracebacks tell by the name that the function is a part of this package.
+    scope: dict[str, Any] = {"__name__": __name__, "refuse_none": _refuse_none}
+    lines = ["def check(message):", "pass"]
+    for field in fields_of(cls):
+        if field.kind == Json(base64=True):  # it is not walked through twice: writing it finds what is wrong
+            continue
+        name, path = field.name, f"{cls.__name__}.{field.name}"
+        scope[f"check_{name}"] = _check_for_kind(field.kind)
+        lines.append(f"value = message.{name}")
+        lines.append(f"if value is not None: check_{name}(value, {path!r})")
+        if field.required:
+            lines.append(f"else: refuse_none({path!r})")
+    exec("\n    ".join(lines), scope)  # noqa: S102  # the source has only names of this package's own fields
+    generated: Callable[[Any], None] = scope["check"]
+    return generated
 
 
-_FIELD_CHECKS: Final = ByClass(_field_checks)
+_CHECKS: Final = ByClass(_generate_check)
+
+
+def _refuse_none(path: str) -> None:
+    raise TypeError(f"{path} is required, and must not be None")
 
 
 def _check_for_kind(kind: Kind) -> _Check:

@@ -1,4 +1,4 @@
-"""``flask centrifugo ...``: see, call and check the hooks, and configure Centrifugo for them."""
+"""``flask centrifugo ...``: start a project, see, call and check the hooks, and configure Centrifugo for them."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ class _Commands(AppGroup):
         return command
 
 
-centrifugo = _Commands("centrifugo", help="See, call and check the hooks, and configure Centrifugo for them.")
+centrifugo = _Commands("centrifugo", help="Start a project, see, call and check the hooks, and configure Centrifugo.")

@@ -209,8 +209,8 @@ def test_the_typescript_of_the_rooms_example_compiles(tmp_path: Path) -> None:
     written = app.test_cli_runner().invoke(centrifugo, ["export", "typescript"])
     compile_module(written.stdout, tmp_path)
     assert "RoomIsFull" in written.stdout
-    assert '  "rooms:<int:room_id>": MessageResult | JoinedResult;\n' in written.stdout
-    assert '  "rooms:<int:room_id>": { data: unknown; result: HistoryResult };\n' in written.stdout
+    assert '  "rooms:<int:room_id>": MessageResult | JoinedResult | LeftResult;\n' in written.stdout
+    assert '  "rooms:<int:room_id>": { data: Subscribe; result: HistoryResult };\n' in written.stdout
     assert "export type ConnectResult = WelcomeResult;\n" in written.stdout
 
 

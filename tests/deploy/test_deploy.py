@@ -197,6 +197,27 @@ def quickstart_module(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+@pytest.mark.parametrize("has_page", [True, False])
+def test_quickstart_ends_with_the_address_of_the_chat_if_it_has_a_page(
+    has_page: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = get_centrifugo.Centrifugo("centrifugo")
+    run = quickstart_module(monkeypatch).Run(tmp_path, 8071, 8001, "s3cret", "the-key", program, has_page)
+    printed = quickstart_module(monkeypatch).how_to_try(run)
+    assert printed.endswith("\n  http://localhost:8071/") is has_page
+    assert ("as ada with the password ada" in printed) is has_page
+
+
+def test_quickstart_lets_a_browser_on_one_host_log_in_and_connect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quickstart = quickstart_module(monkeypatch)
+    program = get_centrifugo.Centrifugo("centrifugo")
+    environment = quickstart.backend_environment(quickstart.Run(tmp_path, 8071, 8001, "s3cret", "k", program, True))
+    assert environment["FLASK_SESSION_COOKIE_SECURE"] == "false"
+    assert environment["FLASK_CENTRIFUGO_WEBSOCKET_URL"] == '"ws://localhost:8001/connection/websocket"'
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_quickstart_serves_until_it_is_stopped(tmp_path: Path, stop: signal.Signals) -> None:
     port = free_port()

@@ -230,7 +230,7 @@ def test_a_mistake_of_the_package_keeps_its_frames(
     def connect(req: Any) -> ConnectResult:
         return ConnectResult(user="42")
 
-    monkeypatch.setattr("proxyhooks._wire.validation._FIELD_CHECKS", {})
+    monkeypatch.setattr("proxyhooks._wire.validation._CHECKS", {})
     error = raised_by(app, ask, "connect")
     assert isinstance(error, KeyError)
     assert traceback.extract_tb(error.__traceback__)[-1].name == "check_message"

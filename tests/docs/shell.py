@@ -20,8 +20,8 @@ from tests.support.waiting import wait_until
 _LIMIT: Final = 60.0
 """Seconds for one command."""
 _MARK: Final = "@@ done"
-_PRINTED_PORTS: Final = ("8070", "8000")
-"""What documents call the ports of the backend and of Centrifugo."""
+_PRINTED_PORTS: Final = ("8070", "8000", "6379")
+"""What documents call the ports of the backend, of Centrifugo and of Redis."""
 
 
 class Shell:
@@ -80,17 +80,21 @@ class Shell:
 
     def translate(self, text: str) -> str:
         """The text with the ports of this run."""
-        return re.sub(r"\b(8070|8000)\b", lambda match: self._ports[match[0]], text)
+        return re.sub(rf"\b({'|'.join(_PRINTED_PORTS)})\b", lambda match: self._ports[match[0]], text)
 
     def run(self, command: str) -> tuple[int, str]:
-        """Exit status and output. A command that ends with ``&`` is a server: return when it accepts connections.
+        """Exit status and output. A command that ends with ``&`` is a server.
+
+        If it names its port, or is Centrifugo, return when it accepts connections.
 
         :raises TimeoutError: if it takes longer than a minute, or a server longer than half a minute.
         """
         command = self.translate(command).strip()
         if command.endswith("&"):
             self._send(f"{command[:-1]} >>{self._log} 2>&1 &\ntrue")
-            self._wait_for_server(int(self._ports["8000" if "centrifugo -c" in command else "8070"]))
+            named = [port for port in self._ports.values() if port in command]
+            for port in [self._ports["8000"]] if "centrifugo -c" in command else named:
+                self._wait_for_server(int(port))
             return 0, ""
         return self._send(command)
 

@@ -21,6 +21,7 @@ BLOB = f"{REPOSITORY}/blob/main/"
 SITES = (
     "https://centrifugal.dev",
     "https://keepachangelog.com/",
+    "https://python-rq.org",
     "https://semver.org/",
     f"{REPOSITORY}/security/advisories/new",
     f"{REPOSITORY}/commits/main",

@@ -27,7 +27,7 @@ from tests.support.paths import ROOT
 from tests.support.wheel import install_beside_others, run
 
 EXAMPLES = ROOT / "examples"
-TEMPLATES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md"))
+TEMPLATES = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"))
 WITH_HOOKS = [name for name in TEMPLATES if name != "plain_views"]
 WITH_PAGE = [name for name in TEMPLATES if (EXAMPLES / name / "web" / "package.json").exists()]
 KEYS = {"FLASK_SECRET_KEY": "for tests", "FLASK_PROXYHOOKS_SECRETS": '["for tests"]'}
@@ -74,14 +74,14 @@ def pyproject(template: str) -> Any:
 
 
 def test_its_tests_pass_and_the_type_checkers_find_nothing(
-    project: Path, programs: Path, environ: dict[str, str], pytestconfig: pytest.Config
+    template: str, project: Path, programs: Path, environ: dict[str, str], pytestconfig: pytest.Config
 ) -> None:
     # Two mypy with one cache at the same time get in each other's way, so each process of tests has its own.
     name = f"mypy_of_templates_{os.environ.get('PYTEST_XDIST_WORKER', '')}"
     cache = str(pytestconfig.cache.mkdir(name)) if pytestconfig.cache else os.devnull
     commands = (
         ("pytest", "-q", "-p", "no:cacheprovider"),
-        ("mypy", "--strict", "--cache-dir", cache),
+        ("mypy", "--strict", "--cache-dir", cache, *([] if "files" in pyproject(template)["tool"]["mypy"] else ["."])),
         (sys.executable, "-m", "pyright", "--pythonpath", str(programs / "python")),
     )
     started = [
@@ -99,7 +99,8 @@ def test_its_readme_works_in_an_empty_folder(
 ) -> None:
     written = json.loads((project / "centrifugo.json").read_text())
     with Shell(project) as shell:
-        shell.run(f'export PATH="{programs}:$PATH" PYTEST_ADDOPTS="-q -p no:cacheprovider"')
+        # The tests run in the test above; here they are only found.
+        shell.run(f'export PATH="{programs}:$PATH" PYTEST_ADDOPTS="-q -p no:cacheprovider --collect-only"')
         config = project / "centrifugo.json"
         config.write_text(shell.translate(config.read_text()))
         document.run(f"examples/{template}/README.md", shell, centrifugo=CENTRIFUGO)
@@ -157,6 +158,7 @@ def test_its_page_builds(project: Path, template: str, environ: dict[str, str]) 
     run("npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", cwd=project / "web", **environ)
     run("npm", "run", "build", cwd=project / "web", **environ)
     assert list(static.glob("*.js"))
+    run("npm", "run", "test", "--if-present", cwd=project / "web", **environ)
 
 
 @pytest.mark.parametrize("template", ["minimal", "plain_views"], indirect=True)
@@ -173,6 +175,11 @@ def test_it_does_not_start_without_keys(project: Path, environ: dict[str, str]) 
 
 def test_minimal_is_short() -> None:
     assert len((EXAMPLES / "minimal" / "app.py").read_text().splitlines()) < 50
+
+
+def test_the_guide_has_a_row_for_each_template() -> None:
+    rows = re.findall(r"^\| \[`(\w+)/`\]\(\1\) \| ", read("examples/README.md"), re.MULTILINE)
+    assert sorted(rows) == TEMPLATES
 
 
 def test_its_files_are_those_of_every_template(template: str) -> None:
@@ -237,4 +244,4 @@ def test_the_group_examples_has_what_the_templates_need() -> None:
     own = {text for text in named if Requirement(text).name == "proxyhooks"}
     extras = {extra for text in own for extra in Requirement(text).extras}
     from_extras = {text for extra in extras for text in root["project"]["optional-dependencies"][extra]}
-    assert (named - own) | from_extras <= set(root["dependency-groups"]["examples"])
+    assert (named - own) | from_extras == set(root["dependency-groups"]["examples"])

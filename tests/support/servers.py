@@ -149,13 +149,16 @@ def running_server(
         stop_process(process)
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bool]) -> None:
+def wait_until_ready(
+    process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bool], timeout: float = START_TIMEOUT
+) -> None:
     """Return as soon as the server is ready.
 
+    :param timeout: seconds.
     :raises AssertionError: if the process ends, or is not ready in time, with the end of its log.
     """
     try:
-        wait_until(lambda: process.poll() is not None or is_ready(), f"{process.args!r}", START_TIMEOUT)
+        wait_until(lambda: process.poll() is not None or is_ready(), f"{process.args!r}", timeout)
         assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
     except AssertionError as error:
         raise AssertionError(f"{error}. The end of its log:\n{log.read_text(errors='replace')[-4000:]}") from None

@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from proxyhooks import ProxyHooks
 
-from . import connection, fake_redis, login, methods, page, worker
+from . import connection, login, methods, page, worker
 from .job_store import JobStore
 
 
@@ -47,7 +47,6 @@ def create_app(config: Mapping[str, Any] | None = None, redis: Redis | None = No
     app.register_blueprint(login.blueprint)
     app.register_blueprint(page.blueprint)
     app.cli.add_command(worker.worker_command)
-    app.cli.add_command(fake_redis.fake_redis_command)
 
     hooks = ProxyHooks(app, http_headers=["Cookie"])
     hooks.include(connection.hooks)

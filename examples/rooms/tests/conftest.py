@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,31 +14,40 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from rooms import create_app
+from rooms import create_app, database
 from rooms.accounts import start_login, tokens
 from rooms.database import add_demo, init_db
 from rooms.models import User, db
 from sqlalchemy import select
+from werkzeug.security import generate_password_hash
 
 from proxyhooks.testing import ProxyClient
 
 CENTRIFUGO_JSON = Path(__file__).parent.parent / "centrifugo.json"
 
 
-def make_app(database: Path) -> Flask:
+def make_app(path: Path) -> Flask:
     return create_app(
         {
             "SECRET_KEY": "for sessions",
             "PROXYHOOKS_SECRETS": ["s3cret"],
-            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{database}",
+            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{path}",
             "TESTING": True,
         }
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def fast_hashes() -> Iterator[None]:
+    """Passwords of the demo are hashed with one round, since a good hash is slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "generate_password_hash", partial(generate_password_hash, method="pbkdf2:sha256:1"))
+        yield
+
+
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database as ``init-db --demo`` makes it, once, since hashing passwords is slow."""
+def demo(fast_hashes: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as ``init-db --demo`` makes it."""
     path = tmp_path_factory.mktemp("demo") / "rooms.sqlite"
     app = make_app(path)
     with app.app_context():
@@ -49,9 +59,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def app(demo: Path, tmp_path: Path) -> Iterator[Flask]:
-    database = tmp_path / "rooms.sqlite"
-    shutil.copy(demo, database)
-    app = make_app(database)
+    path = tmp_path / "rooms.sqlite"
+    shutil.copy(demo, path)
+    app = make_app(path)
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -68,7 +78,7 @@ def enter(app: Flask) -> Callable[[str], ProxyClient]:
     """``enter("ada")`` is a connected client of this user, with a login of its own."""
 
     def make(name: str) -> ProxyClient:
-        with app.app_context():  # as /token does, without its slow check of the password
+        with app.app_context():  # as /token does
             token = tokens().dumps(start_login(db.session.scalars(select(User).filter_by(name=name)).one()).id)
         client = ProxyClient(app, config=CENTRIFUGO_JSON)
         assert client.connect({"token": token}).allowed
@@ -92,7 +102,7 @@ def api_calls(app: Flask) -> Iterator[list[tuple[str, Any]]]:
             self.end_headers()
             self.wfile.write(b'{"result":{}}')
 
-        def log_message(self, *args: object) -> None:
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

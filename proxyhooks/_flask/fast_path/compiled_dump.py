@@ -15,7 +15,6 @@ from .plain_schemas import (
     check_marshmallow,
     each_item,
     is_plain,
-    with_fallback,
 )
 from .schema_changes import SchemaChanges
 
@@ -31,7 +30,7 @@ def compile_dump(schema: object) -> Convert | None:
         check_marshmallow()
         changes = SchemaChanges()
         compiled = _compile_schema(schema, (), changes)
-        return with_fallback(compiled, changes.compiled(), lambda value: schema.dump(value))
+        return changes.guarded(compiled, lambda value: schema.dump(value))
     except Exception:  # not only Unsupported: a nested schema may not exist, which marshmallow reports when it needs it
         return None
 
@@ -77,8 +76,9 @@ def _compile_field(field: Any, enclosing: tuple[type, ...], changes: SchemaChang
     :raises Unsupported: if the field is not plain.
     """
     check_field(field)
-    changes.watch(field, *_READ)
     kind = type(field)
+    nested = field.schema if kind is fields.Nested else None  # the first access sets an attribute
+    changes.watch(field, *_READ)
     if kind in PYTHON_TYPES and not getattr(field, "as_string", False):
         return _only_none
     if kind is fields.Raw:
@@ -86,10 +86,10 @@ def _compile_field(field: Any, enclosing: tuple[type, ...], changes: SchemaChang
     if kind is fields.List:
         python_type, convert = PYTHON_TYPES.get(type(field.inner)), _compile_field(field.inner, enclosing, changes)
         return _none_or(each_item(lambda value: value if type(value) is python_type else convert(value)))
-    if kind is fields.Nested:
-        if field.many and not field.schema.many:
+    if nested is not None:
+        if field.many and not nested.many:
             raise Unsupported
-        return _none_or(_compile_schema(field.schema, enclosing, changes))
+        return _none_or(_compile_schema(nested, enclosing, changes))
     raise Unsupported
 
 

@@ -18,15 +18,16 @@ from .plain_schemas import (
     check_marshmallow,
     each_item,
     is_plain,
-    with_fallback,
 )
 from .schema_changes import SchemaChanges
 
 # No floats, as marshmallow refuses some of them.
 _LOADED_AS_THEY_ARE: Final = {kind: python for kind, python in PYTHON_TYPES.items() if kind is not fields.Float}
 
-_READ: Final = ("data_key", "attribute", "validators", "pre_load", "post_load")
+_READ: Final = ("validators", "pre_load", "post_load")
 """The attributes of every field that decide how a value is loaded. Others are read only where they matter."""
+_READ_OF_MEMBERS: Final = ("data_key", "attribute")
+"""Those that decide where a value is, for the fields of a schema and not for the items of a list."""
 _READ_BY_CLASS: Final[dict[type, tuple[str, ...]]] = {
     fields.Boolean: ("truthy", "falsy"),
     fields.Dict: ("key_field", "value_field"),
@@ -43,7 +44,7 @@ def compile_load(schema: object) -> Convert | None:
         check_marshmallow()
         changes = SchemaChanges()
         compiled = _compile_schema(schema, schema.unknown, (), changes)
-        return with_fallback(compiled, changes.compiled(), lambda value: schema.load(value))
+        return changes.guarded(compiled, lambda value: schema.load(value))
     except Exception:  # not only Unsupported: a nested schema may not exist, which marshmallow reports when it needs it
         return None
 
@@ -95,7 +96,7 @@ def _lines_that_convert(
     n: int, field: Any, enclosing: tuple[type, ...], scope: dict[str, Any], changes: SchemaChanges
 ) -> list[str]:
     """Write the lines that convert and validate ``item`` for field number *n*; add what they use to the scope."""
-    scope[f"convert{n}"] = _compile_field(field, enclosing, changes)
+    scope[f"convert{n}"] = _compile_field(field, enclosing, changes, _READ_OF_MEMBERS)
     python_type = _LOADED_AS_THEY_ARE.get(type(field))
     condition = f"if type(item) is not {python_type.__name__}: " if python_type else ""
     lines = [f"{condition}item = convert{n}(item)"]
@@ -109,14 +110,18 @@ def _validators(field: Any) -> list[Callable[[Any], Any]]:
     return [] if type(field) in DELEGATED_FIELDS else list(field.validators)
 
 
-def _compile_field(field: Any, enclosing: tuple[type, ...], changes: SchemaChanges) -> Convert:
+def _compile_field(
+    field: Any, enclosing: tuple[type, ...], changes: SchemaChanges, also_read: tuple[str, ...] = ()
+) -> Convert:
     """Return a function that converts the values without the field's Python type; the others stay as they are.
 
+    :param also_read: attributes that decide how the value is loaded, besides :data:`_READ`.
     :raises Unsupported: if the field is not plain.
     """
     check_field(field)
-    changes.watch(field, *_READ, *_READ_BY_CLASS.get(type(field), ()))
     kind = type(field)
+    nested = field.schema if kind is fields.Nested else None  # the first access sets an attribute
+    changes.watch(field, *also_read, *_READ, *_READ_BY_CLASS.get(type(field), ()))
     if kind is fields.Enum and not isinstance(field.by_value, bool):  # by_value may be a field
         raise Unsupported
     if kind is fields.Boolean and (
@@ -133,8 +138,8 @@ def _compile_field(field: Any, enclosing: tuple[type, ...], changes: SchemaChang
         return _compile_list(field.inner, enclosing, changes)
     if kind is fields.Dict and field.key_field is None and field.value_field is None:
         return _load_dict
-    if kind is fields.Nested:
-        return _compile_schema(field.schema, field.unknown or field.schema.unknown, enclosing, changes)
+    if nested is not None:
+        return _compile_schema(nested, field.unknown or nested.unknown, enclosing, changes)
     if kind in DELEGATED_FIELDS:
         deserialize: Convert = field.deserialize
         return deserialize

@@ -42,7 +42,7 @@ def starts_with_empty_session(app: Flask, environ: WSGIEnvironment) -> bool:
     return (
         "HTTP_COOKIE" not in environ
         and type(interface) is SecureCookieSessionInterface
-        and not vars(interface)  # no method or attribute is replaced on the instance
+        and not interface.__dict__  # no method or attribute is replaced on the instance
     )
 
 

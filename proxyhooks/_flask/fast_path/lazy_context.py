@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from flask.ctx import _AppCtxGlobals
 
+# Python calls a method of a name that the module assigns in fewer steps than one of a name that it imports.
+_app_context, _request_context = _cv_app, _cv_request
+
 
 class _OnFirstAccess:
     """The descriptor of :func:`on_first_access`. As it has no ``__set__``, the created attribute hides it."""
@@ -53,7 +56,7 @@ class _LazyAppContext(AppContext):
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        self._cv_tokens = [_cv_app.set(self)]
+        self._cv_tokens = [_app_context.set(self)]
 
     @on_first_access
     def g(self) -> _AppCtxGlobals:
@@ -78,14 +81,14 @@ class LazyRequestContext(RequestContext):
     """
 
     flashes = None
-    untouched = True
-    _was_pushed = False
 
     def __init__(self, app: Flask, environ: WSGIEnvironment, rule: Rule) -> None:
         # Not super().__init__(), which creates all attributes at once.
         self.app = app
         self.environ = environ
         self.rule = rule
+        self.untouched = True
+        self._was_pushed = False
         self._cv_tokens = []
 
     @on_first_access
@@ -124,12 +127,12 @@ class LazyRequestContext(RequestContext):
             return
         self._was_pushed = True
         # Flask's own push creates no application context if one is there, and it sends the signal.
-        if _cv_app.get(None) is not None or appcontext_pushed.receivers:
+        if _app_context.get(None) is not None or appcontext_pushed.receivers:
             self._unmatch()
             super().push()
             return
         app_ctx = _LazyAppContext(self.app)
-        self._cv_tokens.append((_cv_request.set(self), app_ctx))
+        self._cv_tokens.append((_request_context.set(self), app_ctx))
         if not starts_with_empty_session(self.app, self.environ):
             self._unmatch()
             setattr(self, SESSION_ATTRIBUTE, _open_session(self))
@@ -144,12 +147,12 @@ class LazyRequestContext(RequestContext):
             or request_tearing_down.receivers
             or not self.untouched
             or len(self._cv_tokens) != 1
-            or _cv_request.get(None) is not self
+            or _request_context.get(None) is not self
         ):
             super().pop(exc)
             return
         token, app_ctx = self._cv_tokens.pop()
-        _cv_request.reset(token)
+        _request_context.reset(token)
         if app_ctx is None:  # the application context was there before this one
             return
         if (
@@ -157,11 +160,11 @@ class LazyRequestContext(RequestContext):
             or appcontext_tearing_down.receivers
             or appcontext_popped.receivers
             or len(app_ctx._cv_tokens) != 1
-            or _cv_app.get(None) is not app_ctx
+            or _app_context.get(None) is not app_ctx
         ):
             app_ctx.pop(exc)
             return
-        _cv_app.reset(app_ctx._cv_tokens.pop())
+        _app_context.reset(app_ctx._cv_tokens.pop())
 
 
 # Not a method of the class, as the name of the attribute depends on the release of Flask.

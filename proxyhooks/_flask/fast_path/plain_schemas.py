@@ -23,20 +23,6 @@ class Unsupported(Exception):
     """This schema or field cannot be compiled, or a compiled schema cannot handle this value."""
 
 
-def with_fallback(compiled: Convert, has_changed: Callable[[], bool], fallback: Convert) -> Convert:
-    """Return a function that calls *compiled*, and *fallback* if that raises an exception or the schema has changed."""
-
-    def convert(value: Any) -> Any:
-        try:
-            if not has_changed():
-                return compiled(value)
-        except Exception:  # noqa: S110  # the fallback raises the exception that the caller gets
-            pass
-        return fallback(value)
-
-    return convert
-
-
 def each_item(convert: Convert) -> Convert:
     """Return a function that applies *convert* to each item of a list."""
 
@@ -50,13 +36,13 @@ def each_item(convert: Convert) -> Convert:
 
 LOAD_HOOKS: Final = ("pre_load", "post_load", "validates", "validates_schema")
 DUMP_HOOKS: Final = ("pre_dump", "post_dump")
-# Members of Schema that decide what load and dump do. A subclass that replaces one of them is not plain.
-_MEMBERS: Final = {
+SCHEMA_MEMBERS: Final = {
     name
     for name, value in vars(Schema).items()
     if (isinstance(value, (types.FunctionType, property, staticmethod)) or name in ("dict_class", "set_class"))
     and name not in ("__init__", "__repr__", "on_bind_field", "handle_error")
 }
+"""Members of Schema that decide what load and dump do. A subclass that replaces one of them is not plain."""
 _VALIDATORS: Final = frozenset(
     {
         validate.ContainsNoneOf,
@@ -113,8 +99,8 @@ def is_plain(schema: Schema, hooks: tuple[str, ...]) -> bool:
     return (
         type(cls) is SchemaMeta
         and not any(schema._hooks.get(hook) for hook in hooks)
-        and all(getattr(cls, name) is getattr(Schema, name) for name in _MEMBERS)
-        and not vars(schema).keys() & _MEMBERS
+        and all(getattr(cls, name) is getattr(Schema, name) for name in SCHEMA_MEMBERS)
+        and not vars(schema).keys() & SCHEMA_MEMBERS
         and not schema.partial
         and not any("." in name for name in schema.fields)  # marshmallow takes a dotted name for a path
     )

@@ -5,22 +5,26 @@ marshmallow reads its schemas, fields and validators at every load and dump, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from marshmallow import Schema
+
+from .plain_schemas import SCHEMA_MEMBERS
 
 
 class SchemaChanges:
     """Writes a function that compares what a compiled schema depends on with what it was.
 
-    The function is a part of every load and dump, so it has a line for each object that it compares: Python runs such
-    lines faster than a loop.
+    The comparison is a part of every load and dump, so it is one expression, which has each object and each attribute
+    in it: Python evaluates that in fewer steps than a loop. Most of it is looking up names in dicts, whatever the form.
     """
 
     def __init__(self) -> None:
         self._scope: dict[str, Any] = {}
-        self._lines = ["def has_changed():"]
+        self._conditions: list[str] = []
 
     def watch(self, owner: object, *names: str) -> None:
         """Watch attributes of an object, and whether it gets or loses any.
@@ -28,47 +32,52 @@ class SchemaChanges:
         :param names: those that it does not have are left out.
         """
         attributes = vars(owner)
-        read = self._scope_name(attributes)
-        different = [f"len({read}) != {len(attributes)}"]
+        self._conditions.append(f"len(attributes := {self._name(attributes)}) == {len(attributes)}")
+        read_from = self._name(owner)
         for name in names:
-            value = attributes.get(name)
+            if name not in attributes:
+                continue
+            # From Python 3.13 on, an attribute takes fewer steps than an item of a dict; before, it takes more.
+            read = f"{read_from}.{name}" if sys.version_info >= (3, 13) else f"attributes[{name!r}]"
+            value = attributes[name]
             if value == []:
-                different.append(f"{read}[{name!r}]")  # the empty list may get items
-            elif name in attributes:
-                different.append(f"{read}[{name!r}] is not {self._scope_name(value)}")
-                if isinstance(value, list):
-                    different += self._differences_of_items(value, enumerate(value))
-        self._return_true_if(different)
+                self._conditions.append(f"not {read}")
+            elif isinstance(value, list):  # the same list with other items is a change, too
+                self._conditions.append(f"{read} == {self._name(value.copy())}")
+            else:
+                self._conditions.append(f"{read} is {self._name(value)}")
 
     def watch_schema(self, schema: Schema, fields: str) -> None:
-        """Watch which fields a schema has, and its options.
+        """Watch which fields a schema has, its options, and whether its class gets a method of ``Schema``.
 
         :param fields: the attribute that has the fields: ``load_fields`` or ``dump_fields``.
         """
         self.watch(schema, "unknown", "many", "partial", fields)
+        for cls in itertools.takewhile(lambda cls: cls is not Schema, type(schema).__mro__):
+            members = self._name(vars(cls))
+            self._conditions.append(f"(len({members}) == {len(vars(cls))} or overridable.isdisjoint({members}))")
         by_name = getattr(schema, fields)
-        names = {self._scope_name(name): field for name, field in by_name.items()}
-        self._return_true_if(self._differences_of_items(by_name, names.items()))
+        self._conditions.append(f"{self._name(by_name)} == {self._name(dict(by_name))}")
 
-    def compiled(self) -> Callable[[], bool]:
-        """Return a function that says whether anything has changed. It raises an exception if something is gone."""
-        exec("\n".join([*self._lines, " return False"]), self._scope)  # noqa: S102  # the scope has all values
-        has_changed: Callable[[], bool] = self._scope["has_changed"]
-        return has_changed
+    def guarded(self, compiled: Callable[[Any], Any], fallback: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return a function that calls *compiled*, and *fallback* if it raises anything or the schema has changed."""
+        # Tracebacks tell by the name that the function is a part of this package.
+        scope = self._scope | {"__name__": __name__, "overridable": SCHEMA_MEMBERS}
+        scope |= {"compiled": compiled, "fallback": fallback}
+        source = f"""
+def convert(value):
+    try:
+        if {" and ".join(self._conditions)}:
+            return compiled(value)
+    except Exception:  # the fallback raises the exception that the caller gets
+        pass
+    return fallback(value)
+"""
+        exec(source, scope)  # noqa: S102  # the scope has all values
+        convert: Callable[[Any], Any] = scope["convert"]
+        return convert
 
-    def _return_true_if(self, different: list[str]) -> None:
-        self._lines.append(f" if {' or '.join(different)}: return True")
-
-    def _differences_of_items(self, container: Any, items: Iterable[tuple[object, object]]) -> list[str]:
-        """Expressions for a container with other items.
-
-        :param items: each with the text for its key.
-        """
-        read = self._scope_name(container)
-        different = [f"{read}[{key}] is not {self._scope_name(item)}" for key, item in items]
-        return [f"len({read}) != {len(container)}", *different]
-
-    def _scope_name(self, value: object) -> str:
+    def _name(self, value: object) -> str:
         """Text that stands for the value in the source."""
         if value is None or isinstance(value, bool):
             return repr(value)

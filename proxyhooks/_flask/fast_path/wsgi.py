@@ -84,7 +84,8 @@ class FastPath:
                 self._warn_of_other_view(key[0], view.endpoint, view.function)
             return self._wsgi_app(environ, start_response)
         rule = target.rule if view is None else view.rule(target.rule)
-        ctx = self._create_context(app, environ, rule)
+        create_context = self._create_context
+        ctx = create_context(app, environ, rule)
         raised: BaseException | None = None
         # The steps below are those of Flask.wsgi_app.
         try:

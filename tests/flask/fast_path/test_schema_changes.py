@@ -33,7 +33,8 @@ def refuse(value: Any) -> None:
 def make_schema(*, exclude: tuple[str, ...] = ()) -> Schema:
     """An instance of a new class, as the instances of one class share the lists of validators."""
     inner: Any = Schema.from_dict({"number": fields.Integer(required=True)}, name="Inner")
-    message: Any = Schema.from_dict(
+    base: Any = type("Base", (Schema,), {})
+    message: Any = base.from_dict(
         {
             "text": fields.String(required=True, validate=validate.Length(max=5)),
             "kind": fields.String(load_default="a", allow_none=True),
@@ -115,6 +116,8 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "truthy": (set_on("flag", "truthy", {"yes"}), {**VALID, "flag": True}),
     "a method of a field": (set_on("text", "deserialize", lambda value, *_, **__: f"{value}!"), VALID),
     "a method of the schema": (lambda s: setattr(s, "load", lambda data: {"text": "other"}), VALID),
+    "a method of the class": (lambda s: setattr(type(s), "load", lambda self, data: {"text": "other"}), VALID),
+    "a method of the class's base": (lambda s: setattr(type(s).__base__, "load", lambda *_: {"text": "other"}), VALID),
     "a new field": (lambda s: put_field(s, "more", fields.Integer()), {**VALID, "more": "1"}),
     "another field": (lambda s: put_field(s, "text", fields.Integer()), {**VALID, "text": "1"}),
     "no such field": (lambda s: [part.pop("flag") for part in (s.fields, s.load_fields)], VALID),
@@ -153,6 +156,8 @@ DUMP_CHANGES: dict[str, Callable[[Any], Any]] = {
     "a new field": lambda s: put_field(s, "more", fields.Constant(1)),
     "a method of a field": set_on("text", "serialize", lambda *_, **__: "own"),
     "a method of the schema": lambda s: setattr(s, "get_attribute", lambda *_, **__: "own"),
+    "a method of the class": lambda s: setattr(type(s), "get_attribute", lambda *_, **__: "own"),
+    "a method of the class's base": lambda s: setattr(type(s).__base__, "get_attribute", lambda *_, **__: "own"),
 }
 
 
@@ -165,6 +170,20 @@ def test_a_schema_that_is_changed_after_its_first_use_dumps_as_marshmallow_does(
     assert before == schema.dump(VALID)
     DUMP_CHANGES[name](schema)
     assert outcome(dump, VALID) == outcome(schema.dump, VALID) != repr(before)
+
+
+def test_an_attribute_that_marshmallow_does_not_read_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema: Any = make_schema(exclude=("extra",))
+    load, dump = compile_load(schema), compile_dump(schema)
+    assert load is not None
+    assert dump is not None
+    type(schema).note = "of the application"
+    text(schema).metadata = {"note": "of the application"}
+    value = {name: item for name, item in VALID.items() if name != "extra"}
+    monkeypatch.setattr(Schema, "_do_load", None)
+    monkeypatch.setattr(Schema, "_serialize", None)
+    assert load(value) == {**value, "kind": "a"}
+    assert dump(value) == value
 
 
 def test_a_change_that_is_taken_back_is_as_if_it_had_not_been() -> None:

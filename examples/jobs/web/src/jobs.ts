@@ -17,6 +17,7 @@ export function hasEnded(job: Job): boolean {
 export class Jobs {
   private latest: Job | null = null;
   private timer: number | undefined;
+  private stopped = false;
 
   /** @param show - is called with each new state of the user's last job, and with null if there has been none */
   constructor(
@@ -27,49 +28,52 @@ export class Jobs {
     const subscription = client.newSubscription(channels.jobs({ user }));
     subscription.on("publication", ({ data }: { data: ReceivedPublications["jobs:<user>"] }) => this.note(data));
     // After a reload, and after each time that the connection was lost.
-    subscription.on("subscribed", () => this.ask());
+    subscription.on("subscribed", () => this.refresh());
     subscription.subscribe();
   }
 
-  async start(rows: number): Promise<void> {
-    this.note((await this.call("jobs.start", { rows })).job);
+  start(rows: number): Promise<void> {
+    return this.ask("jobs.start", { rows });
   }
 
   async cancel(): Promise<void> {
-    if (this.latest) this.note((await this.call("jobs.cancel", { id: this.latest.id })).job);
+    if (this.latest) await this.ask("jobs.cancel", { id: this.latest.id });
   }
 
+  /** Show nothing more: the user has logged out. */
   stop(): void {
+    this.stopped = true;
     clearTimeout(this.timer);
   }
 
-  private async ask(): Promise<void> {
-    try {
-      this.note((await this.call("jobs.current", null)).job);
-    } catch {
-      this.waitForNews();
-    }
+  private refresh(): void {
+    this.ask("jobs.current", null).catch(() => this.refreshAfterSilence());
   }
 
-  private note(job: Job | null): void {
+  private async ask<M extends keyof RpcMethods>(method: M, data: RpcMethods[M]["data"]): Promise<void> {
+    const known = this.latest;
+    const { job }: RpcMethods[M]["result"] = (await this.client.rpc(method, data)).data;
+    if (job !== null) this.note(job);
+    // There may be no job any more, if Redis has lost it; but one may have been started meanwhile.
+    else if (this.latest === known) this.accept(null);
+  }
+
+  private note(job: Job): void {
     // A publication and a reply can overtake each other.
-    if (job === null ? this.latest === null : job.version > (this.latest?.version ?? 0)) {
-      this.latest = job;
-      this.show(job);
-    }
-    this.waitForNews();
+    if (this.latest === null || job.version >= this.latest.version) this.accept(job);
+  }
+
+  private accept(job: Job | null): void {
+    if (this.stopped) return;
+    this.latest = job;
+    this.show(job);
+    clearTimeout(this.timer);
+    if (job !== null && !hasEnded(job)) this.refreshAfterSilence();
   }
 
   /** Publications can be lost, and a worker that has died sends none. */
-  private waitForNews(): void {
+  private refreshAfterSilence(): void {
     clearTimeout(this.timer);
-    if (this.latest && !hasEnded(this.latest)) this.timer = setTimeout(() => void this.ask(), SILENCE);
-  }
-
-  private async call<M extends keyof RpcMethods>(
-    method: M,
-    data: RpcMethods[M]["data"],
-  ): Promise<RpcMethods[M]["result"]> {
-    return (await this.client.rpc(method, data)).data;
+    if (!this.stopped) this.timer = setTimeout(() => this.refresh(), SILENCE);
   }
 }

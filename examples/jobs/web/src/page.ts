@@ -51,10 +51,10 @@ function leave(reason: string): void {
 }
 
 function showJob(job: Job | null): void {
-  const active = job !== null && !hasEnded(job);
+  const canBeCancelled = job !== null && !hasEnded(job) && job.state !== "cancelling";
   // A button that is disabled loses the focus.
-  if (!active && document.activeElement === cancelButton) startButton.focus();
-  cancelButton.disabled = !active || job.state === "cancelling";
+  if (!canBeCancelled && document.activeElement === cancelButton) startButton.focus();
+  cancelButton.disabled = !canBeCancelled;
   bar.hidden = job === null;
   // Without a value the bar says that nobody knows how far the job is.
   if (job === null || job.state === "queued") bar.removeAttribute("value");

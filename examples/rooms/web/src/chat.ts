@@ -18,6 +18,9 @@ interface OpenRoom {
   unread: number;
 }
 
+/** Milliseconds. */
+const LONGEST_DELAY = 3_000;
+
 const TITLE = document.title;
 
 export class Chat {
@@ -32,6 +35,7 @@ export class Chat {
   #shown: number | null = null;
   #chosen: number | null = null;
   #leaving: number | null = null;
+  #isLoadingSoon = false;
 
   constructor(person: Person, websocketUrl: string, ended: (end: ConnectionEnd) => void) {
     this.person = person;
@@ -83,6 +87,16 @@ export class Chat {
     }
     if (isFirst) this.#showAddressed();
     else this.#showRooms();
+  }
+
+  /** Read the list once however many join or leave, and not in the same moment as everybody else in the room. */
+  #loadSoon(): void {
+    if (this.#isLoadingSoon) return;
+    this.#isLoadingSoon = true;
+    setTimeout(() => {
+      this.#isLoadingSoon = false;
+      void this.#load();
+    }, LONGEST_DELAY * Math.random());
   }
 
   async #choose(id: number): Promise<void> {
@@ -155,6 +169,7 @@ export class Chat {
       leave: () => void this.#leave(id),
       hide: () => this.#go(null),
       news: () => this.#count(id),
+      seats: () => this.#loadSoon(),
       ended: (why) => this.#ended(id, why),
     });
     const room = new Room(this.#connection, id, view);

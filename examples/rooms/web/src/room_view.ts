@@ -16,6 +16,8 @@ export interface RoomActions {
   hide(): void;
   /** There is a new message of somebody else. */
   news(): void;
+  /** Somebody has taken a seat or given it back. */
+  seats(): void;
   ended(why: string): void;
 }
 
@@ -96,10 +98,12 @@ export class RoomView implements RoomListener {
 
   joined(name: string): void {
     this.#addNotice(`${name} has joined.`);
+    this.#actions.seats();
   }
 
   left(name: string): void {
     this.#addNotice(`${name} has left.`);
+    this.#actions.seats();
   }
 
   people(names: Map<string, string>): void {
