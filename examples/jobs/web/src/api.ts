@@ -11,7 +11,7 @@ export async function login(name: string): Promise<string | null> {
 }
 
 export async function logout(): Promise<void> {
-  await ask("POST", "/logout");
+  await ask("POST", "/logout", {});
 }
 
 /** @throws Refused with the reason of the server */
