@@ -11,7 +11,7 @@ from proxyhooks.messages import ConnectRequest, ConnectResult, RPCRequest, RPCRe
 
 app = Flask(__name__)
 app.config.from_prefixed_env()  # FLASK_SECRET_KEY, FLASK_PROXYHOOKS_SECRETS='["..."]'
-if not isinstance(app.secret_key, str):
+if not app.secret_key or not isinstance(app.secret_key, str):
     raise RuntimeError("FLASK_SECRET_KEY must be a text, one of digits in quotes: it signs the tokens")
 tokens = URLSafeTimedSerializer(app.secret_key, salt="connect")
 hooks = ProxyHooks(app)
@@ -28,7 +28,7 @@ def token(user: str) -> None:
 def connect(req: ConnectRequest) -> ConnectResult:
     try:
         return ConnectResult(user=tokens.loads(str(req.data), max_age=86_400))  # the connect data is the token
-    except BadSignature:
+    except (BadSignature, UnicodeEncodeError):  # JSON can carry half a surrogate pair
         raise Disconnect(4501, "unauthorized") from None
 
 

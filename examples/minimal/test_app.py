@@ -46,7 +46,7 @@ def test_a_user_is_who_the_token_says(ada: ProxyClient) -> None:
     assert ada.user == "ada"
 
 
-@pytest.mark.parametrize("data", [None, "ada", {"user": "ada"}, 1, "x" * 9999])
+@pytest.mark.parametrize("data", [None, "ada", {"user": "ada"}, 1, "x" * 9999, "\ud800"])
 def test_everybody_else_is_sent_away_for_good(app: Flask, data: Any) -> None:
     refused = ProxyClient(app).connect(data)
     assert refused.disconnected_with(4501)

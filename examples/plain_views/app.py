@@ -34,7 +34,7 @@ from proxyhooks import (
 
 app = Flask(__name__)
 app.config.from_prefixed_env()  # FLASK_SECRET_KEY, FLASK_PROXYHOOKS_SECRETS='["..."]'
-if not isinstance(app.secret_key, str):
+if not app.secret_key or not isinstance(app.secret_key, str):
     raise RuntimeError("FLASK_SECRET_KEY must be a text, one of digits in quotes: it signs the tokens")
 tokens = URLSafeTimedSerializer(app.secret_key, salt="connect")
 
@@ -58,7 +58,7 @@ def connect() -> Response:
     req = read_request(ConnectRequest)  # aborts with 403 if the secret is missing or wrong
     try:
         user = tokens.loads(str(req.data), max_age=86_400)
-    except BadSignature:
+    except (BadSignature, UnicodeEncodeError):  # JSON can carry half a surrogate pair
         return disconnect_response(4501, "unauthorized")
     if user in BLOCKED:
         return disconnect_response(4503, "blocked")

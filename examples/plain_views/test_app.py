@@ -60,7 +60,7 @@ def test_a_user_gets_the_inbox_on_connect(app: Flask) -> None:
     assert (client_of(app).connect(token(app, "ada")).result or {})["channels"] == ["inbox:ada"]
 
 
-@pytest.mark.parametrize("data", [None, "ada", {"user": "ada"}, 1])
+@pytest.mark.parametrize("data", [None, "ada", {"user": "ada"}, 1, "\ud800"])
 def test_everybody_else_is_sent_away_for_good(app: Flask, data: Any) -> None:
     refused = client_of(app).connect(data)
     assert refused.disconnected_with(4501)

@@ -96,7 +96,7 @@ class Caller:
     def extend(self, event: Literal["refresh", "sub_refresh"], channel: str | None = None) -> Exchange:
         """Have the connection, or the subscription to the channel, refreshed or ended."""
         if not self.decisions.calls_application(event, channel):
-            return self._apply(expire_locally(event), channel)
+            return self._apply(expire_locally(event, self.client_fields["transport"]), channel)
         return self._apply(self.call(event, {} if channel is None else {"channel": channel}), channel)
 
     def _apply(self, exchange: Exchange, channel: str | None = None) -> Exchange:

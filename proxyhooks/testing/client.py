@@ -253,7 +253,7 @@ class ProxyClient:
     def advance(self, time: timedelta | None = None, /, **units: float) -> list[Exchange]:
         """Move the clock, as in ``advance(minutes=5)``. Return the refreshes and expiries that happen meanwhile.
 
-        After an expiry an SDK connects or subscribes again at once; this client does not.
+        If the exchange says ``comes_back``, an SDK connects or subscribes again at once; this client does not.
 
         :param time: a timedelta, in place of *units*.
         :param units: the arguments of a timedelta.

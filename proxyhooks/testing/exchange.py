@@ -81,11 +81,15 @@ def raise_if_misread(exchange: Exchange) -> Exchange:
     return exchange
 
 
-def expire_locally(event: Literal["refresh", "sub_refresh"]) -> Exchange:
+def expire_locally(event: Literal["refresh", "sub_refresh"], transport: str) -> Exchange:
     """The end of a connection or subscription that the application cannot refresh."""
+    # Centrifugo tells an SDK of the expiry only if there is no hook. The SDK then calls the page's getToken.
+    is_unidirectional = transport.startswith("uni_")
     code, reason = (3005, DISCONNECTS[3005]) if event == "refresh" else (UNSUBSCRIBE_EXPIRED, DISCONNECTS[3006])
     why = f"expire_at has passed, and Centrifugo calls no {event} hook"
-    return Exchange(event=event, outcome="expired", code=code, reason=reason, comes_back=True, why=why)
+    if not is_unidirectional:
+        why += ": an SDK gives up, unless it gets a token from getToken"
+    return Exchange(event=event, outcome="expired", code=code, reason=reason, comes_back=is_unidirectional, why=why)
 
 
 def disconnect_by_server(disconnect: type[Disconnect] | Disconnect | int) -> Exchange:

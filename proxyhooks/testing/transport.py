@@ -53,7 +53,8 @@ def to_go_json(value: Any) -> str:
 
 def _to_browser_json(value: Any) -> str:
     """JSON as ``JSON.stringify`` writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return written.encode(errors="backslashreplace").decode()  # half a surrogate pair becomes the escape of JSON
 
 
 def payload_bytes(data: Any) -> bytes | None:

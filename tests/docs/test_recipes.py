@@ -145,6 +145,7 @@ def test_jwt(recipe: Recipe) -> None:
         jwt.encode(claims, "another key that has at least 32 bytes", "HS256"),
         jwt.encode(claims | {"exp": 1}, names["KEY"], "HS256"),
         jwt.encode({"sub": "42"}, names["KEY"], "HS256"),
+        "\ud800",
         None,
     )
     for token in wrong:

@@ -190,6 +190,16 @@ def test_its_files_are_those_of_every_template(template: str) -> None:
     assert all(link.startswith("https://") for link in links(f"examples/{template}/README.md"))
 
 
+@pytest.mark.parametrize("path", ["{package}/page.py", "web/.npmrc", "web/tsconfig.json"])
+def test_what_two_templates_have_in_common_is_the_same(path: str) -> None:
+    assert len({read(f"examples/{name}/{path.format(package=name)}") for name in WITH_PAGE}) == 1
+
+
+def test_the_pages_ask_the_backend_in_the_same_way() -> None:
+    sources = [read(f"examples/{name}/web/src/api.ts") for name in WITH_PAGE]
+    assert len({source[source.index("async function request<") :] for source in sources}) == 1
+
+
 @pytest.mark.parametrize("path", LOCK_FILES, ids=lambda path: path.parts[-3])
 def test_its_lock_file_names_no_registry(path: Path) -> None:
     assert "http" not in re.sub(r'"(url|funding)": "[^"]*"', "", path.read_text())

@@ -238,6 +238,11 @@ def test_refusals_can_be_asserted(backend: Backend, client: ProxyClient) -> None
     assert "why:" in shown
 
 
+def test_half_a_surrogate_pair_is_sent_as_browsers_send_it(backend: Backend, client: ProxyClient) -> None:
+    assert client.rpc("m", "\ud83d").allowed
+    assert b'"data":"\\ud83d"' in backend.bodies[-1]
+
+
 def test_a_disconnect_ends_the_connection(backend: Backend, client: ProxyClient) -> None:
     backend.answers["rpc"] = Banned()
     step = client.rpc("m")
@@ -317,14 +322,17 @@ def test_subscriptions_of_a_connect_result_never_expire(backend: Backend) -> Non
     assert client.channels == ["s"]
 
 
-def test_without_a_refresh_hook_the_connection_ends(app: Flask) -> None:
+@pytest.mark.parametrize(("transport", "comes_back"), [("websocket", False), ("uni_sse", True)])
+def test_without_a_refresh_hook_the_connection_ends(app: Flask, transport: str, comes_back: bool) -> None:
+    """The SDK of a bidirectional client wants a token from ``getToken``, and gives up if there is none."""
     hooks = ProxyHooks(app)
     hooks.connect(lambda req: ConnectResult(user="1", expire_at=timedelta(minutes=1)))
-    client = ProxyClient(app)
+    client = ProxyClient(app, transport=transport)
     client.connect()
     assert client.advance(minutes=1) == []
     (step,) = client.advance(minutes=1)
     assert (step.outcome, step.code, step.request) == ("expired", 3005, None)
+    assert step.comes_back is comes_back
     assert not client.connected
 
 

@@ -38,8 +38,8 @@ def create_app(config: Mapping[str, Any] | None = None, redis: Redis | None = No
     )
     app.config.from_prefixed_env()
     app.config.from_mapping(config)
-    if not app.secret_key:
-        raise RuntimeError("FLASK_SECRET_KEY must be set: it signs the session cookie")
+    if not app.secret_key or not isinstance(app.secret_key, str):
+        raise RuntimeError("FLASK_SECRET_KEY must be a text, one of digits in quotes: it signs the session cookie")
 
     # A call of Centrifugo waits 3 s at most, so a hook must not wait longer for Redis.
     timeouts = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 1)}

@@ -1,4 +1,4 @@
-"""The page: one document with the files of ``static/``. It may ask only this server and Centrifugo."""
+"""The page: one document with the files of ``static/``, which is allowed to ask this server and Centrifugo only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def protect(response: Response) -> Response:
 
 
 def websocket_url() -> str:
-    """The address of Centrifugo. The default is on the page's host, so the browser sends the session cookie there."""
+    """Of Centrifugo, for the page. By default it is on the page's host: then the browser sends it the cookie too."""
     configured: str | None = current_app.config["CENTRIFUGO_WEBSOCKET_URL"]
     if configured is not None:
         return configured

@@ -113,7 +113,8 @@ def test_users_cannot_cancel_the_jobs_of_others(ada: ProxyClient, enter: Enter) 
     assert job_of(ada) == job
 
 
-def test_the_application_does_not_start_without_a_secret_key(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("key", [None, "", 123])  # the environment has a number where the key is one of digits
+def test_the_application_does_not_start_without_a_secret_key(monkeypatch: pytest.MonkeyPatch, key: Any) -> None:
     monkeypatch.delenv("FLASK_SECRET_KEY", raising=False)
-    with pytest.raises(RuntimeError, match="FLASK_SECRET_KEY must be set"):
-        create_app({"PROXYHOOKS_SECRETS": ["s"]})
+    with pytest.raises(RuntimeError, match="FLASK_SECRET_KEY must be a text"):
+        create_app({"PROXYHOOKS_SECRETS": ["s"], "SECRET_KEY": key})

@@ -41,8 +41,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     )
     app.config.from_prefixed_env()
     app.config.from_mapping(config)
-    if not app.secret_key:
-        raise RuntimeError("FLASK_SECRET_KEY must be set: it signs sessions and tokens")
+    if not app.secret_key or not isinstance(app.secret_key, str):
+        raise RuntimeError("FLASK_SECRET_KEY must be a text, one of digits in quotes: it signs sessions and tokens")
 
     db.init_app(app)
     limiter.init_app(app)

@@ -18,7 +18,10 @@ from .models import User, db
 from .schemas import CredentialsSchema
 
 blueprint = Blueprint("login", __name__)
-limit = limiter.limit(lambda: current_app.config["LOGIN_LIMIT"], error_message="too many attempts: wait a minute")
+# One count for all views that check a password.
+limit = limiter.shared_limit(
+    lambda: current_app.config["LOGIN_LIMIT"], scope="login", error_message="too many attempts: wait a minute"
+)
 
 _NOBODYS_HASH = generate_password_hash(secrets.token_hex())
 

@@ -42,6 +42,7 @@ def _api() -> Iterator[cent.Client | None]:
     if not is_configured():
         yield None
     else:
-        url, key = current_app.config["CENTRIFUGO_API_URL"], current_app.config["CENTRIFUGO_API_KEY"]
+        # A key of digits alone is a number when it comes from the environment.
+        url, key = current_app.config["CENTRIFUGO_API_URL"], str(current_app.config["CENTRIFUGO_API_KEY"])
         with cent.Client(url, key, timeout=3) as client:
             yield client

@@ -9,7 +9,8 @@ from marshmallow import Schema, fields, post_load, validate
 
 # A larger number would be an error of the database, and not the client's.
 MAX_ID = 2**63 - 1
-# JSON can carry NUL and half a surrogate pair, such as half an emoji; databases refuse the one or the other.
+# JSON can carry NUL and half a surrogate pair, such as half an emoji. Databases refuse the one or the other, and what
+# checks signatures fails on the latter.
 STORABLE = validate.Regexp(r"[^\0\ud800-\udfff]*\Z", error="Contains what cannot be stored.")
 
 
@@ -19,7 +20,7 @@ class CredentialsSchema(Schema):
 
 
 class ConnectSchema(Schema):
-    token = fields.String(load_default=None)
+    token = fields.String(load_default=None, validate=STORABLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def test_token_is_signed_for_connecting_only(app: Flask, enter: Enter) -> None:
 
 
 def test_connect_data_of_another_shape_is_refused(app: Flask) -> None:
-    invalid: list[Any] = [[], "token", {"token": 1}, {"user": "1"}, None]
+    invalid: list[Any] = [[], "token", {"token": 1}, {"token": "\ud800"}, {"user": "1"}, None]
     for data in invalid:
         assert ProxyClient(app).connect(data).refused_with(errors.BadRequest), data
 

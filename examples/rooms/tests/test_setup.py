@@ -22,10 +22,11 @@ HERE = Path(__file__).parent.parent
 KEYS: dict[str, Any] = {"SECRET_KEY": "for sessions", "PROXYHOOKS_SECRETS": ["s3cret"]}
 
 
-def test_application_does_not_start_without_a_secret_key(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("key", [None, "", 123])  # the environment has a number where the key is one of digits
+def test_application_does_not_start_without_a_secret_key(monkeypatch: pytest.MonkeyPatch, key: Any) -> None:
     monkeypatch.delenv("FLASK_SECRET_KEY", raising=False)
-    with pytest.raises(RuntimeError, match="FLASK_SECRET_KEY"):
-        create_app(KEYS | {"SECRET_KEY": None})
+    with pytest.raises(RuntimeError, match="FLASK_SECRET_KEY must be a text"):
+        create_app(KEYS | {"SECRET_KEY": key})
 
 
 def test_application_does_not_start_without_the_secret_of_centrifugo(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,14 @@
 /** The page: a login, and what a logged-in user sees. */
 
 import { Centrifuge } from "centrifuge";
-import * as api from "./api.js";
-import { disconnects, errors } from "./contract.js";
-import { hasEnded, type Job, Jobs } from "./jobs.js";
+
+import { login, logout, RequestFailed, session } from "./api";
+import { disconnects, errors } from "./contract";
+import { hasEnded, type Job, Jobs } from "./jobs";
 
 const loginForm = element("login", HTMLFormElement);
 const nameField = element("name", HTMLInputElement);
-const main = element("jobs", HTMLElement);
+const jobsView = element("jobs", HTMLElement);
 const who = element("who", HTMLElement);
 const connection = element("connection", HTMLElement);
 const startForm = element("start", HTMLFormElement);
@@ -19,17 +20,20 @@ const percent = element("percent", HTMLElement);
 const status = element("status", HTMLElement);
 const problem = element("problem", HTMLElement);
 
+/** Milliseconds until the page asks a server again that has not answered. */
+const PAUSE = 3000;
+
 let client: Centrifuge | undefined;
 let jobs: Jobs | undefined;
 
 function enter(user: string): void {
   who.textContent = user;
   loginForm.hidden = true;
-  main.hidden = false;
+  jobsView.hidden = false;
   rowsField.focus();
   showJob(null);
 
-  client = new Centrifuge(document.body.dataset["websocketUrl"] ?? "");
+  client = new Centrifuge(document.body.dataset.websocketUrl ?? "");
   client.on("connecting", ({ code }) => say(connection, code === 0 ? "Connecting…" : "Connection lost. Trying again…"));
   client.on("connected", () => say(connection, "Connected"));
   client.on("disconnected", ({ code, reason }) => {
@@ -42,9 +46,8 @@ function enter(user: string): void {
 
 function leave(reason: string): void {
   jobs?.stop();
-  client?.removeAllListeners();
   client?.disconnect();
-  main.hidden = true;
+  jobsView.hidden = true;
   loginForm.hidden = false;
   nameField.focus();
   say(problem, reason);
@@ -59,7 +62,7 @@ function showJob(job: Job | null): void {
   // Without a value the bar says that nobody knows how far the job is.
   if (job === null || job.state === "queued") bar.removeAttribute("value");
   else bar.value = job.percent;
-  bar.dataset["state"] = job?.state ?? "";
+  bar.dataset.state = job?.state ?? "";
   percent.textContent = job === null || job.state === "queued" ? "" : `${job.percent} %`;
   say(status, job === null ? "There is no job yet." : inWords(job));
 }
@@ -92,7 +95,7 @@ async function attempt(action: () => Promise<void> | undefined): Promise<void> {
 }
 
 function problemInWords(error: unknown): string {
-  if (error instanceof api.Refused) return error.message;
+  if (error instanceof RequestFailed) return error.message;
   switch ((error as { code?: number }).code) {
     case errors.JobIsRunning.code:
       return "A job is running. Wait until it ends, or cancel it.";
@@ -122,20 +125,28 @@ function onSubmit(form: HTMLFormElement, action: () => Promise<void> | undefined
 }
 
 onSubmit(loginForm, async () => {
-  const user = await api.login(nameField.value.trim().toLowerCase());
-  if (user !== null) enter(user);
+  enter(await login(nameField.value.trim().toLowerCase()));
 });
 onSubmit(startForm, () => jobs?.start(rowsField.valueAsNumber));
 cancelButton.addEventListener("click", () => void attempt(() => jobs?.cancel()));
 element("logout", HTMLButtonElement).addEventListener("click", () =>
   void attempt(async () => {
-    await api.logout();
+    await logout();
     leave("");
   }),
 );
 
-void attempt(async () => {
-  const user = await api.currentUser();
-  if (user === null) leave("");
-  else enter(user);
-});
+async function start(): Promise<void> {
+  try {
+    const user = await session();
+    say(problem, "");
+    if (user === null) leave("");
+    else enter(user);
+  } catch (error) {
+    if (!(error instanceof RequestFailed)) throw error;
+    say(problem, error.message);
+    setTimeout(start, PAUSE);
+  }
+}
+
+void start();
