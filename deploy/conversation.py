@@ -133,7 +133,7 @@ class BackendClient:
         return cookie.partition(";")[0], json.loads(reply)
 
     def log_out(self, cookie: str) -> None:
-        self._connection.request("POST", "/logout", headers={"Cookie": cookie})
+        self._connection.request("POST", "/logout", headers={"Cookie": cookie, "Content-Type": "application/json"})
         self._connection.getresponse().read()
 
     def ask(self, event: str, fields: dict[str, Any], secret: str, cookie: str = "") -> tuple[int, Any]:

@@ -28,6 +28,7 @@ def create_app(config: Mapping[str, Any] | None = None, redis: Redis | None = No
         SESSION_COOKIE_NAME="jobs_session",  # another application on the same host has a cookie of its own
         SESSION_COOKIE_SECURE=True,  # to try it without TLS: FLASK_SESSION_COOKIE_SECURE=false
         SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=128 * 1024,  # bytes of a body, twice what a message to Centrifugo may have
         REDIS_URL="redis://127.0.0.1:6379/0",
         CENTRIFUGO_API_URL="http://127.0.0.1:8000/api",
         CENTRIFUGO_API_KEY="",

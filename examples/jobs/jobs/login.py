@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, request, session
+from flask import Blueprint, abort, request, session
 from flask.typing import ResponseReturnValue
 from marshmallow import ValidationError
 
@@ -28,6 +28,8 @@ def who() -> ResponseReturnValue:
 
 @blueprint.post("/logout")
 def logout() -> ResponseReturnValue:
+    if not request.is_json:  # what a form of another site sends is not
+        abort(415)
     session.clear()
     return "", 204
 
@@ -35,3 +37,8 @@ def logout() -> ResponseReturnValue:
 @blueprint.errorhandler(ValidationError)
 def invalid(error: ValidationError) -> ResponseReturnValue:
     return {"error": "the name has 1 to 20 letters a-z and digits"}, 422
+
+
+@blueprint.errorhandler(RecursionError)
+def too_deep(error: RecursionError) -> ResponseReturnValue:
+    return {"error": "the JSON is nested too deeply"}, 400

@@ -38,6 +38,7 @@ def websocket_url() -> str:
     configured: str | None = current_app.config["CENTRIFUGO_WEBSOCKET_URL"]
     if configured is not None:
         return configured
-    host = urlsplit(request.host_url).hostname or "localhost"
+    # Not request.host_url, which has letters beyond ASCII as such: no header can carry them.
+    host = urlsplit(f"//{request.host}").hostname or "localhost"
     scheme = "wss" if request.is_secure else "ws"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:8000/connection/websocket"

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from jobs import page
 
 SITE = "https://jobs.example.com"
+JSON = "application/json"
 
 
 @pytest.fixture
@@ -28,8 +29,21 @@ def test_the_browser_knows_who_is_logged_in(browser: FlaskClient) -> None:
     assert browser.get("/session", base_url=SITE).json == {"user": None}
     assert browser.post("/login", json={"name": "ada"}, base_url=SITE).json == {"user": "ada"}
     assert browser.get("/session", base_url=SITE).json == {"user": "ada"}
-    assert browser.post("/logout", base_url=SITE).status_code == 204
+    assert browser.post("/logout", json={}, base_url=SITE).status_code == 204
     assert browser.get("/session", base_url=SITE).json == {"user": None}
+
+
+def test_a_form_of_another_site_can_neither_log_in_nor_out(browser: FlaskClient) -> None:
+    browser.post("/login", json={"name": "ada"}, base_url=SITE)
+    for path in ("/login", "/logout"):
+        refused = browser.post(path, data={"name": "bob"}, base_url=SITE)
+        assert (refused.status_code, refused.headers.get("Set-Cookie")) == (415, None), path
+    assert browser.get("/session", base_url=SITE).json == {"user": "ada"}
+
+
+def test_a_body_that_is_too_large_or_too_deep_is_refused(browser: FlaskClient) -> None:
+    for body, status in (("[" * 100_000, 400), (" " * 200_000, 413)):
+        assert browser.post("/login", data=body, content_type=JSON, base_url=SITE).status_code == status
 
 
 @pytest.mark.parametrize("name", ["", "a:b", "a#b", "a/b", "a,b", "Ada", "ädä", "a b", "ada\n", "a" * 21, 1, None])
@@ -52,6 +66,7 @@ def test_the_session_cookie_is_for_encrypted_connections_of_this_site(browser: F
         ("http://localhost:8070", None, "ws://localhost:8000"),
         (SITE, None, "wss://jobs.example.com:8000"),
         ("http://[::1]:8070", None, "ws://[::1]:8000"),
+        ("http://xn--e1afmkfd.example", None, "ws://xn--e1afmkfd.example:8000"),
         (SITE, "wss://jobs.example.com/connection/websocket", "wss://jobs.example.com"),
     ],
 )

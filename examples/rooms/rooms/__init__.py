@@ -26,6 +26,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16},
         SESSION_COOKIE_SECURE=True,  # to try it without TLS: FLASK_SESSION_COOKIE_SECURE=false
         SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=128 * 1024,  # bytes of a body, twice what a message to Centrifugo may have
         LOGIN_LIFETIME=12 * 3600,  # seconds
         REFRESH_AFTER=600,
         SUB_REFRESH_AFTER=300,

@@ -44,6 +44,8 @@ def who() -> ResponseReturnValue:
 
 @blueprint.post("/logout")
 def logout() -> ResponseReturnValue:
+    if not request.is_json:  # what a form of another site sends is not
+        abort(415, "the Content-Type must be application/json")
     end_login(session.get("login_id"))
     session.clear()
     return "", 204
@@ -58,6 +60,11 @@ def token() -> ResponseReturnValue:
 @blueprint.errorhandler(ValidationError)
 def invalid(error: ValidationError) -> ResponseReturnValue:
     return {"error": "name or password is missing or invalid", "fields": error.messages}, 422
+
+
+@blueprint.errorhandler(RecursionError)
+def too_deep(error: RecursionError) -> ResponseReturnValue:
+    return {"error": "the JSON is nested too deeply"}, 400
 
 
 @blueprint.errorhandler(HTTPException)

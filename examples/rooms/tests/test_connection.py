@@ -92,7 +92,7 @@ def test_logout_ends_the_connection_at_its_next_refresh(app: Flask, browser: Fla
     client = ProxyClient(app, cookies_from=browser)
     client.connect()
     assert client.refresh().allowed
-    browser.post("/logout")
+    browser.post("/logout", json={})
     (ended,) = client.advance(minutes=10)
     assert (ended.event, ended.outcome) == ("refresh", "expired")
     assert client.reconnect().disconnected_with(Unauthorized)

@@ -22,7 +22,7 @@ def test_session_says_who_is_logged_in(browser: FlaskClient) -> None:
     assert browser.get("/session").json == {"user": None}
     assert browser.post("/login", json=LOG_IN).json == {"user": "1", "name": "ada"}
     assert browser.get("/session").json == {"user": "1", "name": "ada"}
-    assert browser.post("/logout").status_code == 204
+    assert browser.post("/logout", json={}).status_code == 204
     assert browser.get("/session").json == {"user": None}
 
 
@@ -38,7 +38,7 @@ def test_logout_ends_the_login_for_a_copy_of_the_cookie(app: Flask, browser: Fla
     copy = app.test_client()
     copy.set_cookie("session", cookie.value)
     assert copy.get("/session").json == {"user": "1", "name": "ada"}
-    browser.post("/logout")
+    browser.post("/logout", json={})
     assert copy.get("/session").json == {"user": None}
 
 
@@ -46,7 +46,7 @@ def test_logout_ends_no_other_login(app: Flask, browser: FlaskClient) -> None:
     other = app.test_client()
     for each in (browser, other):
         each.post("/login", json=LOG_IN)
-    browser.post("/logout")
+    browser.post("/logout", json={})
     assert other.get("/session").json == {"user": "1", "name": "ada"}
 
 
@@ -92,9 +92,20 @@ def test_every_refusal_is_json(browser: FlaskClient) -> None:
     for refused in (
         browser.post("/login", data=LOG_IN),  # 415
         browser.post("/login", data="{", content_type="application/json"),  # 400
+        browser.post("/login", data="[" * 100_000, content_type="application/json"),  # 400
+        browser.post("/login", data=" " * 200_000, content_type="application/json"),  # 413
+        browser.post("/logout", data=LOG_IN),  # 415
     ):
         reply: Any = refused.json
         assert reply.keys() == {"error"}
+
+
+def test_form_of_another_site_can_neither_log_in_nor_out(browser: FlaskClient) -> None:
+    browser.post("/login", json=LOG_IN)
+    for path in ("/login", "/token", "/logout"):
+        refused = browser.post(path, data={"name": "bob", "password": "bob"})
+        assert (refused.status_code, refused.headers.get("Set-Cookie")) == (415, None), path
+    assert browser.get("/session").json == {"user": "1", "name": "ada"}
 
 
 def test_passwords_cannot_be_tried_without_end(app: Flask, browser: FlaskClient) -> None:

@@ -65,6 +65,7 @@ def test_page_finds_centrifugo(app: Flask, browser: FlaskClient) -> None:
         ("http://localhost:8070/", None, "ws://localhost:8000"),
         ("http://192.168.0.7:8070/", None, "ws://192.168.0.7:8000"),
         ("http://[::1]:8070/", None, "ws://[::1]:8000"),
+        ("http://xn--e1afmkfd.example/", None, "ws://xn--e1afmkfd.example:8000"),
         ("https://chat.example.com/", None, "wss://chat.example.com:8000"),
         ("https://chat.example.com/", "wss://live.example.com/connection/websocket", "wss://live.example.com"),
         ("http://localhost:8070/", "ws://localhost:8001/connection/websocket", "ws://localhost:8001"),

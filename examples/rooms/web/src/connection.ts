@@ -77,8 +77,9 @@ export class Connection {
 
   async #pause(): Promise<ConnectData> {
     this.#isPauseOver = this.#attempts === 0;
-    const end = Date.now() + backoff(this.#attempts++, LONGEST_PAUSE);
-    for (let left = end - Date.now(); left > 0 && !this.#isPauseOver; left = end - Date.now()) {
+    // Not the time of day, which can be set back.
+    const end = performance.now() + backoff(this.#attempts++, LONGEST_PAUSE);
+    for (let left = end - performance.now(); left > 0 && !this.#isPauseOver; left = end - performance.now()) {
       this.#listener.state("Connection lost. Trying again", Math.ceil(left / 1000));
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
