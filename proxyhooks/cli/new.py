@@ -63,7 +63,7 @@ def command(directory: Path | None, template: str, list_only: bool) -> None:
     click.echo(f"{directory} has the template {template}. Install what it needs and run its tests:\n")
     origin = package_origin()
     package = f"{shlex.quote(origin)} " if origin else ""
-    click.echo(_NEXT.format(directory=shlex.quote(str(directory)), package=package))
+    click.echo(_NEXT.format(directory=_shell_word(directory), package=package))
     click.echo("Its README.md says how to run it, and what to change first.")
 
 
@@ -113,7 +113,15 @@ def _require_empty(directory: Path, target: Path) -> None:
         raise click.ClickException(f"{directory} is a file: {remedy}")
     elif not target.parent.is_dir():
         parent = directory.parent
-        raise click.ClickException(f"{parent} is no directory: create it (mkdir -p {shlex.quote(str(parent))})")
+        for path in (parent, *parent.parents):
+            if path.exists() and not path.is_dir():
+                raise click.ClickException(f"{path} is no directory: name a directory elsewhere")
+        raise click.ClickException(f"{parent} is no directory: create it (mkdir -p {_shell_word(parent)})")
+
+
+def _shell_word(path: Path) -> str:
+    """The path as an argument of a command in a shell, where a name such as ``-x`` would be an option."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 def copy(template: Path, target: Path) -> None:

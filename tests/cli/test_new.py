@@ -118,6 +118,14 @@ def test_the_printed_commands_install_this_package_from_where_it_came(
     assert "README.md" in printed
 
 
+def test_the_next_commands_take_a_name_that_looks_like_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-", "-x"):
+        assert f"  cd ./{name}\n" in run("--", name).output
+
+
 def test_the_templates_are_listed_with_a_line_each() -> None:
     lines = run("--list").output.splitlines()
     assert [line.split()[0] for line in lines] == TEMPLATES
@@ -157,7 +165,9 @@ def test_a_directory_with_a_file_is_refused_and_stays_as_it_is(tmp_path: Path) -
     [
         (["file"], 1, "file is a file: name a directory that does not exist, or an empty one"),
         (["a/b/chat"], 1, "a/b is no directory: create it (mkdir -p a/b)"),
-        (["file/chat"], 1, "file is no directory: "),
+        (["--", "-a/chat"], 1, "-a is no directory: create it (mkdir -p ./-a)"),
+        (["file/chat"], 1, "file is no directory: name a directory elsewhere"),
+        (["file/b/chat"], 1, "file is no directory: name a directory elsewhere"),
         (["chat", "--template", "rums"], 2, "there is no template 'rums': choose one of "),
         ([], 2, "no directory is named: flask centrifugo new DIRECTORY"),
     ],
