@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import chromium, pages, prepare
+from tests.browser import chromium, prepare
 from tests.browser.example_servers import ExampleServers
 from tests.browser.jobs_page import EnterJobs, JobsPage
 from tests.browser.person import NewPerson, Person
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def rooms_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleServers]:
-    skip_if_missing(chromium.MISSING, centrifugo.MISSING, pages.MISSING)
+    skip_if_missing(chromium.MISSING, centrifugo.MISSING, prepare.MISSING)
     servers = prepare.rooms(tmp_path_factory.mktemp("rooms"))
     yield servers
     servers.stop()
@@ -49,7 +49,7 @@ def rooms(rooms_servers: ExampleServers, request: pytest.FixtureRequest) -> Exam
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleServers]:
     """The running jobs example. Each test has users of its own, so that no job of another test is in its way."""
-    skip_if_missing(chromium.MISSING, centrifugo.MISSING, pages.MISSING)
+    skip_if_missing(chromium.MISSING, centrifugo.MISSING, prepare.MISSING)
     servers = prepare.jobs(tmp_path_factory.mktemp("jobs"))
     try:
         servers.start()

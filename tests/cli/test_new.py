@@ -85,10 +85,36 @@ def test_programs_stay_programs_and_everything_can_be_changed(template: Path, tm
     assert modes == {".": 0o750, "web": 0o750, "web/start": 0o750, ".gitignore": 0o640}
 
 
-def test_the_next_commands_are_printed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("direct_url", "package"),
+    [
+        (None, ""),
+        ('{"url": "file:///wheels/a.whl", "archive_info": {}}', "/wheels/a.whl "),
+        ('{"url": "file:///my%20clone", "dir_info": {"editable": true}}', "'/my clone' "),
+        ('{"url": "https://example.com/a.whl", "archive_info": {}}', "https://example.com/a.whl "),
+        ('{"url": "https://example.com/a", "vcs_info": {"vcs": "git", "commit_id": "1f"}}',
+         "git+https://example.com/a@1f "),
+    ],
+)  # fmt: skip
+def test_the_printed_commands_install_this_package_from_where_it_came(
+    direct_url: str | None, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An installed package of this name that is found first.
+    installed = tmp_path / "site-packages" / "proxyhooks-1.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: proxyhooks\nVersion: 1\n")
+    if direct_url:
+        (installed / "direct_url.json").write_text(direct_url)
+    monkeypatch.syspath_prepend(installed.parent)
     printed = run(tmp_path / "my chat").output
-    assert f"  cd '{tmp_path / 'my chat'}'\n" in printed
-    assert "  pip install --editable . --group test\n  python -m pytest\n" in printed
+    commands = [line.strip() for line in printed.splitlines() if line.startswith("  ")]
+    assert commands == [
+        f"cd '{tmp_path / 'my chat'}'",
+        "python3 -m venv .venv && . .venv/bin/activate",
+        'pip install --upgrade "pip>=25.1"',
+        f"pip install {package}--editable . --group test",
+        "python -m pytest",
+    ]
     assert "README.md" in printed
 
 

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
 
 import cent
 import pytest
@@ -281,18 +280,6 @@ def test_orm_has_a_connection_for_each_thread_and_each_function_of_after_reply(d
     assert pool._max_overflow >= AFTER_REPLY_THREADS.default
 
 
-def test_repeated(database: Recipe) -> None:
-    names = database("repeated")
-    one, other = connected(names), connected(names, "43")
-    order = {"key": str(UUID(int=1)), "tea": "assam"}
-    first = one.rpc("order", order)
-    assert first.result == {"data": {"id": 1} | order}
-    assert one.rpc("order", order).result == first.result
-    assert other.rpc("order", order).result == {"data": {"id": 2} | order}
-    assert one.rpc("order", {"key": str(UUID(int=2)), "tea": "assam"}).data["id"] == 3
-    assert one.rpc("order", {"tea": "assam"}).refused_with(errors.BadRequest)
-
-
 def test_outbox(database: Recipe) -> None:
     names = stocked(database("outbox"), cups=1)
     client = connected(names)
@@ -498,15 +485,6 @@ def test_meta(recipe: Recipe) -> None:
     assert client.connect().allowed
     assert client.meta == {"language": "en"}
     assert client.rpc("language").result == {"data": "en"}
-
-
-def test_views(recipe: Recipe) -> None:
-    client = recipe("views")["app"].test_client()
-    headers = {"X-Proxyhooks-Secret": SECRET}
-    assert client.post("/plain/rpc", json={"method": "ping"}, headers=headers).json == {"result": {"data": "pong"}}
-    refused = client.post("/plain/rpc", json={"method": "x"}, headers=headers).json
-    assert refused == {"error": {"code": 104, "message": "method not found"}}
-    assert client.post("/plain/rpc", json={"method": "ping"}).status_code == 403
 
 
 def test_signal(recipe: Recipe) -> None:

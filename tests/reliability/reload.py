@@ -24,6 +24,7 @@ async def under_load(
     repeat: bool,
     method: str = "echo",
     secret: str = "s3cret",
+    callers: int = CALLERS,
 ) -> Client:
     """Call hooks until the events are over, and until there were at least so many calls.
 
@@ -42,8 +43,8 @@ async def under_load(
 
     await asyncio.gather(
         happen(),
-        client.keep_calling(CALLERS, pause=PAUSE, until=lambda: over, method=method),
-        client.keep_calling(CALLERS, pause=LONG_PAUSE, until=lambda: over, method=method),
+        client.keep_calling(callers, pause=PAUSE, until=lambda: over, method=method),
+        client.keep_calling(callers, pause=LONG_PAUSE, until=lambda: over, method=method),
     )
     client.pool.close()
     return client
