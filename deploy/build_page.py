@@ -11,6 +11,7 @@ import fcntl
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -105,7 +106,7 @@ def _fails(command: list[str], directory: Path, environment: dict[str, str]) -> 
     """Run a command, and return None, or how it failed and what it printed at last."""
     program = shutil.which(command[0], path=environment["PATH"]) or command[0]
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             [program, *command[1:]],
             cwd=directory,
             env=environment,
@@ -114,11 +115,16 @@ def _fails(command: list[str], directory: Path, environment: dict[str, str]) -> 
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=LIMIT,
-        )
+            start_new_session=True,
+        ) as process:
+            try:
+                printed, _ = process.communicate(timeout=LIMIT)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)  # with the processes that it has started
+                raise
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return "\n".join([f"status {done.returncode}", *done.stdout.splitlines()[-20:]]) if done.returncode else None
+    return "\n".join([f"status {process.returncode}", *printed.splitlines()[-20:]]) if process.returncode else None
 
 
 def _say(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import subprocess
 from pathlib import Path
 
@@ -71,6 +72,28 @@ def test_a_failure_of_npm_is_printed(example: Path, log: Path, capsys: pytest.Ca
     assert not build_page.build(example)
     printed = capsys.readouterr().out
     assert printed.endswith("the page could not be built, `npm ci --no-audit --no-fund` failed: status 1\nno network\n")
+
+
+def test_a_build_that_is_interrupted_leaves_no_process_behind(
+    example: Path, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    (log.parent / "programs" / "npm").write_text(f"#!/bin/sh\n(echo started; sleep 60) > {tmp_path / 'pipe'}\n")
+
+    def read() -> bytes:
+        assert select.select([reader], [], [], 20)[0]
+        return os.read(reader, 100)
+
+    def interrupt(*_: object, **__: object) -> None:
+        assert read() == b"started\n"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        build_page.build(example)
+    assert read() == b""  # what npm has started has ended, too
+    os.close(reader)
 
 
 def test_without_npm_the_remedy_is_printed(
