@@ -144,7 +144,8 @@ class Dispatcher:
         if message.meta is None:
             raise SetupError(
                 f"this {event.name} request has no meta, which the meta_schema needs: set include_connection_meta in "
-                f"Centrifugo's {event.proxy}, and return meta from the connect hook, or give the user's JWT a claim meta"
+                f"Centrifugo's {event.proxy}, and return meta from the connect hook, or add a claim meta to the user's "
+                "JWT"
             )
         try:
             set_field(message, "meta", load(message.meta))
