@@ -144,8 +144,7 @@ class Dispatcher:
         if message.meta is None:
             raise SetupError(
                 f"this {event.name} request has no meta, which the meta_schema needs: set include_connection_meta in "
-                f"Centrifugo's {event.proxy}, and return meta from the connect hook, or add a claim meta to the user's "
-                "JWT"
+                f"Centrifugo's {event.proxy}, and return meta from the connect hook or give the JWT a claim meta"
             )
         try:
             set_field(message, "meta", load(message.meta))

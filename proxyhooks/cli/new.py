@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shlex
 import shutil
 import tomllib
+import urllib.parse
+import urllib.request
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +26,10 @@ _LEFT_OUT: Final = (
 """What running, testing and building a template leaves behind; pyproject.toml leaves the same out of the wheel."""
 
 _NEXT: Final = """\
+  cd {directory}
+  python3 -m venv .venv && . .venv/bin/activate
   pip install --upgrade "pip>=25.1"
-  pip install --editable . --group test
+  pip install {package}--editable . --group test
   python -m pytest
 """
 """The next commands, which are the same for all templates."""
@@ -55,7 +61,9 @@ def command(directory: Path | None, template: str, list_only: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"{directory} cannot be written: {error.strerror}") from None
     click.echo(f"{directory} has the template {template}. Install what it needs and run its tests:\n")
-    click.echo(f"  cd {shlex.quote(str(directory))}\n{_NEXT}")
+    origin = package_origin()
+    package = f"{shlex.quote(origin)} " if origin else ""
+    click.echo(_NEXT.format(directory=_shell_word(directory), package=package))
     click.echo("Its README.md says how to run it, and what to change first.")
 
 
@@ -68,6 +76,23 @@ def templates() -> dict[str, Path]:
         if found := {path.parent.name: path.parent for path in sorted(place.glob("*/pyproject.toml"))}:
             return found
     raise click.ClickException(f"{_PLACES[0]} has no templates: install proxyhooks again from its wheel")
+
+
+def package_origin() -> str | None:
+    """The path or URL that this package was installed from; None if that was an index, where pip finds it again."""
+    try:
+        written = metadata.distribution("proxyhooks").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return None
+    if written is None:
+        return None
+    direct_url = json.loads(written)
+    url = str(direct_url["url"])
+    if url.startswith("file:"):
+        return urllib.request.url2pathname(urllib.parse.urlsplit(url).path)
+    if vcs := direct_url.get("vcs_info"):
+        return f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+    return url
 
 
 def _description(template: Path) -> str:
@@ -88,7 +113,15 @@ def _require_empty(directory: Path, target: Path) -> None:
         raise click.ClickException(f"{directory} is a file: {remedy}")
     elif not target.parent.is_dir():
         parent = directory.parent
-        raise click.ClickException(f"{parent} is no directory: create it (mkdir -p {shlex.quote(str(parent))})")
+        for path in (parent, *parent.parents):
+            if path.exists() and not path.is_dir():
+                raise click.ClickException(f"{path} is no directory: name a directory elsewhere")
+        raise click.ClickException(f"{parent} is no directory: create it (mkdir -p {_shell_word(parent)})")
+
+
+def _shell_word(path: Path) -> str:
+    """The path as an argument of a command in a shell, where a name such as ``-x`` would be an option."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 def copy(template: Path, target: Path) -> None:

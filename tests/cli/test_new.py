@@ -85,11 +85,45 @@ def test_programs_stay_programs_and_everything_can_be_changed(template: Path, tm
     assert modes == {".": 0o750, "web": 0o750, "web/start": 0o750, ".gitignore": 0o640}
 
 
-def test_the_next_commands_are_printed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("direct_url", "package"),
+    [
+        (None, ""),
+        ('{"url": "file:///wheels/a.whl", "archive_info": {}}', "/wheels/a.whl "),
+        ('{"url": "file:///my%20clone", "dir_info": {"editable": true}}', "'/my clone' "),
+        ('{"url": "https://example.com/a.whl", "archive_info": {}}', "https://example.com/a.whl "),
+        ('{"url": "https://example.com/a", "vcs_info": {"vcs": "git", "commit_id": "1f"}}',
+         "git+https://example.com/a@1f "),
+    ],
+)  # fmt: skip
+def test_the_printed_commands_install_this_package_from_where_it_came(
+    direct_url: str | None, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An installed package of this name that is found first.
+    installed = tmp_path / "site-packages" / "proxyhooks-1.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: proxyhooks\nVersion: 1\n")
+    if direct_url:
+        (installed / "direct_url.json").write_text(direct_url)
+    monkeypatch.syspath_prepend(installed.parent)
     printed = run(tmp_path / "my chat").output
-    assert f"  cd '{tmp_path / 'my chat'}'\n" in printed
-    assert "  pip install --editable . --group test\n  python -m pytest\n" in printed
+    commands = [line.strip() for line in printed.splitlines() if line.startswith("  ")]
+    assert commands == [
+        f"cd '{tmp_path / 'my chat'}'",
+        "python3 -m venv .venv && . .venv/bin/activate",
+        'pip install --upgrade "pip>=25.1"',
+        f"pip install {package}--editable . --group test",
+        "python -m pytest",
+    ]
     assert "README.md" in printed
+
+
+def test_the_next_commands_take_a_name_that_looks_like_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-", "-x"):
+        assert f"  cd ./{name}\n" in run("--", name).output
 
 
 def test_the_templates_are_listed_with_a_line_each() -> None:
@@ -131,7 +165,9 @@ def test_a_directory_with_a_file_is_refused_and_stays_as_it_is(tmp_path: Path) -
     [
         (["file"], 1, "file is a file: name a directory that does not exist, or an empty one"),
         (["a/b/chat"], 1, "a/b is no directory: create it (mkdir -p a/b)"),
-        (["file/chat"], 1, "file is no directory: "),
+        (["--", "-a/chat"], 1, "-a is no directory: create it (mkdir -p ./-a)"),
+        (["file/chat"], 1, "file is no directory: name a directory elsewhere"),
+        (["file/b/chat"], 1, "file is no directory: name a directory elsewhere"),
         (["chat", "--template", "rums"], 2, "there is no template 'rums': choose one of "),
         ([], 2, "no directory is named: flask centrifugo new DIRECTORY"),
     ],

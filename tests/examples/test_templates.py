@@ -31,6 +31,14 @@ TEMPLATES = sorted(path.parent.name for path in EXAMPLES.glob("*/pyproject.toml"
 WITH_HOOKS = [name for name in TEMPLATES if name != "plain_views"]
 WITH_PAGE = [name for name in TEMPLATES if (EXAMPLES / name / "web" / "package.json").exists()]
 KEYS = {"FLASK_SECRET_KEY": "for tests", "FLASK_PROXYHOOKS_SECRETS": '["for tests"]'}
+SETTINGS = KEYS | {
+    "FLASK_CENTRIFUGO_API_KEY": "for tests",
+    "FLASK_CENTRIFUGO_API_URL": "http://127.0.0.1:9/api",
+    "FLASK_CENTRIFUGO_WEBSOCKET_URL": "ws://127.0.0.1:9/connection/websocket",
+    "FLASK_REDIS_URL": "redis://127.0.0.1:9/0",
+    "FLASK_SESSION_COOKIE_SECURE": "false",
+}
+"""What the shell has in which somebody has followed a README."""
 LOCK_FILES = sorted(EXAMPLES.glob("*/web/package-lock.json"))
 NPM = shutil.which("npm")
 
@@ -85,7 +93,9 @@ def test_its_tests_pass_and_the_type_checkers_find_nothing(
         (sys.executable, "-m", "pyright", "--pythonpath", str(programs / "python")),
     )
     started = [
-        subprocess.Popen(command, cwd=project, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        subprocess.Popen(
+            command, cwd=project, env=environ | SETTINGS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         for command in commands
     ]
     printed = [process.communicate(timeout=200)[0] for process in started]

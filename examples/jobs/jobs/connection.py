@@ -7,7 +7,7 @@ from flask import session
 from proxyhooks import ChannelPattern, ConnectRequest, ConnectResult, Hooks, SubscribeRequest, SubscribeResult, errors
 
 from .codes import Unauthorized
-from .schemas import JobSchema
+from .schemas import JobSchema, WelcomeSchema
 
 hooks = Hooks()
 
@@ -15,11 +15,12 @@ OWN = ChannelPattern("jobs:<user>")
 hooks.publication(OWN, JobSchema)
 
 
-@hooks.connect
+@hooks.connect(result_schema=WelcomeSchema)
 def connect(req: ConnectRequest) -> ConnectResult:
     if "user" not in session:
         raise Unauthorized
-    return ConnectResult(user=session["user"])
+    # The page compares it: with another tab, somebody else may have logged in.
+    return ConnectResult(user=session["user"], data={"user": session["user"]})
 
 
 @hooks.subscribe(OWN)

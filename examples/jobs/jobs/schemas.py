@@ -14,6 +14,12 @@ class LoginSchema(Schema):
     )
 
 
+class WelcomeSchema(Schema):
+    """What a client gets when it has connected."""
+
+    user = fields.String(required=True)
+
+
 class StartSchema(Schema):
     rows = fields.Integer(strict=True, required=True, validate=validate.Range(min=1, max=10_000))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,15 +23,22 @@ Enter = Callable[[str], ProxyClient]
 WorkOff = Callable[[], None]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def settings_of_the_tests_alone() -> Iterator[None]:
+    """The shell may have the settings with which the application runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("FLASK_")]:
+            patch.delenv(name)
+        yield
+
+
 @pytest.fixture
 def redis() -> Redis:
     return FakeRedis()
 
 
 @pytest.fixture
-def app(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    for name in ("SECRET_KEY", "PROXYHOOKS_SECRETS", "REDIS_URL"):
-        monkeypatch.delenv(f"FLASK_{name}", raising=False)
+def app(redis: Redis) -> Flask:
     return create_app({"TESTING": True, "SECRET_KEY": "for tests", "PROXYHOOKS_SECRETS": ["s"]}, redis)
 
 

@@ -29,6 +29,13 @@ def test_a_client_without_a_login_stays_away(app: Flask) -> None:
     assert not refused.comes_back
 
 
+def test_a_client_is_told_whose_connection_it_is(app: Flask) -> None:
+    browser = app.test_client()
+    for name in ("ada", "bob"):
+        browser.post("/login", json={"name": name}, base_url="https://localhost")
+        assert ProxyClient(app, cookies_from=browser).connect().data == {"user": name}
+
+
 def test_only_the_user_may_subscribe_to_the_users_channel(ada: ProxyClient) -> None:
     assert ada.subscribe("jobs:ada").allowed
     assert ada.subscribe("jobs:bob").refused_with(errors.PermissionDenied)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -35,6 +36,15 @@ def make_app(path: Path) -> Flask:
             "TESTING": True,
         }
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settings_of_the_tests_alone() -> Iterator[None]:
+    """The shell may have the settings with which the application runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("FLASK_")]:
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

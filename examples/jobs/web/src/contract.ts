@@ -8,6 +8,8 @@ export type JobResult = { id: string; state: "queued" | "running" | "cancelling"
 
 export type Start = { rows: number };
 
+export type WelcomeResult = { user: string };
+
 export interface RpcMethods {
   "jobs.cancel": { data: Cancel; result: CurrentJobResult };
   "jobs.current": { data: unknown; result: CurrentJobResult };
@@ -26,7 +28,7 @@ export interface Subscriptions {
 
 export type ConnectData = unknown;
 
-export type ConnectResult = unknown;
+export type ConnectResult = WelcomeResult;
 
 export interface ReceivedPublications {
   "jobs:<user>": JobResult;

@@ -3,7 +3,7 @@
 import { Centrifuge } from "centrifuge";
 
 import { login, logout, RequestFailed, session } from "./api";
-import { disconnects, errors } from "./contract";
+import { disconnects, errors, type ConnectResult } from "./contract";
 import { hasEnded, type Job, Jobs } from "./jobs";
 
 const loginForm = element("login", HTMLFormElement);
@@ -35,7 +35,12 @@ function enter(user: string): void {
 
   client = new Centrifuge(document.body.dataset.websocketUrl ?? "");
   client.on("connecting", ({ code }) => say(connection, code === 0 ? "Connecting…" : "Connection lost. Trying again…"));
-  client.on("connected", () => say(connection, "Connected"));
+  client.on("connected", ({ data }) => {
+    const welcome: ConnectResult = data;
+    // Somebody else has logged in with another tab, and this page must not start their jobs.
+    if (welcome.user !== user) location.reload();
+    else say(connection, "Connected");
+  });
   client.on("disconnected", ({ code, reason }) => {
     if (code === disconnects.Unauthorized.code) leave("Your login has ended. Log in again.");
     else say(connection, `Disconnected: ${reason}`);
