@@ -43,7 +43,9 @@ class SchemaChanges:
             if value == []:
                 self._conditions.append(f"not {read}")
             elif isinstance(value, list):  # the same list with other items is a change, too
-                self._conditions.append(f"{read} == {self._name(value.copy())}")
+                # Not ==, which asks the items: one of another class may say that it is equal.
+                self._conditions.append(f"len(items := {read}) == {len(value)}")
+                self._conditions += [f"items[{n}] is {self._name(item)}" for n, item in enumerate(value)]
             else:
                 self._conditions.append(f"{read} is {self._name(value)}")
 
@@ -57,7 +59,10 @@ class SchemaChanges:
             members = self._name(vars(cls))
             self._conditions.append(f"(len({members}) == {len(vars(cls))} or overridable.isdisjoint({members}))")
         by_name = getattr(schema, fields)
-        self._conditions.append(f"{self._name(by_name)} == {self._name(dict(by_name))}")
+        container = self._name(by_name)
+        self._conditions.append(f"len({container}) == {len(by_name)}")
+        # Not ==, as above.
+        self._conditions += [f"{container}[{name!r}] is {self._name(field)}" for name, field in by_name.items()]
 
     def guarded(self, compiled: Callable[[Any], Any], fallback: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return a function that calls *compiled*, and *fallback* if it raises anything or the schema has changed."""

@@ -30,6 +30,22 @@ def refuse(value: Any) -> None:
     raise ValidationError("no")
 
 
+class EqualToEverything:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class EqualValidator(EqualToEverything):
+    def __call__(self, value: Any) -> None:
+        raise ValidationError("no")
+
+
+class EqualField(EqualToEverything, fields.Integer):
+    pass
+
+
 def make_schema(*, exclude: tuple[str, ...] = ()) -> Schema:
     """An instance of a new class, as the instances of one class share the lists of validators."""
     inner: Any = Schema.from_dict({"number": fields.Integer(required=True)}, name="Inner")
@@ -94,6 +110,12 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "validators.append to none": (lambda s: s.fields["flag"].validators.append(refuse), VALID),
     "validators.clear": (lambda s: text(s).validators.clear(), {**VALID, "text": "too long"}),
     "validators replaced": (set_on("text", "validators", [refuse]), VALID),
+    "a validator that equals the former": (lambda s: text(s).validators.__setitem__(0, EqualValidator()), VALID),
+    "a field that equals the former": (lambda s: put_field(s, "text", EqualField()), {**VALID, "text": "1"}),
+    "a field of another name": (
+        lambda s: [part.update(other=part.pop("text")) for part in (s.fields, s.load_fields)],
+        VALID,
+    ),
     "validators of items": (lambda s: s.fields["names"].inner.validators.append(refuse), VALID),
     "an attribute of a validator": (lambda s: setattr(text(s).validators[0], "max", 1), VALID),
     "load_default": (set_on("kind", "load_default", "b"), VALID),
