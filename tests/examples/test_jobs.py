@@ -1,4 +1,4 @@
-"""The jobs example: its files for other programs, and its worker with the fake Redis."""
+"""The worker of the jobs example with the fake Redis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from flask import Flask
 from jobs import create_app
 from redis import Redis
 
-from proxyhooks.cli import centrifugo as commands
 from proxyhooks.testing import ProxyClient
 from tests.support.paths import ROOT, SECRET
 from tests.support.servers import (
@@ -46,20 +45,6 @@ def redis_port() -> int:
 @pytest.fixture
 def app(clean_environment: None, redis_port: int) -> Flask:
     return create_app(CONFIG | {"TESTING": True, "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0"})
-
-
-def test_the_configuration_of_the_jobs_example_fits_its_hooks(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CENTRIFUGO_VAR_PROXYHOOKS_SECRET", SECRET)
-    words = ["check", str(JOBS / "centrifugo.json"), "--base-url", "http://127.0.0.1:8070"]
-    checked = app.test_cli_runner().invoke(commands, words)
-    assert checked.exit_code == 0
-    assert checked.output.endswith("no findings\n")
-
-
-def test_the_contract_of_the_jobs_example_fits_its_hooks(app: Flask) -> None:
-    words = ["export", "typescript", "--check", str(JOBS / "web" / "src" / "contract.ts")]
-    checked = app.test_cli_runner().invoke(commands, words)
-    assert checked.exit_code == 0, checked.output
 
 
 @pytest.fixture

@@ -63,10 +63,10 @@ class Observer(logging.Handler):
 
 
 @pytest.fixture
-def observer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Observer]:
+def observer(caplog: pytest.LogCaptureFixture) -> Iterator[Observer]:
     observer, logger = Observer(), logging.getLogger("proxyhooks")
     logger.addHandler(observer)
-    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "proxyhooks")
     previous = sys.gettrace()
     sys.settrace(observer.trace)
     yield observer

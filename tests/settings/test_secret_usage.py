@@ -101,10 +101,12 @@ class Raising(logging.Handler):
         raise RuntimeError("no log")
 
 
-def test_a_log_that_fails_too_fails_no_call(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_fails_too_fails_no_call(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(Path, "mkdir", raising(OSError(errno.ENOSPC, "No space left on device")))
     logger, handler = logging.getLogger("proxyhooks"), Raising(logging.INFO)
-    monkeypatch.setattr(logger, "level", logging.INFO)
+    caplog.set_level(logging.INFO, "proxyhooks")
     logger.addHandler(handler)
     try:
         app = app_with("one")

@@ -52,10 +52,12 @@ class LogLines(logging.Handler):
 
 @pytest.mark.usefixtures("log_without_rate_limit")
 @pytest.mark.parametrize("level", Level)
-def test_of_generated_apps_and_requests(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_generated_apps_and_requests(
+    level: Level, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     log, count = LogLines(), count_fast_requests(monkeypatch)
     monkeypatch.setattr(logging.getLogger("proxyhooks"), "handlers", [log])
-    monkeypatch.setattr(logging.getLogger("proxyhooks"), "level", logging.INFO)
+    caplog.set_level(logging.INFO, "proxyhooks")
     # pytest adds its own handlers only now; they would keep all records of the test.
     monkeypatch.setattr(logging.root, "handlers", [logging.NullHandler()])
     with level_forced(level):
