@@ -188,7 +188,8 @@ def test_its_readme_names_every_file_that_a_new_name_of_the_package_changes(temp
     use = re.compile(rf"""(from|import) {template}\b|\b{template}/static|\["{template}"\b""")
     tracked = (EXAMPLES / template, EXAMPLES / template / "web", EXAMPLES / template / "tests")
     files = {path.relative_to(EXAMPLES / template): path for folder in tracked for path in folder.glob("*.*")}
-    uses = {name for name, path in files.items() if path.suffix != ".md" and use.search(path.read_text())}
+    files = {name: path for name, path in files.items() if path.is_file() and path.suffix != ".md"}
+    uses = {name for name, path in files.items() if use.search(path.read_text())}
     (item,) = re.findall(r"The name of the package:.*?(?=\n\d|\Z)", read(f"examples/{template}/README.md"), re.DOTALL)
     named = {word for word in re.findall(r"`([^`]+)`", item) if (EXAMPLES / template / word).exists()} - {template}
     assert {"tests" if name.parent.name == "tests" else name.as_posix() for name in uses} == named
