@@ -42,7 +42,7 @@ class JobsPage:
         expect(self.status).to_have_text("Connected")
 
     def start(self, rows: int) -> None:
-        """Start a job, of which each row takes 0.05 s."""
+        """Start a job. Each row takes 0.05 s."""
         self.page.get_by_label("Rows").fill(str(rows))
         self.start_button.click()
 

@@ -73,7 +73,7 @@ def environment(redis_port: int) -> dict[str, str]:
         FLASK_SECRET_KEY="for sessions",
         FLASK_PROXYHOOKS_SECRETS=json.dumps([SECRET]),
         FLASK_REDIS_URL=f"redis://127.0.0.1:{redis_port}/0",
-        FLASK_CENTRIFUGO_API_URL=f"http://127.0.0.1:{free_port()}/api",  # nobody listens there
+        FLASK_CENTRIFUGO_API_URL=f"http://127.0.0.1:{free_port()}/api",  # no server listens there
     )
 
 

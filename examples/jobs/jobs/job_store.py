@@ -63,7 +63,7 @@ class JobStore:
     def __init__(self, redis: Redis, *, timeout: int, lease: int) -> None:
         self._redis, self._timeout, self._lease = redis, timeout, lease
         # JSON, because RQ's default, pickle, ties what waits in the queue to the classes of one release. It is no
-        # protection: whoever can write to Redis can have the worker call any function.
+        # protection: a program that can write to Redis can have the worker call any function.
         self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
 
     def start(self, user: str, rows: int) -> Job:

@@ -13,7 +13,7 @@ from proxyhooks import Disconnect
 
 
 def publish(channel: str, data: Any) -> None:
-    # The history is for messages: whoever was away need not know who came and went.
+    # The history is for messages: a client that was away need not know who came and went.
     request = cent.PublishRequest(channel=channel, data=data, skip_history=True)
     with _api() as api:
         if api is not None:

@@ -64,7 +64,7 @@ function showJob(job: Job | null): void {
   if (!canBeCancelled && document.activeElement === cancelButton) startButton.focus();
   cancelButton.disabled = !canBeCancelled;
   bar.hidden = job === null;
-  // Without a value the bar says that nobody knows how far the job is.
+  // A bar without a value says that the progress is not known.
   if (job === null || job.state === "queued") bar.removeAttribute("value");
   else bar.value = job.percent;
   bar.dataset.state = job?.state ?? "";

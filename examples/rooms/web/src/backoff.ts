@@ -3,7 +3,7 @@
 /** Milliseconds. */
 const SHORTEST = 500;
 
-/** Milliseconds before this try, of which the first is 1; at most *longest*. */
+/** Milliseconds before this try; the first try has the number 1. At most *longest*. */
 export function backoff(attempt: number, longest: number): number {
   return Math.min(longest, SHORTEST * 2 ** attempt) * (0.5 + Math.random() / 2);
 }

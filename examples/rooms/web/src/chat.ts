@@ -51,7 +51,7 @@ export class Chat {
     });
     const { signal } = this.#listening;
     addEventListener("popstate", () => this.#showAddressed(), { signal });
-    // While nobody looked, others have taken seats and given them back.
+    // While the page was hidden, others have taken seats or given them back.
     document.addEventListener("visibilitychange", () => document.hidden || void this.#load(), { signal });
     // The browser asks whether the page may be closed, since what was not sent is lost with it.
     addEventListener("beforeunload", (event) => this.#hasUnsent() && event.preventDefault(), { signal });

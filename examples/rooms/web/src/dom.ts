@@ -1,4 +1,4 @@
-/** Finds and makes elements. Texts get into the page with textContent alone, so that nobody can send HTML. */
+/** Finds and makes elements. Texts get into the page with textContent alone, so that a message cannot bring HTML. */
 
 /** The element that the page has for certain. */
 export function find<E extends Element>(root: ParentNode, selector: string, type: new () => E): E {

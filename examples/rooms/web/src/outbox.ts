@@ -1,7 +1,7 @@
 /**
  * The messages of this page that have not come back yet.
  *
- * When a connection is lost or a server restarts, nobody knows whether a message arrived. So each has a nonce, by which
+ * When a connection is lost or a server restarts, it is unknown whether a message arrived. So each has a nonce, by which
  * the backend knows it again, and is sent until there is an answer. It leaves the outbox when it comes back.
  */
 
