@@ -122,12 +122,13 @@ def running(row: Row, log: Path) -> Iterator[int]:
 
 
 def check_reply(row: Row, port: int) -> None:
-    """Make two calls over one connection: the first call of a hook goes through Flask.
+    """Make two calls over one connection: the first call of a hook goes through Flask. The empty function gets one.
 
     :raises AssertionError: if a reply is wrong.
     """
     with http_client.connect(port) as connection:
-        for _ in range(2):
+        # Granian may close the connection after a reply that came before it had read the body.
+        for _ in range(1 if row.app == "empty" else 2):
             connection.request("POST", PATH, BODY, headers())
             response = connection.getresponse()
             reply = response.status, json.loads(response.read())
