@@ -39,10 +39,11 @@ def metadata(wheel: Path) -> Message:
 
 
 def test_extras_are_for_users_and_not_for_tests(metadata: Message) -> None:
-    assert set(metadata.get_all("Provides-Extra", [])) == {"fast", "gunicorn"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"fast", "gunicorn", "metrics", "otel"}
     required = {re.split("[<>;]", line)[0] for line in metadata.get_all("Requires-Dist", [])}
     always = {"flask", "marshmallow", "typing-extensions"}
-    assert required == always | {"orjson", "gunicorn", "gunicorn-h1c"}
+    of_extras = {"orjson", "gunicorn", "gunicorn-h1c", "opentelemetry-instrumentation-flask", "prometheus-client"}
+    assert required == always | of_extras
 
 
 def test_the_urls_of_the_project_are_published(metadata: Message) -> None:
