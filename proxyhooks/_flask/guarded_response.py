@@ -74,6 +74,7 @@ class GuardedResponse:
         if status >= "4":  # a status line, such as "404 NOT FOUND"
             self._unexpected_answers.log_failure(self._state, status)
             self._replacement = None
+            self._state.sent = _as_reply(status, reply)
             self._start_response(status, list(headers), exc_info)
             written: list[bytes] = []
             self._written = written
@@ -81,7 +82,7 @@ class GuardedResponse:
         if reply is None or reply.status != 200:
             self._unexpected_answers.log_replaced(self._state, status)
             reply, headers = _FAILURE, ()  # the headers are those of the answer that does not leave
-        self._replacement = reply.body
+        self._state.sent, self._replacement = reply, reply.body
         start_reply(self._start_response, reply, headers, exc_info)
         return _drop
 
@@ -105,6 +106,15 @@ class GuardedResponse:
             if close is None and not self._state.background_tasks:
                 return chunks
         return _ResponseBody(iter(chunks), close, self._state)
+
+
+def _as_reply(status: str, reply: Reply | None) -> Reply:
+    """What a status line of 4xx or 5xx says: the hook's reply, such as a temporary refusal, or a failure.
+
+    :param reply: the decision of the dispatcher, which a function of the application may have replaced.
+    """
+    number = int(status[:3]) if status[:3].isdecimal() else 500
+    return reply if reply is not None and reply.status == number else Reply(number, b"", "failed")
 
 
 def _drop(written: bytes) -> None:

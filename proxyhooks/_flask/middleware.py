@@ -37,6 +37,7 @@ from .ingress import (
     take_secret,
 )
 from .load_shedding import LoadShedder
+from .opentelemetry import name_spans
 from .request_state import STATE_KEY, RequestState
 from .unexpected_answers import UnexpectedAnswers
 
@@ -87,6 +88,7 @@ class Middleware:
         self.hook_app = wsgi_app
         """Where accepted requests to a hook's URL go: ``wsgi_app``, or the fast path in its place."""
         self._app = app
+        self._spans_named = False
         self._unexpected_answers = UnexpectedAnswers(app)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -99,6 +101,9 @@ class Middleware:
                 with about_event(self.hook_urls[canonical].event):
                     rate_limited.warning("%s is not the URL of a hook: %s is", path, canonical)
                 return _send(environ, start_response, early_failure(404, "no hook is here").reply)
+            if not self._spans_named:  # Centrifugo may send the secret to a wrong URL, before any to a right one
+                name_spans(self._app)
+                self._spans_named = True
             return self.wsgi_app(environ, start_response)
         try:
             state = self._accept(path, hook_url, environ)
