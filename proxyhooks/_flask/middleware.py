@@ -38,6 +38,7 @@ from .ingress import (
 )
 from .load_shedding import LoadShedder
 from .opentelemetry import name_spans
+from .probes import Probes
 from .request_state import STATE_KEY, RequestState
 from .unexpected_answers import UnexpectedAnswers
 
@@ -79,11 +80,12 @@ class HookURL:
 
 
 class Middleware:
-    """The WSGI application around ``app.wsgi_app``. Requests to other URLs pass through it unchanged."""
+    """The WSGI application around ``app.wsgi_app``. Requests to URLs of neither hooks nor probes pass unchanged."""
 
-    def __init__(self, app: Flask, wsgi_app: WSGIApplication) -> None:
+    def __init__(self, app: Flask, probes: Probes, wsgi_app: WSGIApplication) -> None:
         self.hook_urls: dict[str, HookURL] = {}
         """By path."""
+        self.probes = probes
         self.wsgi_app = wsgi_app
         self.hook_app = wsgi_app
         """Where accepted requests to a hook's URL go: ``wsgi_app``, or the fast path in its place."""
@@ -95,6 +97,8 @@ class Middleware:
         path = environ.get("PATH_INFO", "")
         hook_url = self.hook_urls.get(path)
         if hook_url is None:
+            if path in self.probes.paths and (body := self.probes.answer(environ, start_response)) is not None:
+                return body
             if (canonical := _SLASHES.sub("/", path).rstrip("/")) in self.hook_urls:
                 # Flask would route it to the hook, past the checks below.
                 take_secret(environ)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, TypeVar
 
-from .._settings.settings import read_worker_settings
+from .._settings.worker_settings import read_worker_settings
 from .connection_age import MaxConnectionAge
 from .database_pools import warn_of_small_pools
 from .fresh_import import find_holder, forget_package

@@ -581,10 +581,6 @@ def test_log_filter(recipe: Recipe, caplog: pytest.LogCaptureFixture) -> None:
     assert [(record.message, vars(record)["user"]) for record in caplog.records] == [("here", "42")]
 
 
-def test_health(recipe: Recipe) -> None:
-    assert recipe("health")["app"].test_client().get("/health").status_code == 200
-
-
 def test_doubles(recipe: Recipe) -> None:
     names = recipe("doubles", ProxyHooks=ProxyHooks, RPCRequest=RPCRequest, RPCResult=RPCResult, Ask=Any)
 
