@@ -26,7 +26,8 @@ _TEXT_TYPE: Final = ("Content-Type", "text/plain")
 _STATUS_LINES: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 # Headers that describe the application's body, which does not leave.
 _BODY_HEADERS: Final = ("content-", "transfer-encoding", "location", "etag", "last-modified", "accept-ranges")
-_FAILURE: Final = Reply(500, b"not an answer of a hook\n", "failed")
+FAILURE: Final = Reply(500, b"not an answer of a hook\n", "failed")
+"""Leaves in place of an answer that Centrifugo would misread."""
 
 
 class GuardedResponse:
@@ -81,7 +82,7 @@ class GuardedResponse:
             return written.append
         if reply is None or reply.status != 200:
             self._unexpected_answers.log_replaced(self._state, status)
-            reply, headers = _FAILURE, ()  # the headers are those of the answer that does not leave
+            reply, headers = FAILURE, ()  # the headers are those of the answer that does not leave
         self._state.sent, self._replacement = reply, reply.body
         start_reply(self._start_response, reply, headers, exc_info)
         return _drop

@@ -45,7 +45,7 @@ class RequestState:
     reply: Reply | None = None
     """The decision so far. ``None`` before there is one, and after a failure."""
     sent: Reply | None = None
-    """What leaves: the reply, or the status of a failure. ``None`` until the response is started."""
+    """What leaves: the reply, or the status of the application's failure. ``None`` until the response is started."""
     error: Exception | None = None
     """The last exception that Flask's error handlers were called with."""
     background_tasks: tuple[BackgroundTask, ...] = ()

@@ -491,7 +491,9 @@ def test_signal(recipe: Recipe) -> None:
     names = recipe("signal")
     names["hooks"].rpc(lambda req: RPCResult())
     connected(names).rpc("x")
-    assert {event for event, _ in names["counts"]} == {"connect", "rpc"}
+    names["app"].test_client().get("/centrifugo/rpc")
+    counted = {(event, outcome, code) for event, _, outcome, code in names["counts"]}
+    assert counted == {("connect", "result", 200), ("rpc", "result", 200), ("rpc", "failed", 405)}
 
 
 def test_sentry(recipe: Recipe) -> None:

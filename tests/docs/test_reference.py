@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -119,6 +120,8 @@ def test_the_containers_run_what_the_guide_says() -> None:
     assert "gunicorn -c python:proxyhooks.gunicorn" in read(CONFIGURED)
 
 
-def test_the_signal_exists() -> None:
-    assert "`hook_finished`" in read("examples/README.md")
-    assert signals.hook_finished
+def test_the_table_of_the_signal_has_its_fields() -> None:
+    table = read("examples/README.md").partition("| `FinishedCall` |")[2].partition("\n\n")[0]
+    first_cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    names = [name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)]
+    assert names == [field.name for field in dataclasses.fields(signals.FinishedCall)]
