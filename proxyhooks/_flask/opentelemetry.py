@@ -127,7 +127,7 @@ class _Spans:
         from opentelemetry.context import Context
         from opentelemetry.instrumentation.wsgi import wsgi_getter
 
-        fields = propagate.get_global_textmap().fields - {_BAGGAGE}
+        fields = set(propagate.get_global_textmap().fields) - {_BAGGAGE}
         self._trace_headers = tuple("HTTP_" + name.upper().replace("-", "_") for name in fields)
         self._current_span = trace.get_current_span
         self._failed = trace.Status(trace.StatusCode.ERROR)

@@ -18,6 +18,7 @@ import pytest
 from flask import Flask
 from opentelemetry import baggage, context, trace
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -268,6 +269,23 @@ def test_the_secret_is_in_no_span_even_if_all_headers_are(traced: Traced, monkey
     assert [span.name for span in spans][1:] == ["POST /page", *["rpc join:<int:room>"] * 2]
     assert "captured" in spans[1].to_json()
     assert not [span for span in spans if SECRET in span.to_json()]
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_middleware_of_opentelemetry_around_the_application_needs_a_setting_to_hide_the_secret(
+    hidden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", ".*")
+    if hidden:
+        monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS", "x-proxyhooks-secret")
+    traced = Traced(ORDERS[0])
+    add_hooks(traced.hooks)
+    traced.app.wsgi_app = OpenTelemetryMiddleware(traced.app.wsgi_app, **traced.options)  # type: ignore[method-assign]
+    traced.ask(method="join:0")
+    of_call, outer = traced.exporter.get_finished_spans()
+    assert (of_call.name, outer.name) == ("rpc join:<int:room>", "POST /centrifugo/rpc")
+    assert SECRET not in of_call.to_json()
+    assert (SECRET not in outer.to_json()) == hidden
 
 
 def test_a_forwarded_traceparent_is_a_link_and_no_parent(traced: Traced) -> None:
