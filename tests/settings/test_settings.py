@@ -37,6 +37,7 @@ def test_every_key_of_the_configuration_is_read() -> None:
     assert (settings.log_validation_details, settings.max_payload_items) == (True, 5)
     settings = read(PROXYHOOKS_AFTER_REPLY_THREADS=2, PROXYHOOKS_AFTER_REPLY_QUEUE=3)
     assert (settings.after_reply_threads, settings.after_reply_queue) == (2, 3)
+    assert (read().event_log, read(PROXYHOOKS_EVENT_LOG="text").event_log) == (None, "text")
     assert read_settings({"PROXYHOOKS_INSECURE": True}, "app").secrets.values == ()
 
 
@@ -47,6 +48,9 @@ def test_every_key_of_the_configuration_is_read() -> None:
         ("PROXYHOOKS_AFTER_REPLY_THREADS", 0, "must be a whole number of threads above 0, such as 8, not 0"),
         ("PROXYHOOKS_AFTER_REPLY_THREADS", True, "must be a whole number of threads above 0, such as 8, not True"),
         ("PROXYHOOKS_AFTER_REPLY_QUEUE", "9", "must be a whole number of calls above 0, such as 1000, not '9'"),
+        ("PROXYHOOKS_EVENT_LOG", "JSON", "must be 'text' or 'json', not 'JSON'"),
+        ("PROXYHOOKS_EVENT_LOG", True, "must be 'text' or 'json', not True"),
+        ("PROXYHOOKS_EVENT_LOG", "a secret by mistake", "must be 'text' or 'json', not a text of length 19"),
         ("PROXYHOOKS_FAST", 1, "must be True or False, not 1"),
         ("PROXYHOOKS_FAST", None, "must be True or False, not None"),
         ("PROXYHOOKS_VALIDATION_DETAILS", "false", "must be True or False, not 'false'"),
