@@ -7,6 +7,7 @@ function of the application runs. On the way out ``guarded_response`` decides wh
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ from .load_shedding import LoadShedder
 from .opentelemetry import name_spans
 from .probes import Probes
 from .request_state import STATE_KEY, RequestState
+from .sentry import describe_to_sentry
 from .unexpected_answers import UnexpectedAnswers
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ class Middleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         hook_url = self.hook_urls.get(path) or self.hook_urls.get(_canonical(path))
+        if "sentry_sdk" in sys.modules:
+            describe_to_sentry(environ, None if hook_url is None else hook_url.event)
         if hook_url is None:
             if path in self.probes.paths and (body := self.probes.answer(environ, start_response)) is not None:
                 return body
