@@ -119,7 +119,6 @@ def when_ready(server: Any) -> None:
             gunicorn_handler(signum, frame)
 
     signal.signal(signal.SIGTERM, on_sigterm)
-    _systemd.start(server, shared_state)
     log_holder(server)
 
 
@@ -144,19 +143,22 @@ def pre_fork(server: Any, worker: Any) -> None:
     _stop_if_requested()
     if not _numbers:
         # Not in when_ready: configuration files often have one of their own. Without this hook no worker starts.
+        _systemd.start(server, _shared_state)
         for name in __all__:
             if getattr(server.cfg, name) is not globals()[name]:
                 text = "%s is overridden: it has to call proxyhooks.gunicorn.%s, or calls may be lost"
                 server.log.warning(text, name, name)
     _numbers[worker] = worker.age
-    _add_to_table(server, worker)
+    if not _add_to_table(server, worker):
+        _systemd.table_failed()
 
 
 @_log_table_errors
-def _add_to_table(server: Any, worker: Any) -> None:
+def _add_to_table(server: Any, worker: Any) -> bool:
     with _get_shared_state(server.cfg).table() as table:
         _match_live_workers(server, table)
         table.workers[worker.age] = WorkerRecord(table.generation)
+    return True
 
 
 def post_fork(server: Any, worker: Any) -> None:
