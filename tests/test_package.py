@@ -166,7 +166,12 @@ def loaded(statement: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["proxyhooks", "proxyhooks.gunicorn", "proxyhooks._settings.settings", "proxyhooks.errors, proxyhooks.messages"],
+    [
+        "proxyhooks",
+        "proxyhooks.gunicorn",
+        "proxyhooks._settings.worker_settings",
+        "proxyhooks.errors, proxyhooks.messages",
+    ],
 )
 def test_flask_is_loaded_only_where_it_is_needed(module: str) -> None:
     assert not {"flask", "werkzeug", "marshmallow"} & loaded(f"import {module}")

@@ -35,12 +35,14 @@ def replace_base_exception(error: BaseException, source: str) -> None:
     :param source: what raised the error, for the text.
     :raises RuntimeError: in place of the error.
     """
-    if isinstance(error, Exception):
-        return
-    # In the main thread, a signal handler may have raised it: Ctrl-C, or the end of gunicorn's sync worker.
-    if isinstance(error, (SystemExit, KeyboardInterrupt)) and threading.current_thread() is threading.main_thread():
-        return
-    raise RuntimeError(f"{source} raised {error!r}, which is not an Exception") from error
+    if not isinstance(error, Exception) and not ends_process(error):
+        raise RuntimeError(f"{source} raised {error!r}, which is not an Exception") from error
+
+
+def ends_process(error: BaseException) -> bool:
+    """Whether a signal handler may have raised the error: Ctrl-C, or the end of gunicorn's sync worker."""
+    is_exit = isinstance(error, (SystemExit, KeyboardInterrupt))
+    return is_exit and threading.current_thread() is threading.main_thread()
 
 
 def wrap_error_handling(app: Flask) -> None:

@@ -26,7 +26,8 @@ _TEXT_TYPE: Final = ("Content-Type", "text/plain")
 _STATUS_LINES: Final = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 # Headers that describe the application's body, which does not leave.
 _BODY_HEADERS: Final = ("content-", "transfer-encoding", "location", "etag", "last-modified", "accept-ranges")
-_FAILURE: Final = Reply(500, b"not an answer of a hook\n", "failed")
+FAILURE: Final = Reply(500, b"not an answer of a hook\n", "failed")
+"""Leaves in place of an answer that Centrifugo would misread."""
 
 
 class GuardedResponse:
@@ -74,14 +75,15 @@ class GuardedResponse:
         if status >= "4":  # a status line, such as "404 NOT FOUND"
             self._unexpected_answers.log_failure(self._state, status)
             self._replacement = None
+            self._state.sent = _as_reply(status, reply)
             self._start_response(status, list(headers), exc_info)
             written: list[bytes] = []
             self._written = written
             return written.append
         if reply is None or reply.status != 200:
             self._unexpected_answers.log_replaced(self._state, status)
-            reply, headers = _FAILURE, ()  # the headers are those of the answer that does not leave
-        self._replacement = reply.body
+            reply, headers = FAILURE, ()  # the headers are those of the answer that does not leave
+        self._state.sent, self._replacement = reply, reply.body
         start_reply(self._start_response, reply, headers, exc_info)
         return _drop
 
@@ -105,6 +107,15 @@ class GuardedResponse:
             if close is None and not self._state.background_tasks:
                 return chunks
         return _ResponseBody(iter(chunks), close, self._state)
+
+
+def _as_reply(status: str, reply: Reply | None) -> Reply:
+    """What a status line of 4xx or 5xx says: the hook's reply, such as a temporary refusal, or a failure.
+
+    :param reply: the decision of the dispatcher, which a function of the application may have replaced.
+    """
+    number = int(status[:3]) if status[:3].isdecimal() else 500
+    return reply if reply is not None and reply.status == number else Reply(number, b"", "failed")
 
 
 def _drop(written: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import flask
@@ -10,10 +9,7 @@ from flask import Response
 
 from .._dispatch.dispatcher import Dispatcher
 from .._dispatch.replies import Reply
-from .._dispatch.signatures import source_location
 from .._dispatch.tracebacks import end_at_application
-from .._wire.log import Trusted, rate_limited
-from ..signals import hook_finished
 from .error_handling import replace_base_exception
 from .guarded_response import flask_response
 from .installation import installation_of
@@ -30,7 +26,7 @@ def hook_view(**_: Any) -> Response:  # a url_value_preprocessor may add argumen
 
 
 def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
-    """Have the dispatcher answer the call, and send ``hook_finished``.
+    """Have the dispatcher answer the call.
 
     :raises Exception: what the hook raises, except refusals.
     """
@@ -38,24 +34,6 @@ def run_hook(state: RequestState, dispatcher: Dispatcher) -> Reply:
         reply = state.reply = dispatcher.run(state.event, state.message, state.payload_size, state.match)
     except BaseException as error:
         end_at_application(error)
-        _send_hook_finished(state, None)
         replace_base_exception(error, f"the hook for {state.event.name}")
         raise
-    if hook_finished.receivers:
-        _send_hook_finished(state, reply)
     return reply
-
-
-def _send_hook_finished(state: RequestState, reply: Reply | None) -> None:
-    """Call every receiver. The hook has run, so an exception of a receiver is logged and changes nothing."""
-    if hook_finished.is_muted:
-        return
-    app, event, message = state.app, state.event.name, state.message
-    for receiver in hook_finished.receivers_for(app):
-        try:
-            # A copy, as a receiver must not change the reply.
-            app.ensure_sync(receiver)(app, event=event, request=message, reply=copy.copy(reply))
-        except Exception as error:
-            location = Trusted(source_location(receiver))
-            text = "%s, a receiver of hook_finished, failed"
-            rate_limited.error(text, location, kind=("receiver", location), exc_info=error)

@@ -34,25 +34,25 @@ _ESTABLISHED: Final = 1
 _SOCKET_KEYS: Final = ("gunicorn.socket", "werkzeug.socket")
 
 
-def waiting_time(environ: Mapping[str, Any]) -> float:
-    """Seconds since the last byte of the request arrived. Infinite if the caller hung up.
+def waiting_time(environ: Mapping[str, Any]) -> float | None:
+    """Seconds since the last byte of the request arrived; infinite if the caller hung up, None if nothing tells.
 
     The worker of this package puts the time into the environ. With other servers the kernel knows it, on Linux with
-    TCP: ``TCP_INFO`` of tcp(7). Elsewhere the result is 0.
+    TCP: ``TCP_INFO`` of tcp(7).
     """
     received: float | None = environ.get(RECEIVED)
     if received is not None:
         return time.monotonic() - received
     if sys.platform != "linux":
-        return 0.0
+        return None
     for name in _SOCKET_KEYS:
         if (connection := environ.get(name)) is not None:
             try:
                 state, last = _INFO.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size))
             except (AttributeError, OSError, struct.error):
-                return 0.0
+                return None
             return last / 1000 if state == _ESTABLISHED else float("inf")
-    return 0.0
+    return None
 
 
 class LoadShedder:
@@ -76,7 +76,7 @@ class LoadShedder:
         now = time.monotonic()
         if now < self._next_ask and RECEIVED not in environ:
             return False
-        waited = waiting_time(environ)
+        waited = waiting_time(environ) or 0.0
         if waited < _QUEUED:
             self._next_ask = now + _ASK_INTERVAL
         if waited < _QUEUED or now - self._last_call > _STANDING:  # after a pause the former queue is over

@@ -7,6 +7,7 @@ function of the application runs. On the way out ``guarded_response`` decides wh
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -23,9 +24,11 @@ from .._wire.decoding import Decoder, decoder_for
 from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RUN_TASKS_IN_PLACE
 from .._wire.log import rate_limited
 from ..messages import Request
+from ..signals import hook_finished
 from .call_log import about_event
 from .error_handling import refuse, replace_base_exception
-from .guarded_response import GuardedResponse, start_background_tasks, start_reply
+from .finished_calls import send_hook_finished
+from .guarded_response import FAILURE, GuardedResponse, start_background_tasks, start_reply
 from .hook_views import HookViews
 from .ingress import (
     EarlyReply,
@@ -37,6 +40,8 @@ from .ingress import (
     take_secret,
 )
 from .load_shedding import LoadShedder
+from .opentelemetry import name_spans
+from .probes import Probes
 from .request_state import STATE_KEY, RequestState
 from .unexpected_answers import UnexpectedAnswers
 
@@ -78,50 +83,71 @@ class HookURL:
 
 
 class Middleware:
-    """The WSGI application around ``app.wsgi_app``. Requests to other URLs pass through it unchanged."""
+    """The WSGI application around ``app.wsgi_app``. Requests to URLs of neither hooks nor probes pass unchanged."""
 
-    def __init__(self, app: Flask, wsgi_app: WSGIApplication) -> None:
+    def __init__(self, app: Flask, probes: Probes, wsgi_app: WSGIApplication) -> None:
         self.hook_urls: dict[str, HookURL] = {}
         """By path."""
+        self.probes = probes
         self.wsgi_app = wsgi_app
         self.hook_app = wsgi_app
         """Where accepted requests to a hook's URL go: ``wsgi_app``, or the fast path in its place."""
         self._app = app
+        self._spans_named = False
         self._unexpected_answers = UnexpectedAnswers(app)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        hook_url = self.hook_urls.get(path)
+        hook_url = self.hook_urls.get(path) or self.hook_urls.get(_canonical(path))
         if hook_url is None:
-            if (canonical := _SLASHES.sub("/", path).rstrip("/")) in self.hook_urls:
-                # Flask would route it to the hook, past the checks below.
-                take_secret(environ)
-                with about_event(self.hook_urls[canonical].event):
-                    rate_limited.warning("%s is not the URL of a hook: %s is", path, canonical)
-                return _send(environ, start_response, early_failure(404, "no hook is here").reply)
+            if path in self.probes.paths and (body := self.probes.answer(environ, start_response)) is not None:
+                return body
+            if not self._spans_named:  # Centrifugo may send the secret to a wrong URL, before any to a right one
+                name_spans(self._app)
+                self._spans_named = True
             return self.wsgi_app(environ, start_response)
+        started = time.monotonic()
+        state: RequestState | None = None
+        response: GuardedResponse | None = None
+        sent, error = FAILURE, None  # for hook_finished, unless something else is decided
         try:
-            state = self._accept(path, hook_url, environ)
-        except EarlyReply as early:
-            return _send(environ, start_response, early.reply)
-        environ[STATE_KEY] = state
-        response = GuardedResponse(state, start_response, self._unexpected_answers)
-        try:
-            hook_app = self.hook_app
-            return response.body(hook_app(environ, response.start_response))
-        except BaseException as error:
-            start_background_tasks(state)
-            rejection = None if isinstance(error, Exception) or response.started else as_rejection(error)
-            if rejection is not None:  # in a BaseExceptionGroup, which Flask does not handle
-                return _send(environ, start_response, refuse(state, rejection, error))
-            replace_base_exception(error, f"a function around the hook for {hook_url.event.name}")
+            try:
+                state = environ[STATE_KEY] = self._accept(path, hook_url, environ)
+                response = GuardedResponse(state, start_response, self._unexpected_answers)
+                hook_app = self.hook_app
+                body = response.body(hook_app(environ, response.start_response))
+                sent = state.sent or FAILURE
+            except EarlyReply as early:
+                body = _send(environ, start_response, early.reply)
+                sent = early.reply
+            return body
+        except BaseException as raised:
+            error = raised
+            if state is not None and response is not None:
+                start_background_tasks(state)
+                rejection = None if isinstance(raised, Exception) or response.started else as_rejection(raised)
+                if rejection is not None:  # in a BaseExceptionGroup, which Flask does not handle
+                    reply = refuse(state, rejection, raised)
+                    body = _send(environ, start_response, reply)
+                    sent, error = reply, None
+                    return body
+            replace_base_exception(raised, f"a function around the hook for {hook_url.event.name}")
             raise
+        finally:
+            if hook_finished.receivers:
+                send_hook_finished(self._app, hook_url.event, environ, started, state, sent, error)
 
     def _accept(self, path: str, hook_url: HookURL, environ: WSGIEnvironment) -> RequestState:
         """Check the request and decode its body.
 
         :raises EarlyReply: if the request goes no further.
         """
+        if path not in self.hook_urls:  # Flask would route it to the hook, past the checks below
+            take_secret(environ)
+            with about_event(hook_url.event):
+                text = "%s is not the URL of a hook: %s is"
+                rate_limited.warning(text, path, _canonical(path))
+            raise early_failure(404, "no hook is here")
         event, limit = hook_url.event, size_limit(self._app)
         length = authenticate_and_check_size(environ, event, hook_url.secrets, limit)
         environ[ACCEPTED] = True
@@ -132,6 +158,10 @@ class Middleware:
         view = None if match is None else hook_url.views.by_hook[match.route.hook]
         in_place = self._app.config["TESTING"] or RUN_TASKS_IN_PLACE in environ
         return RequestState(self._app, path, event, message, payload_size, in_place, match, view)
+
+
+def _canonical(path: str) -> str:
+    return _SLASHES.sub("/", path).rstrip("/")
 
 
 def _send(environ: WSGIEnvironment, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:

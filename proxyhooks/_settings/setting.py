@@ -86,6 +86,7 @@ def shown(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
+_URL_PATH: Final = re.compile("(/[A-Za-z0-9._~-]+)+/?")
 _URL: Final = re.compile(r"([a-z]+://)(.*@)?([\w.-]+|\[[\da-f:.]+\])?(:\d{1,5})?(/[^?]*)?(\?.*)?", re.IGNORECASE)
 
 
@@ -110,6 +111,13 @@ def parse_path(value: Any) -> str:
     if not str(value):
         raise ValueError("an empty text")
     return os.fspath(value)
+
+
+def parse_url_path(value: Any) -> str | None:
+    """Return the path of a URL from Flask's configuration, or None."""
+    if value is not None and not (isinstance(value, str) and _URL_PATH.fullmatch(value)):
+        raise ValueError(shown_url(value) if isinstance(value, str) else shown(value))
+    return value
 
 
 def parse_positive_int(value: Any) -> int:

@@ -1,6 +1,6 @@
 """The table of all ``PROXYHOOKS_`` keys: read, checked and defaulted here, and nowhere else.
 
-gunicorn's workers read their key from here too, so this module imports neither Flask nor marshmallow.
+Those of gunicorn's workers are in ``worker_settings``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .setting import (
     parse_bool,
     parse_path,
     parse_positive_int,
-    parse_positive_seconds,
-    parse_seconds,
     parse_timeout,
+    parse_url_path,
     without_frames,
 )
+from .worker_settings import CLIENT_BODY_TIMEOUT, CLIENT_HEADER_TIMEOUT, KEEPALIVE_TIME, SEND_TIMEOUT
 
 DEFAULT_URL_PREFIX: Final = "/centrifugo"
 """The default of the argument ``ProxyHooks(url_prefix=...)``."""
@@ -137,41 +137,23 @@ AFTER_REPLY_QUEUE: Final[Setting[int]] = Setting(
     must_be="a whole number of calls above 0, such as 1000",
     parse=parse_positive_int,
 )
-KEEPALIVE_TIME: Final[Setting[float]] = Setting(
-    key="PROXYHOOKS_KEEPALIVE_TIME",
-    source="environment",
-    type="seconds",
-    default=30.0,
-    meaning="The maximum age of a connection to a gunicorn worker, shortened at random by up to a half; 0 is no limit.",
-    must_be="a number of seconds such as 30, or 0 for no limit",
-    parse=parse_seconds,
+LIVENESS_PATH: Final[Setting[str | None]] = Setting(
+    key="PROXYHOOKS_LIVENESS_PATH",
+    source="app.config",
+    type="path of a URL",
+    default="/livez",
+    meaning="Where a probe gets 200 while the worker answers at all; `None` switches it off.",
+    must_be="the path of a URL, such as '/livez', or None",
+    parse=parse_url_path,
 )
-CLIENT_HEADER_TIMEOUT: Final[Setting[float]] = Setting(
-    key="PROXYHOOKS_CLIENT_HEADER_TIMEOUT",
-    source="environment",
-    type="seconds",
-    default=30.0,
-    meaning="How long a client may take to send the head of a request.",
-    must_be="a number of seconds above 0, such as 30",
-    parse=parse_positive_seconds,
-)
-CLIENT_BODY_TIMEOUT: Final[Setting[float]] = Setting(
-    key="PROXYHOOKS_CLIENT_BODY_TIMEOUT",
-    source="environment",
-    type="seconds",
-    default=30.0,
-    meaning="How long a client may take to send a body of up to 1 MiB.",
-    must_be="a number of seconds above 0, such as 30",
-    parse=parse_positive_seconds,
-)
-SEND_TIMEOUT: Final[Setting[float]] = Setting(
-    key="PROXYHOOKS_SEND_TIMEOUT",
-    source="environment",
-    type="seconds",
-    default=30.0,
-    meaning="How long a client may take none of its reply.",
-    must_be="a number of seconds above 0, such as 30",
-    parse=parse_positive_seconds,
+READINESS_PATH: Final[Setting[str | None]] = Setting(
+    key="PROXYHOOKS_READINESS_PATH",
+    source="app.config",
+    type="path of a URL",
+    default="/readyz",
+    meaning="Where a probe gets 200 while the worker serves, and 503 once it stops; `None` switches it off.",
+    must_be="the path of a URL, such as '/readyz', or None",
+    parse=parse_url_path,
 )
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     SECRETS,
@@ -184,6 +166,8 @@ SETTINGS: Final[tuple[Setting[Any], ...]] = (
     FAST,
     AFTER_REPLY_THREADS,
     AFTER_REPLY_QUEUE,
+    LIVENESS_PATH,
+    READINESS_PATH,
     KEEPALIVE_TIME,
     CLIENT_HEADER_TIMEOUT,
     CLIENT_BODY_TIMEOUT,
@@ -204,6 +188,8 @@ class Settings:
     fast_path: bool
     after_reply_threads: int
     after_reply_queue: int
+    liveness_path: str | None
+    readiness_path: str | None
 
 
 @without_frames
@@ -223,6 +209,8 @@ def read_settings(config: Mapping[str, Any], application: str, secrets: object =
         fast_path=FAST.read(config),
         after_reply_threads=AFTER_REPLY_THREADS.read(config),
         after_reply_queue=AFTER_REPLY_QUEUE.read(config),
+        liveness_path=LIVENESS_PATH.read(config),
+        readiness_path=READINESS_PATH.read(config),
     )
 
 
@@ -252,33 +240,6 @@ def load_secrets(config: Mapping[str, Any], application: str, secrets: object = 
     raise SetupError(
         "no secret is configured, so anybody who reaches the hooks can pose as any user. "
         f"{SECRETS.key} must be {SECRETS.must_be}; {hint}. If the network is private, set {INSECURE.key} = True instead"
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSettings:
-    """The checked values of the environment of a gunicorn worker, all in seconds."""
-
-    keepalive_time: float
-    """The maximum age of a connection; 0 is no limit."""
-    client_header_timeout: float
-    client_body_timeout: float
-    send_timeout: float
-
-
-@without_frames
-def read_worker_settings() -> WorkerSettings:
-    """Read the settings of gunicorn's workers from the environment.
-
-    :raises SetupError: if a value is wrong.
-    """
-    # An empty variable is an unset one.
-    environment = {key: value for key, value in os.environ.items() if value}
-    return WorkerSettings(
-        keepalive_time=KEEPALIVE_TIME.read(environment),
-        client_header_timeout=CLIENT_HEADER_TIMEOUT.read(environment),
-        client_body_timeout=CLIENT_BODY_TIMEOUT.read(environment),
-        send_timeout=SEND_TIMEOUT.read(environment),
     )
 
 

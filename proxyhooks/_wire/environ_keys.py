@@ -13,6 +13,9 @@ RECEIVED: Final = "proxyhooks.received"
 ACCEPTED: Final = "proxyhooks.accepted"
 """Set to True by the application: the caller knows a secret. Its connection is spared when others make room."""
 CLOSE_CONNECTION: Final = "proxyhooks.close_connection"
-"""Set to True by the application: the worker closes the connection after this reply, since the caller has no secret."""
+"""Set to True by the application: the worker closes the connection after this reply.
+
+The caller has no secret, or is to reach another worker.
+"""
 RUN_TASKS_IN_PLACE: Final = "proxyhooks.run_tasks_in_place"
 """Set by the test client: what ``after_reply`` was given runs before the client has the reply, in the same thread."""

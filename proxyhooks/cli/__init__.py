@@ -13,7 +13,7 @@ from ..exceptions import SetupError
 
 # Each is a module of this package with a function `command`. It is imported when it runs, because `flask` imports this
 # package for every command line.
-_COMMANDS = ("call", "check", "codes", "config", "doctor", "export", "hooks", "new", "secret")
+_COMMANDS = ("call", "check", "codes", "config", "doctor", "export", "hooks", "new", "plan", "secret")
 
 
 class _Commands(AppGroup):

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import flask
+from flask.cli import NoAppException, ScriptInfo
 
 from .._flask.extension import AmbiguousHooks, ProxyHooks, hooks_of
 from .._flask.installation import application_name
@@ -55,3 +56,21 @@ def current_backend(name: str | None = None) -> Backend:
         timeout=settings.timeout,
         secrets=settings.secrets.values,
     )
+
+
+def load_backend(ctx: click.Context, hooks_name: str | None) -> Backend | None:
+    """Load the application, if there is one with hooks.
+
+    :raises NoAppException: if the application that is named cannot be loaded.
+    """
+    info = ctx.ensure_object(ScriptInfo)
+    try:
+        app = info.load_app()
+    except NoAppException:
+        if info.app_import_path is not None or hooks_name is not None:
+            raise
+        return None
+    if "proxyhooks" not in app.extensions and hooks_name is None:
+        return None
+    with app.app_context():
+        return current_backend(hooks_name)

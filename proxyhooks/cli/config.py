@@ -38,7 +38,7 @@ from ._output import write_output
 @click.option(
     "--connection-rate-limit",
     type=click.IntRange(0),
-    help="New connections that a node accepts per second.  [default: 500]",
+    help="New connections that a node accepts per second; needs a Centrifugo after v6.9.2.  [default: no limit]",
 )
 @click.option(
     "--concurrency", type=click.IntRange(0), help="Commands of one client that run at the same time.  [default: 1]"

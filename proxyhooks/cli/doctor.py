@@ -8,18 +8,16 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import click
-from flask.cli import NoAppException, ScriptInfo
 
 from .._settings.setting import shown
 from .._settings.settings import DEFAULT_URL_PREFIX
-from ..centrifugo.config.backend import Backend
 from ..centrifugo.config.static_headers import SECRET_VARIABLE
 from ..centrifugo.doctor.check_result import CheckResult
 from ..centrifugo.doctor.examination import examine
 from ..centrifugo.doctor.http_client import parse_backend_url
 from ..centrifugo.doctor.options import DoctorOptions
 from ..centrifugo.go.duration import parse_duration
-from ._app import current_backend, hooks_option
+from ._app import hooks_option, load_backend
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 
@@ -81,7 +79,7 @@ def command(
     if secret is not None and (not secret.isascii() or not secret.isprintable() or secret != secret.strip()):
         raise click.BadParameter("it has characters that a header cannot carry", param_hint="--secret")
     insecure = False
-    if secret is None and (backend := _load_backend(ctx, hooks_name)) is not None:
+    if secret is None and (backend := load_backend(ctx, hooks_name)) is not None:
         insecure = not backend.secrets
         secret = next(iter(backend.secrets), None)
         prefix = backend.url_prefix if prefix is None else prefix
@@ -96,24 +94,6 @@ def command(
     if output_format == "json":
         click.echo(json.dumps([dataclasses.asdict(result) for result in results], indent=2))
     ctx.exit(int(any(result.level == "error" for result in results)))
-
-
-def _load_backend(ctx: click.Context, hooks_name: str | None) -> Backend | None:
-    """Load the application, if there is one with hooks.
-
-    :raises NoAppException: if the application that is named cannot be loaded.
-    """
-    info = ctx.ensure_object(ScriptInfo)
-    try:
-        app = info.load_app()
-    except NoAppException:
-        if info.app_import_path is not None or hooks_name is not None:
-            raise
-        return None
-    if "proxyhooks" not in app.extensions and hooks_name is None:
-        return None
-    with app.app_context():
-        return current_backend(hooks_name)
 
 
 def _print(results: Iterable[CheckResult]) -> list[CheckResult]:

@@ -12,7 +12,7 @@ import time
 import weakref
 from typing import Any
 
-from .._settings.settings import KEEPALIVE_TIME
+from .._settings.worker_settings import KEEPALIVE_TIME
 
 
 class MaxConnectionAge:

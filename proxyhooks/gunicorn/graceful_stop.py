@@ -34,14 +34,25 @@ def give_up_work_in_time(worker: Any) -> None:
     def wait_and_give_up() -> None:
         while worker.alive:
             time.sleep(_POLL_INTERVAL)
+        start_draining()
         time.sleep(time_to_finish(worker.cfg))
         _give_up_work()
 
     threading.Thread(target=wait_and_give_up, name="proxyhooks-graceful-stop", daemon=True).start()
 
 
+# The two functions import modules of the application, not those of the master: a worker imports the package anew.
+
+
+def start_draining() -> None:
+    """Have readiness probes of this worker fail."""
+    from .._wire import probes
+
+    probes.start_draining()
+
+
 def _give_up_work() -> None:
-    from .._wire import before_exit  # the application's: a worker imports the package anew
+    from .._wire import before_exit
 
     before_exit.give_up()
 
@@ -129,6 +140,7 @@ class GracefulStop:
     def _drain(self) -> None:
         """Stop accepting, serve the connections that are accepted already, and have gunicorn stop the worker."""
         self._deadline = time.monotonic() + time_to_finish(self._worker.cfg)
+        start_draining()
         if hasattr(self._worker, "stop_accepting"):
             listeners = [self._worker]
         else:

@@ -20,7 +20,7 @@ import threading
 from contextlib import suppress
 from typing import Any, Final
 
-from .._settings.settings import read_worker_settings
+from .._settings.worker_settings import read_worker_settings
 from .descriptors import OUT_OF_RESOURCES, max_silent_connections
 
 _ACCEPT_BATCH: Final = 32

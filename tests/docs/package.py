@@ -10,12 +10,14 @@ from proxyhooks.centrifugo.config.findings import FINDINGS
 from proxyhooks.centrifugo.replies.warnings import WARNINGS
 from proxyhooks.cli import _COMMANDS as COMMANDS
 from tests.benchmarks.contestants import CONTESTANTS
+from tests.deploy.rule_files import ALERTS
 from tests.support.centrifugo import MISSING, centrifugo_binary
 
 CENTRIFUGO = None if MISSING else centrifugo_binary()
 
 __all__ = [
     "AFTER_REPLY_THREADS",
+    "ALERTS",
     "CENTRIFUGO",
     "COMMANDS",
     "CONTESTANTS",

@@ -17,6 +17,7 @@ from proxyhooks import disconnects, errors, messages
 from proxyhooks.contract.definitions import JsonSchemas
 from proxyhooks.contract.type_expressions import TypeExpressions
 from tests.docs.package import (
+    ALERTS,
     DISCONNECTS,
     ERRORS,
     EVENTS,
@@ -72,6 +73,14 @@ def warning_rows() -> list[str]:
 def finding_rows() -> list[str]:
     rows = [f"| {id_} | {level} | {meaning} |" for id_, (level, meaning) in FINDINGS.items()]
     return ["| id | level | |", "|---|---|---|", *rows]
+
+
+def alert_rows() -> list[str]:
+    rows = ["| alert | severity | what it means | what to do |", "|---|---|---|---|"]
+    for name, alert in ALERTS.items():
+        meaning, action = alert["annotations"]["description"].split("\n")
+        rows.append(f"| `{name}` | {alert['labels']['severity']} | {meaning} | {action} |")
+    return rows
 
 
 def field_rows() -> list[str]:
@@ -178,5 +187,6 @@ TABLES: Final[dict[tuple[str, str], Callable[[], list[str]]]] = {
     ("deploy/README.md", "settings"): lambda: settings_table().splitlines(),
     ("deploy/README.md", "proxies"): proxy_rows,
     ("deploy/README.md", "findings"): finding_rows,
+    ("deploy/README.md", "alerts"): alert_rows,
 }
 """By file and name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -112,13 +113,15 @@ def test_the_configuration_has_a_proxy_for_every_hook() -> None:
     json.loads(block.text)
 
 
-def test_the_containers_run_what_the_guide_says() -> None:
-    (dockerfile,) = [block.text for block in blocks(CONFIGURED) if block.language == "dockerfile"]
-    started = json.loads(dockerfile.partition("CMD ")[2])
-    assert started[:3] == ["gunicorn", "-c", "python:proxyhooks.gunicorn"]
-    assert "gunicorn -c python:proxyhooks.gunicorn" in read(CONFIGURED)
+def test_the_table_of_what_to_copy_has_every_folder() -> None:
+    rows = read(CONFIGURED).partition("## What to copy\n\n")[2].partition("\n\n")[0].split("\n")[2:]
+    named = [folder for row in rows for folder in re.findall(r"\[`(\w+)`\]", row.split("|")[1])]
+    folders = {path.parent.name for path in (ROOT / "deploy").glob("*/*") if path.parent.name != "__pycache__"}
+    assert sorted(named) == sorted(folders)
 
 
-def test_the_signal_exists() -> None:
-    assert "`hook_finished`" in read("examples/README.md")
-    assert signals.hook_finished
+def test_the_table_of_the_signal_has_its_fields() -> None:
+    table = read("examples/README.md").partition("| `FinishedCall` |")[2].partition("\n\n")[0]
+    first_cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    names = [name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)]
+    assert names == [field.name for field in dataclasses.fields(signals.FinishedCall)]

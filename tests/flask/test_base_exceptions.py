@@ -13,7 +13,7 @@ from flask import Flask, got_request_exception
 
 from proxyhooks import ProxyHooks, RefreshRequest, RefreshResult, RPCRequest, RPCResult, after_reply
 from proxyhooks._flask.fast_path.supported import Level
-from proxyhooks.signals import hook_finished
+from proxyhooks.signals import FinishedCall, hook_finished
 from tests.support.asking import Ask
 from tests.support.fast_path import level_forced
 from tests.support.paths import SECRET
@@ -94,14 +94,15 @@ def test_the_error_handlers_and_signals_of_the_application_see_a_failure(
 ) -> None:
     finished: list[Any] = []
 
-    def finish(_: Flask, reply: Any, **__: Any) -> None:
-        finished.append(reply)
+    def finish(_: Flask, call: FinishedCall) -> None:
+        finished.append((call.outcome, call.status, repr(call.error and call.error.__cause__)))
 
     app.register_error_handler(500, lambda error: (f"failed: {error.original_exception.__cause__}", 500))
     raising.append(Timeout("5 seconds"))
     with hook_finished.connected_to(finish, sender=app):
         response = in_thread(lambda: ask("rpc", method="sync"))
-    assert (response.status_code, response.text, finished) == (500, "failed: 5 seconds", [None])
+    assert (response.status_code, response.text) == (500, "failed: 5 seconds")
+    assert finished == [("failed", 500, "Timeout('5 seconds')")]
 
 
 @pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt()], ids=["SystemExit", "KeyboardInterrupt"])

@@ -190,7 +190,7 @@ def test_async_hooks_and_the_async_functions_around_them_need_no_asgiref(
 
     with hook_finished.connected_to(note("hook_finished"), app):
         assert ask("rpc", method="x").json == {"result": {"data": 1}}
-    order = ["before_request", "before_hook", "hook_finished", "after_request", "teardown_request", "after_reply"]
+    order = ["before_request", "before_hook", "after_request", "teardown_request", "hook_finished", "after_reply"]
     assert ran == order
     with pytest.raises(RuntimeError, match="Install Flask with the 'async' extra"):  # as in any Flask application
         app.test_client().get("/page")

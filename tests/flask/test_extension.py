@@ -1,4 +1,4 @@
-"""The extension: URLs, what Flask offers inside a hook, what a request may look like, after_reply, the signal."""
+"""The extension: URLs, what Flask offers inside a hook, what a request may look like, after_reply."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ from proxyhooks import (
     current_request,
     errors,
 )
-from proxyhooks.signals import hook_finished
 from tests.support.asking import Ask
 from tests.support.paths import SECRET
 
@@ -435,29 +434,6 @@ def test_after_reply_outside_of_a_hook_says_so(app: Flask) -> None:
         after_reply(print)
     with app.test_request_context(), pytest.raises(RuntimeError, match="no request from Centrifugo"):
         after_reply(print)
-
-
-def test_the_signal_tells_what_became_of_an_event(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
-    got: list[Any] = []
-
-    def receive(sender: Flask, event: str, request: Any, reply: Any) -> None:
-        got.append((sender, event, request.method, reply and (reply.outcome, reply.code, reply.hook)))
-
-    @hooks.rpc
-    def hook(req: RPCRequest) -> RPCResult:
-        if req.method == "refuse":
-            raise errors.PermissionDenied
-        return RPCResult(data=1 / int(req.method != "boom"))
-
-    name = f"{hook.__module__}.{hook.__qualname__}"
-    with hook_finished.connected_to(receive, app):
-        for method in ("a", "refuse", "boom"):
-            ask("rpc", method=method)
-    assert got == [
-        (app, "rpc", "a", ("result", None, name)),
-        (app, "rpc", "refuse", ("error", 103, name)),
-        (app, "rpc", "boom", None),
-    ]
 
 
 def test_modules_and_before_hooks_share_flasks_g(hooks: ProxyHooks, ask: Ask) -> None:

@@ -16,7 +16,6 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import create_environ
 
 from proxyhooks import Disconnect, ProxyHooks, RefreshResult, RPCRequest, RPCResult, errors
-from proxyhooks.signals import hook_finished
 from tests.support.asking import Ask
 from tests.support.paths import SECRET
 
@@ -394,66 +393,6 @@ def test_what_fails_after_the_hook_said_yes_is_no_yes(app: Flask, served: ProxyH
 
     app.errorhandler(500)(lambda error: ({"ok": False}, 200))
     assert ask("rpc").status_code == 500
-
-
-@pytest.mark.parametrize("fast", [True, False])
-def test_a_receiver_of_the_signal_that_fails_is_logged_and_changes_nothing(
-    fast: bool, app: Flask, caplog: pytest.LogCaptureFixture, ask: Ask
-) -> None:
-    app.config["PROXYHOOKS_FAST"] = fast
-    ProxyHooks(app).rpc(lambda req: RPCResult(data="ok" if req.method == "" else 1 / 0))
-    called: list[Any] = []
-
-    def fail(sender: Flask, **_: Any) -> None:
-        called.append("fail")
-        raise RuntimeError("the receiver's own")
-
-    async def fail_async(sender: Flask, **_: Any) -> None:
-        called.append("async")
-        raise RuntimeError
-
-    def note(sender: Flask, reply: Any, **_: Any) -> None:
-        called.append(reply and reply.outcome)
-
-    with (
-        hook_finished.connected_to(fail, app),
-        hook_finished.connected_to(fail_async, app),
-        hook_finished.connected_to(note, app),
-    ):
-        assert ask("rpc").json == OK
-        assert sorted(map(str, called)) == ["async", "fail", "result"]
-        assert caplog.text.count("a receiver of hook_finished, failed") == 2
-        assert "the receiver's own" in caplog.text
-        called.clear()
-        assert ask("rpc", method="boom").status_code == 500
-        assert sorted(map(str, called)) == ["None", "async", "fail"]
-
-
-def test_a_receiver_that_changes_the_reply_changes_its_copy(app: Flask, served: ProxyHooks, ask: Ask) -> None:
-    seen: list[Any] = []
-
-    def change(sender: Flask, reply: Any, **_: Any) -> None:
-        seen.append((reply.status, reply.body))
-        reply.status, reply.body = 200, b'{"result":{}}'
-
-    with hook_finished.connected_to(change, app):
-        assert ask("rpc", method="deny").json == DENIED
-    assert seen == [(200, json.dumps(DENIED, separators=(",", ":")).encode())]
-
-
-def test_receivers_of_a_muted_signal_are_not_called(app: Flask, served: ProxyHooks, ask: Ask) -> None:
-    called: list[Any] = []
-
-    def note(sender: Flask, **_: Any) -> None:
-        called.append(sender)
-
-    with hook_finished.connected_to(note, app):
-        with hook_finished.muted():
-            assert ask("rpc").json == OK
-            assert ask("rpc", method="boom").status_code == 500
-        assert called == []
-        assert ask("rpc").json == OK
-        assert called == [app]
 
 
 class Outermost:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxyhooks import SetupError
-from proxyhooks._settings.settings import read_worker_settings
+from proxyhooks._settings.worker_settings import read_worker_settings
 from proxyhooks.gunicorn.connection_age import MaxConnectionAge
 
 

@@ -33,7 +33,6 @@ from proxyhooks import (
     PublishResult,
     RefreshRequest,
     RefreshResult,
-    Request,
     RPCRequest,
     RPCResult,
     SharedPollRefreshRequest,
@@ -48,7 +47,7 @@ from proxyhooks import (
     current_request,
     errors,
 )
-from proxyhooks.signals import hook_finished
+from proxyhooks.signals import FinishedCall, hook_finished
 
 SOON = timedelta(seconds=2)
 """Later than the moment when Centrifugo reads it, and short enough for tests to wait."""
@@ -101,8 +100,8 @@ def record(event: str, **fields: Any) -> None:
 
 
 @hook_finished.connect_via(app)
-def record_call(sender: Flask, *, event: str, request: Request, **_: Any) -> None:
-    record(event, **asdict(request))  # type: ignore[call-overload]  # every message is a dataclass
+def record_call(sender: Flask, call: FinishedCall) -> None:
+    record(call.event, **asdict(call.request))
 
 
 @app.before_request

@@ -19,7 +19,8 @@ from flask import Flask
 import proxyhooks
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult, SetupError, read_request, result_response
 from proxyhooks._settings.secret_usage import SecretUsage, usage_of
-from proxyhooks._settings.settings import SETTINGS, read_settings, read_worker_settings
+from proxyhooks._settings.settings import SETTINGS, read_settings
+from proxyhooks._settings.worker_settings import read_worker_settings
 from proxyhooks.cli import centrifugo
 from tests.support.asking import Ask
 

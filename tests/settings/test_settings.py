@@ -11,8 +11,9 @@ import pytest
 
 import proxyhooks
 from proxyhooks import SetupError
-from proxyhooks._settings.settings import SETTINGS, read_settings, read_worker_settings
+from proxyhooks._settings.settings import SETTINGS, read_settings
 from proxyhooks._settings.table import settings_table
+from proxyhooks._settings.worker_settings import read_worker_settings
 
 KEYS = {setting.key: setting for setting in SETTINGS}
 
@@ -108,7 +109,17 @@ def test_the_table_has_a_row_for_every_setting() -> None:
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert [row[0].split("`")[1] for row in cells] == list(KEYS)
     assert {len(row) for row in cells} == {4}
-    assert {row[2] for row in cells} == {"none", "`False`", "`True`", "`3`", "`30`", "`8`", "`1000`"}
+    assert {row[2] for row in cells} == {
+        "none",
+        "`False`",
+        "`True`",
+        "`3`",
+        "`30`",
+        "`8`",
+        "`1000`",
+        "`/livez`",
+        "`/readyz`",
+    }
     for setting, row in zip(SETTINGS, cells, strict=True):
         assert ("environment variable" in row[0]) == (setting.source == "environment")
         assert row[3].endswith(".")
@@ -118,6 +129,7 @@ def test_the_table_has_a_row_for_every_setting() -> None:
 def test_no_other_module_reads_a_key() -> None:
     """Elsewhere a key stands only within a text, never alone, as what is looked up."""
     package = Path(proxyhooks.__file__).parent
-    for path in set(package.rglob("*.py")) - {package / "_settings" / "settings.py"}:
+    tables = {package / "_settings" / name for name in ("settings.py", "worker_settings.py")}
+    for path in set(package.rglob("*.py")) - tables:
         constants = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
         assert not {value for value in constants if isinstance(value, str)} & set(KEYS), path

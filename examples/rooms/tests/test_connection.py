@@ -16,7 +16,7 @@ from rooms.schemas import Meta
 from sqlalchemy import delete
 
 from proxyhooks import errors
-from proxyhooks.signals import hook_finished
+from proxyhooks.signals import FinishedCall, hook_finished
 from proxyhooks.testing import MisreadReply, ProxyClient
 
 Enter = Callable[[str], ProxyClient]
@@ -120,8 +120,8 @@ def test_deleted_user_is_out(app: Flask, enter: Enter) -> None:
 def test_hooks_read_typed_meta(app: Flask, enter: Enter) -> None:
     seen = []
 
-    def see(app: Flask, *, request: Any, **_: Any) -> None:
-        seen.append(request.meta)
+    def see(app: Flask, call: FinishedCall) -> None:
+        seen.append(call.request.meta)
 
     client = enter("ada")
     with hook_finished.connected_to(see, app):

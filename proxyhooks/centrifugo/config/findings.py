@@ -56,6 +56,7 @@ FINDINGS: Final[dict[str, tuple[Level, str]]] = {
     "PH034": ("warning", "Centrifugo decides about channels with # in a namespace that has subscribe hooks"),
     "PH035": ("error", "no browser sends an allowed origin as it is written"),
     "PH036": ("warning", "pages of every site can connect with their visitors' cookies"),
+    "PH037": ("warning", "Centrifugo up to v6.9.2 accepts one new connection a second once a limit is reached"),
 }
 """Level and meaning of each finding, by its id. The ids are stable under semantic versioning."""
 

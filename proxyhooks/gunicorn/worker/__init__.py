@@ -21,9 +21,10 @@ from typing import Any, Final
 from gunicorn.http2 import negotiation
 from gunicorn.workers.gthread import ThreadWorker
 
-from ..._settings.settings import read_worker_settings
+from ..._settings.worker_settings import read_worker_settings
 from .. import server_hooks
 from ..descriptors import max_worker_connections
+from ..graceful_stop import start_draining
 from .connection import Connection
 from .event_loop import EventLoop
 from .limits import TimeLimits
@@ -52,6 +53,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Tells :func:`proxyhooks.gunicorn.server_hooks.pre_request` not to limit the age of connections."""
 
     def run(self) -> None:
+        from ..._wire import probes  # the application's: a worker imports the package anew
+
         if sys.getswitchinterval() == _PYTHONS_SWITCH_INTERVAL:  # and nobody has chosen another one
             sys.setswitchinterval(_SWITCH_INTERVAL)
         cfg = self.cfg
@@ -71,6 +74,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             permits=permits,
             max_age=settings.keepalive_time or float("inf"),
             body_timeout=settings.client_body_timeout,
+            probe_paths=probes.paths,
+            run_probe=lambda connection: self.tpool.submit(self._serve, connection),
         )
         self.wsgi = self._handler.call_application  # for gunicorn's code
         self._loop = EventLoop(
@@ -140,6 +145,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _drain(self) -> None:
         """Serve the open connections until they end, or until gunicorn's ``graceful_timeout`` is over."""
         deadline = time.monotonic() + self.cfg.graceful_timeout
+        start_draining()  # the master may have died
         draining = threading.Event()
         self.method_queue.defer(self._start_draining, draining)
         draining.wait(self.cfg.graceful_timeout)

@@ -9,7 +9,7 @@ import errno
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
 from typing import Any, Final
 
@@ -42,6 +42,9 @@ class RequestHandler:
     :param permits: has an item for each thread that may wait for a client.
     :param max_age: seconds after which a connection ends with a reply.
     :param body_timeout: seconds that a thread waits for more of a body.
+    :param probe_paths: the paths of probes.
+    :param run_probe: serves a request to one of them in another thread than those of the worker. They may all be busy,
+        which is no reason to restart the server.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class RequestHandler:
         permits: list[None],
         max_age: float,
         body_timeout: float,
+        probe_paths: Set[str],
+        run_probe: Callable[[Connection], object],
     ) -> None:
         cfg = worker.cfg
         self._worker = worker
@@ -60,6 +65,8 @@ class RequestHandler:
         self._release = release
         self._max_age = max_age
         self._body_timeout = body_timeout
+        self._probe_paths = probe_paths
+        self._run_probe = run_probe
         self._keepalive = cfg.keepalive
         self._pre_request = cfg.pre_request
         self._environ: dict[str, Any] = {}
@@ -93,10 +100,20 @@ class RequestHandler:
                 self._start_gthread_jobs()
             else:
                 self._refuse(connection)
+        elif not connection.size and self._is_probe(connection):
+            self._run_probe(connection)
         elif connection.size < _LARGE or self._count_waiting_bytes(connection.size):
             self.ready.append(connection)
         else:
             self._refuse(connection)
+
+    def _is_probe(self, connection: Connection) -> bool:
+        """Whether the request goes to the path of a probe. Hook calls, which have a body, never get here."""
+        if connection.parser.failure is not None:
+            return False
+        environ = connection.environ
+        path = connection.parser.mesg.path if environ is None else environ["PATH_INFO"]
+        return path in self._probe_paths
 
     def _refuse(self, connection: Connection) -> None:
         """Refuse a request with 503. Nothing is written to a foreign connection: it may be one of TLS."""

@@ -6,6 +6,7 @@ traces if the same functions ran in the same order and saw the same context.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import io
@@ -413,6 +414,8 @@ class GeneratedApp:
         for signal in self.heard_signals:
 
             def receive(sender: Any, _name: str = signal.name, **given: Any) -> None:
+                if isinstance(call := given.get("call"), signals.FinishedCall):
+                    given["call"] = dataclasses.replace(call, duration=0.0, queue_time=None)
                 self.note(
                     "signal",
                     _name,

@@ -85,6 +85,8 @@ def serve(data: bytes, application: Application, cfg: Any, addresses: Any, *, qu
         permits=[None],
         max_age=float("inf"),
         body_timeout=1.0,
+        probe_paths=frozenset(),
+        run_probe=lambda connection: None,
     )
     worker.wsgi = handler.call_application
     client, server = addresses

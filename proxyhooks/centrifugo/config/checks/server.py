@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...._wire.codes import ERRORS, disconnect_is_terminal
+from ..connection_rate import ONE_CONNECTION_A_SECOND
 from ..findings import Finding
 from .context import Context
 from .options import namespaces_in
@@ -59,4 +60,18 @@ def stream_over_http(context: Context) -> Iterator[Finding]:
             yield Finding(id="PH031", path=namespace.path_of(stream.switch), text=text, fix=fix)
 
 
-SERVER_CHECKS: Final = (tokens_besides_connect, temporary_error_becomes_final, unknown_engine, stream_over_http)
+def rate_limit_of_connections(context: Context) -> Iterator[Finding]:
+    key = "client.connection_rate_limit"
+    if (rate := context.root.number(key)) > 0:
+        text = f"{ONE_CONNECTION_A_SECOND.format(rate=rate)}; the others get 503"
+        fix = "remove it, and limit the rate in front of Centrifugo; a later version needs no change"
+        yield Finding(id="PH037", path=key, text=text, fix=fix)
+
+
+SERVER_CHECKS: Final = (
+    tokens_besides_connect,
+    temporary_error_becomes_final,
+    unknown_engine,
+    stream_over_http,
+    rate_limit_of_connections,
+)

@@ -42,7 +42,7 @@ class ConfigOptions:
     pro: bool = False
     """Whether to include the events of Centrifugo PRO."""
     connection_rate_limit: int | None = None
-    """New connections that a node accepts each second; by default 500. Centrifugo answers others with 503, and they
+    """New connections that a node accepts each second; ``None``: no limit. Centrifugo answers others with 503, and they
     come back later."""
     concurrency: int | None = None
     """Commands of one client that run at the same time; by default 1. With more, their order is undefined."""

@@ -12,6 +12,7 @@ from ...._settings.secrets import SECRET_HEADER
 from ...._wire.requests import ClientRequest, UserRequest
 from ..backend import Backend, ServedHook
 from ..channels import Channels
+from ..connection_rate import ONE_CONNECTION_A_SECOND
 from ..keys import setting, variable_of
 from ..names import NAME
 from ..static_headers import IDEMPOTENCY_HEADER, IDEMPOTENCY_VALUE, SECRET_VARIABLE
@@ -20,7 +21,6 @@ from ..tree import Config, set_value
 from ..unreachable import unreachable
 from .config_options import ConfigOptions, check_options
 
-_DEFAULT_CONNECTION_RATE_LIMIT: Final = 500
 _DEFAULT_CONCURRENCY: Final = 1
 _NAMES_CHANNELS: Final = "connect"
 """The event whose results name channels, of any namespace."""
@@ -76,12 +76,10 @@ class _Generator:
         options, config = self.options, self.generated.config
         if options.internal_port is not None:
             config["http_server"] = {"internal_port": str(options.internal_port)}
-        rate_limit, concurrency = options.connection_rate_limit, options.concurrency
-        config["client"] = {
-            "allowed_origins": list(dict.fromkeys(options.allowed_origins)),
-            "connection_rate_limit": _DEFAULT_CONNECTION_RATE_LIMIT if rate_limit is None else rate_limit,
-            "concurrency": _DEFAULT_CONCURRENCY if concurrency is None else concurrency,
-        }
+        config["client"] = {"allowed_origins": list(dict.fromkeys(options.allowed_origins))}
+        if options.connection_rate_limit is not None:
+            config["client"]["connection_rate_limit"] = options.connection_rate_limit
+        config["client"]["concurrency"] = _DEFAULT_CONCURRENCY if options.concurrency is None else options.concurrency
         hooks = self.backend.hooks_by_event()
         events = [event for name, event in EVENTS.items() if name in hooks and (options.pro or not event.pro)]
         for event in events:
@@ -211,6 +209,8 @@ class _Generator:
             )
             if problem is not None:
                 self.note(f"{hook.event.name} for {hook.pattern!r} is never called: {problem.why}: {problem.fix}")
+        if rate := self.options.connection_rate_limit:
+            self.note(f"connection_rate_limit: {ONE_CONNECTION_A_SECOND.format(rate=rate)}")
         if self.options.pro:
             self.note("checkconfig -s of the free edition does not know the keys of Centrifugo PRO")
         pro_events = [name for name in hooks if EVENTS[name].pro]

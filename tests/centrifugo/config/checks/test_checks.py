@@ -119,6 +119,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("PH033", changed("channel/private_prefix", "chat")),
     ("PH035", changed("client/allowed_origins", ['["https://a.example"]'])),
     ("PH036", changed("client/allowed_origins", ["https://a.example", "*"])),
+    ("PH037", changed("client/connection_rate_limit", 500)),
     ("PH034", changed(f"{CHAT}/allow_user_limited_channels", True)),
 ]
 

@@ -285,3 +285,12 @@ def test_a_declared_publication_defines_its_namespace_and_lets_nobody_subscribe(
     app = backend(("subscribe", "chat:<x>"), publications=(ChannelPattern("shop:<x>"), ChannelPattern("chat:<x>:rare")))
     channel = generate(app, ConfigOptions(base_url="http://a", allowed_origins=["*"])).config["channel"]
     assert channel["namespaces"] == [{"name": "chat", "subscribe_proxy_enabled": True}, {"name": "shop"}]
+
+
+def test_no_rate_of_connections_is_limited_unless_an_option_says_so() -> None:
+    generated = generate_for(("connect", None))
+    assert "connection_rate_limit" not in generated.config["client"]
+    assert "connection_rate_limit" not in " ".join(generated.notes)
+    limited = generate_for(("connect", None), options={"connection_rate_limit": 500})
+    assert limited.config["client"]["connection_rate_limit"] == 500
+    assert [note for note in limited.notes if "one a second" in note]

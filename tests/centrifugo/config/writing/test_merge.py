@@ -252,7 +252,7 @@ def test_dotted_keys_stay_where_they_are() -> None:
     assert merged["client.allowed_origins"] == ["https://old.example", "http://a.example"]
     assert merged["channel.namespaces"] == [{"name": "chat", "subscribe_proxy_enabled": True}]
     assert "endpoint" not in merged["client.proxy"]["connect"]
-    assert merged["client"] == {"connection_rate_limit": 500, "concurrency": 1}
+    assert merged["client"] == {"concurrency": 1}
 
 
 def test_of_two_spellings_both_get_the_value() -> None:

@@ -1,0 +1,67 @@
+"""Sends the signal ``hook_finished``."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from .._dispatch.events import Event
+from .._dispatch.replies import Reply
+from .._dispatch.signatures import is_async, source_location
+from .._wire.log import Trusted, rate_limited
+from ..signals import FinishedCall, hook_finished
+from .async_functions import async_to_sync_of
+from .call_log import about_call, about_event, call_fields
+from .error_handling import ends_process
+from .load_shedding import waiting_time
+from .request_state import RequestState
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+
+def send_hook_finished(
+    app: Flask,
+    event: Event,
+    environ: WSGIEnvironment,
+    started: float,
+    state: RequestState | None,
+    sent: Reply,
+    error: BaseException | None,
+) -> None:
+    """Call every receiver. An exception of a receiver is logged and changes nothing.
+
+    :param started: when the request came, by ``time.monotonic``.
+    :param state: None if the request was refused unread.
+    :param sent: what the server gets; its status counts if it is no reply of the dispatcher.
+    :param error: the exception that goes to the server.
+    """
+    if hook_finished.is_muted:
+        return
+    duration = time.monotonic() - started
+    waited = waiting_time(environ)
+    queue_time = None if waited is None or waited == math.inf else max(0.0, waited - duration)
+    message = hook = pattern = None
+    if state is not None:
+        message = state.message
+        if state.match is not None:
+            route = state.match.route
+            hook, pattern = route.hook.name, None if route.pattern is None else route.pattern.text
+        if error is None and sent.outcome == "failed":
+            error = state.error
+    call = FinishedCall(
+        event.name, hook, pattern, sent.outcome, sent.code, sent.status, duration, queue_time, message, error
+    )
+    for receiver in hook_finished.receivers_for(app):
+        try:
+            (async_to_sync_of(app)(receiver) if is_async(receiver) else receiver)(app, call=call)
+        except BaseException as raised:
+            if ends_process(raised):
+                raise
+            location = Trusted(source_location(receiver))
+            with about_event(event) if state is None else about_call(call_fields(state)):
+                text = "%s, a receiver of hook_finished, failed"
+                rate_limited.error(text, location, kind=("receiver", location), exc_info=raised)

@@ -1,0 +1,162 @@
+"""``flask centrifugo plan``: what a number of clients needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+import click
+
+from ..centrifugo.go.duration import Duration, parse_duration
+from ..centrifugo.plan import CALLS_PER_CORE, COUNTED, FIRST_DELAY, Load, Plan, make_plan
+from ._app import hooks_option, load_backend
+from ._table import format_table
+
+_NUMBER: Final = re.compile(r"(\d[\d_,]*(?:\.\d+)?(?:e\+?\d{1,2})?)([kM]?)")
+_UNITS: Final = {"": 1, "k": 1000, "M": 1_000_000}
+_MAX: Final = 1e12
+_NEEDS: Final = {
+    "refresh": ("expire", "--expire"),
+    "sub_refresh": ("subscription_expire", "--subscription-expire"),
+    "publish": ("publish_every", "--publish-every"),
+    "rpc": ("rpc_every", "--rpc-every"),
+}
+"""The field of the load and the option without which an event has no calls."""
+
+
+class _Number(click.ParamType[float]):
+    """A number that is more than 0 (or, with *zero*, at least), written such as 1e6, 20k or 1.5M."""
+
+    name = "number"
+
+    def __init__(self, *, zero: bool = False, whole: bool = False) -> None:
+        self._zero, self._whole = zero, whole
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return value
+        match = _NUMBER.fullmatch(value)
+        number = float(re.sub("[_,]", "", match[1])) * _UNITS[match[2]] if match else math.nan
+        if not (0 if self._zero else 1e-9) <= number <= _MAX or (self._whole and number != round(number)):
+            kind = "a whole number" if self._whole else "a number"
+            least = "at least 0" if self._zero else "more than 0"
+            return self.fail(f"{value!r} is not {kind} that is {least}: write 200, 20k, 1.5M or 1e6", param, ctx)
+        return round(number) if self._whole else number
+
+
+class _Duration(click.ParamType[float]):
+    """Seconds that are more than 0, written in Go's notation."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        seconds = parse_duration(value)
+        if seconds is None or seconds <= 0:
+            return self.fail(
+                f"{value!r} is not a duration that is more than 0: write it as Centrifugo does, '10m' or '30s'",
+                param,
+                ctx,
+            )
+        return seconds
+
+
+@click.command("plan")
+@click.option("--clients", type=_Number(whole=True), required=True, help="Clients that are connected at once.")
+@click.option("--subscriptions", type=_Number(zero=True), default="1", show_default=True, help="Of each client.")
+@click.option(
+    "--session", type=_Duration(), default="30m", show_default=True, help="How long a client stays, on average."
+)
+@click.option("--expire", type=_Duration(), help="Time from connect or refresh to expire_at.  [default: never]")
+@click.option("--subscription-expire", type=_Duration(), help="The same for subscriptions.  [default: never]")
+@click.option("--publish-every", type=_Duration(), help="Time between two publications of a client.  [default: never]")
+@click.option("--rpc-every", type=_Duration(), help="Time between two rpcs of a client.  [default: never]")
+@click.option(
+    "--calls-per-core", type=_Number(), default=str(CALLS_PER_CORE), show_default=True,
+    help="Calls that a core of the backend answers a second: measure it. The default is for hooks that ask a database.",
+)  # fmt: skip
+@click.option("--nodes", type=click.IntRange(1), help="Nodes of Centrifugo.  [default: one for 100,000 clients, or 2]")
+@click.option("--cores", type=_Number(whole=True), help="Cores of the backend.  [default: those of --back-within]")
+@click.option("--back-within", type=_Duration(), help="Time in which all clients have to be back.  [default: 5m]")
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@hooks_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    nodes: int | None,
+    cores: int | None,
+    back_within: float | None,
+    calls_per_core: float,
+    output_format: Literal["text", "json"],
+    hooks_name: str | None,
+    **load_options: Any,
+) -> None:
+    """Calculate calls a second, cores and nodes for a number of clients.
+
+    In peace, and while all clients come back at once after an outage. With an application, only events that have hooks
+    count. Nothing is measured or called.
+    """
+    if cores is not None and back_within is not None:
+        raise click.UsageError("--cores says how long it takes, and --back-within how many cores it takes: use one")
+    if back_within is not None and back_within < 2 * FIRST_DELAY:
+        raise click.BadParameter("it must be at least 2s: SDKs wait for up to 1s at first", param_hint="--back-within")
+    backend = load_backend(ctx, hooks_name)
+    hooks = None if backend is None else set(backend.hooks_by_event())
+    load = Load(**load_options, events=COUNTED if hooks is None else [event for event in COUNTED if event in hooks])
+    try:
+        plan = make_plan(
+            load, calls_per_core=calls_per_core, nodes=nodes, cores=cores, back_within=back_within or 300.0
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    notes = list(_notes(load, plan, hooks))
+    if output_format == "json":
+        click.echo(json.dumps(dataclasses.asdict(plan) | {"notes": notes}, indent=2))
+        return
+    click.echo(_text(plan))
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _text(plan: Plan) -> str:
+    events = [event for event in COUNTED if event in plan.calls_in_peace or event in plan.calls_in_reconnect]
+    columns = (plan.calls_in_peace, plan.calls_in_reconnect)
+    rows = [(event, *(f"{column.get(event, 0):,.0f}" for column in columns)) for event in events]
+    total = ("total", *(f"{sum(column.values()):,.0f}" for column in columns))
+    table = format_table(("CALLS A SECOND", "IN PEACE", "ALL COME BACK"), [*rows, total])
+    back = Duration(math.ceil(plan.reconnect_seconds) * 1_000_000_000)
+    return f"""{table}
+
+clients     {plan.clients:,}; all of them are back after {back}, at {plan.connections_per_second:,} connections a second
+backend     {plan.cores:,} cores with {plan.calls_per_core:,.0f} calls a second each; {plan.busy_in_peace:.0%} busy \
+in peace, {plan.busy_in_reconnect:.0%} while all come back
+Centrifugo  {plan.nodes:,} nodes; if one fails, {plan.clients_per_node:,} clients on each other: \
+LimitNOFILE={plan.open_files}, {plan.memory / 2**30:.1f} GiB
+rate limit  {plan.connections_per_second:,} new connections a second, {plan.connection_rate_limit:,} for each node; \
+without a limit {plan.unlimited_attempts:,.0f} a second try"""
+
+
+def _notes(load: Load, plan: Plan, hooks: set[str] | None) -> Iterator[str]:
+    if not load.calls_of_a_connection():
+        yield "nothing calls the backend when clients come back: Centrifugo and its nodes decide the rate"
+    if "refresh" in plan.calls_in_reconnect:
+        yield (
+            f"clients that came back together refresh together, {plan.connections_per_second:,} a second, until "
+            "their sessions end: add a random time to expire_at"
+        )
+    if hooks is None:
+        return
+    for event, (name, option) in _NEEDS.items():
+        given = getattr(load, name) is not None
+        if given and event not in hooks:
+            yield f"{option} has no effect: the application has no {event} hook"
+        elif event in hooks and not given:
+            yield f"{event}: not counted; {option} says how often"
+    for event in sorted(hooks - set(COUNTED)):
+        yield f"{event}: not counted; its rate depends on Centrifugo's configuration and the data"

@@ -1,0 +1,113 @@
+"""``flask centrifugo plan``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+from flask.cli import NoAppException, ScriptInfo
+
+from proxyhooks import ConnectResult, ProxyHooks, PublishResult, RPCResult, SharedPollRefreshResult
+from proxyhooks.cli.plan import command
+
+CLIENTS = ("--clients", "1e4")
+
+
+def plan(*arguments: str, app: Flask | None = None) -> tuple[int, str, str]:
+    def load() -> Flask:
+        if app is None:
+            raise NoAppException("there is none")
+        return app
+
+    result = CliRunner().invoke(command, arguments, obj=ScriptInfo(create_app=load))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def planned(*arguments: str, app: Flask | None = None) -> Any:
+    code, output, errors = plan(*arguments, "--format", "json", app=app)
+    assert code == 0, errors
+    return json.loads(output)
+
+
+@pytest.fixture
+def app() -> Flask:
+    """An application with hooks for connect, publish, rpc and shared polls."""
+    app = Flask("app")
+    hooks = ProxyHooks(app, secrets=["s3cret"])
+    hooks.connect(lambda req: ConnectResult(user=""))
+    hooks.publish(lambda req: PublishResult())
+    hooks.rpc(lambda req: RPCResult())
+    hooks.shared_poll_refresh(lambda req: SharedPollRefreshResult(items=[]))
+    return app
+
+
+def test_it_needs_no_application() -> None:
+    code, output, errors = plan("--clients", "1e6", "--subscriptions", "5", "--expire", "10m", "--cores", "100")
+    assert code == 0
+    table, facts = output.split("\n\n")
+    assert [line.split()[0] for line in table.splitlines()] == ["CALLS", "connect", "subscribe", "refresh", "total"]
+    assert [line.split()[0] for line in facts.splitlines()] == ["clients", "backend", "Centrifugo", "rate"]
+    assert "connect         556       6,380\n" in output
+    assert "all of them are back after 2m48s, at 6,380 connections a second\n" in output
+    assert "6,380 new connections a second, 638 for each node; without a limit 2,000,000 a second try\n" in output
+    assert errors.startswith("note: clients that came back together refresh together")
+
+
+def test_only_events_with_hooks_count_and_others_have_a_note(app: Flask) -> None:
+    made = planned(*CLIENTS, "--subscriptions", "5", "--expire", "10m", "--rpc-every", "1m", app=app)
+    assert made["calls_in_peace"].keys() == {"connect", "rpc"}
+    assert made["notes"] == [
+        "--expire has no effect: the application has no refresh hook",
+        "publish: not counted; --publish-every says how often",
+        "shared_poll_refresh: not counted; its rate depends on Centrifugo's configuration and the data",
+    ]
+
+
+def test_a_reconnect_without_calls_has_a_note() -> None:
+    app = Flask("app")
+    ProxyHooks(app, secrets=["s3cret"]).rpc(lambda req: RPCResult())
+    assert planned(*CLIENTS, "--rpc-every", "1m", app=app)["notes"][0].startswith("nothing calls the backend")
+
+
+@pytest.mark.parametrize(
+    ("text", "clients"),
+    [("1200", 1200), ("1e6", 1_000_000), ("1.5M", 1_500_000), ("20k", 20_000), ("1_000", 1000), ("1,000", 1000)],
+)
+def test_numbers_are_written_as_people_write_them(text: str, clients: int) -> None:
+    assert planned("--clients", text)["clients"] == clients
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((), "Missing option '--clients'"),
+        (("--clients", "many"), "'many' is not a whole number that is more than 0: write 200, 20k, 1.5M or 1e6"),
+        (("--clients", "0"), "'0' is not a whole number that is more than 0"),
+        (("--clients", "-1"), "'-1' is not"),
+        (("--clients", "nan"), "'nan' is not"),
+        (("--clients", "1.5"), "'1.5' is not a whole number"),
+        (("--clients", "1e99"), "'1e99' is not"),
+        ((*CLIENTS, "--calls-per-core", "0"), "'0' is not a number that is more than 0"),
+        ((*CLIENTS, "--subscriptions", "x"), "'x' is not a number that is at least 0"),
+        ((*CLIENTS, "--expire", "10"), "'10' is not a duration that is more than 0: write it as Centrifugo does"),
+        ((*CLIENTS, "--expire", "0s"), "'0s' is not a duration that is more than 0"),
+        ((*CLIENTS, "--session", "-1m"), "'-1m' is not a duration"),
+        ((*CLIENTS, "--back-within", "1s"), "it must be at least 2s: SDKs wait for up to 1s at first"),
+        ((*CLIENTS, "--back-within", "1m", "--cores", "2"), "use one"),
+        ((*CLIENTS, "--rpc-every", "1s", "--cores", "2"), "use at least 41 cores"),
+        ((*CLIENTS, "--nodes", "0"), "0 is not in the range"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_remedy(arguments: tuple[str, ...], error: str) -> None:
+    code, output, errors = plan(*arguments)
+    assert (code, output) == (2, "")
+    assert error in " ".join(errors.split())
+
+
+def test_an_application_that_is_named_and_cannot_be_loaded_is_an_error() -> None:
+    result = CliRunner().invoke(command, CLIENTS, obj=ScriptInfo(app_import_path="no_such_module_of_mine"))
+    assert result.exit_code == 2
+    assert "no_such_module_of_mine" in result.stderr
