@@ -17,6 +17,7 @@ from .._wire.log import Trusted, logger, rate_limited
 from .async_functions import async_to_sync_of
 from .background_queue import BackgroundQueue, BackgroundTask
 from .call_log import about_call, call_fields
+from .opentelemetry import in_current_trace
 from .request_state import RequestState, request_state
 
 _QUEUE_KEY: Final = "proxyhooks.after_reply"
@@ -64,7 +65,7 @@ class AfterReply:
         if not state.tasks_in_place and _queue_of(state.app).is_full():
             _refuse(state.app, name)
         call = async_to_sync_of(state.app)(function) if is_async(function) else function
-        run = functools.partial(call, *args, **kwargs)
+        run = in_current_trace(state.app, functools.partial(call, *args, **kwargs))
         state.background_tasks += (BackgroundTask(name, run, call_fields(state), self._key or None),)
 
     def for_key(self, key: Hashable) -> AfterReply:

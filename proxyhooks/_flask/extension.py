@@ -37,6 +37,7 @@ from .installation import EXTENSION_KEY, Installation, application_name, install
 from .json_provider import json_default_of
 from .load_shedding import LoadShedder
 from .middleware import HookURL, Middleware
+from .opentelemetry import install_middleware, name_spans
 from .probes import Probes
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -133,6 +134,7 @@ class ProxyHooks(Hooks):
         """Called at the first request. From then on no hook can be registered."""
         self._freeze()
         exempt_from_csrf_protection(app)
+        name_spans(app)
         async_to_sync = async_to_sync_of(app)
 
         def ensure_sync(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,8 +180,7 @@ def _check_paths_are_free(app: Flask, url_prefix: str) -> None:
 
 
 def _install(app: Flask, settings: Settings) -> Installation:
-    middleware = Middleware(app, app.wsgi_app, Probes(app, settings))
-    app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's documented way to wrap it
+    middleware = install_middleware(app, functools.partial(Middleware, app, Probes(app, settings)))
     wrap_error_handling(app)
     install_queue(app, settings.after_reply_threads, settings.after_reply_queue)
     install_event_loops(app)

@@ -44,7 +44,6 @@ class GuardedResponse:
         "_state",
         "_unexpected_answers",
         "_written",
-        "sent",
         "started",
     )
 
@@ -56,8 +55,6 @@ class GuardedResponse:
         self._unexpected_answers = unexpected_answers
         self.started = False
         """Whether the application has started its response."""
-        self.sent: Reply
-        """What leaves, once the response is started: the reply, or the status of the application's own failure."""
         self._body_decided = False
         self._replacement: bytes | None = None
         """The body that leaves in place of the application's; ``None`` if the application's leaves."""
@@ -78,7 +75,7 @@ class GuardedResponse:
         if status >= "4":  # a status line, such as "404 NOT FOUND"
             self._unexpected_answers.log_failure(self._state, status)
             self._replacement = None
-            self.sent = _as_reply(status, reply)
+            self._state.sent = _as_reply(status, reply)
             self._start_response(status, list(headers), exc_info)
             written: list[bytes] = []
             self._written = written
@@ -86,7 +83,7 @@ class GuardedResponse:
         if reply is None or reply.status != 200:
             self._unexpected_answers.log_replaced(self._state, status)
             reply, headers = FAILURE, ()  # the headers are those of the answer that does not leave
-        self.sent, self._replacement = reply, reply.body
+        self._state.sent, self._replacement = reply, reply.body
         start_reply(self._start_response, reply, headers, exc_info)
         return _drop
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_CONTENT_LENGTH: Final = 1024 * 1024
 """Bytes of a body, where the application does not set ``MAX_CONTENT_LENGTH``."""
-_SECRET_KEY: Final = "HTTP_" + SECRET_HEADER.upper().replace("-", "_")
+SECRET_KEY: Final = "HTTP_" + SECRET_HEADER.upper().replace("-", "_")
 # The beginning of Centrifugo's requests, for JSON that cannot be parsed. The log names the client. The transport of a
 # connect request decides its reply: a refusal of a unidirectional client is another one.
 _BEGINNING: Final = re.compile(rb'\{"client":"([^"]*)"(?:,"transport":"([^"]*)")?')
@@ -73,7 +73,7 @@ def authenticate_and_check_size(environ: WSGIEnvironment, event: Event, secrets:
 
 def take_secret(environ: WSGIEnvironment) -> ReceivedSecret:
     """Remove the secret from the environ, before anything can raise or log, so that error reporters never see it."""
-    return ReceivedSecret(environ.pop(_SECRET_KEY, None))
+    return ReceivedSecret(environ.pop(SECRET_KEY, None))
 
 
 def read_body(environ: WSGIEnvironment, event: Event, length: int | None, limit: int) -> bytes:

@@ -40,6 +40,7 @@ from .ingress import (
     take_secret,
 )
 from .load_shedding import LoadShedder
+from .opentelemetry import name_spans
 from .probes import Probes
 from .request_state import STATE_KEY, RequestState
 from .unexpected_answers import UnexpectedAnswers
@@ -84,7 +85,7 @@ class HookURL:
 class Middleware:
     """The WSGI application around ``app.wsgi_app``. Requests to URLs of neither hooks nor probes pass unchanged."""
 
-    def __init__(self, app: Flask, wsgi_app: WSGIApplication, probes: Probes) -> None:
+    def __init__(self, app: Flask, probes: Probes, wsgi_app: WSGIApplication) -> None:
         self.hook_urls: dict[str, HookURL] = {}
         """By path."""
         self.probes = probes
@@ -92,6 +93,7 @@ class Middleware:
         self.hook_app = wsgi_app
         """Where accepted requests to a hook's URL go: ``wsgi_app``, or the fast path in its place."""
         self._app = app
+        self._spans_named = False
         self._unexpected_answers = UnexpectedAnswers(app)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -100,6 +102,9 @@ class Middleware:
         if hook_url is None:
             if path in self.probes.paths and (body := self.probes.answer(environ, start_response)) is not None:
                 return body
+            if not self._spans_named:  # Centrifugo may send the secret to a wrong URL, before any to a right one
+                name_spans(self._app)
+                self._spans_named = True
             return self.wsgi_app(environ, start_response)
         started = time.monotonic()
         state: RequestState | None = None
@@ -111,7 +116,7 @@ class Middleware:
                 response = GuardedResponse(state, start_response, self._unexpected_answers)
                 hook_app = self.hook_app
                 body = response.body(hook_app(environ, response.start_response))
-                sent = response.sent
+                sent = state.sent or FAILURE
             except EarlyReply as early:
                 body = _send(environ, start_response, early.reply)
                 sent = early.reply

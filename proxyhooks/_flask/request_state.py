@@ -44,6 +44,8 @@ class RequestState:
     """Whether the middleware decides which response may leave: the request goes to a hook."""
     reply: Reply | None = None
     """The decision so far. ``None`` before there is one, and after a failure."""
+    sent: Reply | None = None
+    """What leaves: the reply, or the status of the application's failure. ``None`` until the response is started."""
     error: Exception | None = None
     """The last exception that Flask's error handlers were called with."""
     background_tasks: tuple[BackgroundTask, ...] = ()

@@ -9,6 +9,7 @@ from flask import Flask
 from .._dispatch.signatures import source_location
 from .._wire.log import Trusted, logger, rate_limited
 from .call_log import about_call, call_fields
+from .opentelemetry import surrounds_span
 from .request_state import RequestState
 
 
@@ -58,7 +59,7 @@ class UnexpectedAnswers:
 
     def _before_request_functions(self) -> str:
         functions = itertools.chain.from_iterable(self._app.before_request_funcs.values())
-        return ", ".join(map(source_location, functions))
+        return ", ".join(source_location(function) for function in functions if not surrounds_span(function))
 
     def _exemption(self, state: RequestState) -> str:
         # Not by the path: other pages of the application may begin with the url_prefix, above all if it is empty.

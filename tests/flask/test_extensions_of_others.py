@@ -6,18 +6,12 @@ import functools
 import itertools
 from typing import Any
 
-import pytest
 from flask import Flask
 from flask_caching import Cache
 from marshmallow import Schema, fields
-from opentelemetry.instrumentation.flask import FlaskInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult
 from tests.support.asking import Ask
-from tests.support.paths import SECRET
 
 
 def test_flask_caching_computes_a_value_once(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
@@ -72,27 +66,3 @@ def test_flask_caching_tells_hooks_users_and_payloads_apart_by_a_key_of_the_requ
     asked = [("rooms", "a", 1), ("rooms", "a", 1), ("users", "a", 1), ("rooms", "b", 1), ("rooms", "a", 2)]
     assert [data(*one) for one in asked] == [1, 1, 2, 3, 4]
     assert data("rooms", "a", "no number") == 107
-
-
-@pytest.mark.parametrize("fast", [True, False])
-@pytest.mark.parametrize("instrumented_first", [True, False])
-def test_opentelemetry_sees_the_status_of_hooks_in_whatever_order_it_is_installed(
-    fast: bool, instrumented_first: bool, app: Flask
-) -> None:
-    app.config["PROXYHOOKS_FAST"] = fast
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    if instrumented_first:
-        FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
-    hooks = ProxyHooks(app)
-    if not instrumented_first:
-        FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
-
-    @hooks.rpc
-    def hook(req: RPCRequest) -> RPCResult:
-        return RPCResult(data=1 / int(req.method != "boom"))
-
-    for method in ("a", "a", "boom"):  # the first request of a host goes Flask's own way
-        app.test_client().post("/centrifugo/rpc", json={"method": method}, headers={"X-Proxyhooks-Secret": SECRET})
-    statuses = [span.attributes and span.attributes.get("http.status_code") for span in exporter.get_finished_spans()]
-    assert statuses == [200, 200, 500]
