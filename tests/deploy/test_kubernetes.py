@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 from flask import Flask
+from rooms import create_app
 
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult
 from proxyhooks import gunicorn as settings
@@ -179,6 +180,17 @@ def test_the_ingress_passes_no_request_to_hooks() -> None:
     services = {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
     assert services == {"/connection/": "centrifugo", "/centrifugo": "centrifugo", "/": "backend"}
     assert all(path["pathType"] == "Prefix" for path in rule["http"]["paths"])
+
+
+def test_variables_of_the_environment_are_settings_of_rooms() -> None:
+    app = create_app({"SECRET_KEY": "for tests", "PROXYHOOKS_SECRETS": ["for tests"]})
+    known = {f"FLASK_{key}" for key in (*app.config, "PROXYHOOKS_SECRETS_FILE")}
+    services = yaml.safe_load((ROOT / "deploy" / "docker" / "compose.yaml").read_text())["services"]
+    named = {*environment("backend"), *services["backend"]["environment"]}
+    named |= {secret["target"] for secret in services["backend"]["secrets"]}
+    flask = {name for name in named if name.startswith("FLASK_")}
+    assert len(flask) >= 6
+    assert flask <= known
 
 
 # who reaches whom

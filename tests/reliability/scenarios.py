@@ -25,6 +25,7 @@ from tests.reliability import (
     rotation,
     through_centrifugo,
 )
+from tests.reliability import metrics as exact_metrics
 from tests.reliability.attacks.all_attacks import ATTACKS
 from tests.reliability.client import Client
 
@@ -203,6 +204,12 @@ async def endures(here: Path, long: bool) -> str:
 async def rotation_of_the_secret(here: Path, long: bool) -> str:
     """No call is refused, and the command shows when the old secret is not used any more."""
     return _none_lost(await rotation.rotate(here, CALLS // 4 if long else 500, TIMES if long else 1))
+
+
+@scenario
+async def metrics(here: Path, long: bool) -> str:
+    """Counts are exact through reloads, stops, recycles and an upgrade, and nearly so through SIGKILL."""
+    return await exact_metrics.exact_counts(here, 20_000 if long else 500, 5 if long else 1)
 
 
 @scenario
