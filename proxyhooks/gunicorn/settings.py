@@ -6,7 +6,10 @@ import os
 import select
 from typing import Final
 
+from .cpus import default_workers
+
 __all__ = [
+    "control_socket_disable",
     "graceful_timeout",
     "keepalive",
     "limit_request_field_size",
@@ -14,12 +17,14 @@ __all__ = [
     "threads",
     "timeout",
     "worker_class",
+    "worker_tmp_dir",
     "workers",
 ]
 
+_MEMORY: Final = "/dev/shm"  # noqa: S108  # gunicorn makes its files there with tempfile.mkstemp
 # The worker of this package needs epoll, which only Linux has.
 worker_class: Final = "proxyhooks.gunicorn.worker.Worker" if hasattr(select, "epoll") else "gthread"
-workers: int = int(os.environ.get("WEB_CONCURRENCY") or max(2, os.cpu_count() or 1))
+workers: int = default_workers()
 threads: int = 16
 
 # Seconds. Centrifugo keeps idle connections and never closes them. A server that closes an idle connection may do so
@@ -37,5 +42,12 @@ timeout: int = 60
 # for that client fails with status 431.
 limit_request_field_size: int = 65_536
 limit_request_fields: int = 200
+
+# Each worker touches a file of its own, to tell the master that it is alive. A busy disk may delay that, and the root
+# file system may be read-only, so the file is in memory. None is the temporary directory.
+worker_tmp_dir: str | None = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
+# The socket of the command gunicornc would be in the home directory, one for all servers of a user: the one that starts
+# last takes it from the others.
+control_socket_disable: bool = True
 
 # gunicorn writes no access log by default. That fits: Centrifugo counts and times its calls.

@@ -39,6 +39,8 @@ _HEADER: Final = struct.Struct("=I?")  # generation, load_failed
 _RECORD: Final = struct.Struct("=IIB?")  # worker number, generation, index in _STATES, has_replacement
 _PREFIX: Final = struct.Struct("=II")  # checksum and length of the packed table that follows
 
+_SNAPSHOT_TRIES: Final = 100
+"""An update makes a copy unreadable only if it is the second one since somebody began to read the copy."""
 _COPY_SIZE: Final = 1 << 20
 """Bytes; enough for 100,000 workers. Memory that is not in use is not allocated."""
 _NO_WORKERS_OFFSET, _SIGTERM_OFFSET, _CURRENT_COPY_OFFSET, _COPIES_OFFSET = 0, 1, 2, 3
@@ -150,6 +152,20 @@ class SharedState:
         """Note that the server shuts down for good. A signal handler may call it."""
         self._memory[_SIGTERM_OFFSET] = 1
 
+    def snapshot(self) -> WorkerTable:
+        """Return the table as it is, without the lock.
+
+        For signal handlers and for other processes than the workers: the lock excludes no other thread of a process.
+        """
+        for _ in range(_SNAPSHOT_TRIES):
+            if (table := self._read_current()) is not None:
+                return table
+        return WorkerTable()
+
+    def is_serving(self) -> bool:
+        """Whether the server answers calls: a worker accepts connections, and the server does not shut down."""
+        return not self.shutting_down and self.snapshot().serving_count() > 0
+
     @contextmanager
     def table(self) -> Iterator[WorkerTable]:
         """Lock the table for this process, and save the changes when the block ends without an exception.
@@ -170,15 +186,21 @@ class SharedState:
             fcntl.lockf(self._lock_file, fcntl.LOCK_UN)
 
     def _read(self) -> WorkerTable:
+        if (table := self._read_current()) is not None:
+            return table
+        _logger.error("The table of workers is damaged and starts again empty: workers may stop before others serve")
+        self._write(WorkerTable())
+        return WorkerTable()
+
+    def _read_current(self) -> WorkerTable | None:
+        """Return the current copy of the table; None if it is damaged, or is being written."""
         start = _COPIES_OFFSET + _COPY_SIZE * bool(self._memory[_CURRENT_COPY_OFFSET])
         checksum, length = _PREFIX.unpack_from(self._memory, start)
         if _HEADER.size <= length <= _COPY_SIZE - _PREFIX.size:
             packed = self._memory[start + _PREFIX.size : start + _PREFIX.size + length]
             if zlib.crc32(packed) == checksum:
                 return WorkerTable.unpack(packed)
-        _logger.error("The table of workers is damaged and starts again empty: workers may stop before others serve")
-        self._write(WorkerTable())
-        return WorkerTable()
+        return None
 
     def _write(self, table: WorkerTable) -> None:
         packed = table.pack()

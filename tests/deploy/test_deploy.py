@@ -22,6 +22,7 @@ from proxyhooks import gunicorn as settings
 from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._settings.secrets import SECRET_HEADER
 from proxyhooks.cli import centrifugo as centrifugo_commands
+from proxyhooks.gunicorn.cpus import usable_cpus
 from tests.support import http_client
 from tests.support.centrifugo import centrifugo_binary
 from tests.support.paths import ROOT
@@ -338,7 +339,7 @@ def test_gunicorn_takes_all_settings() -> None:
         # gunicorn prints a hook by its qualified name, and its own are those of classes.
         assert config[name] == (f"<{name}()>" if callable(setting) else str(setting))
     # Not settings.workers: the tests themselves may run with WEB_CONCURRENCY.
-    assert config["workers"] == str(max(2, os.cpu_count() or 1))
+    assert config["workers"] == str(max(2, usable_cpus()))
 
 
 def test_gunicorn_settings_are_overridden_by_gunicorns_own_environment() -> None:

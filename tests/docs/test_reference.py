@@ -113,11 +113,11 @@ def test_the_configuration_has_a_proxy_for_every_hook() -> None:
     json.loads(block.text)
 
 
-def test_the_containers_run_what_the_guide_says() -> None:
-    (dockerfile,) = [block.text for block in blocks(CONFIGURED) if block.language == "dockerfile"]
-    started = json.loads(dockerfile.partition("CMD ")[2])
-    assert started[:3] == ["gunicorn", "-c", "python:proxyhooks.gunicorn"]
-    assert "gunicorn -c python:proxyhooks.gunicorn" in read(CONFIGURED)
+def test_the_table_of_what_to_copy_has_every_folder() -> None:
+    rows = read(CONFIGURED).partition("## What to copy\n\n")[2].partition("\n\n")[0].split("\n")[2:]
+    named = [folder for row in rows for folder in re.findall(r"\[`(\w+)`\]", row.split("|")[1])]
+    folders = {path.parent.name for path in (ROOT / "deploy").glob("*/*") if path.parent.name != "__pycache__"}
+    assert sorted(named) == sorted(folders)
 
 
 def test_the_table_of_the_signal_has_its_fields() -> None:

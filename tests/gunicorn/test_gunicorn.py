@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -31,7 +30,7 @@ from tests.support.servers import (
 )
 from tests.support.waiting import wait_until
 
-SETTINGS = ("-c", "python:proxyhooks.gunicorn", "--no-control-socket")
+SETTINGS = ("-c", "python:proxyhooks.gunicorn")
 
 APP = """
 import os
@@ -99,24 +98,6 @@ class GoAway(Disconnect):
     code, reason = 4501, "go away"
 """
 """A module of the application; a configuration file may import it."""
-
-READ_ONLY = """
-import errno
-import os
-import sys
-
-
-def refuse_writes(event, arguments):
-    if event != "open":
-        return
-    path, mode, flags = arguments
-    if isinstance(path, str) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and not path.startswith("/dev/"):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
-
-
-sys.addaudithook(refuse_writes)
-"""
-"""A sitecustomize module: Python code that opens a file for writing gets the error of a read-only file system."""
 
 
 class Server:
@@ -346,7 +327,7 @@ def failed_start(here: Path, program: str) -> tuple[str, int]:
 def test_an_overridden_server_hook_is_logged(tmp_path: Path) -> None:
     lines = ["from proxyhooks.gunicorn import *", "def post_fork(server, worker):", "    pass"]
     (tmp_path / "own.py").write_text("\n".join(lines))
-    with started(tmp_path, "-c", "own.py", "--no-control-socket") as server:
+    with started(tmp_path, "-c", "own.py") as server:
         log = server.wait_for_log("Booting worker")
     assert "post_fork is overridden: it has to call proxyhooks.gunicorn.post_fork, or calls may be lost" in log
     assert log.count("is overridden") == 1
@@ -361,7 +342,7 @@ def test_a_refusal_of_a_module_that_the_configuration_imports_is_a_refusal(
 ) -> None:
     """Not a failure: there is one copy of the package in each process."""
     (tmp_path / "own.py").write_text(configuration or "from proxyhooks.gunicorn import *")
-    with serving(tmp_path, "-c", "own.py", "--no-control-socket", "--pythonpath", str(tmp_path), "-w", "1") as server:
+    with serving(tmp_path, "-c", "own.py", "--pythonpath", str(tmp_path), "-w", "1") as server:
         for _ in range(2):
             assert server.reply("rpc", {"method": "refuse"}) == (
                 200,
@@ -404,23 +385,3 @@ def test_a_reload_runs_the_new_code_of_the_package(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGHUP)
         server.wait_for_log("Worker exiting")
         assert server.refusal() == (403, "upgraded\n")
-
-
-def test_a_read_only_file_system_without_a_temporary_directory(tmp_path: Path) -> None:
-    """The server starts, answers calls, reloads and stops. Only gunicorn's own files need --worker-tmp-dir."""
-    (tmp_path / "sitecustomize.py").write_text(READ_ONLY)
-    python_path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    environ = {"PYTHONPATH": python_path, "TMPDIR": str(tmp_path / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
-    probe = [sys.executable, "-c", "import tempfile; tempfile.gettempdir()"]
-    probed = subprocess.run(probe, env=server_environment(**environ), capture_output=True, text=True, timeout=60)
-    assert "No usable temporary directory" in probed.stderr
-    with serving(tmp_path, "-k", "gthread", "--worker-tmp-dir", "/dev/shm", *SETTINGS, "-w", "1", **environ) as server:
-        assert server.refusal() == (403, "forbidden\n")
-        assert [server.ask("echo", number) for number in range(3)] == [0, 1, 2]
-        server.process.send_signal(signal.SIGHUP)
-        server.wait_for_log("Worker exiting")
-        assert server.refusal() == (403, "forbidden\n")
-        assert server.ask("echo", 3) == 3
-        log = server.stop()
-    assert "Traceback" not in log
-    assert server.process.returncode == 0

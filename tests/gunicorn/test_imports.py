@@ -22,7 +22,9 @@ opened = []
 def record(event, arguments):
     # Python opens the modules themselves, too.
     if event in ("open", "tempfile.mkstemp", "tempfile.mkdtemp", "mmap.__new__"):
-        if not str(arguments[0]).endswith((".py", ".pyc", ".so")):
+        name = str(arguments[0])
+        # The kernel says there how many CPUs this process may use.
+        if not name.endswith((".py", ".pyc", ".so")) and not name.startswith(("/proc/", "/sys/fs/cgroup/")):
             opened.append((event, *arguments))
 
 

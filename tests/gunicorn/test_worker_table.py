@@ -306,6 +306,48 @@ def test_an_update_that_raises_after_damage_logs_it_once(caplog: pytest.LogCaptu
     assert len(caplog.records) == 1
 
 
+# Without the lock
+
+
+def test_a_snapshot_needs_no_lock_and_changes_nothing() -> None:
+    state = SharedState()
+    with state.table() as table:
+        table.workers[1] = WorkerRecord(0, "serving")
+    with state.table() as table:
+        table.generation = 7
+        assert state.snapshot() == WorkerTable(0, False, {1: WorkerRecord(0, "serving")})
+    assert state.snapshot().generation == 7
+
+
+def test_a_snapshot_of_a_damaged_table_is_empty_and_leaves_the_damage_to_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state: Any = SharedState()
+    state._memory[:] = bytes(len(state._memory))
+    assert state.snapshot() == WorkerTable()
+    assert not any(state._memory[:100])
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("workers", "expected"),
+    [
+        ([(0, "starting")], False),
+        ([(0, "serving"), (0, "starting")], True),
+        ([(0, "stop_requested"), (1, "starting")], True),
+        ([(0, "stopping")], False),
+    ],
+)
+def test_a_server_serves_while_a_worker_accepts_connections(workers: list[tuple[int, State]], expected: bool) -> None:
+    state = SharedState()
+    assert not state.is_serving()
+    with state.table() as table:
+        table.workers = make_table(*workers).workers
+    assert state.is_serving() is expected
+    state.note_sigterm()
+    assert not state.is_serving()
+
+
 # The file for the lock
 
 

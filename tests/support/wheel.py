@@ -80,9 +80,17 @@ def install_beside_others(wheel: Path, home: Path) -> Path:
     :return: the folder of its programs.
     """
     venv.create(home)
+    run(*PIP, "--python", home / "bin" / "python", "install", "--no-deps", "--no-index", wheel, cwd=home)
+    return add_packages_of_the_tests(home)
+
+
+def add_packages_of_the_tests(home: Path) -> Path:
+    """Let a virtual environment import the packages of the tests, too, and give it their programs.
+
+    :return: the folder of its programs.
+    """
     programs = home / "bin"
     python = programs / "python"
-    run(*PIP, "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=home)
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=home).strip())
     # Python does not read the .pth files there, so an editable install of the package stays out of sight.
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
