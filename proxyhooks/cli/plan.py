@@ -138,8 +138,8 @@ backend     {plan.cores:,} cores with {plan.calls_per_core:,.0f} calls a second 
 in peace, {plan.busy_in_reconnect:.0%} while all come back
 Centrifugo  {plan.nodes:,} nodes; if one fails, {plan.clients_per_node:,} clients on each other: \
 LimitNOFILE={plan.open_files}, {plan.memory / 2**30:.1f} GiB
-rate limit  {plan.connection_rate_limit:,} new connections a second on each node; unlimited, \
-{plan.unlimited_attempts:,.0f} a second try"""
+rate limit  {plan.connections_per_second:,} new connections a second, {plan.connection_rate_limit:,} for each node; \
+without a limit {plan.unlimited_attempts:,.0f} a second try"""
 
 
 def _notes(load: Load, plan: Plan, hooks: set[str] | None) -> Iterator[str]:

@@ -20,6 +20,9 @@ _CONFIGURATION: Final = "__config__"
 """The name under which gunicorn imports a configuration file. Its functions are server hooks and answer no calls."""
 
 
+_holder_logged = False
+
+
 def find_holder() -> str | None:
     """Return the name of a module outside of the package that holds something of the package, or None.
 
@@ -33,6 +36,19 @@ def find_holder() -> str | None:
             return name
     # The server hooks do not import proxyhooks._flask. So a function has, and no variable of a module shows that.
     return "a function that has run" if f"{_PACKAGE}._flask" in sys.modules else None
+
+
+def log_holder(server: Any) -> None:
+    """Log once which module keeps workers from importing this package anew."""
+    global _holder_logged
+    if _holder_logged or server.cfg.preload_app or (holder := find_holder()) is None:
+        return
+    _holder_logged = True
+    server.log.info(
+        "%s has imported proxyhooks before the workers start: after an upgrade of proxyhooks, restart gunicorn (USR2); "
+        "a reload (HUP) does not load the new code of proxyhooks",
+        holder,
+    )
 
 
 def forget_package() -> None:

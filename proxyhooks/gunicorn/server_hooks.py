@@ -18,19 +18,21 @@ from typing import Any, Final, TypeVar
 from .._settings.worker_settings import read_worker_settings
 from .connection_age import MaxConnectionAge
 from .database_pools import warn_of_small_pools
-from .fresh_import import find_holder, forget_package
+from .fresh_import import find_holder, forget_package, log_holder
 from .graceful_stop import GracefulStop, give_up_work_in_time, time_to_finish
 from .hardening import harden
 from .listener import wrap_socket
 from .log_filter import limit_lines_about_callers
 from .log_handler import log_to_gunicorn
 from .setup_errors import shorten_setup_errors
+from .systemd import ServiceNotifier
 from .worker_table import SharedState, WorkerRecord, WorkerTable
 
 __all__ = [
     "child_exit",
     "nworkers_changed",
     "on_reload",
+    "on_starting",
     "post_fork",
     "post_worker_init",
     "pre_fork",
@@ -45,10 +47,10 @@ _RETRY_DELAY: Final = 1.0
 _numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 """The number of each worker in the table: its ``age`` at the fork. :func:`child_exit` may change the age later."""
 _max_connection_age = MaxConnectionAge()
+_systemd = ServiceNotifier()
 _shared_state: SharedState | None = None
 _sigterm_received = False
 """Whether this process is to stop: the master, or a worker between the fork and gunicorn's own signal handler."""
-_holder_logged = False
 
 _R = TypeVar("_R")
 
@@ -89,6 +91,11 @@ def _note_number_of_workers(server: Any, new_value: int) -> None:
     _get_shared_state(server.cfg).note_number_of_workers(new_value)
 
 
+def on_starting(server: Any) -> None:
+    """In the master: keep gunicorn from telling systemd that the server is ready before a worker serves."""
+    _systemd.silence_gunicorn()
+
+
 @_log_table_errors
 def when_ready(server: Any) -> None:
     """In the master: handle SIGTERM, and log what may surprise the operator.
@@ -105,19 +112,22 @@ def when_ready(server: Any) -> None:
         # A worker that has just been forked still has this handler, but its signal concerns only this worker.
         if os.getpid() == master:
             shared_state.note_sigterm()
+            _systemd.stop_begins()
             # A reload under way does not wait for the old workers any more.
             _make_youngest(server)
         if callable(gunicorn_handler):
             gunicorn_handler(signum, frame)
 
     signal.signal(signal.SIGTERM, on_sigterm)
-    _log_holder(server)
+    _systemd.start(server, shared_state)
+    log_holder(server)
 
 
 def on_reload(server: Any) -> None:
     """In the master: start a new generation of workers; it replaces the current one."""
     _stop_if_requested()
-    _log_holder(server)
+    log_holder(server)
+    _systemd.reload_begins()
     _start_generation(server)
 
 
@@ -237,6 +247,7 @@ def child_exit(server: Any, worker: Any) -> None:
         reload_failed = load_failed and not table.current_states()
     if reload_failed:
         _make_youngest(server)
+        _systemd.reload_failed()
     # A worker that had a replacement started has raised the number of workers by one. A reload has reset the number.
     if record is not None and record.has_replacement and server.num_workers > server.cfg.workers:
         server.num_workers -= 1
@@ -268,16 +279,3 @@ def _stop_if_requested() -> None:
     """
     if _sigterm_received:
         raise StopIteration
-
-
-def _log_holder(server: Any) -> None:
-    """Log once which module keeps workers from importing this package anew."""
-    global _holder_logged
-    if _holder_logged or server.cfg.preload_app or (holder := find_holder()) is None:
-        return
-    _holder_logged = True
-    server.log.info(
-        "%s has imported proxyhooks before the workers start: after an upgrade of proxyhooks, restart gunicorn (USR2); "
-        "a reload (HUP) does not load the new code of proxyhooks",
-        holder,
-    )

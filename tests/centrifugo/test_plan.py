@@ -40,6 +40,7 @@ def test_a_reconnect_calls_connect_and_each_subscription_at_the_rate_of_the_limi
     assert plan.busy_in_peace == pytest.approx((60 + 100) / 5000)
 
 
+@settings(deadline=None)
 @given(
     st.integers(10, 10**7), st.integers(0, 50), st.floats(2, 1e5), st.floats(10, 1e5), st.floats(1, 1e4)
 )  # fmt: skip
@@ -56,6 +57,7 @@ def test_the_cores_of_a_plan_let_all_clients_back_in_time(
     assert (again.connections_per_second, again.reconnect_seconds) == (rate, plan.reconnect_seconds)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**7), st.floats(1.5, 1e6))
 def test_the_rate_for_a_time_takes_that_time(clients: int, seconds: float) -> None:
     assert reconnect_seconds(clients, rate_for(clients, seconds)) == pytest.approx(seconds)

@@ -52,7 +52,7 @@ def test_it_needs_no_application() -> None:
     assert [line.split()[0] for line in facts.splitlines()] == ["clients", "backend", "Centrifugo", "rate"]
     assert "connect         556       6,380\n" in output
     assert "all of them are back after 2m48s, at 6,380 connections a second\n" in output
-    assert "638 new connections a second on each node" in output
+    assert "6,380 new connections a second, 638 for each node; without a limit 2,000,000 a second try\n" in output
     assert errors.startswith("note: clients that came back together refresh together")
 
 

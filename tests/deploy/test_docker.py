@@ -37,7 +37,15 @@ from tests.real_centrifugo.client import Client
 from tests.support import http_client
 from tests.support.centrifugo import centrifugo_binary
 from tests.support.paths import ROOT
-from tests.support.servers import accepts_connections, answers, free_port, running_server, server_environment
+from tests.support.servers import (
+    accepts_connections,
+    answers,
+    free_port,
+    running_server,
+    server_environment,
+    stop_process,
+)
+from tests.support.waiting import wait_until
 from tests.support.wheel import PIP, add_packages_of_the_tests, run
 
 yaml: Any = importlib.import_module("yaml")  # it has no types
@@ -268,61 +276,139 @@ def redis(machine: Machine) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def backend(machine: Machine, redis: None) -> Iterator[int]:
-    """The port of the backend, whose database has the demo's users and rooms."""
+def backend(machine: Machine, redis: None) -> Iterator[subprocess.Popen[bytes]]:
+    """The backend, whose database has the demo's users and rooms."""
     machine.run("tables", [*SERVICES["tables"]["command"], "--demo"])
     port = machine.ports["backend:8070"]
-    with machine.serve("backend", IMAGE.words("CMD"), lambda: answers(port)):
-        yield port
+    quick = {"FLASK_REFRESH_AFTER": "2", "WEB_CONCURRENCY": "1"}
+    with machine.serve("backend", IMAGE.words("CMD"), lambda: answers(port), **quick) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def centrifugo(machine: Machine, backend: subprocess.Popen[bytes]) -> Iterator[Path]:
+    """The log of Centrifugo."""
+    (machine.home / "config.json").write_text(machine.translate((FOLDER / "centrifugo.json").read_text()))
+    internal = machine.ports["centrifugo:9000"]
+    listen = {
+        "CENTRIFUGO_HTTP_SERVER_ADDRESS": "127.0.0.1",
+        "CENTRIFUGO_HTTP_SERVER_PORT": str(machine.ports["clients"]),
+        "CENTRIFUGO_HTTP_SERVER_INTERNAL_PORT": str(internal),
+        "PATH": f"{Path(centrifugo_binary()).parent}:{os.environ['PATH']}",
+    }
+    health = urlsplit(SERVICES["centrifugo"]["healthcheck"]["test"][-1])
+    assert health.port == int(json.loads((FOLDER / "centrifugo.json").read_text())["http_server"]["internal_port"])
+    with machine.serve(
+        "centrifugo", SERVICES["centrifugo"]["command"], lambda: answers(internal, health.path), **listen
+    ):
+        assert http_client.request(internal, "GET", health.path).status == 200
+        yield machine.home / "centrifugo.log"
 
 
 @pytest.mark.slow
-def test_the_image_is_healthy_while_it_serves_and_is_not_once_it_has_stopped(machine: Machine, backend: int) -> None:
-    check = [word.replace("8070", str(backend)) for word in IMAGE.words("HEALTHCHECK")]
-    assert str(backend) in check[-1]
+def test_the_image_is_healthy_while_it_serves(machine: Machine, backend: subprocess.Popen[bytes]) -> None:
+    check = [word.replace("8070", str(machine.ports["backend:8070"])) for word in IMAGE.words("HEALTHCHECK")]
     machine.run("backend", check)
-    wrong = [word.replace("/readyz", "/centrifugo/connect") for word in check]
+    refused = [word.replace("/readyz", "/centrifugo/connect") for word in check]
+    assert refused != check
     with pytest.raises(AssertionError):
-        machine.run("backend", wrong)
+        machine.run("backend", refused)
 
 
 @pytest.mark.slow
 @pytest.mark.centrifugo
-def test_clients_talk_to_the_services_of_compose(machine: Machine, backend: int) -> None:
-    config = (FOLDER / "centrifugo.json").read_text()
-    (machine.home / "config.json").write_text(machine.translate(config))
-    health = urlsplit(SERVICES["centrifugo"]["healthcheck"]["test"][-1])
-    internal, clients = machine.ports["centrifugo:9000"], machine.ports["clients"]
-    assert health.port == int(json.loads(config)["http_server"]["internal_port"]) == 9000
-    listen = {
-        "CENTRIFUGO_HTTP_SERVER_ADDRESS": "127.0.0.1",
-        "CENTRIFUGO_HTTP_SERVER_PORT": str(clients),
-        "CENTRIFUGO_HTTP_SERVER_INTERNAL_PORT": str(internal),
-        "PATH": f"{Path(centrifugo_binary()).parent}:{os.environ['PATH']}",
-    }
-    command = SERVICES["centrifugo"]["command"]
-    with machine.serve("centrifugo", command, lambda: answers(internal, health.path), **listen):
-        assert http_client.request(internal, "GET", health.path).status == 200
-        for path in ("/health", "/metrics", "/api/info", "/centrifugo/connect"):
-            assert http_client.request(clients, "GET", path).status == 404
-        ada, eve = (log_in(backend, clients, name) for name in ("ada", "eve"))
-        with contextlib.closing(ada), contextlib.closing(eve):
-            assert "subscribe" in ada.ask("subscribe", channel="rooms:1")
-            joined = eve.ask("rpc", method="rooms.join", data={"room_id": 1})
-            assert joined == {"rpc": {"data": {"channel": "rooms:1"}}}
-            # The backend has published that over the server API.
-            while "pub" not in (push := ada.next_push()):
-                pass
-            assert push["pub"]["data"] == {"type": "joined", "name": "eve"}
-    log = (machine.home / "centrifugo.log").read_text()
-    assert '"engine_type":"redis"' in log
+def test_clients_talk_to_the_services_of_compose(machine: Machine, centrifugo: Path) -> None:
+    for path in ("/health", "/metrics", "/api/info", "/centrifugo/connect"):
+        assert http_client.request(machine.ports["clients"], "GET", path).status == 404
+    with log_in(machine, "ada") as ada, log_in(machine, "eve") as eve:
+        assert "subscribe" in ada.ask("subscribe", channel="rooms:1")
+        joined = eve.ask("rpc", method="rooms.join", data={"room_id": 1})
+        assert joined == {"rpc": {"data": {"channel": "rooms:1"}}}
+        # The backend has published that over the server API.
+        assert next_publication(ada) == {"type": "joined", "name": "eve"}
+    assert '"engine_type":"redis"' in centrifugo.read_text()
 
 
-def log_in(backend: int, centrifugo: int, name: str) -> Client:
+@pytest.mark.slow
+@pytest.mark.centrifugo
+def test_clients_stay_while_no_backend_answers(
+    machine: Machine, centrifugo: Path, backend: subprocess.Popen[bytes]
+) -> None:
+    with log_in(machine, "ada") as ada, contextlib.closing(new_client(machine)) as late:
+        assert "subscribe" in ada.ask("subscribe", channel="rooms:1")
+        stop_process(backend)
+        wait_until(lambda: "error proxying refresh" in centrifugo.read_text(), "a refresh that fails")
+        temporary = {"error": {"code": 100, "message": "internal server error", "temporary": True}}
+        assert ada.ask("rpc", method="rooms.list") == temporary
+        assert ada.ask("publish", channel="rooms:1", data={"text": "hi"}) == temporary
+        assert ada.ask("subscribe", channel="rooms:3") == temporary
+        assert late.ask("connect", data={"token": "any"}) == temporary
+        publish(machine, "rooms:1", {"text": "of the server API"})
+        assert next_publication(ada) == {"text": "of the server API"}
+
+
+def new_client(machine: Machine) -> Client:
+    return Client(f"127.0.0.1:{machine.ports['clients']}")
+
+
+@contextlib.contextmanager
+def log_in(machine: Machine, name: str) -> Iterator[Client]:
     """A client of Centrifugo with a token that the backend gave out."""
-    credentials = json.dumps({"name": name, "password": name}).encode()
-    answer = http_client.request(backend, "POST", "/token", credentials, {"Content-Type": "application/json"})
-    client = Client(f"127.0.0.1:{centrifugo}")
-    reply = client.ask("connect", data=json.loads(answer.body))
-    assert reply["connect"]["data"]["name"] == name, reply
-    return client
+    credentials, port = json.dumps({"name": name, "password": name}).encode(), machine.ports["backend:8070"]
+    answer = http_client.request(port, "POST", "/token", credentials, {"Content-Type": "application/json"})
+    with contextlib.closing(new_client(machine)) as client:
+        reply = client.ask("connect", data=json.loads(answer.body))
+        assert reply["connect"]["data"]["name"] == name, reply
+        yield client
+
+
+def next_publication(client: Client) -> object:
+    while "pub" not in (push := client.next_push()):
+        pass
+    return push["pub"]["data"]
+
+
+def publish(machine: Machine, channel: str, data: object) -> None:
+    """Publish over the server API, with the first line of its key."""
+    key = (machine.home / "api_key").read_text().split("\n")[0]
+    body = json.dumps({"channel": channel, "data": data}).encode()
+    internal = machine.ports["centrifugo:9000"]
+    assert http_client.request(internal, "POST", "/api/publish", body, {"X-API-Key": key}).status == 200
+
+
+# the entrypoint
+
+
+def entrypoint(folder: Path, *command: str) -> str:
+    script = (FOLDER / "entrypoint.sh").read_text().replace("in /run/secrets/*;", f"in {folder}/*;")
+    path = folder.parent / "entrypoint.sh"
+    path.write_text(script)
+    return run("sh", path, *command, cwd=folder, PATH=os.environ["PATH"])
+
+
+def test_secrets_in_capitals_become_variables_with_their_first_line(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "FLASK_SECRET_KEY").write_text("a 'b' \"c\" $d \\e\nan older one\n")
+    (folder / "PGPASSWORD").write_text("without an end of the line")
+    (folder / "proxyhooks").write_text("a file\n")
+    printed = json.loads(
+        entrypoint(folder, sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))")
+    )
+    assert printed["FLASK_SECRET_KEY"] == "a 'b' \"c\" $d \\e"
+    assert printed["PGPASSWORD"] == "without an end of the line"
+    assert "proxyhooks" not in printed
+
+
+def test_a_container_without_secrets_starts(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    assert entrypoint(folder, "echo", "started") == "started\n"
+
+
+def test_an_empty_secret_keeps_the_container_from_starting(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "FLASK_SECRET_KEY").write_text("")
+    with pytest.raises(AssertionError):
+        entrypoint(folder, "echo", "started")

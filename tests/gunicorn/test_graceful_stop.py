@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from proxyhooks._wire import before_exit
+from proxyhooks._wire import before_exit, probes
 from proxyhooks.gunicorn.graceful_stop import GracefulStop, give_up_work_in_time, time_to_finish
 from proxyhooks.gunicorn.worker_table import SharedState, WorkerRecord
 from tests.support.waiting import wait_until
@@ -44,8 +44,9 @@ def make_state(second: WorkerRecord | None = None) -> SharedState:
 
 
 @pytest.fixture
-def stops() -> Iterator[list[int]]:
+def stops(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The signals that have reached gunicorn's own handler."""
+    monkeypatch.setattr(probes, "_drains", False)
     received: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda signum, frame: received.append(signum))
     yield received
@@ -65,9 +66,11 @@ def test_the_signal_reaches_gunicorn_once_another_worker_serves(stops: list[int]
     time.sleep(0.4)
     with state.table() as table:
         assert (table.workers[1].state, stops) == ("stop_requested", [])
+        assert not probes.is_draining()
         table.workers[2].state = "serving"
     wait_until(lambda: stops, "the signal to gunicorn's handler")
     assert state_of(state, 1) == "stopping"
+    assert probes.is_draining()
 
 
 def test_a_worker_that_reaches_max_requests_logs_it_once_and_waits(stops: list[int]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from proxyhooks._wire import before_exit
-from proxyhooks.gunicorn import server_hooks
+from proxyhooks.gunicorn import fresh_import, server_hooks
 from proxyhooks.gunicorn.worker_table import SharedState, WorkerRecord, WorkerTable
 
 BOOT_ERROR, LOAD_ERROR = 3, 4
@@ -71,7 +71,8 @@ def state(monkeypatch: pytest.MonkeyPatch) -> SharedState:
     monkeypatch.setattr(server_hooks, "GracefulStop", lambda worker, state, number: None)
     monkeypatch.setattr(server_hooks, "_RETRY_DELAY", 0)
     monkeypatch.setattr(server_hooks, "_sigterm_received", False)
-    monkeypatch.setattr(server_hooks, "find_holder", lambda: None)
+    for module in (server_hooks, fresh_import):
+        monkeypatch.setattr(module, "find_holder", lambda: None)
     return state
 
 
@@ -396,9 +397,9 @@ def test_a_worker_forgets_the_package_if_nobody_holds_it(
 
 
 def test_the_holder_is_logged_once(server: Server, sigterm: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_hooks, "_holder_logged", False)
+    monkeypatch.setattr(fresh_import, "_holder_logged", False)
     holders = [None, "app.models", "app.models"]
-    monkeypatch.setattr(server_hooks, "find_holder", lambda: holders.pop(0))
+    monkeypatch.setattr(fresh_import, "find_holder", lambda: holders.pop(0))
     server_hooks.when_ready(server)
     assert server.log.lines == []
     server_hooks.on_reload(server)

@@ -8,15 +8,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO
+from tests.reliability import cluster
+from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO, WITH_PROGRAMS
 from tests.support import centrifugo
 
 
 def main() -> int:
     failed = 0
     for name in sys.argv[1:] or SCENARIOS:
-        if name in THROUGH_CENTRIFUGO and centrifugo.MISSING:
-            print(f"{name}: skipped, {centrifugo.MISSING}", flush=True)
+        missing = (name in THROUGH_CENTRIFUGO and centrifugo.MISSING) or (name in WITH_PROGRAMS and cluster.MISSING)
+        if missing:
+            print(f"{name}: skipped, {missing}", flush=True)
             continue
         here = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         began = time.monotonic()

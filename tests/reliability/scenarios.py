@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from tests.reliability import client_floods, endurance, hostile, overload, reload, rollout, rotation, through_centrifugo
+from tests.reliability import (
+    client_floods,
+    cluster_kills,
+    endurance,
+    hostile,
+    mass_reconnect,
+    overload,
+    reload,
+    rollout,
+    rotation,
+    through_centrifugo,
+)
 from tests.reliability.attacks.all_attacks import ATTACKS
 from tests.reliability.client import Client
 
@@ -23,6 +34,8 @@ SCENARIOS: Final[dict[str, Scenario]] = {}
 """By name. A scenario takes a directory and whether to run the long form, and returns a line for the report."""
 THROUGH_CENTRIFUGO: Final = set[str]()
 """The names of the scenarios that need a Centrifugo."""
+WITH_PROGRAMS: Final = ("centrifugo_cluster_with_killed_parts", "centrifugo_and_a_mass_reconnect")
+"""The scenarios that need nginx and Redis, too."""
 
 
 def scenario(function: Scenario) -> Scenario:
@@ -246,6 +259,34 @@ async def centrifugo_with_a_wrong_secret(here: Path, long: bool) -> str:
 async def centrifugo_with_flooding_clients(here: Path, long: bool) -> str:
     """Clients send what is refused as fast as they can: others are served, and the log stays short."""
     return await client_floods.check(here, long)
+
+
+@scenario
+async def centrifugo_cluster_with_killed_parts(here: Path, long: bool) -> str:
+    """SIGKILL to a backend, a node, nginx and Redis: clients come back, and get each message once and in order."""
+    if not long:
+        seen = await cluster_kills.kills(here, ("backend", "node"), wait=10)
+        assert (seen.lost, seen.twice, seen.out_of_order, seen.unrecovered) == (0, 0, 0, 0), seen
+        # Each subscription that recovers asks its hook again.
+        assert seen.recovered, seen
+        assert seen.subscribe_calls >= cluster_kills.SUBSCRIBERS + seen.recovered, seen
+        return str(seen)
+    results = []
+    for keep in (False, True):
+        with mock.patch.dict(os.environ, CALLERS_TIMEOUT="3"):
+            seen = await cluster_kills.rounds(here / f"{keep}", 5, keep=keep)
+        # Without its file, Redis has lost what was published just before it was killed.
+        assert not seen.lost or not keep, seen
+        results.append(f"Redis {'with' if keep else 'without'} a file: {seen}")
+    return "\n".join(results)
+
+
+@scenario
+async def centrifugo_and_a_mass_reconnect(here: Path, long: bool) -> str:
+    """All clients come back through nginx, which limits their rate, in the time that the plan says."""
+    seen = await mass_reconnect.reconnect(here, *((2000, 2) if long else (100, 1)), limited=True)
+    assert not long or 0.5 < seen.seconds / seen.plan.reconnect_seconds < 2, seen
+    return seen.row()
 
 
 for attack in ATTACKS:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.reliability import cluster
 from tests.reliability.attacks.all_attacks import ATTACKS
 from tests.reliability.hostile import check_shortly
-from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO
+from tests.reliability.scenarios import SCENARIOS, THROUGH_CENTRIFUGO, WITH_PROGRAMS
 from tests.reliability.server import Gunicorn, gunicorn
 
 ABOUT_TIME = ("centrifugo_and_503",)
@@ -27,6 +28,8 @@ ON_ONE_SERVER = {f"attack_{name}": name for name, attack in ATTACKS.items() if n
     ],
 )
 def test_scenario(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name in WITH_PROGRAMS and cluster.MISSING:
+        pytest.skip(cluster.MISSING)
     # The promise is that no call is lost. A busy machine that answers late breaks no promise.
     if name not in ABOUT_TIME:
         monkeypatch.setenv("CALLERS_TIMEOUT", "10")

@@ -82,6 +82,19 @@ def hooks_without_tls(port: int) -> dict[str, str]:
     return {"listen 8443 ssl;": f"listen 127.0.0.1:{port};"} | {f"    {name}": f"    # {name}" for name in certificates}
 
 
+def site_without_tls(port: int, redirect: int) -> dict[str, str]:
+    """The replacements in site.conf for clients that speak no TLS.
+
+    :param redirect: the port in place of 80, which has a redirect only.
+    """
+    return {
+        "listen 80;": f"listen 127.0.0.1:{redirect};",
+        "listen [::]:80;": "",
+        "listen [::]:443 ssl http2;": "",
+        "listen 443 ssl http2;": f"listen 127.0.0.1:{port};",
+    } | {f"    {name}": f"    # {name}" for name in ("ssl_certificate ", "ssl_certificate_key ")}
+
+
 def command(config: Path, *more: str) -> list[str]:
     assert PROGRAM is not None
     return [PROGRAM, "-p", str(config.parent), "-c", str(config), "-e", "stderr", *more]
