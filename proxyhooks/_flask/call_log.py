@@ -105,11 +105,13 @@ def current_call() -> Mapping[str, str]:
 
 def call_text() -> str:
     """The fields of the current call for the end of a text: `` [event=rpc method=a user=42]``; empty without one."""
-    parts = [
-        f"{name.removeprefix('proxy_')}={value if _PLAIN.fullmatch(value) else repr(value)}"
-        for name, value in current_call().items()
-    ]
+    parts = [f"{name.removeprefix('proxy_')}={as_one_word(value)}" for name, value in current_call().items()]
     return f" [{' '.join(parts)}]" if parts else ""
+
+
+def as_one_word(value: str) -> str:
+    """The value of a field in a text: one with spaces, for example, has quotation marks."""
+    return value if _PLAIN.fullmatch(value) else repr(value)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from .async_functions import async_to_sync_of, install_event_loops
 from .background import install_queue
 from .csrf import exempt_from_csrf_protection
 from .error_handling import wrap_error_handling
+from .event_log import install_event_log
 from .fast_path import install_fast_path
 from .hook_call import hook_view
 from .hook_context import install_hook_contexts
@@ -185,6 +186,8 @@ def _install(app: Flask, settings: Settings) -> Installation:
     install_queue(app, settings.after_reply_threads, settings.after_reply_queue)
     install_event_loops(app)
     install_hook_contexts(app)
+    if settings.event_log is not None:
+        install_event_log(app, settings.event_log)
     installation = app.extensions[EXTENSION_KEY] = Installation(middleware)
     return installation
 

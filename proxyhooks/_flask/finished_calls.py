@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from flask import Flask
 
 from .._dispatch.events import Event
 from .._dispatch.replies import Reply
-from .._dispatch.signatures import is_async, source_location
+from .._dispatch.signatures import copy_metadata, source_location
 from .._wire.log import Trusted, rate_limited
 from ..signals import FinishedCall, hook_finished
 from .async_functions import async_to_sync_of
@@ -57,7 +58,9 @@ def send_hook_finished(
     )
     for receiver in hook_finished.receivers_for(app):
         try:
-            (async_to_sync_of(app)(receiver) if is_async(receiver) else receiver)(app, call=call)
+            returned = receiver(app, call=call)
+            if inspect.iscoroutine(returned):  # to ask the receiver before takes longer than most receivers
+                async_to_sync_of(app)(copy_metadata(receiver, lambda returned=returned: returned))()
         except BaseException as raised:
             if ends_process(raised):
                 raise

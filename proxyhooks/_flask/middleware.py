@@ -7,6 +7,7 @@ function of the application runs. On the way out ``guarded_response`` decides wh
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from .._dispatch.routes import Match
 from .._settings.secrets import Secrets
 from .._wire.decoding import Decoder, decoder_for
 from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RUN_TASKS_IN_PLACE
+from .._wire.in_flight import calls_in_flight
 from .._wire.log import rate_limited
 from ..messages import Request
 from ..signals import hook_finished
@@ -43,6 +45,7 @@ from .load_shedding import LoadShedder
 from .opentelemetry import name_spans
 from .probes import Probes
 from .request_state import STATE_KEY, RequestState
+from .sentry import describe_to_sentry
 from .unexpected_answers import UnexpectedAnswers
 
 if TYPE_CHECKING:
@@ -99,6 +102,8 @@ class Middleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         hook_url = self.hook_urls.get(path) or self.hook_urls.get(_canonical(path))
+        if "sentry_sdk" in sys.modules:
+            describe_to_sentry(environ, None if hook_url is None else hook_url.event)
         if hook_url is None:
             if path in self.probes.paths and (body := self.probes.answer(environ, start_response)) is not None:
                 return body
@@ -107,6 +112,7 @@ class Middleware:
                 self._spans_named = True
             return self.wsgi_app(environ, start_response)
         started = time.monotonic()
+        calls_in_flight.append(None)
         state: RequestState | None = None
         response: GuardedResponse | None = None
         sent, error = FAILURE, None  # for hook_finished, unless something else is decided
@@ -134,6 +140,7 @@ class Middleware:
             replace_base_exception(raised, f"a function around the hook for {hook_url.event.name}")
             raise
         finally:
+            calls_in_flight.pop()
             if hook_finished.receivers:
                 send_hook_finished(self._app, hook_url.event, environ, started, state, sent, error)
 

@@ -51,6 +51,12 @@ class RequestState:
     background_tasks: tuple[BackgroundTask, ...] = ()
     """What :data:`proxyhooks.after_reply` was given, in order."""
 
+    @property
+    def name(self) -> str:
+        """The event, and the pattern of the hook if it has one, such as ``rpc order``."""
+        pattern = None if self.match is None else self.match.route.pattern
+        return self.event.name if pattern is None else f"{self.event.name} {pattern.text}"
+
 
 def request_state() -> RequestState | None:
     """The state of Flask's current request; ``None`` if there is no request, or if it is not one of Centrifugo's."""

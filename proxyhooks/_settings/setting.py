@@ -120,6 +120,18 @@ def parse_url_path(value: Any) -> str | None:
     return value
 
 
+def parse_choice(*choices: _T) -> Callable[[object], _T]:
+    """A function that returns one of the choices."""
+
+    def parse(value: object) -> _T:
+        for choice in choices:
+            if value == choice:
+                return choice
+        raise ValueError(repr(value) if isinstance(value, str) and len(value) <= 8 else shown(value))
+
+    return parse
+
+
 def parse_positive_int(value: Any) -> int:
     """Return a whole number from Flask's configuration, more than 0."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:

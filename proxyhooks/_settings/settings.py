@@ -9,13 +9,15 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from ..exceptions import SetupError
+from .master_settings import METRICS_BIND
 from .secrets import SECRET_HEADER, Secrets, parse_secrets, secrets_file
 from .setting import (
     Setting,
     parse_bool,
+    parse_choice,
     parse_path,
     parse_positive_int,
     parse_timeout,
@@ -28,6 +30,8 @@ DEFAULT_URL_PREFIX: Final = "/centrifugo"
 """The default of the argument ``ProxyHooks(url_prefix=...)``."""
 
 _PREFIX: Final = "PROXYHOOKS_"
+
+EventLogForm: TypeAlias = Literal["text", "json"]
 
 SECRETS: Final[Setting[tuple[bytes, ...] | None]] = Setting(
     key="PROXYHOOKS_SECRETS",
@@ -137,6 +141,15 @@ AFTER_REPLY_QUEUE: Final[Setting[int]] = Setting(
     must_be="a whole number of calls above 0, such as 1000",
     parse=parse_positive_int,
 )
+EVENT_LOG: Final[Setting[EventLogForm | None]] = Setting(
+    key="PROXYHOOKS_EVENT_LOG",
+    source="app.config",
+    type="`text` or `json`",
+    default=None,
+    meaning='`"text"` or `"json"` writes [a line for each call](#event-log).',
+    must_be="'text' or 'json'",
+    parse=parse_choice("text", "json"),
+)
 LIVENESS_PATH: Final[Setting[str | None]] = Setting(
     key="PROXYHOOKS_LIVENESS_PATH",
     source="app.config",
@@ -166,12 +179,14 @@ SETTINGS: Final[tuple[Setting[Any], ...]] = (
     FAST,
     AFTER_REPLY_THREADS,
     AFTER_REPLY_QUEUE,
+    EVENT_LOG,
     LIVENESS_PATH,
     READINESS_PATH,
     KEEPALIVE_TIME,
     CLIENT_HEADER_TIMEOUT,
     CLIENT_BODY_TIMEOUT,
     SEND_TIMEOUT,
+    METRICS_BIND,
 )
 
 
@@ -188,6 +203,7 @@ class Settings:
     fast_path: bool
     after_reply_threads: int
     after_reply_queue: int
+    event_log: EventLogForm | None
     liveness_path: str | None
     readiness_path: str | None
 
@@ -209,6 +225,7 @@ def read_settings(config: Mapping[str, Any], application: str, secrets: object =
         fast_path=FAST.read(config),
         after_reply_threads=AFTER_REPLY_THREADS.read(config),
         after_reply_queue=AFTER_REPLY_QUEUE.read(config),
+        event_log=EVENT_LOG.read(config),
         liveness_path=LIVENESS_PATH.read(config),
         readiness_path=READINESS_PATH.read(config),
     )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable
 from typing import Final
 
 logger: Final = logging.getLogger("proxyhooks")
+GUNICORN_LOG: Final = "gunicorn.error"
+"""The name of gunicorn's own logger, which has handlers in its processes only."""
 
 _INTERVAL: Final = 1.0
 """Seconds between two lines of one kind."""
@@ -16,7 +18,7 @@ _MAX_OF_GROUP: Final = 3
 """Lines of all kinds of a group in one interval: an application may have a thousand hooks, and each is a kind."""
 _MAX_KINDS: Final = 1000
 """Kinds that are remembered. Beyond that, the kinds of a group count as one."""
-_MAX_QUOTED: Final = 200
+MAX_QUOTED: Final = 200
 """Characters of a value in a line."""
 
 
@@ -114,7 +116,7 @@ def quote(value: object, limit: int | None = None) -> str:
 
     :param limit: the most characters of the value; the rest is cut. By default its ``max_quoted``, or 200.
     """
-    most: int = getattr(value, "max_quoted", _MAX_QUOTED) if limit is None else limit
+    most: int = getattr(value, "max_quoted", MAX_QUOTED) if limit is None else limit
     text = text_of(value)
     shown = text[:most]
     if not shown.isprintable():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from .._wire.log import RateLimit, left_out_suffix, quote
+from .._wire.log import GUNICORN_LOG, RateLimit, left_out_suffix, quote
 
 _ABOUT_CALLERS: Final = (
     "Invalid request from ip=",
@@ -38,4 +38,4 @@ _filter: Final = RateLimitFilter()
 
 def limit_lines_about_callers() -> None:
     """Add the filter to gunicorn's logger of this process."""
-    logging.getLogger("gunicorn.error").addFilter(_filter)
+    logging.getLogger(GUNICORN_LOG).addFilter(_filter)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
 
-_GUNICORN: Final = "gunicorn.error"
+from .._wire.log import GUNICORN_LOG
 
 
 class GunicornHandler(logging.Handler):
@@ -19,7 +18,7 @@ class GunicornHandler(logging.Handler):
         self._fallback = fallback
 
     def handle(self, record: logging.LogRecord) -> bool:
-        for handler in logging.getLogger(_GUNICORN).handlers or [self._fallback]:
+        for handler in logging.getLogger(GUNICORN_LOG).handlers or [self._fallback]:
             if record.levelno >= handler.level:
                 handler.handle(record)
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from proxyhooks import ProxyHooks, RPCResult
 
 logging.getLogger("of.a.module").warning("on import")
 app = Flask("app")
+app.config["PROXYHOOKS_EVENT_LOG"] = "json"
 hooks = ProxyHooks(app, secrets=["s3cret"])
 
 
@@ -123,7 +125,7 @@ def serve_two_calls(set_up: SetUp, folder: Path) -> None:
     (folder / "app.py").write_text(APP)
     (folder / "log.json").write_text("{}")
     port = free_port()
-    command = ["gunicorn", "-c", "python:proxyhooks.gunicorn", "--no-control-socket", "-w", "1", "--threads", "1"]
+    command = ["gunicorn", "-c", "python:proxyhooks.gunicorn", "-w", "1", "--threads", "1"]
     with running_server(
         [*command, "-b", f"127.0.0.1:{port}", *set_up.flags.split(), "app:app"],
         folder / "output",
@@ -147,3 +149,16 @@ def test_under_gunicorn_a_line_has_time_and_level_and_comes_once(name: str, fold
         (line,) = [line for line in lines if message in line]
         assert re.match(set_up.of_application if message == "of the application" else LINE, line)
         assert line in texts[set_up.file]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", SET_UPS)
+def test_under_gunicorn_the_event_log_is_in_gunicorns_log_as_it_is(name: str, folders: dict[str, Path]) -> None:
+    set_up, folder = SET_UPS[name], folders[name]
+    lines = [line for line in (folder / set_up.file).read_text().splitlines() if line.startswith('{"time"')]
+    events = [json.loads(line) for line in lines]
+    assert [(event["event"], event["outcome"], event["code"]) for event in events] == [
+        ("rpc", "result", None),
+        ("rpc", "error", 104),
+    ]
+    assert '"event":' not in "".join(path.read_text() for path in folder.iterdir() if path.name != set_up.file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import proxyhooks
 from proxyhooks import SetupError
+from proxyhooks._settings.master_settings import read_metrics_bind
 from proxyhooks._settings.settings import SETTINGS, read_settings
 from proxyhooks._settings.table import settings_table
 from proxyhooks._settings.worker_settings import read_worker_settings
@@ -37,6 +39,7 @@ def test_every_key_of_the_configuration_is_read() -> None:
     assert (settings.log_validation_details, settings.max_payload_items) == (True, 5)
     settings = read(PROXYHOOKS_AFTER_REPLY_THREADS=2, PROXYHOOKS_AFTER_REPLY_QUEUE=3)
     assert (settings.after_reply_threads, settings.after_reply_queue) == (2, 3)
+    assert (read().event_log, read(PROXYHOOKS_EVENT_LOG="text").event_log) == (None, "text")
     assert read_settings({"PROXYHOOKS_INSECURE": True}, "app").secrets.values == ()
 
 
@@ -47,6 +50,9 @@ def test_every_key_of_the_configuration_is_read() -> None:
         ("PROXYHOOKS_AFTER_REPLY_THREADS", 0, "must be a whole number of threads above 0, such as 8, not 0"),
         ("PROXYHOOKS_AFTER_REPLY_THREADS", True, "must be a whole number of threads above 0, such as 8, not True"),
         ("PROXYHOOKS_AFTER_REPLY_QUEUE", "9", "must be a whole number of calls above 0, such as 1000, not '9'"),
+        ("PROXYHOOKS_EVENT_LOG", "JSON", "must be 'text' or 'json', not 'JSON'"),
+        ("PROXYHOOKS_EVENT_LOG", True, "must be 'text' or 'json', not True"),
+        ("PROXYHOOKS_EVENT_LOG", "a secret by mistake", "must be 'text' or 'json', not a text of length 19"),
         ("PROXYHOOKS_FAST", 1, "must be True or False, not 1"),
         ("PROXYHOOKS_FAST", None, "must be True or False, not None"),
         ("PROXYHOOKS_VALIDATION_DETAILS", "false", "must be True or False, not 'false'"),
@@ -103,6 +109,37 @@ def test_a_keepalive_time_that_is_no_number_of_seconds(text: str, monkeypatch: p
         read_worker_settings()
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("", None),
+        ("127.0.0.1:9070", ("127.0.0.1", 9070)),
+        ("localhost:1", ("localhost", 1)),
+        ("[::1]:65535", ("::1", 65535)),
+        ("0.0.0.0:09070", ("0.0.0.0", 9070)),
+    ],
+)
+def test_the_address_of_metrics_is_host_and_port(text: str, address: tuple[str, int] | None) -> None:
+    assert read_metrics_bind({"PROXYHOOKS_METRICS_BIND": text}) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["9070", ":9070", "127.0.0.1", "::1:9070", "127.0.0.1:0", "a:65536", "http://a:1", "on"]
+)
+def test_an_address_of_metrics_without_host_or_port(text: str) -> None:
+    expected = "PROXYHOOKS_METRICS_BIND must be an address such as 127.0.0.1:9070 or [::]:9070, not "
+    with pytest.raises(SetupError, match=f"^{re.escape(expected)}"):
+        read_metrics_bind({"PROXYHOOKS_METRICS_BIND": text})
+
+
+def test_metrics_without_prometheus_client_are_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    expected = "PROXYHOOKS_METRICS_BIND is set, and prometheus-client is not installed: run pip install 'proxyhooks[m"
+    with pytest.raises(SetupError, match=f"^{re.escape(expected)}"):
+        read_metrics_bind({"PROXYHOOKS_METRICS_BIND": "127.0.0.1:9070"})
+    assert read_metrics_bind({}) is None
+
+
 def test_the_table_has_a_row_for_every_setting() -> None:
     head, line, *rows = settings_table().splitlines()
     assert (head, line) == ("| key | type | default | meaning |", "|---|---|---|---|")
@@ -129,7 +166,7 @@ def test_the_table_has_a_row_for_every_setting() -> None:
 def test_no_other_module_reads_a_key() -> None:
     """Elsewhere a key stands only within a text, never alone, as what is looked up."""
     package = Path(proxyhooks.__file__).parent
-    tables = {package / "_settings" / name for name in ("settings.py", "worker_settings.py")}
+    tables = {package / "_settings" / name for name in ("settings.py", "worker_settings.py", "master_settings.py")}
     for path in set(package.rglob("*.py")) - tables:
         constants = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
         assert not {value for value in constants if isinstance(value, str)} & set(KEYS), path
