@@ -127,19 +127,30 @@ def command(
 def _text(plan: Plan) -> str:
     events = [event for event in COUNTED if event in plan.calls_in_peace or event in plan.calls_in_reconnect]
     columns = (plan.calls_in_peace, plan.calls_in_reconnect)
-    rows = [(event, *(f"{column.get(event, 0):,.0f}" for column in columns)) for event in events]
-    total = ("total", *(f"{sum(column.values()):,.0f}" for column in columns))
+    rows = [(event, *(_rate(column.get(event, 0)) for column in columns)) for event in events]
+    total = ("total", *(_rate(sum(column.values())) for column in columns))
     table = format_table(("CALLS A SECOND", "IN PEACE", "ALL COME BACK"), [*rows, total])
+    nodes = f"{plan.nodes:,} nodes; if one fails, {plan.clients_per_node:,} clients on each other"
+    if plan.nodes == 1:
+        nodes = f"1 node with {plan.clients_per_node:,} clients"
     back = Duration(math.ceil(plan.reconnect_seconds) * 1_000_000_000)
     return f"""{table}
 
 clients     {plan.clients:,}; all of them are back after {back}, at {plan.connections_per_second:,} connections a second
-backend     {plan.cores:,} cores with {plan.calls_per_core:,.0f} calls a second each; {plan.busy_in_peace:.0%} busy \
+backend     {plan.cores:,} {"core" if plan.cores == 1 else "cores"} with {plan.calls_per_core:,.0f} calls a second each; {plan.busy_in_peace:.0%} busy \
 in peace, {plan.busy_in_reconnect:.0%} while all come back
-Centrifugo  {plan.nodes:,} nodes; if one fails, {plan.clients_per_node:,} clients on each other: \
-LimitNOFILE={plan.open_files}, {plan.memory / 2**30:.1f} GiB
+Centrifugo  {nodes}: \
+LimitNOFILE={plan.open_files}, {_bytes(plan.memory)}
 rate limit  {plan.connections_per_second:,} new connections a second, {plan.connection_rate_limit:,} for each node; \
 without a limit {plan.unlimited_attempts:,.0f} a second try"""
+
+
+def _rate(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def _bytes(number: int) -> str:
+    return f"{number / 2**30:,.1f} GiB" if number >= 2**30 else f"{math.ceil(number / 2**20)} MiB"
 
 
 def _notes(load: Load, plan: Plan, hooks: set[str] | None) -> Iterator[str]:
