@@ -130,19 +130,19 @@ def _text(plan: Plan) -> str:
     rows = [(event, *(_rate(column.get(event, 0)) for column in columns)) for event in events]
     total = ("total", *(_rate(sum(column.values())) for column in columns))
     table = format_table(("CALLS A SECOND", "IN PEACE", "ALL COME BACK"), [*rows, total])
-    nodes = f"{plan.nodes:,} nodes; if one fails, {plan.clients_per_node:,} clients on each other"
-    if plan.nodes == 1:
-        nodes = f"1 node with {plan.clients_per_node:,} clients"
     back = Duration(math.ceil(plan.reconnect_seconds) * 1_000_000_000)
-    return f"""{table}
-
-clients     {plan.clients:,}; all of them are back after {back}, at {plan.connections_per_second:,} connections a second
-backend     {plan.cores:,} {"core" if plan.cores == 1 else "cores"} with {plan.calls_per_core:,.0f} calls a second each; {plan.busy_in_peace:.0%} busy \
-in peace, {plan.busy_in_reconnect:.0%} while all come back
-Centrifugo  {nodes}: \
-LimitNOFILE={plan.open_files}, {_bytes(plan.memory)}
-rate limit  {plan.connections_per_second:,} new connections a second, {plan.connection_rate_limit:,} for each node; \
-without a limit {plan.unlimited_attempts:,.0f} a second try"""
+    nodes = f"{plan.nodes:,} nodes; if one fails, {plan.clients_per_node:,} clients on each other"
+    facts = {
+        "clients": f"{plan.clients:,}; all of them are back after {back}, at {plan.connections_per_second:,} "
+        "connections a second",
+        "backend": f"{plan.cores:,} {'core' if plan.cores == 1 else 'cores'} with {plan.calls_per_core:,.0f} calls a "
+        f"second each; {plan.busy_in_peace:.0%} busy in peace, {plan.busy_in_reconnect:.0%} while all come back",
+        "Centrifugo": f"{nodes if plan.nodes > 1 else f'1 node with {plan.clients_per_node:,} clients'}: "
+        f"LimitNOFILE={plan.open_files}, {_bytes(plan.memory)}",
+        "rate limit": f"{plan.connections_per_second:,} new connections a second, {plan.connection_rate_limit:,} for "
+        f"each node; without a limit {plan.unlimited_attempts:,.0f} a second try",
+    }
+    return "\n".join([table, "", *(f"{name:<12}{text}" for name, text in facts.items())])
 
 
 def _rate(number: float) -> str:
