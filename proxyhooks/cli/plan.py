@@ -27,6 +27,9 @@ _NEEDS: Final = {
 }
 """The field of the load and the option without which an event has no calls."""
 
+_DERIVED: Final = ("connections_per_second", "busy_in_peace", "busy_in_reconnect", "unlimited_attempts")
+"""The properties of a plan that are in the JSON, too."""
+
 
 class _Number(click.ParamType[float]):
     """A number that is more than 0 (or, with *zero*, at least), written such as 1e6, 20k or 1.5M."""
@@ -117,7 +120,8 @@ def command(
         raise click.UsageError(str(error)) from None
     notes = list(_notes(load, plan, hooks))
     if output_format == "json":
-        click.echo(json.dumps(dataclasses.asdict(plan) | {"notes": notes}, indent=2))
+        derived = {name: getattr(plan, name) for name in _DERIVED}
+        click.echo(json.dumps(dataclasses.asdict(plan) | derived | {"notes": notes}, indent=2))
         return
     click.echo(_text(plan))
     for note in notes:
