@@ -129,8 +129,8 @@ async def exact_counts(here: Path, calls: int, times: int) -> str:
         # A worker counts a call before it sends the reply.
         counted, lost = total(samples) - before, client.outcomes.failed
         assert answered <= counted <= answered + late + lost, f"{counted} counted, {client.outcomes}"
-        assert samples["proxyhooks_workers", "serving"] == 2
-        assert samples["proxyhooks_calls_in_flight",] == 0
+        await until(lambda: scrape(port)["proxyhooks_workers", "serving"] == 2, "two workers in the metrics")
+        await until(lambda: scrape(port)["proxyhooks_calls_in_flight",] == 0, "no call in the metrics")
         (directory,) = here.glob("proxyhooks-metrics-*")
         processes = {file.name.split("_")[-1].split("-")[0] for file in directory.glob("*.db")}
         assert len(processes) <= 10, processes

@@ -31,8 +31,6 @@ from tests.support.servers import (
 )
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.server
-
 APP = """
 import os
 import time
