@@ -1,8 +1,9 @@
 """``python -m tests.deploy.faults DIRECTORY``: cause what each alert is about, with real servers under load.
 
-Each alert must fire, and stop when its cause is over. Prometheus has the rules of deploy/prometheus, with seconds in
-place of minutes. The directory gets the logs, and pictures of the dashboard and of Prometheus's own pages. It takes six
-minutes or more, and needs Centrifugo, Redis, Prometheus and Chromium.
+Each alert must fire, and stop after its cause, except those with which the run ends: servers that are down. Prometheus
+has the rules of deploy/prometheus, with seconds in place of minutes. The directory gets the logs, and pictures of the
+dashboard and of Prometheus's own pages. It takes five minutes or more, and needs Centrifugo, Redis, Prometheus and
+Chromium.
 """
 
 from __future__ import annotations
