@@ -17,7 +17,7 @@ PACKAGE = Path(proxyhooks.__file__).parent
 # The first part of a module's name decides its layer. Imports point down; inside a part they form no circle.
 LAYERS = [
     "cli pytest_plugin",
-    "testing contract responses",
+    "testing contract responses metrics",
     "_flask",
     "schemas centrifugo signals",
     "_dispatch _settings",

@@ -30,7 +30,7 @@ GUNICORN_OBJECTS = {"arbiter", "left", "other_worker", "req", "request", "server
 OTHER_PACKAGES = {"flask", "gunicorn", "marshmallow", "werkzeug"}
 ENVIRON_KEY = re.compile(r"(gunicorn|werkzeug)\.(?!access|error)[a-z_.]+")  # not the names of gunicorn's loggers
 PRIVATE = re.compile(r"_[A-Za-z]\w*")
-OF_PYTHON = {"_asdict", "_replace", "_typeshed"}
+OF_PYTHON = {"_asdict", "_exit", "_replace", "_typeshed"}
 
 Use = tuple[str, str]
 """A private name, and the folder or top-level file of the package that uses it."""

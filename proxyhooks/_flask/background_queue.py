@@ -65,6 +65,9 @@ class BackgroundQueue:
     def is_full(self) -> bool:
         return self._waiting >= self.capacity
 
+    def pending(self) -> int:
+        return self._waiting + len(self._running)
+
     def is_busy(self) -> bool:
         with self._changed:
             return not self._closed and bool(self._waiting or self._running)

@@ -23,6 +23,7 @@ from .._dispatch.routes import Match
 from .._settings.secrets import Secrets
 from .._wire.decoding import Decoder, decoder_for
 from .._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RUN_TASKS_IN_PLACE
+from .._wire.in_flight import calls_in_flight
 from .._wire.log import rate_limited
 from ..messages import Request
 from ..signals import hook_finished
@@ -111,6 +112,7 @@ class Middleware:
                 self._spans_named = True
             return self.wsgi_app(environ, start_response)
         started = time.monotonic()
+        calls_in_flight.append(None)
         state: RequestState | None = None
         response: GuardedResponse | None = None
         sent, error = FAILURE, None  # for hook_finished, unless something else is decided
@@ -138,6 +140,7 @@ class Middleware:
             replace_base_exception(raised, f"a function around the hook for {hook_url.event.name}")
             raise
         finally:
+            calls_in_flight.pop()
             if hook_finished.receivers:
                 send_hook_finished(self._app, hook_url.event, environ, started, state, sent, error)
 

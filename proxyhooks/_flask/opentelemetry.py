@@ -182,13 +182,11 @@ class _Spans:
 
 def _describe(span: Span, state: RequestState) -> None:
     """Give the span the name and attributes that are known before the hook runs."""
-    name = event = state.event.name
-    attributes = {"proxyhooks.event": event}
+    attributes = {"proxyhooks.event": state.event.name}
     if state.match is not None:
         route = state.match.route
         attributes["proxyhooks.hook"] = route.hook.name
         if route.pattern is not None:
-            attributes["proxyhooks.pattern"] = pattern = route.pattern.text
-            name = f"{event} {pattern}"
-    span.update_name(name)
+            attributes["proxyhooks.pattern"] = route.pattern.text
+    span.update_name(state.name)
     span.set_attributes(attributes)

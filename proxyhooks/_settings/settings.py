@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from ..exceptions import SetupError
+from .master_settings import METRICS_BIND
 from .secrets import SECRET_HEADER, Secrets, parse_secrets, secrets_file
 from .setting import (
     Setting,
@@ -185,6 +186,7 @@ SETTINGS: Final[tuple[Setting[Any], ...]] = (
     CLIENT_HEADER_TIMEOUT,
     CLIENT_BODY_TIMEOUT,
     SEND_TIMEOUT,
+    METRICS_BIND,
 )
 
 

@@ -24,6 +24,10 @@ class Work(Protocol):
         """Whether some of it is left that can still be finished."""
         ...
 
+    def pending(self) -> int:
+        """How many functions wait or run."""
+        ...
+
     def give_up(self) -> None:
         """Begin nothing more, and log what is lost. Later calls do nothing."""
         ...
@@ -39,6 +43,11 @@ _all: Final[weakref.WeakSet[Work]] = weakref.WeakSet()
 def register(work: Work) -> None:
     """Have the process wait for this work before it ends."""
     _all.add(work)
+
+
+def pending() -> int:
+    """How many functions of this process wait or run."""
+    return sum(work.pending() for work in list(_all))
 
 
 def finish(seconds: float) -> None:

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any, Final, TypeVar
 
 from .._settings.worker_settings import read_worker_settings
+from . import metrics
 from .connection_age import MaxConnectionAge
 from .database_pools import warn_of_small_pools
 from .fresh_import import find_holder, forget_package, log_holder
@@ -84,6 +85,7 @@ def nworkers_changed(server: Any, new_value: int, old_value: int | None) -> None
     """In the master: set up its log, and note whether all workers stop, as they do after the signal WINCH."""
     log_to_gunicorn()  # here, as gunicorn calls no other server hook before it preloads the application
     _note_number_of_workers(server, new_value)
+    metrics.set_up(server)
 
 
 @_log_table_errors
@@ -119,7 +121,7 @@ def when_ready(server: Any) -> None:
             gunicorn_handler(signum, frame)
 
     signal.signal(signal.SIGTERM, on_sigterm)
-    _systemd.start(server, shared_state)
+    metrics.start(server, shared_state)
     log_holder(server)
 
 
@@ -144,24 +146,28 @@ def pre_fork(server: Any, worker: Any) -> None:
     _stop_if_requested()
     if not _numbers:
         # Not in when_ready: configuration files often have one of their own. Without this hook no worker starts.
+        _systemd.start(server, _shared_state)
         for name in __all__:
             if getattr(server.cfg, name) is not globals()[name]:
                 text = "%s is overridden: it has to call proxyhooks.gunicorn.%s, or calls may be lost"
                 server.log.warning(text, name, name)
     _numbers[worker] = worker.age
-    _add_to_table(server, worker)
+    if not _add_to_table(server, worker):
+        _systemd.table_failed()
 
 
 @_log_table_errors
-def _add_to_table(server: Any, worker: Any) -> None:
+def _add_to_table(server: Any, worker: Any) -> bool:
     with _get_shared_state(server.cfg).table() as table:
         _match_live_workers(server, table)
         table.workers[worker.age] = WorkerRecord(table.generation)
+    return True
 
 
 def post_fork(server: Any, worker: Any) -> None:
     """In a worker: prepare it to import this package anew, wrap its listening sockets, and shorten what it may log."""
     shorten_setup_errors()
+    metrics.take_over(worker)
     # The application may need a newer version of the package than the master has imported. gunicorn goes on calling the
     # master's server hooks.
     if not server.cfg.preload_app and find_holder() is None:
@@ -178,6 +184,7 @@ def post_worker_init(worker: Any) -> None:
         raise RuntimeError("pre_fork is overridden and does not call proxyhooks.gunicorn.pre_fork: add the call")
     if _sigterm_received:  # gunicorn puts a signal that comes so early into a queue that nobody reads
         worker.alive = False
+    metrics.count_calls(worker)
     _note_serving(worker, number)
     limit_lines_about_callers()
     warn_of_small_pools(worker)
@@ -245,6 +252,7 @@ def child_exit(server: Any, worker: Any) -> None:
         load_failed = record is not None and record.state == "starting" and record.generation == table.generation
         table.load_failed = table.load_failed or load_failed
         reload_failed = load_failed and not table.current_states()
+    metrics.forget(server, worker, reload_failed and table.generation > 0)
     if reload_failed:
         _make_youngest(server)
         _systemd.reload_failed()

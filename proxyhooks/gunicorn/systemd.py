@@ -34,7 +34,7 @@ class ServiceNotifier:
         """Before gunicorn starts: hide from it where systemd listens, until :meth:`start`."""
         self._address = os.environ.pop(_VARIABLE, None)
 
-    def start(self, server: Any, shared_state: SharedState) -> None:
+    def start(self, server: Any, shared_state: SharedState | None) -> None:
         """Before the first worker starts: wait until one serves."""
         if self._address is None:
             return
@@ -44,6 +44,11 @@ class ServiceNotifier:
         signal.signal(signal.SIGALRM, self._check)
         self._poll(_POLL_INTERVAL)
         self._notify("STATUS=Loading the application")
+
+    def table_failed(self) -> None:
+        """Nothing tells when a worker serves: say what gunicorn would have said."""
+        if self._server is not None and (self._is_reloading or not self._is_ready):
+            self._set_ready("Nothing tells whether workers serve: see the log")
 
     def reload_begins(self) -> None:
         """The workers are to be replaced."""

@@ -38,6 +38,7 @@ _STATES: Final[tuple[State, ...]] = get_args(State)
 _HEADER: Final = struct.Struct("=I?")  # generation, load_failed
 _RECORD: Final = struct.Struct("=IIB?")  # worker number, generation, index in _STATES, has_replacement
 _PREFIX: Final = struct.Struct("=II")  # checksum and length of the packed table that follows
+_NUMBER: Final = struct.Struct("=I")  # how many workers there are to be
 
 _SNAPSHOT_TRIES: Final = 100
 """An update makes a copy unreadable only if it is the second one since somebody began to read the copy."""
@@ -45,6 +46,7 @@ _COPY_SIZE: Final = 1 << 20
 """Bytes; enough for 100,000 workers. Memory that is not in use is not allocated."""
 _NO_WORKERS_OFFSET, _SIGTERM_OFFSET, _CURRENT_COPY_OFFSET, _COPIES_OFFSET = 0, 1, 2, 3
 """Where the shared memory holds two flags, the number of the current copy (0 or 1), and the two copies."""
+_NUMBER_OFFSET: Final = _COPIES_OFFSET + 2 * _COPY_SIZE
 
 _logger = logging.getLogger("gunicorn.error")
 
@@ -135,7 +137,7 @@ class SharedState:
     """
 
     def __init__(self, directory: str | None = None) -> None:
-        self._memory = mmap.mmap(-1, _COPIES_OFFSET + 2 * _COPY_SIZE)
+        self._memory = mmap.mmap(-1, _NUMBER_OFFSET + _NUMBER.size)
         self._lock_file = _create_lock_file(directory)
         self._write(WorkerTable())
 
@@ -147,6 +149,13 @@ class SharedState:
     def note_number_of_workers(self, number: int) -> None:
         """Note how many workers gunicorn is to have. With 0, the server shuts down until there are to be some again."""
         self._memory[_NO_WORKERS_OFFSET] = int(number == 0)
+        self._memory[_NUMBER_OFFSET:] = _NUMBER.pack(number)
+
+    @property
+    def desired_workers(self) -> int:
+        """How many workers gunicorn is to have."""
+        number: int = _NUMBER.unpack_from(self._memory, _NUMBER_OFFSET)[0]
+        return number
 
     def note_sigterm(self) -> None:
         """Note that the server shuts down for good. A signal handler may call it."""

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from proxyhooks.signals import hook_finished
+
 from . import __main__ as commands
-from . import in_process, instructions, scale, served, served_instructions
+from . import in_process, instructions, observability, scale, served, served_instructions
 from .contestants import CONTESTANTS, LEVELS, hook, hook_async
 
 # Instructions of a hook divided by those of a bare Flask view, by level and version of Python. Lower a value when a
@@ -93,6 +95,14 @@ def test_a_failed_call_is_no_result(problem: str) -> None:
 def test_scale_measures(part: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> None:
     commands.print_rows(part)
     assert capsys.readouterr().out.startswith("| ")
+
+
+def test_observability_is_measured_and_leaves_no_receiver(capsys: pytest.CaptureFixture[str]) -> None:
+    before = dict(hook_finished.receivers)
+    commands.print_rows(lambda: observability.measure(rounds=1, calls=2))
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split(" | ")[0] for row in rows][::2] == ["| no receiver", "| metrics"]
+    assert dict(hook_finished.receivers) == before
 
 
 @pytest.mark.skipif(not instructions.available(), reason="valgrind is not on PATH")

@@ -197,7 +197,7 @@ class ExampleServers:
             wait_until_ready(process, log, lambda: accepts_connections(port), START_TIMEOUT)
 
     def _launch_backend(self) -> None:
-        command = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn", "--no-control-socket"]
+        command = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn"]
         command += ["--bind", f"127.0.0.1:{self.backend_port}", "--access-logfile", "-", f"{self.package}:create_app()"]
         self.backend = start_process(command, self.backend_log, cwd=self.folder, env=self.variables())
 

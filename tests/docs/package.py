@@ -6,6 +6,7 @@ from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._settings.settings import AFTER_REPLY_THREADS
 from proxyhooks._settings.table import settings_table
 from proxyhooks._wire.codes import DISCONNECTS, ERRORS, disconnect_is_terminal, error_is_terminal
+from proxyhooks._wire.metric_table import METRICS
 from proxyhooks.centrifugo.config.findings import FINDINGS
 from proxyhooks.centrifugo.replies.warnings import WARNINGS
 from proxyhooks.cli import _COMMANDS as COMMANDS
@@ -25,6 +26,7 @@ __all__ = [
     "ERRORS",
     "EVENTS",
     "FINDINGS",
+    "METRICS",
     "WARNINGS",
     "disconnect_is_terminal",
     "error_is_terminal",

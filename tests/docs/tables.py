@@ -22,6 +22,7 @@ from tests.docs.package import (
     ERRORS,
     EVENTS,
     FINDINGS,
+    METRICS,
     WARNINGS,
     disconnect_is_terminal,
     error_is_terminal,
@@ -64,6 +65,14 @@ def disconnect_rows() -> list[str]:
 
 def proxy_rows() -> list[str]:
     return ["| event | proxy |", "|---|---|", *(f"| {event.name} | `{event.proxy}` |" for event in EVENTS.values())]
+
+
+def metric_rows() -> list[str]:
+    rows = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows.append(f"| `{metric.name}` | {metric.type} | {labels} | {metric.meaning} |")
+    return rows
 
 
 def warning_rows() -> list[str]:
@@ -186,6 +195,7 @@ TABLES: Final[dict[tuple[str, str], Callable[[], list[str]]]] = {
     ("examples/README.md", "types"): type_rows,
     ("deploy/README.md", "settings"): lambda: settings_table().splitlines(),
     ("deploy/README.md", "proxies"): proxy_rows,
+    ("deploy/README.md", "metrics"): metric_rows,
     ("deploy/README.md", "findings"): finding_rows,
     ("deploy/README.md", "alerts"): alert_rows,
 }

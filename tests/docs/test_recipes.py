@@ -525,7 +525,7 @@ def test_json_log(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(LOGGING_APP + find("log_filter").text)
     (tmp_path / "gunicorn.conf.py").write_text(find("json_log").text)
     port, output = free_port(), tmp_path / "output"
-    command = ["gunicorn", "-c", "gunicorn.conf.py", "--no-control-socket", "-w", "1", "-b", f"127.0.0.1:{port}"]
+    command = ["gunicorn", "-c", "gunicorn.conf.py", "-w", "1", "-b", f"127.0.0.1:{port}"]
     with running_server(
         [*command, "app:app"],
         output,

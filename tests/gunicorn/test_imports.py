@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import subprocess
 import sys
 
@@ -52,3 +54,16 @@ def test_gunicorn_finds_the_settings_and_hooks_and_nothing_else() -> None:
     for module in (settings, server_hooks):
         for name in module.__all__:
             assert getattr(proxyhooks.gunicorn, name) is getattr(module, name)
+
+
+@pytest.mark.parametrize(("is_writable", "expected"), [(True, "/dev/shm"), (False, None)])
+def test_the_files_of_the_workers_are_in_memory_where_that_can_be_written(
+    is_writable: bool, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: is_writable)
+    spec = importlib.util.find_spec(settings.__name__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.worker_tmp_dir == expected

@@ -125,7 +125,7 @@ def serve_two_calls(set_up: SetUp, folder: Path) -> None:
     (folder / "app.py").write_text(APP)
     (folder / "log.json").write_text("{}")
     port = free_port()
-    command = ["gunicorn", "-c", "python:proxyhooks.gunicorn", "--no-control-socket", "-w", "1", "--threads", "1"]
+    command = ["gunicorn", "-c", "python:proxyhooks.gunicorn", "-w", "1", "--threads", "1"]
     with running_server(
         [*command, "-b", f"127.0.0.1:{port}", *set_up.flags.split(), "app:app"],
         folder / "output",

@@ -39,7 +39,7 @@ class Server:
     def __init__(self) -> None:
         hooks = {name: getattr(server_hooks, name) for name in server_hooks.__all__}
         self.cfg: Any = SimpleNamespace(worker_tmp_dir=None, preload_app=False, worker_class_str="tornado", **hooks)
-        self.cfg.graceful_timeout, self.cfg.timeout = 30, 60
+        self.cfg.graceful_timeout, self.cfg.timeout, self.cfg.env = 30, 60, {}
         self.log = Log()
         self.worker_age = 0
         self.WORKERS: dict[int, Worker] = {}

@@ -177,6 +177,32 @@ def test_a_server_that_cannot_load_the_application_never_becomes_ready(service: 
     assert service.messages() == ["STATUS=Loading the application"]
 
 
+NO_TABLE = """
+from proxyhooks.gunicorn import *
+from proxyhooks.gunicorn.worker_table import SharedState
+
+
+def when_ready(server):
+    "As many configuration files have it, without a call of the one of the package."
+
+
+def table(self):
+    raise OSError("no locks available")
+
+
+SharedState.table = table
+"""
+
+
+@pytest.mark.parametrize("address", ["abstract"], indirect=True)
+def test_without_the_table_of_workers_the_server_is_ready_as_soon_as_gunicorn_says_so(service: Service) -> None:
+    (service.here / "own.py").write_text(NO_TABLE)
+    service.start("-c", "own.py")
+    assert service.wait_for("READY=1") == "READY=1\nSTATUS=Nothing tells whether workers serve: see the log"
+    assert not (service.here / "go").exists()
+    assert "The table of workers cannot be used" in (service.here / "log").read_text()
+
+
 @pytest.mark.parametrize(
     ("master_pid", "reexec_pid", "expected"),
     [

@@ -61,7 +61,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     here, port = tmp_path_factory.mktemp(request.param), free_port()
     (here / "app.py").write_text(APP)
     command = [str(Path(sys.executable).with_name("gunicorn")), "-c", "python:proxyhooks.gunicorn"]
-    command += ["--no-control-socket", "-k", request.param, "-w", "1", "-b", f"127.0.0.1:{port}", "app:app"]
+    command += ["-k", request.param, "-w", "1", "-b", f"127.0.0.1:{port}", "app:app"]
     log = here / "gunicorn.log"
     with running_server(command, log, is_ready=lambda: answers(port), cwd=here, env=server_environment()):
         yield Server(port, log)

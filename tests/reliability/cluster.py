@@ -28,6 +28,8 @@ MISSING = ", ".join(
 )
 """Why there can be no cluster; empty if there can."""
 CHANNEL = "room:all"
+HISTORY = 10_000
+"""Messages that a client may miss and still recover. By default Centrifugo recovers 300 and no more."""
 
 
 class Cluster:
@@ -122,7 +124,7 @@ class Cluster:
             "name": CHANNEL.partition(":")[0],
             "subscribe_proxy_enabled": True,
             "publish_proxy_enabled": True,
-            "history_size": 10_000,
+            "history_size": HISTORY,
             "history_ttl": "10m",
             "force_recovery": True,
         }
@@ -131,7 +133,10 @@ class Cluster:
             "health": {"enabled": True},
             "usage_stats": {"disabled": True},
             "engine": {"type": "redis", "redis": {"address": f"127.0.0.1:{self._redis_port}"}},
-            "client": {"proxy": {"connect": {"enabled": True, **proxy("connect")}}},
+            "client": {
+                "proxy": {"connect": {"enabled": True, **proxy("connect")}},
+                "recovery_max_publication_limit": HISTORY,
+            },
             "channel": {
                 "proxy": {"subscribe": proxy("subscribe"), "publish": proxy("publish", repeat=False)},
                 "namespaces": [room],

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,11 +144,11 @@ class Load:
             await asyncio.wait(rest, timeout=5)
 
     async def _publish(self, publisher: int, client: Client) -> None:
-        number = 0
-        while not self.over:
-            number += 1
-            phase = self.phases[-1]
-            outcome = await self._outcome(lambda number=number: client.publish(CHANNEL, [publisher, number]))  # type: ignore[misc]
+        for number in itertools.count(1):
+            if self.over:
+                return
+            outcome = await self._outcome(client.publish(CHANNEL, [publisher, number]))
+            phase = self.phases[-1]  # a call that a kill ends has begun before the kill
             phase.publications[outcome] += 1
             if outcome == "ok":
                 phase.confirmed.add((publisher, number))
@@ -156,13 +156,13 @@ class Load:
 
     async def _call(self, client: Client) -> None:
         while not self.over:
-            phase = self.phases[-1]
-            phase.calls[await self._outcome(lambda: client.rpc("echo", 1))] += 1
+            outcome = await self._outcome(client.rpc("echo", 1))
+            self.phases[-1].calls[outcome] += 1
             await asyncio.sleep(PAUSE)
 
-    async def _outcome(self, ask: Callable[[], Awaitable[object]]) -> str:
+    async def _outcome(self, reply: Awaitable[object]) -> str:
         try:
-            await ask()
+            await reply
         except ReplyError as error:
             outcome = str(error.code)
         except Exception as error:  # the SDK raises several kinds for a connection that ends

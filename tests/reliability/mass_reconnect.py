@@ -46,6 +46,8 @@ class Reconnect:
     """Calls a second, until half of the calls had begun."""
     open_files: int
     """Of Centrifugo, at most."""
+    memory: float
+    """Bytes of Centrifugo for each client."""
 
     def row(self) -> str:
         cells = (
@@ -57,6 +59,7 @@ class Reconnect:
             f"{sum(count for what, count in self.refused.items() if what.endswith(' 100')):,}",
             f"{self.calls.total() - self.calls['ok']:,} of {self.calls.total():,}",
             f"{self.open_files:,}",
+            f"{self.memory / 1024:.0f} KiB",
         )
         return f"| {' | '.join(cells)} |"
 
@@ -120,11 +123,12 @@ async def reconnect(here: Path, clients: int, subscriptions: int, *, limited: bo
                     await until(lambda: answers(port, "/health"), "Centrifugo")
                     began = time.monotonic()
                     reading = asyncio.create_task(browsers.stdout.read())
-                    open_files = 0
+                    open_files, empty = 0, resident(again.pid)
                     async with asyncio.timeout(10 * plan.reconnect_seconds + 60):
                         while not reading.done():
                             open_files = max(open_files, len([*Path(f"/proc/{again.pid}/fd").iterdir()]))
                             await asyncio.wait([reading], timeout=0.2)
+                    memory = (resident(again.pid) - empty) / clients
                     seen = json.loads(reading.result())
                 finally:
                     kill_process(again)
@@ -143,7 +147,13 @@ async def reconnect(here: Path, clients: int, subscriptions: int, *, limited: bo
         busiest=max(Counter(map(int, times)).values()),
         rate=len(times) / 2 / times[len(times) // 2],
         open_files=open_files,
+        memory=memory,
     )
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def main(clients: int, subscriptions: int) -> None:

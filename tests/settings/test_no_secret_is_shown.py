@@ -18,6 +18,7 @@ from flask import Flask
 
 import proxyhooks
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult, SetupError, read_request, result_response
+from proxyhooks._settings.master_settings import METRICS_BIND, read_metrics_bind
 from proxyhooks._settings.secret_usage import SecretUsage, usage_of
 from proxyhooks._settings.settings import SETTINGS, read_settings
 from proxyhooks._settings.worker_settings import read_worker_settings
@@ -162,11 +163,12 @@ def test_no_error_about_an_argument_has_a_frame_with_a_secret(arguments: dict[st
 
 
 @pytest.mark.parametrize("key", [setting.key for setting in SETTINGS if setting.source == "environment"])
-def test_no_error_about_the_environment_of_a_worker_shows_a_secret(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_error_about_the_environment_of_gunicorn_shows_a_secret(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(key, SECRET)
     monkeypatch.setenv("FLASK_PROXYHOOKS_SECRETS", SECRET)
+    read = (lambda: read_metrics_bind({key: SECRET})) if key == METRICS_BIND.key else read_worker_settings
     with pytest.raises(SetupError, match="not a text of length 20") as refused:
-        read_worker_settings()
+        read()
     assert not frames_with_secret(frames_of(refused.value))
 
 

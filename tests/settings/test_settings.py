@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import proxyhooks
 from proxyhooks import SetupError
+from proxyhooks._settings.master_settings import read_metrics_bind
 from proxyhooks._settings.settings import SETTINGS, read_settings
 from proxyhooks._settings.table import settings_table
 from proxyhooks._settings.worker_settings import read_worker_settings
@@ -107,6 +109,37 @@ def test_a_keepalive_time_that_is_no_number_of_seconds(text: str, monkeypatch: p
         read_worker_settings()
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("", None),
+        ("127.0.0.1:9070", ("127.0.0.1", 9070)),
+        ("localhost:1", ("localhost", 1)),
+        ("[::1]:65535", ("::1", 65535)),
+        ("0.0.0.0:09070", ("0.0.0.0", 9070)),
+    ],
+)
+def test_the_address_of_metrics_is_host_and_port(text: str, address: tuple[str, int] | None) -> None:
+    assert read_metrics_bind({"PROXYHOOKS_METRICS_BIND": text}) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["9070", ":9070", "127.0.0.1", "::1:9070", "127.0.0.1:0", "a:65536", "http://a:1", "on"]
+)
+def test_an_address_of_metrics_without_host_or_port(text: str) -> None:
+    expected = "PROXYHOOKS_METRICS_BIND must be an address such as 127.0.0.1:9070 or [::]:9070, not "
+    with pytest.raises(SetupError, match=f"^{re.escape(expected)}"):
+        read_metrics_bind({"PROXYHOOKS_METRICS_BIND": text})
+
+
+def test_metrics_without_prometheus_client_are_a_setup_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    expected = "PROXYHOOKS_METRICS_BIND is set, and prometheus-client is not installed: run pip install 'proxyhooks[m"
+    with pytest.raises(SetupError, match=f"^{re.escape(expected)}"):
+        read_metrics_bind({"PROXYHOOKS_METRICS_BIND": "127.0.0.1:9070"})
+    assert read_metrics_bind({}) is None
+
+
 def test_the_table_has_a_row_for_every_setting() -> None:
     head, line, *rows = settings_table().splitlines()
     assert (head, line) == ("| key | type | default | meaning |", "|---|---|---|---|")
@@ -133,7 +166,7 @@ def test_the_table_has_a_row_for_every_setting() -> None:
 def test_no_other_module_reads_a_key() -> None:
     """Elsewhere a key stands only within a text, never alone, as what is looked up."""
     package = Path(proxyhooks.__file__).parent
-    tables = {package / "_settings" / name for name in ("settings.py", "worker_settings.py")}
+    tables = {package / "_settings" / name for name in ("settings.py", "worker_settings.py", "master_settings.py")}
     for path in set(package.rglob("*.py")) - tables:
         constants = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
         assert not {value for value in constants if isinstance(value, str)} & set(KEYS), path

@@ -21,6 +21,38 @@ class Certificate:
     key: Path
 
 
+@dataclass(frozen=True)
+class Certificates:
+    """What the files of deploy/ need for TLS."""
+
+    ca: Certificate
+    server: Certificate
+    centrifugo: Certificate
+    """Of the client whose calls the server in front of the hooks accepts."""
+    stranger: Certificate
+    """Of a client that another authority knows."""
+
+    def files(self, directory: str, *sites: str) -> dict[str, str]:
+        """The files that a configuration names, and those that replace them.
+
+        :param sites: ``site`` and ``hooks``; with ``hooks`` comes the authority of its clients.
+        """
+        named = {f"{site}.{end}": path for site in sites for end, path in vars(self.server).items()}
+        if "hooks" in sites:
+            named["centrifugo-ca.pem"] = self.ca.pem
+        return {f"{directory}/{name}": str(path) for name, path in named.items()}
+
+
+def make_certificates(here: Path) -> Certificates:
+    ca, other = authority(here, "ca"), authority(here, "other")
+    return Certificates(
+        ca=ca,
+        server=certificate(ca, "server", use="serverAuth"),
+        centrifugo=certificate(ca, "centrifugo", use="clientAuth"),
+        stranger=certificate(other, "stranger", use="clientAuth"),
+    )
+
+
 def authority(here: Path, name: str) -> Certificate:
     made = Certificate(here / f"{name}.pem", here / f"{name}.key")
     _openssl("req", "-x509", *_KEY, "-subj", f"/CN={name}", "-days", "2", "-keyout", made.key, "-out", made.pem)

@@ -43,7 +43,9 @@ class Service:
         self._name = unit.stem
         self._options = [
             (key, value)
-            for key, equals, value in (line.partition("=") for line in unit.read_text().splitlines())
+            for key, equals, value in (
+                line.partition("=") for line in unit.read_text().replace("\\\n", " ").splitlines()
+            )
             if equals and not key.startswith("#")
         ]
         self._listener = listener

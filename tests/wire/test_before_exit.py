@@ -22,6 +22,9 @@ class Work:
     def start_anew(self) -> None:
         self.turns = 0
 
+    def pending(self) -> int:
+        return max(0, self.turns)
+
 
 class Interrupted(Work):
     def is_busy(self) -> bool:
@@ -39,6 +42,13 @@ def test_work_is_waited_for_until_it_is_done() -> None:
     before_exit.finish(60)
     assert work.turns < 0
     assert work.given_up
+
+
+def test_what_is_pending_is_added_up() -> None:
+    assert before_exit.pending() == 0
+    for turns in (3, 4):
+        before_exit.register(Work(turns=turns))
+    assert before_exit.pending() == 7
 
 
 def test_work_is_given_up_when_the_time_is_over() -> None:

@@ -1,0 +1,71 @@
+"""Metrics for Prometheus, with the extra ``metrics``: :func:`enable`.
+
+With ``proxyhooks.gunicorn``, the environment variable ``PROXYHOOKS_METRICS_BIND`` does everything. With another server,
+call :func:`enable` once in each process, and serve prometheus_client's metrics as you serve your own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any, Final
+
+from .._wire import before_exit
+from .._wire.in_flight import calls_in_flight
+from .._wire.metric_table import AFTER_REPLY_PENDING, CALLS_IN_FLIGHT
+from ..signals import hook_finished
+from .call_metrics import CallMetrics
+from .in_files import FileCounts
+
+__all__ = ["enable"]
+
+_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that switches prometheus_client's multiprocess mode on."""
+_SAMPLE_INTERVAL: Final = 0.2
+"""Seconds between two looks at what other processes cannot see."""
+_lock: Final = threading.Lock()
+_enabled: CallMetrics | None = None
+
+
+def enable(app: Any = None) -> None:
+    """Count the calls of this process from now on. A second call does nothing, except for its application.
+
+    The counts are in prometheus_client's default registry. If ``PROMETHEUS_MULTIPROC_DIR`` is set, they are in that
+    directory, where prometheus_client's ``MultiProcessCollector`` finds them.
+
+    :param app: a Flask application. The metrics of its hooks are exported from the beginning, with 0.
+    :raises ImportError: if prometheus_client is not installed.
+    """
+    global _enabled
+    with _lock:
+        if _enabled is None:
+            _enabled = _start()
+    if app is not None:
+        _enabled.prepare(app)
+
+
+def _start() -> CallMetrics:
+    from prometheus_client import Gauge
+
+    in_flight = Gauge(CALLS_IN_FLIGHT.name, CALLS_IN_FLIGHT.meaning, multiprocess_mode="livesum")
+    pending = Gauge(AFTER_REPLY_PENDING.name, AFTER_REPLY_PENDING.meaning, multiprocess_mode="livesum")
+    directory = os.environ.get(_DIRECTORY)
+    if directory:
+        metrics = CallMetrics(FileCounts(directory))
+
+        def sample() -> None:
+            while True:
+                in_flight.set(len(calls_in_flight))
+                pending.set(before_exit.pending())
+                time.sleep(_SAMPLE_INTERVAL)
+
+        threading.Thread(target=sample, name="proxyhooks-metrics", daemon=True).start()
+    else:
+        from .in_registry import RegistryCounts
+
+        metrics = CallMetrics(RegistryCounts())
+        in_flight.set_function(lambda: len(calls_in_flight))
+        pending.set_function(before_exit.pending)
+    hook_finished.connect(metrics.record, weak=False)
+    return metrics
