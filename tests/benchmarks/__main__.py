@@ -1,4 +1,4 @@
-"""``tests/run benchmarks [in-process] [served] [scale] [observability] [instructions]``: prints the tables of tests/README.md."""
+"""``tests/run benchmarks [PART ...]``, with the parts in ``main``: prints the tables of tests/README.md."""
 
 from __future__ import annotations
 
