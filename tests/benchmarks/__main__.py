@@ -1,4 +1,7 @@
-"""``tests/run benchmarks [in-process] [served] [scale] [observability] [instructions]``: prints the tables of tests/README.md."""
+"""``tests/run benchmarks [PART ...]`` prints tables of tests/README.md.
+
+The parts are in-process, served, scale, observability and instructions.
+"""
 
 from __future__ import annotations
 
