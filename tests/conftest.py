@@ -32,6 +32,7 @@ MARKERS = {
     "tests/gunicorn/test_fresh_import.py": "slow",
     "tests/gunicorn/differential": "server",
     "tests/gunicorn/test_graceful_stop.py": "slow",
+    "tests/gunicorn/metrics/test_served.py": "server",
     "tests/gunicorn/test_gunicorn.py": "server",
     "tests/gunicorn/worker/test_worker.py": "server",
     "tests/real_centrifugo": "centrifugo",

@@ -91,7 +91,7 @@ class Plan:
     """Until the last client is back, from when the nodes accept connections."""
     nodes: int
     clients_per_node: int
-    """If one of several nodes has failed."""
+    """If one of several nodes has failed; else of the one node."""
     open_files: int
     """For each node: the limit of open files, ``LimitNOFILE``."""
     memory: int
@@ -150,25 +150,28 @@ def make_plan(
     :param nodes: of Centrifugo; by default one for :data:`CLIENTS_PER_NODE` clients, and at least two.
     :param cores: of the backend; by default as many as :data:`BUSY_IN_PEACE` and *back_within* need.
     :param back_within: seconds in which all clients have to be back, if there are no *cores*.
-    :raises ValueError: if the cores do not bear the calls in peace.
+    :raises ValueError: if the cores do not bear the calls in peace, or not one connection a second on each node.
     """
     nodes = nodes or max(2, math.ceil(load.clients / CLIENTS_PER_NODE))
     in_peace = load.calls_in_peace()
     while_connected = sum(load.calls_while_connected().values())
     each = sum(load.calls_of_a_connection().values())
+
+    def cores_for(limit: int) -> int:
+        """The cores that bear the calls in peace, and so many new connections a second on each node."""
+        needed = (limit * nodes * each + while_connected) / BUSY_IN_RECONNECT
+        return max(1, math.ceil(max(needed, sum(in_peace.values()) / BUSY_IN_PEACE) / calls_per_core))
+
+    most = math.ceil(load.clients / nodes)
     if cores is None:
-        needed = rate_for(load.clients, back_within) * each + while_connected
-        wanted = max(needed / BUSY_IN_RECONNECT, sum(in_peace.values()) / BUSY_IN_PEACE)
-        cores = max(1, math.ceil(wanted / calls_per_core))
+        cores = cores_for(min(most, math.ceil(rate_for(load.clients, back_within) / nodes)))
     usable = cores * calls_per_core * BUSY_IN_RECONNECT
-    if sum(in_peace.values()) > usable:
-        least = math.ceil(sum(in_peace.values()) / BUSY_IN_PEACE / calls_per_core)
+    limit = min(most, math.floor((usable - while_connected) / each / nodes + 1e-9)) if each else most
+    if limit < 1 or sum(in_peace.values()) > usable:
         raise ValueError(
-            f"{cores} cores bear {usable:,.0f} calls a second, and there are {sum(in_peace.values()):,.0f} in peace: "
-            f"use at least {least:,} cores"
+            f"{cores:,} cores bear {usable:,.0f} calls a second, and there are {sum(in_peace.values()):,.0f} in peace, "
+            f"and {each:,.0f} for each client that connects: use at least {cores_for(1):,} cores"
         )
-    rate = (usable - while_connected) / each if each else load.clients / FIRST_DELAY
-    limit = max(1, min(math.floor(rate / nodes), math.ceil(load.clients / nodes)))
     on_one = math.ceil(load.clients / max(1, nodes - 1))
     return Plan(
         clients=load.clients,

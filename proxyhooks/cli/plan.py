@@ -27,6 +27,9 @@ _NEEDS: Final = {
 }
 """The field of the load and the option without which an event has no calls."""
 
+_DERIVED: Final = ("connections_per_second", "busy_in_peace", "busy_in_reconnect", "unlimited_attempts")
+"""The properties of a plan that are in the JSON, too."""
+
 
 class _Number(click.ParamType[float]):
     """A number that is more than 0 (or, with *zero*, at least), written such as 1e6, 20k or 1.5M."""
@@ -117,7 +120,8 @@ def command(
         raise click.UsageError(str(error)) from None
     notes = list(_notes(load, plan, hooks))
     if output_format == "json":
-        click.echo(json.dumps(dataclasses.asdict(plan) | {"notes": notes}, indent=2))
+        derived = {name: getattr(plan, name) for name in _DERIVED}
+        click.echo(json.dumps(dataclasses.asdict(plan) | derived | {"notes": notes}, indent=2))
         return
     click.echo(_text(plan))
     for note in notes:
@@ -127,19 +131,30 @@ def command(
 def _text(plan: Plan) -> str:
     events = [event for event in COUNTED if event in plan.calls_in_peace or event in plan.calls_in_reconnect]
     columns = (plan.calls_in_peace, plan.calls_in_reconnect)
-    rows = [(event, *(f"{column.get(event, 0):,.0f}" for column in columns)) for event in events]
-    total = ("total", *(f"{sum(column.values()):,.0f}" for column in columns))
+    rows = [(event, *(_rate(column.get(event, 0)) for column in columns)) for event in events]
+    total = ("total", *(_rate(sum(column.values())) for column in columns))
     table = format_table(("CALLS A SECOND", "IN PEACE", "ALL COME BACK"), [*rows, total])
     back = Duration(math.ceil(plan.reconnect_seconds) * 1_000_000_000)
-    return f"""{table}
+    nodes = f"{plan.nodes:,} nodes; if one fails, {plan.clients_per_node:,} clients on each other"
+    facts = {
+        "clients": f"{plan.clients:,}; all of them are back after {back}, at {plan.connections_per_second:,} "
+        "connections a second",
+        "backend": f"{plan.cores:,} {'core' if plan.cores == 1 else 'cores'} with {plan.calls_per_core:,.0f} calls a "
+        f"second each; {plan.busy_in_peace:.0%} busy in peace, {plan.busy_in_reconnect:.0%} while all come back",
+        "Centrifugo": f"{nodes if plan.nodes > 1 else f'1 node with {plan.clients_per_node:,} clients'}: "
+        f"LimitNOFILE={plan.open_files}, {_bytes(plan.memory)}",
+        "rate limit": f"{plan.connections_per_second:,} new connections a second, {plan.connection_rate_limit:,} for "
+        f"each node; without a limit {plan.unlimited_attempts:,.0f} a second try",
+    }
+    return "\n".join([table, "", *(f"{name:<12}{text}" for name, text in facts.items())])
 
-clients     {plan.clients:,}; all of them are back after {back}, at {plan.connections_per_second:,} connections a second
-backend     {plan.cores:,} cores with {plan.calls_per_core:,.0f} calls a second each; {plan.busy_in_peace:.0%} busy \
-in peace, {plan.busy_in_reconnect:.0%} while all come back
-Centrifugo  {plan.nodes:,} nodes; if one fails, {plan.clients_per_node:,} clients on each other: \
-LimitNOFILE={plan.open_files}, {plan.memory / 2**30:.1f} GiB
-rate limit  {plan.connections_per_second:,} new connections a second, {plan.connection_rate_limit:,} for each node; \
-without a limit {plan.unlimited_attempts:,.0f} a second try"""
+
+def _rate(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def _bytes(number: int) -> str:
+    return f"{number / 2**30:,.1f} GiB" if number >= 2**30 else f"{math.ceil(number / 2**20)} MiB"
 
 
 def _notes(load: Load, plan: Plan, hooks: set[str] | None) -> Iterator[str]:

@@ -15,8 +15,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-_FIRST_SIZE: Final = 65_536
-"""Bytes."""
+FIRST_SIZE: Final = 65_536
+"""Bytes of a new file, here and in prometheus_client."""
 _INT: Final = struct.Struct("i")
 _HEADER: Final = 8
 """Bytes before the first entry."""
@@ -35,7 +35,7 @@ class ValueFile:
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._map_file(max(_FIRST_SIZE, os.fstat(self._descriptor).st_size))
+        self._map_file(max(FIRST_SIZE, os.fstat(self._descriptor).st_size))
         self._used = _INT.unpack_from(self._map)[0] or _HEADER
         self._positions = dict(self._read_positions())
         self._write_used()
@@ -54,8 +54,7 @@ class ValueFile:
         os.close(self._descriptor)
 
     def _map_file(self, size: int) -> None:
-        # Not ftruncate: writing to a map of a file without room on the disk would end the process with SIGBUS.
-        os.posix_fallocate(self._descriptor, 0, size)
+        allocate(self._descriptor, size)
         self._map = mmap.mmap(self._descriptor, size)
         self._view: memoryview[float] = memoryview(self._map).cast("d")
 
@@ -83,6 +82,17 @@ class ValueFile:
 
     def _write_used(self) -> None:
         self._map[: _INT.size] = _INT.pack(self._used)
+
+
+def allocate(descriptor: int, size: int) -> None:
+    """Give a file so many bytes of room.
+
+    :raises OSError: if there is none. Without room, writing to a map of the file would end the process with SIGBUS.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:  # macOS
+        os.ftruncate(descriptor, size)
 
 
 def _space_of_key(length: int) -> int:

@@ -1,11 +1,11 @@
-"""``tests/run benchmarks [in-process] [served] [scale] [instructions]``: prints the tables of tests/README.md."""
+"""``tests/run benchmarks [PART ...]``: prints the tables of tests/README.md; ``main`` has the parts."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from . import in_process, instructions, scale, served, served_instructions
+from . import in_process, instructions, observability, scale, served, served_instructions, spans
 from .contestants import CONTESTANTS, LEVELS, ONLY_SERVED
 
 
@@ -42,7 +42,7 @@ def print_rows(measure: Callable[[], object]) -> None:
 
 
 def main(wanted: list[str]) -> None:
-    wanted = wanted or ["in-process", "served", "scale", "instructions"]
+    wanted = wanted or ["in-process", "served", "scale", "observability", "instructions"]
     if "in-process" in wanted:
         print_table("µs a call, in-process", in_process.measure())
     if "served" in wanted and served.available():
@@ -55,6 +55,10 @@ def main(wanted: list[str]) -> None:
         print("\n| | |\n|---|---|")
         for part in scale.PARTS:
             print_rows(part)
+    if "observability" in wanted:
+        print("\n| what observes a hook | CPU for a call | more | ratio |\n|---|---:|---:|---:|")
+        print_rows(observability.measure)
+        print_rows(spans.measure)
     if "instructions" in wanted and instructions.available():
         print_table("instructions a call", instructions.measure())
     elif "instructions" in wanted:

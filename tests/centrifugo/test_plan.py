@@ -42,19 +42,23 @@ def test_a_reconnect_calls_connect_and_each_subscription_at_the_rate_of_the_limi
 
 @settings(deadline=None)
 @given(
-    st.integers(10, 10**7), st.integers(0, 50), st.floats(2, 1e5), st.floats(10, 1e5), st.floats(1, 1e4)
-)  # fmt: skip
+    clients=st.integers(1, 10**7),
+    subscriptions=st.integers(0, 50),
+    nodes=st.integers(1, 50),
+    back_within=st.floats(2, 1e5),
+    session=st.floats(10, 1e5),
+    calls_per_core=st.floats(0.5, 1e4),
+)
 def test_the_cores_of_a_plan_let_all_clients_back_in_time(
-    clients: int, subscriptions: int, back_within: float, session: float, calls_per_core: float
+    clients: int, subscriptions: int, nodes: int, back_within: float, session: float, calls_per_core: float
 ) -> None:
     load = Load(clients=clients, subscriptions=subscriptions, session=session)
-    plan = make_plan(load, calls_per_core=calls_per_core, back_within=back_within, nodes=1)
+    plan = make_plan(load, calls_per_core=calls_per_core, back_within=back_within, nodes=nodes)
     assert plan.busy_in_peace <= BUSY_IN_PEACE + 1e-9
-    # The limit is a whole number, which matters where it is small.
-    rate = plan.connections_per_second
-    assert reconnect_seconds(clients, rate + 1) <= back_within + 1e-6 or rate >= clients
-    again = make_plan(load, calls_per_core=calls_per_core, cores=plan.cores, nodes=1)
-    assert (again.connections_per_second, again.reconnect_seconds) == (rate, plan.reconnect_seconds)
+    assert plan.busy_in_reconnect <= BUSY_IN_RECONNECT + 1e-9
+    assert plan.reconnect_seconds <= max(back_within, reconnect_seconds(clients, clients)) + 1e-6
+    again = make_plan(load, calls_per_core=calls_per_core, cores=plan.cores, nodes=nodes)
+    assert again == plan
 
 
 @settings(deadline=None)
@@ -65,9 +69,16 @@ def test_the_rate_for_a_time_takes_that_time(clients: int, seconds: float) -> No
 
 def test_cores_that_do_not_bear_the_calls_in_peace_are_refused_with_the_number_that_does() -> None:
     load = Load(clients=1000, rpc_every=1.0)
-    with pytest.raises(ValueError, match=r"^2 cores bear 800 calls a second, and there are 1,000 in peace: .* 4 cores"):
+    with pytest.raises(ValueError, match=r"^2 cores bear 800 calls a second, and there are 1,000 in peace, .* 4 cores"):
         make_plan(load, cores=2)
     assert make_plan(load, cores=4).busy_in_peace == BUSY_IN_PEACE
+
+
+def test_cores_that_do_not_bear_one_connection_a_second_on_each_node_are_refused() -> None:
+    load = Load(clients=1000, subscriptions=9)
+    with pytest.raises(ValueError, match="and 10 for each client that connects: use at least 5 cores"):
+        make_plan(load, cores=4, calls_per_core=5, nodes=2)
+    assert make_plan(load, cores=5, calls_per_core=5, nodes=2).connection_rate_limit == 1
 
 
 def test_a_node_has_descriptors_for_the_clients_of_one_that_failed_and_for_their_calls() -> None:

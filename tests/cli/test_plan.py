@@ -56,6 +56,26 @@ def test_it_needs_no_application() -> None:
     assert errors.startswith("note: clients that came back together refresh together")
 
 
+def test_the_json_has_what_the_text_has() -> None:
+    made = planned(*CLIENTS, "--cores", "10", "--nodes", "2")
+    assert made["connections_per_second"] == 2 * made["connection_rate_limit"] == 2000
+    assert (made["cores"], made["nodes"], made["clients_per_node"], made["open_files"]) == (10, 2, 10_000, 32_768)
+    assert made["unlimited_attempts"] == 20_000
+    assert made["reconnect_seconds"] == pytest.approx(11)
+    assert made["busy_in_reconnect"] == pytest.approx(0.8)
+    assert made["busy_in_peace"] < 0.01
+
+
+def test_one_node_has_all_clients() -> None:
+    assert "\nCentrifugo  1 node with 10,000 clients: LimitNOFILE=32768, 552 MiB\n" in plan(*CLIENTS, "--nodes", "1")[1]
+
+
+def test_small_numbers_are_not_shown_as_none() -> None:
+    output = plan("--clients", "50", "--session", "1h")[1]
+    assert "connect         0.014     50\n" in output
+    assert "1 core with 500 calls a second each" in output
+
+
 def test_only_events_with_hooks_count_and_others_have_a_note(app: Flask) -> None:
     made = planned(*CLIENTS, "--subscriptions", "5", "--expire", "10m", "--rpc-every", "1m", app=app)
     assert made["calls_in_peace"].keys() == {"connect", "rpc"}

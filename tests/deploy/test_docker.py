@@ -326,6 +326,8 @@ def test_clients_talk_to_the_services_of_compose(machine: Machine, centrifugo: P
         assert joined == {"rpc": {"data": {"channel": "rooms:1"}}}
         # The backend has published that over the server API.
         assert next_publication(ada) == {"type": "joined", "name": "eve"}
+        metrics = http_client.request(machine.ports["0.0.0.0:9070"], "GET", "/metrics").text
+        assert re.search(r'^proxyhooks_calls_total\{.*event="subscribe".*\} [1-9]', metrics, re.MULTILINE)
     assert '"engine_type":"redis"' in centrifugo.read_text()
 
 

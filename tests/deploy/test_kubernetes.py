@@ -18,7 +18,10 @@ from rooms import create_app
 from proxyhooks import ProxyHooks, RPCRequest, RPCResult
 from proxyhooks import gunicorn as settings
 from proxyhooks._settings.secrets import SECRET_HEADER
+from tests.support import http_client
+from tests.support.centrifugo import centrifugo_binary
 from tests.support.paths import ROOT
+from tests.support.servers import answers, free_port, running_server, server_environment
 
 yaml: Any = importlib.import_module("yaml")  # it has no types
 
@@ -173,6 +176,40 @@ def test_the_address_of_the_page_is_that_of_the_ingress() -> None:
         service = path["backend"]["service"]
         ports = {port["name"] for port in resource("Service", service["name"])["spec"]["ports"]}
         assert service["port"]["name"] in ports
+
+
+@pytest.mark.centrifugo
+def test_centrifugo_starts_with_these_variables_and_lets_in_only_the_page_of_the_ingress(tmp_path: Path) -> None:
+    port, internal, log = free_port(), free_port(), tmp_path / "log"
+    variables = {
+        name: value if isinstance(value, str) else "of a Secret" for name, value in environment("centrifugo").items()
+    }
+    here = {
+        "CENTRIFUGO_ENGINE_TYPE": "memory",  # in place of the cluster's Redis
+        "CENTRIFUGO_HTTP_SERVER_ADDRESS": "127.0.0.1",
+        "CENTRIFUGO_HTTP_SERVER_PORT": str(port),
+        "CENTRIFUGO_HTTP_SERVER_INTERNAL_PORT": str(internal),
+    }
+    program, *arguments = container("centrifugo")["command"]
+    assert (program, arguments) == ("centrifugo", ["-c", "/centrifugo/config.json"])
+    command = [centrifugo_binary(), "-c", str(FOLDER / "centrifugo.json")]
+    env = server_environment() | variables | here
+    probed = {
+        container("centrifugo")[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")
+    }
+    with running_server(command, log, is_ready=lambda: answers(internal, *probed), env=env):
+        assert [http_client.request(internal, "GET", path).status for path in probed] == [200]
+        assert websocket_status(port, variables["CENTRIFUGO_CLIENT_ALLOWED_ORIGINS"]) == 101
+        assert websocket_status(port, "http://localhost:8070") == 403
+        assert http_client.request(port, "POST", "/centrifugo/connect", b"{}").status == 404
+    assert "warn" not in log.read_text()
+
+
+def websocket_status(port: int, origin: str) -> int:
+    """The status of the reply to a browser's request for a WebSocket."""
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Origin": origin}
+    headers["Sec-WebSocket-Key"] = "MDEyMzQ1Njc4OWFiY2RlZg=="
+    return http_client.request(port, "GET", "/connection/websocket", headers=headers).status
 
 
 def test_the_ingress_passes_no_request_to_hooks() -> None:

@@ -100,10 +100,12 @@ class MasterDirectory(Directory):
     """The directory in a master: it exists until the last master of an upgrade ends.
 
     :param worker_tmp_dir: gunicorn's setting: where to create it, if there is none yet.
+    :param uid: the user of the workers, who may be another one than that of the master.
+    :param gid: their group.
     :raises OSError: if none can be made.
     """
 
-    def __init__(self, worker_tmp_dir: str | None) -> None:
+    def __init__(self, worker_tmp_dir: str | None, uid: int, gid: int) -> None:
         inherited = os.environ.get(VARIABLE)
         if inherited:
             os.makedirs(inherited, 0o700, exist_ok=True)
@@ -115,6 +117,8 @@ class MasterDirectory(Directory):
         self._masters = os.open(os.path.join(self.path, _MASTERS), os.O_RDWR | os.O_CREAT, 0o600) if self._own else -1
         if self._own:
             _lock(self._masters, exclusive=False)
+        if not inherited and (uid, gid) != (os.geteuid(), os.getegid()):
+            os.chown(self.path, uid, gid)
 
     def remove_if_last(self) -> None:
         """Called when the master ends."""
