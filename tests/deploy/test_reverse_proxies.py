@@ -31,6 +31,7 @@ from tests.support.servers import (
     start_process,
     wait_until_ready,
 )
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.centrifugo, needs_openssl]
 
@@ -203,7 +204,7 @@ def configuration(site: Site, port: int, internal: int) -> dict[str, Any]:
     def proxy(event: str) -> dict[str, Any]:
         headers = {"X-Proxyhooks-Secret": SECRET, "Idempotency-Key": "proxyhooks"}
         http = {"static_headers": headers, "tls": tls}
-        return {"endpoint": f"https://localhost:{site.hooks}/centrifugo/{event}", "timeout": "3s", "http": http}
+        return {"endpoint": f"https://localhost:{site.hooks}/centrifugo/{event}", "timeout": "20s", "http": http}
 
     return {
         "http_server": {"address": "127.0.0.1", "port": port, "internal_port": str(internal)},
@@ -348,3 +349,10 @@ def test_no_call_is_lost_if_one_of_two_backends_is_killed(site: Site) -> None:
                 assert "rpc" in asks[count % 5]("rpc", method="connection")
         backend.start()
         backend.wait()
+        wait_until_used(site, backend)
+
+
+def wait_until_used(site: Site, backend: Backend) -> None:
+    with websocket(site) as ask:
+        used = lambda: ask("rpc", method="connection")["rpc"]["data"][0] == backend.process.pid  # noqa: E731
+        wait_until(used, "the new backend to get a call")
