@@ -1,14 +1,11 @@
-"""``tests/run benchmarks [PART ...]`` prints tables of tests/README.md.
-
-The parts are in-process, served, scale, observability and instructions.
-"""
+"""``tests/run benchmarks [PART ...]``: prints the tables of tests/README.md; ``main`` has the parts."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from . import in_process, instructions, observability, scale, served, served_instructions
+from . import in_process, instructions, observability, scale, served, served_instructions, spans
 from .contestants import CONTESTANTS, LEVELS, ONLY_SERVED
 
 
@@ -61,6 +58,7 @@ def main(wanted: list[str]) -> None:
     if "observability" in wanted:
         print("\n| what observes a hook | CPU for a call | more | ratio |\n|---|---:|---:|---:|")
         print_rows(observability.measure)
+        print_rows(spans.measure)
     if "instructions" in wanted and instructions.available():
         print_table("instructions a call", instructions.measure())
     elif "instructions" in wanted:

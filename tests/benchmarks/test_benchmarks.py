@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 import threading
 from collections.abc import Callable
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from opentelemetry.trace import get_current_span
 
 from proxyhooks.signals import hook_finished
 
 from . import __main__ as commands
-from . import in_process, instructions, observability, scale, served, served_instructions
+from . import in_process, instructions, observability, scale, served, served_instructions, spans
 from .contestants import CONTESTANTS, LEVELS, hook, hook_async
 
 # Instructions of a hook divided by those of a bare Flask view, by level and version of Python. Lower a value when a
@@ -101,8 +103,29 @@ def test_observability_is_measured_and_leaves_no_receiver(capsys: pytest.Capture
     before = dict(hook_finished.receivers)
     commands.print_rows(lambda: observability.measure(rounds=1, calls=2))
     rows = capsys.readouterr().out.splitlines()
-    assert [row.split(" | ")[0] for row in rows][::2] == ["| no receiver", "| metrics"]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| no receiver",
+        "| a receiver that does nothing",
+        "| metrics",
+        "| the event log, as text",
+        "| the event log, as JSON",
+    ]
     assert dict(hook_finished.receivers) == before
+
+
+def test_spans_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    commands.print_rows(lambda: spans.measure(rounds=1, calls=2))
+    rows = capsys.readouterr().out.splitlines()
+    assert [len(row.split(" | ")) for row in rows] == [4] * 4
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_spans_that_are_compared_differ_by_their_names(named: bool) -> None:
+    app, names, name_of = spans.instrumented(named=named), list[str](), operator.attrgetter("name")
+    app.teardown_request(lambda exc: names.append(name_of(get_current_span())))
+    for _ in range(2):
+        in_process.call(app)
+    assert names == ["rpc say" if named else "POST /centrifugo/rpc"] * 2
 
 
 @pytest.mark.skipif(not instructions.available(), reason="valgrind is not on PATH")

@@ -168,6 +168,9 @@ def test_a_restart_takes_up_new_secrets_and_refuses_no_connection(
             over.set()
             caller.join(20)
             assert call(port, "new") == (200, "first")
+            command = [sys.executable, "-m", "flask", "--app", "app", "centrifugo", "secret", "uses"]
+            uses = subprocess.check_output(command, cwd=tmp_path, env=service.environment(), text=True, timeout=60)
+            assert re.search("^secret 0: last used ", uses, re.MULTILINE)
     assert set(replies) == {(200, "first")}
     assert not caller.is_alive()
 

@@ -69,7 +69,7 @@ def calls() -> list[timeseries.Panel]:
             "Failed, by status and hook",
             units.RequestsPerSecond,
             "403 is a wrong secret, 503 without a hook is overload, 500 is an exception. Clients see error 100.",
-            (rate("event, hook, code", CALLS, BACKENDS, failed), "{{code}} {{event}} {{hook}}"),
+            (f"{rate('event, hook, code', CALLS, BACKENDS, failed)} > 0", "{{code}} {{event}} {{hook}}"),
         ),
     ]
 
@@ -89,7 +89,7 @@ def durations() -> list[timeseries.Panel]:
             "The slowest hooks",
             units.Seconds,
             "The 99th percentile of the ten slowest hooks.",
-            (f"topk(10, {quantile(0.99, 'event, hook', DURATIONS, BACKENDS)})", "{{event}} {{hook}}"),
+            (f"topk(10, {quantile(0.99, 'event, hook', DURATIONS, BACKENDS)} > 0)", "{{event}} {{hook}}"),
             timeout,
         ),
         graph(
@@ -132,7 +132,7 @@ def load() -> list[timeseries.Panel]:
         graph(
             "Functions of after_reply",
             units.Short,
-            "Functions that wait for a thread. Beyond PROXYHOOKS_AFTER_REPLY_QUEUE in a worker, calls are refused.",
+            "Functions that wait or run. Beyond PROXYHOOKS_AFTER_REPLY_QUEUE in a worker, calls are refused.",
             (f"sum by (instance) (proxyhooks_after_reply_pending{{{BACKENDS}}})", "{{instance}}"),
             span=6,
         ),
@@ -145,9 +145,10 @@ def workers() -> list[timeseries.Panel]:
         graph(
             "Workers by state",
             units.Short,
-            "A reload starts as many as are desired before it stops the old ones.",
-            (f"sum by (instance, state) (proxyhooks_workers{{{BACKENDS}}})", "{{instance}} {{state}}"),
-            (f"max(proxyhooks_workers_desired{{{BACKENDS}}})", "desired"),
+            "Of all backends. A reload starts as many as are desired before it stops the old ones.",
+            (f"sum by (state) (proxyhooks_workers{{{BACKENDS}}})", "{{state}}"),
+            (f"sum(proxyhooks_workers_desired{{{BACKENDS}}})", "desired"),
+            stacked=True,
         ),
         graph(
             "Generation and failed reloads",

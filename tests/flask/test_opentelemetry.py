@@ -442,6 +442,25 @@ def test_log_lines_about_before_request_functions_do_not_name_those_of_the_packa
     assert "proxyhooks/_flask" not in line
 
 
+def test_an_instrumentation_whose_names_have_changed_costs_names_and_speed_but_no_reply(
+    traced: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxyhooks._flask.opentelemetry._INSTRUMENTATION", "another.module")
+    if traced.order == "instrument, init_app":
+        FlaskInstrumentor().uninstrument()
+    other = Traced(traced.order, traced.fast)
+    add_hooks(other.hooks)
+    for _ in range(2):
+        assert other.ask(method="join:1").get_json() == {"error": {"code": 1001, "message": "full"}}
+        assert other.ask(method="join:3").status_code == 500
+        assert other.app.test_client().post("/centrifugo/rpc", json={}).status_code == 403
+    spans = other.exporter.get_finished_spans()
+    assert [(span.name, span.status.status_code) for span in spans] == [
+        ("POST /centrifugo/rpc", UNSET),
+        ("POST /centrifugo/rpc", ERROR),
+    ] * 2
+
+
 PROGRAM = """
     import sys
     from flask import Flask

@@ -51,7 +51,8 @@ def refuse_while_down() -> None:
 def connect(req: ConnectRequest) -> ConnectResult:
     if isinstance(req.data, dict):
         raise errors.Unauthorized("the password is wrong")
-    expires = timedelta(seconds=2) if req.data == "for a moment" else None
+    # "for 5 s"
+    expires = timedelta(seconds=int(req.data.split()[1])) if str(req.data).startswith("for ") else None
     user = "" if req.data == "anonymous" else "42"
     return ConnectResult(user=user, data={"you": req.data}, expire_at=expires)
 

@@ -166,7 +166,7 @@ async def unavailable(here: Path, seconds: float) -> Seen:
         await server.ready()
         async with browser(port) as staying, browser(port) as expiring:
             assert "connect" in await staying.ask("connect")
-            assert "connect" in await expiring.ask("connect", data="for a moment")
+            assert "connect" in await expiring.ask("connect", data="for 2 s")
             (here / "down").touch()
             end = time.monotonic() + seconds
             while time.monotonic() < end:
