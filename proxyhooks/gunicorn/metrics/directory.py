@@ -58,7 +58,7 @@ class Directory:
         :raises OSError: if the directory cannot be used.
         """
         with _locked(os.path.join(self.path, _TAKE_OVER)):
-            self._remove_dead_gauges(number)
+            self.remove_dead_gauges(number)
             entries = list(self._entries())
             numbers = sorted({int(name["number"]) for _, name in entries})
             if number in numbers:  # the system has given the number of an ended process to this one
@@ -84,7 +84,11 @@ class Directory:
         except FileNotFoundError:
             return 0
 
-    def _remove_dead_gauges(self, number: int) -> None:
+    def remove_dead_gauges(self, number: int) -> None:
+        """Remove the gauges of all processes that have ended.
+
+        :param number: that of the calling process, which has none yet; an ended one may have had the same.
+        """
         for path, name in self._entries():
             other = int(name["number"])
             if _is_live_gauge(name) and (other == number or _has_ended(other)):

@@ -62,6 +62,7 @@ def _prepare(
 
     log = server.log
     set_owner_process(server.cfg.uid, server.cfg.gid)
+    directory.remove_dead_gauges(os.getpid())
     gauges = exposition.WorkerGauges(shared_state)
     logged: set[str] = set()
 

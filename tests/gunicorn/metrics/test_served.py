@@ -208,6 +208,8 @@ def test_the_metrics_process_comes_back_and_has_no_socket_of_the_application(sha
     os.kill(number, signal.SIGKILL)
     wait_until(lambda: shared.log().count("Metrics at:") > 1, "another metrics process")
     assert shared.metrics_process() != number
+    (directory,) = shared.directories()
+    assert not list(directory.glob(f"*_{number}.db"))  # they would become more and more
     assert shared.ask("order")["result"]
     assert shared.samples()["proxyhooks_workers", "serving"] == 1
 
