@@ -1,11 +1,12 @@
-"""Sends the signal ``hook_finished``."""
+"""Tells what became of a call: to the observers of this package, and to the receivers of ``hook_finished``."""
 
 from __future__ import annotations
 
 import inspect
 import math
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 
@@ -23,8 +24,11 @@ from .request_state import RequestState
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+observers: Final[list[Callable[[Flask, FinishedCall], None]]] = []
+"""Called for each call of all applications. To find a receiver, blinker takes longer than these functions run."""
 
-def send_hook_finished(
+
+def tell(
     app: Flask,
     event: Event,
     environ: WSGIEnvironment,
@@ -33,15 +37,13 @@ def send_hook_finished(
     sent: Reply,
     error: BaseException | None,
 ) -> None:
-    """Call every receiver. An exception of a receiver is logged and changes nothing.
+    """Call every observer and every receiver. An exception of a receiver is logged and changes nothing.
 
     :param started: when the request came, by ``time.monotonic``.
     :param state: None if the request was refused unread.
     :param sent: what the server gets; its status counts if it is no reply of the dispatcher.
     :param error: the exception that goes to the server.
     """
-    if hook_finished.is_muted:
-        return
     duration = time.monotonic() - started
     waited = waiting_time(environ)
     queue_time = None if waited is None or waited == math.inf else max(0.0, waited - duration)
@@ -56,6 +58,10 @@ def send_hook_finished(
     call = FinishedCall(
         event.name, hook, pattern, sent.outcome, sent.code, sent.status, duration, queue_time, message, error
     )
+    for observe in observers:
+        observe(app, call)
+    if not hook_finished.receivers or hook_finished.is_muted:
+        return
     for receiver in hook_finished.receivers_for(app):
         try:
             returned = receiver(app, call=call)

@@ -29,7 +29,7 @@ from ..messages import Request
 from ..signals import hook_finished
 from .call_log import about_event
 from .error_handling import refuse, replace_base_exception
-from .finished_calls import send_hook_finished
+from .finished_calls import observers, tell
 from .guarded_response import FAILURE, GuardedResponse, start_background_tasks, start_reply
 from .hook_views import HookViews
 from .ingress import (
@@ -141,8 +141,8 @@ class Middleware:
             raise
         finally:
             calls_in_flight.pop()
-            if hook_finished.receivers:
-                send_hook_finished(self._app, hook_url.event, environ, started, state, sent, error)
+            if observers or hook_finished.receivers:
+                tell(self._app, hook_url.event, environ, started, state, sent, error)
 
     def _accept(self, path: str, hook_url: HookURL, environ: WSGIEnvironment) -> RequestState:
         """Check the request and decode its body.

@@ -2,57 +2,55 @@
 
 gunicorn listens at once. A balancer then gives calls to a server that cannot answer them yet, although others could.
 If the connection is refused, it asks another one, and a probe fails.
+
+gunicorn makes no sockets if it has some, and does not let a socket listen that listens already, as its method
+``_is_listening`` says. If that is renamed, gunicorn's sockets listen at once.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
-from typing import Any, Final
-
-_sockets: Final[list[socket.socket]] = []
-"""The sockets that do not listen yet, or did not when the server started. Workers inherit them."""
-_backlogs: Final[list[int]] = []
-"""gunicorn's setting, once the sockets have been replaced."""
+from typing import Any
 
 
-def delay_listening(server: Any) -> None:
-    """In the master, before a worker starts: replace its sockets by ones that are bound and do not listen, once.
+def make_sockets(server: Any) -> None:
+    """In the master, before gunicorn makes its sockets: make them, bound, and listening only if they are Unix sockets.
 
     Sockets that others made have to listen: those of systemd, of an old master after USR2, and of ``--bind fd://3``.
+    With ``--reuse-port``, each worker makes its own.
     """
-    of_others = server.systemd or server.master_pid or any(isinstance(address, int) for address in server.cfg.address)
-    if sys.platform != "linux" or of_others or _backlogs:
+    from gunicorn import sock
+
+    cfg = server.cfg
+    of_others = (
+        os.environ.get("LISTEN_PID") == str(os.getpid())
+        or "GUNICORN_PID" in os.environ
+        or any(isinstance(address, int) for address in cfg.address)
+    )
+    if sys.platform != "linux" or of_others or cfg.reuse_port or server.LISTENERS:
         return
-    for listener in server.LISTENERS:
-        if (listening := listener.sock).family in (socket.AF_INET, socket.AF_INET6):
-            listener.sock = _replace(listening)
-            _sockets.append(listener.sock)
-    _backlogs.append(server.cfg.backlog)
+    is_listening = vars(sock.BaseSocket).get("_is_listening")
+    if is_listening is None:
+        return
+    sock.BaseSocket._is_listening = staticmethod(_is_tcp)
+    try:
+        server.LISTENERS = sock.create_sockets(cfg, server.log)
+    finally:
+        sock.BaseSocket._is_listening = is_listening
 
 
-def start_listening() -> None:
+def start_listening(worker: Any) -> None:
     """In a worker that has loaded the application: listen, unless another one has done so.
 
     :raises OSError: if another server has begun to listen on the address in the meantime.
     """
-    for sock in _sockets:
-        is_open = sock.fileno() >= 0  # gunicorn closes it if a reload changes the address
-        if is_open and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            sock.listen(_backlogs[0])
+    if sys.platform == "linux":
+        for sock in worker.sockets:
+            if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                sock.listen(worker.cfg.backlog)
 
 
-def _replace(listening: socket.socket) -> socket.socket:
-    """Close a socket, and return another one that is bound to its address. A socket cannot stop to listen."""
-    bound = socket.socket(listening.family, listening.type)
-    options = [(socket.SOL_SOCKET, socket.SO_REUSEADDR), (socket.IPPROTO_TCP, socket.TCP_NODELAY)]
-    if listening.family == socket.AF_INET6:
-        options.append((socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
-    for option in options:
-        bound.setsockopt(*option, listening.getsockopt(*option))
-    bound.setblocking(False)
-    bound.set_inheritable(listening.get_inheritable())
-    address = listening.getsockname()
-    listening.close()
-    bound.bind(address)
-    return bound
+def _is_tcp(sock: socket.socket) -> bool:
+    return sock.family in (socket.AF_INET, socket.AF_INET6)

@@ -65,6 +65,13 @@ class Listener:
     def getsockname(self) -> Any:
         return self._name
 
+    def getsockopt(self, level: int, option: int) -> int:
+        value: int = self._socket.getsockopt(level, option)
+        return value
+
+    def listen(self, backlog: int) -> None:
+        self._socket.listen(backlog)
+
     def setblocking(self, flag: bool) -> None:
         """Do nothing. The socket never blocks: after an event, ``accept`` may have no connection to return."""
 

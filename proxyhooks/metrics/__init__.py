@@ -11,10 +11,10 @@ import threading
 import time
 from typing import Any, Final
 
+from .._flask.finished_calls import observers
 from .._wire import before_exit
 from .._wire.in_flight import calls_in_flight
 from .._wire.metric_table import AFTER_REPLY_PENDING, CALLS_IN_FLIGHT
-from ..signals import hook_finished
 from .call_metrics import CallMetrics
 from .in_files import FileCounts
 from .value_file import FIRST_SIZE, allocate
@@ -72,5 +72,5 @@ def _start() -> CallMetrics:
         metrics = CallMetrics(RegistryCounts())
         in_flight.set_function(lambda: len(calls_in_flight))
         pending.set_function(before_exit.pending)
-    hook_finished.connect(metrics.record, weak=False)
+    observers.append(metrics.record)
     return metrics

@@ -1,4 +1,4 @@
-"""The receiver of ``hook_finished`` that counts calls."""
+"""The observer that counts calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CallMetrics:
             os.register_at_fork(after_in_child=self._start_anew)
 
     def record(self, app: Any, call: FinishedCall) -> None:
-        """Count a call: the receiver of the signal."""
+        """Count a call: the observer."""
         kind = call.event, call.hook, call.outcome, call.code, call.status
         try:
             count = self._by_kind[kind]

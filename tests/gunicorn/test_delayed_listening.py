@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from proxyhooks.gunicorn import delayed_listening
-from proxyhooks.gunicorn.delayed_listening import delay_listening, start_listening
+from proxyhooks.gunicorn.delayed_listening import make_sockets, start_listening
 from tests.support import http_client
 from tests.support.servers import (
-    accepts_connections,
     answers,
     free_port,
     server_environment,
@@ -46,34 +45,34 @@ hooks = ProxyHooks(app, secrets=["s3cret"])
 """
 
 
-@pytest.fixture(autouse=True)
-def process_without_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delayed_listening, "_sockets", [])
-    monkeypatch.setattr(delayed_listening, "_backlogs", [])
+@pytest.fixture
+def servers() -> Iterator[Callable[..., Any]]:
+    """Makes what gunicorn's master is for its server hooks: with this address, before it has sockets."""
+    made: list[Any] = []
+
+    def make(address: Any = ("127.0.0.1", 0), **settings: Any) -> Any:
+        values = {"backlog": 7, "address": [address], "reuse_port": False, "certfile": None, "keyfile": None}
+        cfg = SimpleNamespace(**(values | {"is_ssl": False} | settings))
+        made.append(SimpleNamespace(LISTENERS=[], cfg=cfg, log=SimpleNamespace(error=print, debug=print)))
+        return made[-1]
+
+    yield make
+    for server in made:
+        for listener in server.LISTENERS:
+            listener.close()
 
 
-@pytest.fixture(params=["127.0.0.1", "::1"])
-def listener(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """What gunicorn has for a socket that listens."""
-    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
-    sock = socket.socket(family)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        sock.bind((request.param, 0))
-    except OSError as error:
-        sock.close()
-        pytest.skip(f"no such address here: {error}")
-    sock.listen(1)
-    sock.set_inheritable(True)
-    listener = SimpleNamespace(sock=sock)
-    yield listener
-    listener.sock.close()
+def worker_of(server: Any) -> Any:
+    return SimpleNamespace(sockets=server.LISTENERS, cfg=server.cfg)
 
 
-def server_with(listener: Any, **attributes: Any) -> Any:
-    cfg = SimpleNamespace(backlog=7, address=[("127.0.0.1", 8070)])
-    return SimpleNamespace(**({"LISTENERS": [listener], "systemd": False, "master_pid": 0, "cfg": cfg} | attributes))
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as sock:
+        try:
+            sock.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
 
 
 def is_refused(address: Any) -> bool:
@@ -84,52 +83,78 @@ def is_refused(address: Any) -> bool:
     return False
 
 
-def test_a_socket_refuses_connections_until_a_worker_listens(listener: Any) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_socket_refuses_connections_until_a_worker_listens(host: str, servers: Callable[..., Any]) -> None:
+    if host == "::1" and not has_ipv6():
+        pytest.skip("no IPv6 here")
+    server = servers((host, 0))
+    make_sockets(server)
+    (listener,) = server.LISTENERS
     address = listener.sock.getsockname()
-    delay_listening(server_with(listener))
     assert is_refused(address)
-    sock = listener.sock
-    assert sock.getsockname() == address
-    assert (sock.getblocking(), sock.get_inheritable()) == (False, True)
-    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert (listener.sock.getblocking(), listener.sock.get_inheritable()) == (False, True)
     for _ in range(2):  # each of the workers
-        start_listening()
+        start_listening(worker_of(server))
         assert not is_refused(address)
-    delay_listening(server_with(listener))  # before a worker that replaces a lost one
-    assert not is_refused(address)
-    sock.close()  # as in a reload that changes the address
-    start_listening()
+
+
+def test_later_sockets_listen_at_once(servers: Callable[..., Any]) -> None:
+    from gunicorn import sock
+
+    make_sockets(servers())
+    server = servers()
+    server.LISTENERS = sock.create_sockets(server.cfg, server.log)
+    assert not is_refused(server.LISTENERS[0].sock.getsockname())
 
 
 @pytest.mark.parametrize(
-    "attributes",
+    ("environment", "settings"),
     [
-        {"systemd": True},
-        {"master_pid": 4711},
-        {"cfg": SimpleNamespace(backlog=7, address=[3])},
+        ({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}, {}),
+        ({"GUNICORN_PID": "4711", "GUNICORN_FD": "3"}, {}),
+        ({}, {"address": 3}),
+        ({}, {"reuse_port": True}),
     ],
-    ids=["systemd", "an old master", "a descriptor"],
+    ids=["systemd", "an old master", "a descriptor", "reuse_port"],
 )
-def test_sockets_that_others_made_go_on_listening(attributes: dict[str, Any], listener: Any) -> None:
-    sock = listener.sock
-    delay_listening(server_with(listener, **attributes))
-    assert listener.sock is sock
-    assert not is_refused(sock.getsockname())
-    start_listening()
+def test_sockets_that_others_make_listen_at_once(
+    environment: dict[str, str],
+    settings: dict[str, Any],
+    servers: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    server = servers(**settings)
+    make_sockets(server)
+    assert server.LISTENERS == []  # gunicorn makes them
 
 
-def test_an_address_that_another_server_has_taken_meanwhile_is_an_error(listener: Any) -> None:
-    delay_listening(server_with(listener))
-    with socket.socket(listener.sock.family) as other:
+def test_a_gunicorn_without_that_method_makes_its_sockets_itself(
+    servers: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gunicorn import sock
+
+    monkeypatch.delattr(sock.BaseSocket, "_is_listening")
+    server = servers()
+    make_sockets(server)
+    assert server.LISTENERS == []
+    assert not hasattr(sock.BaseSocket, "_is_listening")
+
+
+def test_an_address_that_another_server_has_taken_meanwhile_is_an_error(servers: Callable[..., Any]) -> None:
+    server = servers()
+    make_sockets(server)
+    with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(listener.sock.getsockname())
+        other.bind(server.LISTENERS[0].sock.getsockname())
         other.listen(1)
         with pytest.raises(OSError, match="Address already in use"):
-            start_listening()
+            start_listening(worker_of(server))
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("worker", ["proxyhooks.gunicorn.worker.Worker", "gthread"])
+@pytest.mark.parametrize("worker", ["proxyhooks.gunicorn.worker.Worker", "gthread", "gevent", "sync"])
 def test_a_server_that_starts_refuses_connections_and_then_answers(worker: str, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     port, log = free_port(), tmp_path / "log"
@@ -139,7 +164,7 @@ def test_a_server_that_starts_refuses_connections_and_then_answers(worker: str, 
     try:
         wait_until((tmp_path / "loads").exists, "a worker that loads the application")
         for _ in range(5):
-            assert not accepts_connections(port)
+            assert is_refused(("127.0.0.1", port))
             time.sleep(0.05)
         with socket.socket(socket.AF_UNIX) as client:  # such a socket is not touched
             client.connect(str(tmp_path / "socket"))

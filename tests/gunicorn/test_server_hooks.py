@@ -29,6 +29,7 @@ class Log:
 class Worker:
     def __init__(self, age: int, server: Server) -> None:
         self.age, self.cfg, self.log, self.alive = age, server.cfg, server.log, True
+        self.sockets = server.LISTENERS
 
 
 class Server:
