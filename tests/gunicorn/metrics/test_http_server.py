@@ -146,3 +146,20 @@ def test_a_connection_ends_after_a_time_also_if_a_byte_comes_now_and_then(monkey
         writer.transport.abort()
 
     serve(test)
+
+
+def test_connections_that_come_at_once_do_not_exceed_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "_MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(http_server, "_TIME_LIMIT", 1000.0)
+
+    async def test(served: Served) -> None:
+        # The server accepts none of them before all are there.
+        clients = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(20)]
+        for client in clients[:16]:
+            client.setblocking(False)
+            with suppress(ConnectionError):
+                assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+        for client in clients:
+            client.close()
+
+    serve(test)
