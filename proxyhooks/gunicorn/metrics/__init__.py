@@ -108,14 +108,16 @@ def start(server: Any, shared_state: SharedState | None) -> None:
     def on_sigchld(signum: int, frame: FrameType | None) -> None:
         # A worker that has just been forked still has this handler.
         if os.getpid() == metrics.master and metrics.process and _has_ended(metrics.process):
-            metrics.process = 0
+            ended, metrics.process = metrics.process, 0
             _fork(server, metrics, shared_state)
+            metrics.process = metrics.process or ended  # after a failure: tried again when the next child ends
         if callable(gunicorn_handler):
             gunicorn_handler(signum, frame)
 
     signal.signal(signal.SIGCHLD, on_sigchld)
 
 
+@_log_errors
 def _fork(server: Any, metrics: _Metrics, shared_state: SharedState | None) -> None:
     pause = _PAUSE if time.monotonic() - metrics.started < _SHORT_LIFE else 0.0
     metrics.started = time.monotonic()
