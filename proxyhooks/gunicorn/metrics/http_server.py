@@ -1,4 +1,4 @@
-"""The HTTP server of the metrics process: small, for one page, and with limits for those who ask."""
+"""The HTTP server of the metrics process: one page, with limits for its clients."""
 
 from __future__ import annotations
 
