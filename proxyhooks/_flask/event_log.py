@@ -18,6 +18,7 @@ from .call_log import as_one_word
 EVENT_LOG_KEY: Final = "proxyhooks.event_log"
 """The key of the event log in ``app.extensions``."""
 event_logger: Final = logging.getLogger("proxyhooks.events")
+_gunicorn_logger: Final = logging.getLogger(GUNICORN_LOG)
 
 
 class EventLog:
@@ -89,7 +90,7 @@ def _json(text: str | None) -> str:
 
 def _write(line: str) -> None:
     """Write the line without the format of gunicorn's log, which would make it no JSON."""
-    handlers = logging.getLogger(GUNICORN_LOG).handlers
+    handlers = _gunicorn_logger.handlers
     if not handlers:
         _write_to(sys.stderr, line)
     for handler in handlers:

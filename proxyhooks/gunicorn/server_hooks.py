@@ -19,6 +19,7 @@ from .._settings.worker_settings import read_worker_settings
 from . import metrics
 from .connection_age import MaxConnectionAge
 from .database_pools import warn_of_small_pools
+from .delayed_listening import delay_listening, start_listening
 from .fresh_import import find_holder, forget_package, log_holder
 from .graceful_stop import GracefulStop, give_up_work_in_time, time_to_finish
 from .hardening import harden
@@ -146,6 +147,7 @@ def pre_fork(server: Any, worker: Any) -> None:
     _stop_if_requested()
     if not _numbers:
         # Not in when_ready: configuration files often have one of their own. Without this hook no worker starts.
+        delay_listening(server)
         _systemd.start(server, _shared_state)
         for name in __all__:
             if getattr(server.cfg, name) is not globals()[name]:
@@ -185,6 +187,7 @@ def post_worker_init(worker: Any) -> None:
     if _sigterm_received:  # gunicorn puts a signal that comes so early into a queue that nobody reads
         worker.alive = False
     metrics.count_calls(worker)
+    start_listening()
     _note_serving(worker, number)
     limit_lines_about_callers()
     warn_of_small_pools(worker)

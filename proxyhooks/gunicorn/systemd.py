@@ -35,8 +35,8 @@ class ServiceNotifier:
         self._address = os.environ.pop(_VARIABLE, None)
 
     def start(self, server: Any, shared_state: SharedState | None) -> None:
-        """Before the first worker starts: wait until one serves."""
-        if self._address is None:
+        """Before a worker starts: wait until one serves. Only the first call does something."""
+        if self._address is None or self._server is not None:
             return
         os.environ[_VARIABLE] = self._address
         self._server, self._shared_state, self._master = server, shared_state, os.getpid()

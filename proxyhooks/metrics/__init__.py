@@ -17,6 +17,7 @@ from .._wire.metric_table import AFTER_REPLY_PENDING, CALLS_IN_FLIGHT
 from ..signals import hook_finished
 from .call_metrics import CallMetrics
 from .in_files import FileCounts
+from .value_file import FIRST_SIZE, allocate
 
 __all__ = ["enable"]
 
@@ -48,9 +49,13 @@ def enable(app: Any = None) -> None:
 def _start() -> CallMetrics:
     from prometheus_client import Gauge
 
+    directory = os.environ.get(_DIRECTORY)
+    if directory:
+        # prometheus_client does not make sure that there is room for its file.
+        with open(os.path.join(directory, f"gauge_livesum_{os.getpid()}.db"), "ab") as file:
+            allocate(file.fileno(), FIRST_SIZE)
     in_flight = Gauge(CALLS_IN_FLIGHT.name, CALLS_IN_FLIGHT.meaning, multiprocess_mode="livesum")
     pending = Gauge(AFTER_REPLY_PENDING.name, AFTER_REPLY_PENDING.meaning, multiprocess_mode="livesum")
-    directory = os.environ.get(_DIRECTORY)
     if directory:
         metrics = CallMetrics(FileCounts(directory))
 

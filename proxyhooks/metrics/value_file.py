@@ -15,8 +15,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-_FIRST_SIZE: Final = 65_536
-"""Bytes."""
+FIRST_SIZE: Final = 65_536
+"""Bytes of a new file, here and in prometheus_client."""
 _INT: Final = struct.Struct("i")
 _HEADER: Final = 8
 """Bytes before the first entry."""
@@ -35,7 +35,7 @@ class ValueFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._map_file(_FIRST_SIZE)
+        self._map_file(FIRST_SIZE)
         self._used = _INT.unpack_from(self._map)[0] or _HEADER
         self._positions = dict(self._read_positions())
         self._write_used()
@@ -53,8 +53,7 @@ class ValueFile:
         """Map the file, which then has at least this size in bytes."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # Not ftruncate: writing to a map of a file without room on the disk would end the process with SIGBUS.
-            os.posix_fallocate(descriptor, 0, size)
+            allocate(descriptor, max(size, os.fstat(descriptor).st_size))
             self._map = mmap.mmap(descriptor, 0)
         finally:
             os.close(descriptor)
@@ -84,6 +83,17 @@ class ValueFile:
 
     def _write_used(self) -> None:
         self._map[: _INT.size] = _INT.pack(self._used)
+
+
+def allocate(descriptor: int, size: int) -> None:
+    """Give a file so many bytes of room.
+
+    :raises OSError: if there is none. Without room, writing to a map of the file would end the process with SIGBUS.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:  # macOS
+        os.ftruncate(descriptor, size)
 
 
 def _space_of_key(length: int) -> int:

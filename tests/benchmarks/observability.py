@@ -6,9 +6,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from typing import Any
 
+from proxyhooks._flask.event_log import EventLog
 from proxyhooks._wire.environ_keys import RECEIVED
 from proxyhooks.metrics.call_metrics import CallMetrics
 from proxyhooks.metrics.in_files import FileCounts
@@ -29,7 +30,15 @@ def receivers() -> Iterator[dict[str, Receiver | None]]:
     """What observes calls, by what it is in the table."""
     with ExitStack() as stack:
         metrics = CallMetrics(FileCounts(stack.enter_context(tempfile.TemporaryDirectory())))
-        yield {"no receiver": None, "a receiver that does nothing": do_nothing, "metrics": metrics.record}
+        lines = stack.enter_context(tempfile.TemporaryFile("w", buffering=1))  # as standard error is
+        stack.enter_context(redirect_stderr(lines))
+        yield {
+            "no receiver": None,
+            "a receiver that does nothing": do_nothing,
+            "metrics": metrics.record,
+            "the event log, as text": EventLog("text"),
+            "the event log, as JSON": EventLog("json"),
+        }
 
 
 def call_often(app: Any, calls: int) -> float:

@@ -103,7 +103,13 @@ def test_observability_is_measured_and_leaves_no_receiver(capsys: pytest.Capture
     before = dict(hook_finished.receivers)
     commands.print_rows(lambda: observability.measure(rounds=1, calls=2))
     rows = capsys.readouterr().out.splitlines()
-    assert [row.split(" | ")[0] for row in rows][::2] == ["| no receiver", "| metrics"]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| no receiver",
+        "| a receiver that does nothing",
+        "| metrics",
+        "| the event log, as text",
+        "| the event log, as JSON",
+    ]
     assert dict(hook_finished.receivers) == before
 
 

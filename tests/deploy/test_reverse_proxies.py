@@ -31,6 +31,7 @@ from tests.support.servers import (
     start_process,
     wait_until_ready,
 )
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.centrifugo, needs_openssl]
 
@@ -83,9 +84,11 @@ class Backend:
 
     def kill(self) -> None:
         """Kill the master and its worker, as when the machine fails."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for pid in (self.process.pid, *map(int, children)):
-            os.kill(pid, signal.SIGKILL)
+        pid = self.process.pid
+        if self.process.poll() is None:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            for process in (pid, *map(int, children)):
+                os.kill(process, signal.SIGKILL)
         kill_process(self.process)
 
 
@@ -201,7 +204,7 @@ def configuration(site: Site, port: int, internal: int) -> dict[str, Any]:
     def proxy(event: str) -> dict[str, Any]:
         headers = {"X-Proxyhooks-Secret": SECRET, "Idempotency-Key": "proxyhooks"}
         http = {"static_headers": headers, "tls": tls}
-        return {"endpoint": f"https://localhost:{site.hooks}/centrifugo/{event}", "timeout": "3s", "http": http}
+        return {"endpoint": f"https://localhost:{site.hooks}/centrifugo/{event}", "timeout": "20s", "http": http}
 
     return {
         "http_server": {"address": "127.0.0.1", "port": port, "internal_port": str(internal)},
@@ -223,7 +226,7 @@ def configuration(site: Site, port: int, internal: int) -> dict[str, Any]:
 def websocket(site: Site) -> Iterator[Callable[..., Any]]:
     """A client that is connected: a function that sends a command and returns the reply."""
     url = f"wss://localhost:{site.port}/connection/websocket"
-    with connect(url, ssl=site.context(), proxy=None, close_timeout=1) as socket:
+    with connect(url, ssl=site.context(), proxy=None, open_timeout=60, close_timeout=1) as socket:
         numbers = itertools.count(1)
 
         def ask(command: str, **parameters: Any) -> Any:
@@ -274,6 +277,14 @@ def test_one_way_streams_pass_at_once(site: Site) -> None:
 @pytest.mark.parametrize("path", ["/api/info", "/metrics", "/health", "/admin/", "/emulation/../api/info"])
 def test_only_the_endpoints_of_clients_are_public(site: Site, path: str) -> None:
     assert site.status("POST", path) == 404
+
+
+@pytest.mark.parametrize("path", ["/page", "/connection/websocket", "/emulation"])
+def test_no_other_protocol_tunnels_through(site: Site, path: str) -> None:
+    headers = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+    with closing(site.connection()) as connection:
+        connection.request("GET", path, headers=headers)
+        assert connection.getresponse().status in (200, 400, 405)
 
 
 @pytest.mark.parametrize(
@@ -338,3 +349,10 @@ def test_no_call_is_lost_if_one_of_two_backends_is_killed(site: Site) -> None:
                 assert "rpc" in asks[count % 5]("rpc", method="connection")
         backend.start()
         backend.wait()
+        wait_until_used(site, backend)
+
+
+def wait_until_used(site: Site, backend: Backend) -> None:
+    with websocket(site) as ask:
+        used = lambda: ask("rpc", method="connection")["rpc"]["data"][0] == backend.process.pid  # noqa: E731
+        wait_until(used, "the new backend to get a call")

@@ -40,6 +40,8 @@ class Server:
         hooks = {name: getattr(server_hooks, name) for name in server_hooks.__all__}
         self.cfg: Any = SimpleNamespace(worker_tmp_dir=None, preload_app=False, worker_class_str="tornado", **hooks)
         self.cfg.graceful_timeout, self.cfg.timeout, self.cfg.env = 30, 60, {}
+        self.cfg.address, self.cfg.backlog, self.LISTENERS = [], 2048, list[Any]()
+        self.systemd, self.master_pid, self.reexec_pid = False, 0, 0
         self.log = Log()
         self.worker_age = 0
         self.WORKERS: dict[int, Worker] = {}

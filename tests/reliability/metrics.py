@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import re
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.reliability.client import Client
 from tests.reliability.reload import reload, replaced, stop_one, under_load
-from tests.reliability.server import Gunicorn, children, until
+from tests.reliability.server import Gunicorn, until
 from tests.support import http_client
 from tests.support.servers import STOP_TIMEOUT, free_port
 
@@ -69,8 +68,7 @@ class Server(Gunicorn):
     """The master; after an upgrade, the new one."""
 
     def workers(self) -> list[int]:
-        metrics = {int(number) for number in re.findall(r"\[(\d+)\] \[INFO\] Metrics at", self.log.read_text())}
-        return [child for child in children(self.master or self.pid) if child not in metrics]
+        return self.workers_of(self.master or self.pid)
 
 
 async def upgrade(server: Server, pids: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -81,7 +82,11 @@ class Gunicorn:
             return log.read().decode().count(text)
 
     def workers(self) -> list[int]:
-        return children(self.pid)
+        return self.workers_of(self.pid)
+
+    def workers_of(self, master: int) -> list[int]:
+        metrics = re.findall(r"Booting metrics process with pid: (\d+)", self.log.read_text())
+        return [child for child in children(master) if str(child) not in metrics]
 
     def kill(self, signum: int, pid: int | None = None) -> None:
         """Send a signal, to the master if no process is named."""

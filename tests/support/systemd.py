@@ -78,7 +78,8 @@ class Service:
         variables = {"$$": "$", "$MAINPID": str(pid)}
         return [re.sub(r"\$\$|\$MAINPID", lambda found: variables[found[0]], word) for word in shlex.split(command)]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What the unit sets, for a process of the service."""
         lines = self._values("Environment")
         for file in self._values("EnvironmentFile"):
             lines += filter(None, Path(file).read_text().splitlines())
@@ -87,7 +88,7 @@ class Service:
 
     def command_with_environment(self) -> list[str]:
         """The main process for a program that sets the environment itself."""
-        environment = self._environment() | {"NOTIFY_SOCKET": str(self._here / "notify")}
+        environment = self.environment() | {"NOTIFY_SOCKET": str(self._here / "notify")}
         settings = [f"{name}={value}" for name, value in environment.items()]
         return ["/usr/bin/env", *settings, *self._words(self.option("ExecStart"), 0)]
 
@@ -97,7 +98,7 @@ class Service:
         for credential in self._values("LoadCredential"):
             name, _, source = credential.partition(":")
             shutil.copy(source, self._credentials / name)
-        environment = self._environment()
+        environment = self.environment()
         for command in self._values("ExecStartPre"):
             subprocess.run(self._words(command, 0), env=environment, check=True, timeout=60)
         words = self._words(self.option("ExecStart"), 0)
@@ -139,7 +140,7 @@ class Service:
             ran = subprocess.run(
                 self._words(command, process.pid),
                 cwd=self._directory(),
-                env=self._environment(),
+                env=self.environment(),
                 capture_output=True,
                 text=True,
                 timeout=60,

@@ -58,7 +58,7 @@ def _log_errors(function: Callable[_P, None]) -> Callable[_P, None]:
             function(*args, **kwargs)
         except Exception:
             gunicorn: Any = args[0]
-            gunicorn.log.exception("Metrics: an error; counts may be missing")
+            gunicorn.log.exception("Metrics: an error, because of which counts may be missing")
 
     return logging_errors
 
@@ -77,7 +77,7 @@ def set_up(server: Any) -> None:
             raise RuntimeError(str(error)) from None
         if address is not None:
             try:
-                _metrics = _Metrics(address, MasterDirectory(server.cfg.worker_tmp_dir))
+                _metrics = _Metrics(address, MasterDirectory(server.cfg.worker_tmp_dir, server.cfg.uid, server.cfg.gid))
             except OSError as error:
                 server.log.error("Metrics: they are off, since no directory can be made for them: %s", error)
             else:
@@ -102,29 +102,34 @@ def start(server: Any, shared_state: SharedState | None) -> None:
     metrics = _metrics
     if metrics is None:
         return
-    _fork(server, metrics, shared_state)
     gunicorn_handler = signal.getsignal(signal.SIGCHLD)
 
     def on_sigchld(signum: int, frame: FrameType | None) -> None:
         # A worker that has just been forked still has this handler.
-        if os.getpid() == metrics.master and metrics.process and _has_ended(metrics.process):
-            ended, metrics.process = metrics.process, 0
+        if os.getpid() == metrics.master and (not metrics.process or _has_ended(metrics.process)):
             _fork(server, metrics, shared_state)
-            metrics.process = metrics.process or ended  # after a failure: tried again when the next child ends
         if callable(gunicorn_handler):
             gunicorn_handler(signum, frame)
 
     signal.signal(signal.SIGCHLD, on_sigchld)
+    _fork(server, metrics, shared_state)
 
 
 @_log_errors
 def _fork(server: Any, metrics: _Metrics, shared_state: SharedState | None) -> None:
+    """Start the metrics process. If the system allows no more processes, the next child that ends tries again."""
+    metrics.process = 0
     pause = _PAUSE if time.monotonic() - metrics.started < _SHORT_LIFE else 0.0
     metrics.started = time.monotonic()
-    number = os.fork()
-    if number == 0:
-        process.run(server, metrics.address, metrics.directory, shared_state, pause)
-    metrics.process = number
+    # Until the number is known: the process may end at once.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    try:
+        number = os.fork()
+        if number == 0:
+            process.run(server, metrics.address, metrics.directory, shared_state, pause)
+        metrics.process = number
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _has_ended(child: int) -> bool:

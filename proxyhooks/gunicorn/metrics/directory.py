@@ -58,7 +58,7 @@ class Directory:
         :raises OSError: if the directory cannot be used.
         """
         with _locked(os.path.join(self.path, _TAKE_OVER)):
-            self._remove_dead_gauges(number)
+            self.remove_dead_gauges(number)
             entries = list(self._entries())
             numbers = sorted({int(name["number"]) for _, name in entries})
             if number in numbers:  # the system has given the number of an ended process to this one
@@ -84,7 +84,11 @@ class Directory:
         except FileNotFoundError:
             return 0
 
-    def _remove_dead_gauges(self, number: int) -> None:
+    def remove_dead_gauges(self, number: int) -> None:
+        """Remove the gauges of all processes that have ended.
+
+        :param number: that of the calling process, which has none yet; an ended one may have had the same.
+        """
         for path, name in self._entries():
             other = int(name["number"])
             if _is_live_gauge(name) and (other == number or _has_ended(other)):
@@ -100,10 +104,12 @@ class MasterDirectory(Directory):
     """The directory in a master: it exists until the last master of an upgrade ends.
 
     :param worker_tmp_dir: gunicorn's setting: where to create it, if there is none yet.
+    :param uid: the user of the workers, who may be another one than that of the master.
+    :param gid: their group.
     :raises OSError: if none can be made.
     """
 
-    def __init__(self, worker_tmp_dir: str | None) -> None:
+    def __init__(self, worker_tmp_dir: str | None, uid: int, gid: int) -> None:
         inherited = os.environ.get(VARIABLE)
         if inherited:
             os.makedirs(inherited, 0o700, exist_ok=True)
@@ -115,6 +121,8 @@ class MasterDirectory(Directory):
         self._masters = os.open(os.path.join(self.path, _MASTERS), os.O_RDWR | os.O_CREAT, 0o600) if self._own else -1
         if self._own:
             _lock(self._masters, exclusive=False)
+        if not inherited and (uid, gid) != (os.geteuid(), os.getegid()):
+            os.chown(self.path, uid, gid)
 
     def remove_if_last(self) -> None:
         """Called when the master ends."""

@@ -7,15 +7,18 @@ in the new worker. A client of the metrics, or an error in them, cannot disturb 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import socket
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..._settings.master_settings import METRICS_BIND, Address
 from ..worker_table import SharedState
 from .directory import MasterDirectory
+
+if TYPE_CHECKING:
+    from .exposition import WorkerGauges
+    from .http_server import MetricsServer
 
 _TICK: Final = 0.5
 """Seconds between two looks at whether the master lives, and between two tries to listen."""
@@ -36,28 +39,31 @@ def run(
         for name in _IGNORED:
             signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        gc.freeze()
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        server.log.info("Booting metrics process with pid: %s", os.getpid())
         for listener in server.LISTENERS:  # a connection that this process accepted would never be answered
             listener.close()
-        asyncio.run(_serve(server.log, master, address, directory, shared_state, pause))
+        gauges, http = _prepare(server, directory, shared_state)
+        asyncio.run(_serve(server.log, master, address, gauges, http, shared=directory.is_shared, pause=pause))
     except BaseException:
         server.log.exception("The metrics process has failed, and is started again")
         os._exit(1)
     os._exit(0)
 
 
-async def _serve(
-    log: Any,
-    master: int,
-    address: Address,
-    directory: MasterDirectory,
-    shared_state: SharedState | None,
-    pause: float,
-) -> None:
-    from .exposition import WorkerGauges, metrics_application
-    from .http_server import MetricsServer
+def _prepare(
+    server: Any, directory: MasterDirectory, shared_state: SharedState | None
+) -> tuple[WorkerGauges, MetricsServer]:
+    """Return what exports the workers, and the HTTP server, which belongs to the user of the workers."""
+    # Not at the top: the command line imports this package without gunicorn, and the master is to load little.
+    from gunicorn.util import set_owner_process
 
-    gauges = WorkerGauges(shared_state)
+    from . import exposition, http_server
+
+    log = server.log
+    set_owner_process(server.cfg.uid, server.cfg.gid)
+    directory.remove_dead_gauges(os.getpid())
+    gauges = exposition.WorkerGauges(shared_state)
     logged: set[str] = set()
 
     def log_damaged(file: str, error: Exception) -> None:
@@ -65,18 +71,22 @@ async def _serve(
             logged.add(file)
             log.error("Metrics: the file %s is damaged, and its counts are left out: %s", file, error)
 
-    http = MetricsServer(
-        metrics_application(directory, gauges, log_damaged), lambda: log.exception("Metrics: they cannot be read")
-    )
+    application = exposition.metrics_application(directory, gauges, log_damaged)
+    return gauges, http_server.MetricsServer(application, lambda: log.exception("Metrics: they cannot be read"))
+
+
+async def _serve(
+    log: Any, master: int, address: Address, gauges: WorkerGauges, http: MetricsServer, *, shared: bool, pause: float
+) -> None:
     await asyncio.sleep(pause)
     listening, refused = False, ""
     while os.getppid() == master:
         if not listening:
             try:
-                await http.start(_listen(address, shared=directory.is_shared))
+                await http.start(_listen(address, shared=shared))
                 listening = True
                 log.info("Metrics at: http://%s/metrics", _shown(address))
-            except OSError as error:
+            except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
                 if refused != str(error):
                     refused = str(error)
                     log.error(

@@ -16,6 +16,9 @@ import pytest
 from proxyhooks.gunicorn.metrics import directory as module
 from proxyhooks.gunicorn.metrics.directory import VARIABLE, Directory, MasterDirectory
 
+OWN = os.geteuid(), os.getegid()
+"""User and group of this process."""
+
 
 @pytest.fixture
 def ended() -> int:
@@ -102,12 +105,22 @@ def test_a_lock_that_is_never_released_is_an_error_and_blocks_nobody(
 
 
 def test_a_master_makes_a_directory_of_its_user_in_gunicorns_directory_and_removes_it(tmp_path: Path) -> None:
-    directory = MasterDirectory(str(tmp_path))
+    directory = MasterDirectory(str(tmp_path), *OWN)
     assert Path(directory.path).parent == tmp_path
     assert stat.S_IMODE(os.stat(directory.path).st_mode) == 0o700
     make(Path(directory.path), "counter_1.db")
     directory.remove_if_last()
     assert not any(tmp_path.iterdir())
+
+
+def test_a_directory_belongs_to_the_user_of_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(os, "chown", lambda *arguments: owners.append(arguments))
+    MasterDirectory(str(tmp_path), *OWN).remove_if_last()
+    assert owners == []
+    directory = MasterDirectory(str(tmp_path), 4711, 4712)
+    assert owners == [(directory.path, 4711, 4712)]
+    directory.remove_if_last()
 
 
 def test_another_place_is_taken_if_gunicorns_directory_has_no_room(
@@ -116,18 +129,18 @@ def test_another_place_is_taken_if_gunicorns_directory_has_no_room(
     (tmp_path / "other").mkdir()
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "other"))
     monkeypatch.setattr(module, "_IN_MEMORY", str(tmp_path / "missing"))
-    directory = MasterDirectory(str(tmp_path / "missing too"))
+    directory = MasterDirectory(str(tmp_path / "missing too"), *OWN)
     assert Path(directory.path).parent == tmp_path / "other"
     monkeypatch.setattr(module, "_FREE_SPACE", 1 << 60)
     with pytest.raises(OSError, match="MiB left"):
-        MasterDirectory(str(tmp_path))
+        MasterDirectory(str(tmp_path), *OWN)
     directory.remove_if_last()
 
 
 MASTER = """
-import sys
+import os, sys
 from proxyhooks.gunicorn.metrics.directory import MasterDirectory
-directory = MasterDirectory(sys.argv[1])
+directory = MasterDirectory(sys.argv[1], os.geteuid(), os.getegid())
 print(directory.path, directory.is_shared, flush=True)
 if input() == "end":
     directory.remove_if_last()
@@ -169,12 +182,12 @@ def test_the_directory_of_a_master_that_was_killed_is_removed_by_a_later_one(
         used, stale = Path(read_line(running).split()[0]), Path(read_line(killed).split()[0])
         killed.kill()
         killed.wait(timeout=60)
-        MasterDirectory(str(tmp_path)).remove_if_last()
+        MasterDirectory(str(tmp_path), *OWN).remove_if_last()
         assert stale.exists()  # its workers may still be there
         long_ago = time.time() - 100
         for path in (used, stale):
             os.utime(path, (long_ago, long_ago))
-        MasterDirectory(str(tmp_path)).remove_if_last()
+        MasterDirectory(str(tmp_path), *OWN).remove_if_last()
         assert not stale.exists()
         assert used.exists()
         running.communicate("end\n", timeout=60)
@@ -183,7 +196,7 @@ def test_the_directory_of_a_master_that_was_killed_is_removed_by_a_later_one(
 def test_a_directory_of_the_user_is_used_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "own"
     monkeypatch.setenv(VARIABLE, str(own))
-    directory = MasterDirectory(None)
+    directory = MasterDirectory(None, *OWN)
     assert (directory.path, directory.is_shared) == (str(own), False)
     directory.remove_if_last()
     assert own.is_dir()

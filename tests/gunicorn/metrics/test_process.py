@@ -31,7 +31,7 @@ def test_a_master_that_cannot_fork_goes_on_and_tries_again_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    state = metrics._Metrics(("127.0.0.1", 1), MasterDirectory(None))
+    state = metrics._Metrics(("127.0.0.1", 1), MasterDirectory(None, os.geteuid(), os.getegid()))
     monkeypatch.setattr(metrics, "_metrics", state)
     outcomes: list[int | OSError] = [NO_PROCESS, OSError(errno.EAGAIN, "no more processes"), NO_PROCESS + 1]
 

@@ -76,10 +76,11 @@ class _Generator:
         options, config = self.options, self.generated.config
         if options.internal_port is not None:
             config["http_server"] = {"internal_port": str(options.internal_port)}
-        config["client"] = {"allowed_origins": list(dict.fromkeys(options.allowed_origins))}
+        client: Config = {"allowed_origins": list(dict.fromkeys(options.allowed_origins))}
         if options.connection_rate_limit is not None:
-            config["client"]["connection_rate_limit"] = options.connection_rate_limit
-        config["client"]["concurrency"] = _DEFAULT_CONCURRENCY if options.concurrency is None else options.concurrency
+            client["connection_rate_limit"] = options.connection_rate_limit
+        client["concurrency"] = _DEFAULT_CONCURRENCY if options.concurrency is None else options.concurrency
+        config["client"] = client
         hooks = self.backend.hooks_by_event()
         events = [event for name, event in EVENTS.items() if name in hooks and (options.pro or not event.pro)]
         for event in events:
