@@ -114,29 +114,24 @@ class Middleware:
         started = time.monotonic()
         calls_in_flight.append(None)
         state: RequestState | None = None
-        response: GuardedResponse | None = None
         sent, error = FAILURE, None  # for hook_finished, unless something else is decided
         try:
-            try:
-                state = environ[STATE_KEY] = self._accept(path, hook_url, environ)
-                response = GuardedResponse(state, start_response, self._unexpected_answers)
-                hook_app = self.hook_app
-                body = response.body(hook_app(environ, response.start_response))
-                sent = state.sent or FAILURE
-            except EarlyReply as early:
-                body = _send(environ, start_response, early.reply)
-                sent = early.reply
+            state = environ[STATE_KEY] = self._accept(path, hook_url, environ)
+            response = GuardedResponse(state, start_response, self._unexpected_answers)
+            body = response.body(self.hook_app(environ, response.start_response))
+            sent = state.sent or FAILURE
             return body
+        except EarlyReply as early:
+            sent = early.reply
+            return _send(environ, start_response, sent)
         except BaseException as raised:
             error = raised
-            if state is not None and response is not None:
+            if state is not None:
                 start_background_tasks(state)
-                rejection = None if isinstance(raised, Exception) or response.started else as_rejection(raised)
+                rejection = None if isinstance(raised, Exception) or state.sent is not None else as_rejection(raised)
                 if rejection is not None:  # in a BaseExceptionGroup, which Flask does not handle
-                    reply = refuse(state, rejection, raised)
-                    body = _send(environ, start_response, reply)
-                    sent, error = reply, None
-                    return body
+                    sent, error = refuse(state, rejection, raised), None
+                    return _send(environ, start_response, sent)
             replace_base_exception(raised, f"a function around the hook for {hook_url.event.name}")
             raise
         finally:

@@ -63,7 +63,7 @@ def install_middleware(app: Flask, create: Callable[[WSGIApplication], _M]) -> _
 def name_spans(app: Flask) -> None:
     """Have the spans of requests to hooks named and described, if the instrumentation makes any.
 
-    Called before Flask gets its first request. After that Flask lets nobody add the instrumentation.
+    Called before Flask gets its first request. Flask accepts no instrumentation after that.
     """
     with _lock:
         if EXTENSION_KEY not in app.extensions:

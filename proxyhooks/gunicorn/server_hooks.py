@@ -131,8 +131,8 @@ def on_reload(server: Any) -> None:
     """In the master: start a new generation of workers; it replaces the current one."""
     _stop_if_requested()
     log_holder(server)
-    _systemd.reload_begins()
     _start_generation(server)
+    _systemd.reload_begins()  # looks at the new generation, of which no worker serves yet
 
 
 @_log_table_errors

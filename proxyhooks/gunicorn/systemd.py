@@ -46,7 +46,7 @@ class ServiceNotifier:
         self._notify("STATUS=Loading the application")
 
     def table_failed(self) -> None:
-        """Nothing tells when a worker serves: say what gunicorn would have said."""
+        """The table does not tell when a worker serves: say at once that the server is ready, as gunicorn does."""
         if self._server is not None and (self._is_reloading or not self._is_ready):
             self._set_ready("Nothing tells whether workers serve: see the log")
 

@@ -34,8 +34,8 @@ class ValueFile:
     """
 
     def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._map_file(max(FIRST_SIZE, os.fstat(self._descriptor).st_size))
+        self._path = path
+        self._map_file(FIRST_SIZE)
         self._used = _INT.unpack_from(self._map)[0] or _HEADER
         self._positions = dict(self._read_positions())
         self._write_used()
@@ -49,13 +49,14 @@ class ValueFile:
             self._positions[key] = self._add(key)
         return self._view, self._positions[key] // 8
 
-    def close(self) -> None:
-        """Close the file. Views that :meth:`cell` returned keep its memory."""
-        os.close(self._descriptor)
-
     def _map_file(self, size: int) -> None:
-        allocate(self._descriptor, size)
-        self._map = mmap.mmap(self._descriptor, size)
+        """Map the file, which then has at least this size in bytes."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            allocate(descriptor, max(size, os.fstat(descriptor).st_size))
+            self._map = mmap.mmap(descriptor, 0)
+        finally:
+            os.close(descriptor)
         self._view: memoryview[float] = memoryview(self._map).cast("d")
 
     def _read_positions(self) -> list[tuple[bytes, int]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.replacing import read_with
 from tests.support.servers import accepts_connections, running_server, server_environment
 
 FILE = ROOT / "deploy" / "caddy" / "Caddyfile"
@@ -24,12 +25,8 @@ def write_caddy(here: Path, redirects: int, replacements: Mapping[str, str]) -> 
     :param replacements: texts of the file and what replaces them.
     """
     here.mkdir(exist_ok=True)
-    text = FILE.read_text()
-    for old, new in replacements.items():
-        assert old in text, f"{FILE.name} does not contain {old!r}"
-        text = text.replace(old, new)
-    # The ports of the tests need no root, and certificates of theirs need nobody on the internet.
-    text = text.replace(
+    # These ports need no root, and these certificates need no server on the internet.
+    text = read_with(FILE, replacements).replace(
         "\n{\n", f"\n{{\n\tadmin off\n\thttp_port {redirects}\n\tskip_install_trust\n\tdefault_bind 127.0.0.1\n", 1
     )
     config = here / "Caddyfile"

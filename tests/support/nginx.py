@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.replacing import read_with
 from tests.support.servers import accepts_connections, running_server
 
 FILES = ROOT / "deploy" / "nginx"
@@ -43,11 +44,7 @@ def write_nginx(here: Path, files: Mapping[str, Mapping[str, str]]) -> Path:
     """
     here.mkdir(exist_ok=True)
     for name, replacements in files.items():
-        text = (FILES / name).read_text()
-        for old, new in replacements.items():
-            assert old in text, f"{name} does not contain {old!r}"
-            text = text.replace(old, new)
-        (here / name).write_text(text)
+        (here / name).write_text(read_with(FILES / name, replacements))
     config = here / "nginx.conf"
     config.write_text(_MAIN.format(includes="\n    ".join(f"include {here / name};" for name in files)))
     return config

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.replacing import read_with
 from tests.support.servers import kill_process, server_environment, wait_until_ready
 
 FILES = ROOT / "deploy" / "systemd"
@@ -23,12 +24,8 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 def copy_unit(name: str, here: Path, replacements: Mapping[str, str]) -> Path:
     """Copy a unit, with other paths or addresses."""
-    text = (FILES / name).read_text()
-    for old, new in replacements.items():
-        assert old in text, f"{name} does not contain {old!r}"
-        text = text.replace(old, new)
     path = here / name
-    path.write_text(text)
+    path.write_text(read_with(FILES / name, replacements))
     return path
 
 

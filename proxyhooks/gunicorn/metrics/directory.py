@@ -131,7 +131,7 @@ class MasterDirectory(Directory):
 
 
 def _create(worker_tmp_dir: str | None) -> str:
-    """Create a directory, in memory if possible: writing a page back to a disk can block those who change it."""
+    """Create a directory, in memory if possible: writing a page back to a disk can block processes that change it."""
     places = [worker_tmp_dir, _IN_MEMORY]
     with suppress(FileNotFoundError):
         places.append(tempfile.gettempdir())

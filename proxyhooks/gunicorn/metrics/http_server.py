@@ -1,4 +1,4 @@
-"""The HTTP server of the metrics process: small, for one page, and with limits for those who ask."""
+"""The HTTP server of the metrics process: one page, with limits for its clients."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class MetricsServer:
         task = asyncio.current_task()
         assert task is not None
         if len(self._connections) >= _MAX_CONNECTIONS:
-            next(iter(self._connections)).cancel()
+            oldest = next(iter(self._connections))
+            del self._connections[oldest]  # now, so that the next connection does not count it
+            oldest.cancel()
         self._connections[task] = None
         try:
             async with asyncio.timeout(_TIME_LIMIT):

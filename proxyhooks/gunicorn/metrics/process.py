@@ -1,7 +1,7 @@
-"""The process that serves the metrics: a child of gunicorn's master, which does nothing else.
+"""The process that serves the metrics, and does nothing else: a child of gunicorn's master.
 
 It is no thread of the master, because the master forks: a lock that the thread holds at that moment would never be free
-in the new worker. Nor can a caller of the metrics, or an error in them, disturb the master or a worker.
+in the new worker. A client of the metrics, or an error in them, cannot disturb the master or a worker either.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ async def _serve(
                 if refused != str(error):
                     refused = str(error)
                     log.error(
-                        "Metrics: %s cannot be listened on (%s), which is tried again; %s names the address",
+                        "Metrics: cannot listen on %s (%s), and tries again; %s sets the address",
                         _shown(address),
                         refused,
                         METRICS_BIND.key,
@@ -103,7 +103,7 @@ def _listen(address: Address, *, shared: bool) -> socket.socket:
     """Return a socket that listens on the address.
 
     :param shared: whether the other master of an upgrade listens on it: each of them serves the metrics of both.
-    :raises OSError: if the address is taken by somebody else.
+    :raises OSError: if the address is taken by another server.
     """
     family, *_, resolved = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     if not shared:

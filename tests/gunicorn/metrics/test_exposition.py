@@ -23,7 +23,6 @@ def write(here: Path, number: int, value: float, kind: str = "counter") -> None:
     file = ValueFile(str(here / f"{kind}_{number}-proxyhooks.db"))
     view, index = file.cell("calls", "calls_total", [("event", "rpc")], "Calls.")
     view[index] = value
-    file.close()
 
 
 def total(here: Path, log: Callable[[str, Exception], None] | None = None) -> float:

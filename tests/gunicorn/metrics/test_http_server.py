@@ -1,4 +1,4 @@
-"""The HTTP server of the metrics process: one page, and limits for those who ask."""
+"""The HTTP server of the metrics process: one page, with limits for its clients."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_only_get_and_head_of_metrics_are_answered(request_line: str, status: st
     serve(test)
 
 
-def test_prometheus_client_hears_what_the_scraper_accepts_and_nothing_else() -> None:
+def test_prometheus_client_gets_what_the_scraper_accepts_and_no_other_header() -> None:
     async def test(served: Served) -> None:
         fields = b"Host: x\r\nACCEPT: application/openmetrics-text\r\naccept-encoding:gzip\r\nCookie: a"
         assert b"200 OK" in await served.ask(b"GET /metrics?name[]=x HTTP/1.1\r\n" + fields + b"\r\n\r\n")
@@ -117,7 +117,7 @@ def test_a_head_without_end_is_refused() -> None:
     assert serve(test).environs == []
 
 
-def test_those_who_ask_nothing_or_read_nothing_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_that_send_nothing_or_read_nothing_do_not_block_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "_MAX_CONNECTIONS", 4)
 
     async def test(served: Served) -> None:
@@ -144,5 +144,22 @@ def test_a_connection_ends_after_a_time_also_if_a_byte_comes_now_and_then(monkey
             with suppress(TimeoutError, ConnectionError):  # it may end with a reset
                 await asyncio.wait_for(reader.read(1), 0.05)
         writer.transport.abort()
+
+    serve(test)
+
+
+def test_connections_that_come_at_once_do_not_exceed_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "_MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(http_server, "_TIME_LIMIT", 1000.0)
+
+    async def test(served: Served) -> None:
+        # The server accepts none of them before all are there.
+        clients = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(20)]
+        for client in clients[:16]:
+            client.setblocking(False)
+            with suppress(ConnectionError):
+                assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+        for client in clients:
+            client.close()
 
     serve(test)
