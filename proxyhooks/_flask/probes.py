@@ -40,7 +40,10 @@ class Probes:
 
         :raises SetupError: if one has.
         """
-        for path in self.paths.intersection(hook_urls):
+        urls = set(hook_urls)
+        for path in self.paths:
+            if path.rstrip("/") not in urls:  # the middleware answers a hook's URL with a slash after it, too
+                continue
             key = (READINESS_PATH if path == self._readiness_path else LIVENESS_PATH).key
             raise SetupError(f"{key} is {path!r}, which is the URL of a hook: choose another path")
 

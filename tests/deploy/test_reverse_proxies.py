@@ -9,7 +9,7 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,9 +119,9 @@ class Site:
         context = self.context(client)
         return http.client.HTTPSConnection("localhost", port or self.port, timeout=20, context=context)
 
-    def status(self, method: str, path: str, **options: Any) -> int:
+    def status(self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any) -> int:
         with closing(self.connection(**options)) as connection:
-            connection.request(method, path, CALL, {"X-Proxyhooks-Secret": SECRET})
+            connection.request(method, path, CALL, {"X-Proxyhooks-Secret": SECRET, **(headers or {})})
             return connection.getresponse().status
 
 
@@ -307,6 +307,14 @@ def test_the_hooks_are_not_public(site: Site, path: str) -> None:
     assert site.connects == before
     assert site.status("POST", "/centrifugo/connect", port=site.hooks, client=site.tls.centrifugo) == 200
     assert site.connects == before + 1
+
+
+@pytest.mark.parametrize("header", ["SCRIPT_NAME", "Script_Name", "script_name"])
+@pytest.mark.parametrize("path", ["/centrifugo/connect", "/readyz"])
+def test_a_prefix_that_the_client_claims_opens_no_way_to_hooks_and_probes(site: Site, header: str, path: str) -> None:
+    before = site.connects
+    assert site.status("POST" if "connect" in path else "GET", f"/x{path}", headers={header: "/x"}) == 404
+    assert site.connects == before
 
 
 def test_pages_pass_with_the_clients_address_and_not_what_the_client_says(site: Site) -> None:

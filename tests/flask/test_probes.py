@@ -170,7 +170,8 @@ def test_both_probes_cannot_have_one_path(app: Flask) -> None:
         ProxyHooks(app)
 
 
-def test_a_probe_cannot_have_the_url_of_a_hook(app: Flask) -> None:
-    app.config["PROXYHOOKS_READINESS_PATH"] = "/centrifugo/connect"
-    with pytest.raises(SetupError, match="PROXYHOOKS_READINESS_PATH is '/centrifugo/connect', which is the URL of a "):
+@pytest.mark.parametrize("path", ["/centrifugo/connect", "/centrifugo/connect/"])
+def test_a_probe_cannot_have_the_url_of_a_hook(app: Flask, path: str) -> None:
+    app.config["PROXYHOOKS_READINESS_PATH"] = path
+    with pytest.raises(SetupError, match=f"PROXYHOOKS_READINESS_PATH is '{path}', which is the URL of a "):
         ProxyHooks(app)
