@@ -37,7 +37,7 @@ from tests.docs.package import AFTER_REPLY_THREADS
 from tests.docs.recipes import Names, close_database, connected, create_tables, execute, find
 from tests.support import http_client
 from tests.support.paths import SECRET
-from tests.support.servers import accepts_connections, free_port, running_server, server_environment
+from tests.support.servers import answers, free_port, running_server, server_environment
 
 Recipe = Callable[..., Names]
 
@@ -529,7 +529,7 @@ def test_json_log(tmp_path: Path) -> None:
     with running_server(
         [*command, "app:app"],
         output,
-        is_ready=lambda: accepts_connections(port),
+        is_ready=lambda: answers(port, "/readyz"),
         cwd=tmp_path,
         env=server_environment(),
     ):

@@ -16,7 +16,7 @@ import pytest
 from proxyhooks.gunicorn.log_handler import GunicornHandler, log_to_gunicorn
 from tests.support import http_client
 from tests.support.paths import SECRET
-from tests.support.servers import accepts_connections, free_port, running_server, server_environment
+from tests.support.servers import answers, free_port, running_server, server_environment
 
 APP = """
 import logging
@@ -129,7 +129,7 @@ def serve_two_calls(set_up: SetUp, folder: Path) -> None:
     with running_server(
         [*command, "-b", f"127.0.0.1:{port}", *set_up.flags.split(), "app:app"],
         folder / "output",
-        is_ready=lambda: accepts_connections(port),
+        is_ready=lambda: answers(port, "/readyz"),
         cwd=folder,
         env=server_environment(),
     ):
