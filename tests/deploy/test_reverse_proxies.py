@@ -71,7 +71,7 @@ class Backend:
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn", "--no-control-socket"]
+        command = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn"]
         command += ["-w", "1", "-b", f"127.0.0.1:{self.port}", "app:app"]
         environment = server_environment(FLASK_PROXYHOOKS_SECRETS=json.dumps([SECRET]))
         self.process: Popen[bytes] = start_process(

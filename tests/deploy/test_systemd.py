@@ -79,7 +79,7 @@ def test_a_service_may_do_little(name: str) -> None:
 def backend_unit(tmp_path: Path) -> Path:
     """backend.service for an application in the directory of the test."""
     (tmp_path / "app.py").write_text(APP)
-    (tmp_path / "environment").write_text("WEB_CONCURRENCY=1\nGUNICORN_CMD_ARGS=--no-control-socket\n")
+    (tmp_path / "environment").write_text("WEB_CONCURRENCY=1\n")
     (tmp_path / "secrets").write_text("s3cret\n")
     paths = {"/srv/backend/.venv/bin/gunicorn": GUNICORN, "/etc/backend/environment": str(tmp_path / "environment")}
     paths |= {

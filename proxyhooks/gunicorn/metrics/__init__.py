@@ -58,7 +58,7 @@ def _log_errors(function: Callable[_P, None]) -> Callable[_P, None]:
             function(*args, **kwargs)
         except Exception:
             gunicorn: Any = args[0]
-            gunicorn.log.exception("Metrics: an error, because of which counts may be missing")
+            gunicorn.log.exception("Metrics: an error; counts may be missing")
 
     return logging_errors
 
