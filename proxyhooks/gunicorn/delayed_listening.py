@@ -31,14 +31,15 @@ def make_sockets(server: Any) -> None:
     )
     if sys.platform != "linux" or of_others or cfg.reuse_port or server.LISTENERS:
         return
-    is_listening = vars(sock.BaseSocket).get("_is_listening")
+    base_socket: Any = sock.BaseSocket
+    is_listening = vars(base_socket).get("_is_listening")
     if is_listening is None:
         return
-    sock.BaseSocket._is_listening = staticmethod(_is_tcp)
+    base_socket._is_listening = staticmethod(_is_tcp)
     try:
         server.LISTENERS = sock.create_sockets(cfg, server.log)
     finally:
-        sock.BaseSocket._is_listening = is_listening
+        base_socket._is_listening = is_listening
 
 
 def start_listening(worker: Any) -> None:
