@@ -215,8 +215,10 @@ def websocket_status(port: int, origin: str) -> int:
 def test_the_ingress_passes_no_request_to_hooks() -> None:
     (rule,) = resource("Ingress", "rooms")["spec"]["rules"]
     services = {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
-    assert services == {"/connection/": "centrifugo", "/centrifugo": "centrifugo", "/": "backend"}
-    assert all(path["pathType"] == "Prefix" for path in rule["http"]["paths"])
+    to_centrifugo = dict.fromkeys(("/connection/", "/emulation", "/centrifugo"), "centrifugo")
+    assert services == to_centrifugo | {"/": "backend"}
+    types = {path["path"]: path["pathType"] for path in rule["http"]["paths"]}
+    assert types == dict.fromkeys(services, "Prefix") | {"/emulation": "Exact"}
 
 
 def test_variables_of_the_environment_are_settings_of_rooms() -> None:

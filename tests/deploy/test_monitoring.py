@@ -99,6 +99,8 @@ async def scrape_through_a_reload(here: Path) -> None:
         config = configure_node(here, port, internal, server.port)
         with running_centrifugo(config, internal, here / "centrifugo.out"):
             await server.ready()
+            # Changes show only if Prometheus has seen what was before.
+            await scraped(lambda: bool(seen.query("proxyhooks_worker_generation")))
 
             async with going_on(lambda: call_through(port, clients=4, pause=0.05)):
                 await calls_of_all_kinds(server, port)

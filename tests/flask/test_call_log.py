@@ -221,7 +221,7 @@ def test_a_record_without_a_hook_says_what_is_known(
 
 def test_the_deployment_guide_lists_the_fields() -> None:
     _, _, section = (ROOT / "deploy" / "README.md").read_text().partition("## Logs")
-    assert tuple(re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)) == FIELDS
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section.partition("\n### ")[0], re.MULTILINE)) == FIELDS
 
 
 def test_a_record_of_a_view_without_decorators_says_who_called(app: Flask, ask: Ask, take: Take) -> None:

@@ -63,7 +63,10 @@ class StandardError:
 @pytest.fixture
 def stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> StandardError:
     """Standard error, in a process that is none of gunicorn's."""
-    monkeypatch.setattr(logging.getLogger("gunicorn.error"), "handlers", [])
+    logger = logging.getLogger("gunicorn.error")
+    monkeypatch.setattr(logger, "handlers", [])
+    # pytest gives loggers that do not propagate, such as gunicorn's, a handler.
+    monkeypatch.setattr(logger, "propagate", True)
     return StandardError(capsys)
 
 
