@@ -132,7 +132,7 @@ def on_reload(server: Any) -> None:
     _stop_if_requested()
     log_holder(server)
     _start_generation(server)
-    _systemd.reload_begins()  # looks at the new generation, of which no worker serves yet
+    _systemd.reload_begins()  # looks at the new generation, which has no serving worker yet
 
 
 @_log_table_errors

@@ -22,7 +22,7 @@ OTHER = "34 31 0:31 / {mount} rw - cgroup cgroup rw,memory\n35 31 0:32 / / rw - 
 
 @pytest.fixture(autouse=True)
 def host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host with 64 CPUs, of which this process may use 48."""
+    """A host with 64 CPUs; this process may use 48 of them."""
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(48)))
 

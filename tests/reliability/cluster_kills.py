@@ -41,7 +41,7 @@ class Phase:
     publications: Counter[str] = field(default_factory=Counter)
     """Outcomes: ``ok``, the code of an error, or the name of an exception."""
     seconds: float = 0.0
-    """From the kill until all clients are back and no call fails any more; 0 if nobody noticed."""
+    """From the kill until all clients are back and no call fails any more; 0 if none noticed it."""
     lost: int = 0
     """Messages whose publication was confirmed and that a subscriber did not get, for each subscriber."""
     confirmed: set[tuple[int, int]] = field(default_factory=set)

@@ -90,7 +90,7 @@ def test_failed_reloads_of_all_masters_add_up(tmp_path: Path) -> None:
     assert Directory(str(tmp_path)).reload_failures() == 3
 
 
-def test_a_lock_that_is_never_released_is_an_error_and_blocks_nobody(
+def test_a_lock_that_is_never_released_is_an_error_and_does_not_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LOCK_LIMIT", 0.1)
