@@ -362,5 +362,8 @@ def test_no_call_is_lost_if_one_of_two_backends_is_killed(site: Site) -> None:
 
 def wait_until_used(site: Site, backend: Backend) -> None:
     with websocket(site) as ask:
-        used = lambda: ask("rpc", method="connection")["rpc"]["data"][0] == backend.process.pid  # noqa: E731
+
+        def used() -> bool:
+            return bool(ask("rpc", method="connection")["rpc"]["data"][0] == backend.process.pid)
+
         wait_until(used, "the new backend to get a call")

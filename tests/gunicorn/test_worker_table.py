@@ -222,11 +222,15 @@ def test_kills_at_random_leave_a_complete_table(caplog: pytest.LogCaptureFixture
     end = time.monotonic() + 60
     processes: list[Any] = []
     last = 0
+
+    def has_advanced() -> bool:
+        return generation_of_complete_table(state) > last
+
     for _ in range(40):
         while len(processes) < 3:
             processes.append(context.Process(target=advance_until, args=(state, end)))
             processes[-1].start()
-        wait_until(lambda: generation_of_complete_table(state) > last, "a process that writes")  # noqa: B023
+        wait_until(has_advanced, "a process that writes")
         time.sleep(chance.uniform(0, 0.02))
         killed = processes.pop(chance.randrange(3))
         killed.kill()

@@ -10,11 +10,9 @@ from flask_limiter import Limiter
 from marshmallow import Schema, fields
 
 from proxyhooks import ConnectResult, ProxyHooks, RPCRequest, RPCResult, current_request
-from proxyhooks.cli import centrifugo
 from tests.real_centrifugo.client import Client
-from tests.support.centrifugo import running_centrifugo
+from tests.support.centrifugo import serving_through_centrifugo
 from tests.support.paths import SECRET
-from tests.support.servers import free_port, server_environment, serving_in_thread
 
 CALLS = 12
 
@@ -38,25 +36,14 @@ def test_a_limit_counts_each_hook_and_user_and_payloads_that_are_refused(tmp_pat
     def pay(req: RPCRequest) -> RPCResult:
         return RPCResult(data=req.data)
 
-    config, port = tmp_path / "config.json", free_port()
-    with serving_in_thread(app) as backend:
-        command = ["config", "--base-url", f"http://127.0.0.1:{backend}", "--output", str(config)]
-        made = app.test_cli_runner().invoke(centrifugo, [*command, "--allowed-origin", "https://page.example"])
-        assert made.exit_code == 0, made.output
-        variables = server_environment(
-            CENTRIFUGO_VAR_PROXYHOOKS_SECRET=SECRET,
-            CENTRIFUGO_USAGE_STATS_DISABLED="true",
-            CENTRIFUGO_HTTP_SERVER_PORT=str(port),
-            CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
-        )
-        with running_centrifugo(config, port, tmp_path / "centrifugo.log", env=variables):
-            for user in ("ada", "bob"):
-                client = Client(f"127.0.0.1:{port}")
-                assert "connect" in client.ask("connect", data={"user": user})
-                for method, allowed in {"order": 5, "pay": 8}.items():
-                    data: list[Any] = [{}] * (allowed - 1) + [{"tea": "assam"}] * (CALLS - allowed + 1)
-                    replies = [client.ask("rpc", method=method, data=one) for one in data]
-                    codes = [reply.get("error", {}).get("code") for reply in replies]
-                    assert codes == [107] * (allowed - 1) + [None] + [111] * (CALLS - allowed)
-                    assert replies[-1]["error"]["temporary"] is True
-                client.close()
+    with serving_through_centrifugo(app, tmp_path) as port:
+        for user in ("ada", "bob"):
+            client = Client(f"127.0.0.1:{port}")
+            assert "connect" in client.ask("connect", data={"user": user})
+            for method, allowed in {"order": 5, "pay": 8}.items():
+                data: list[Any] = [{}] * (allowed - 1) + [{"tea": "assam"}] * (CALLS - allowed + 1)
+                replies = [client.ask("rpc", method=method, data=one) for one in data]
+                codes = [reply.get("error", {}).get("code") for reply in replies]
+                assert codes == [107] * (allowed - 1) + [None] + [111] * (CALLS - allowed)
+                assert replies[-1]["error"]["temporary"] is True
+            client.close()

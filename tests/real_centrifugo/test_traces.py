@@ -14,11 +14,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from proxyhooks import ConnectResult, ProxyHooks, RPCResult
-from proxyhooks.cli import centrifugo
 from tests.real_centrifugo.client import Client
-from tests.support.centrifugo import running_centrifugo
+from tests.support.centrifugo import serving_through_centrifugo
 from tests.support.paths import SECRET
-from tests.support.servers import free_port, server_environment, serving_in_thread
 
 
 @pytest.mark.parametrize("traces_itself", [False, True])
@@ -34,27 +32,18 @@ def test_the_traceparent_of_a_client_is_a_link_of_every_event_and_centrifugo_sen
     hooks.connect(lambda req: ConnectResult(user="42"))
     hooks.rpc("join")(lambda req: RPCResult())
 
-    config, port = tmp_path / "config.json", free_port()
-    with serving_in_thread(app) as backend:
-        command = ["config", "--base-url", f"http://127.0.0.1:{backend}", "--output", str(config)]
-        made = app.test_cli_runner().invoke(centrifugo, [*command, "--allowed-origin", "https://page.example"])
-        assert made.exit_code == 0, made.output
-        variables = server_environment(
-            CENTRIFUGO_VAR_PROXYHOOKS_SECRET=SECRET,
-            CENTRIFUGO_USAGE_STATS_DISABLED="true",
-            CENTRIFUGO_HTTP_SERVER_PORT=str(port),
-            CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
-            CENTRIFUGO_OPENTELEMETRY_ENABLED=str(traces_itself).lower(),
-            CENTRIFUGO_OPENTELEMETRY_API=str(traces_itself).lower(),
-            OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",  # where nothing listens
-            OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
-        )
-        with running_centrifugo(config, port, tmp_path / "centrifugo.log", env=variables):
-            for headers in ({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}, None):
-                client = Client(f"127.0.0.1:{port}", headers)
-                assert "connect" in client.ask("connect")
-                assert [client.ask("rpc", method="join") for _ in range(2)] == [{"rpc": {}}] * 2
-                client.close()
+    variables = {
+        "CENTRIFUGO_OPENTELEMETRY_ENABLED": str(traces_itself).lower(),
+        "CENTRIFUGO_OPENTELEMETRY_API": str(traces_itself).lower(),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",  # where nothing listens
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    }
+    with serving_through_centrifugo(app, tmp_path, **variables) as port:
+        for headers in ({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}, None):
+            client = Client(f"127.0.0.1:{port}", headers)
+            assert "connect" in client.ask("connect")
+            assert [client.ask("rpc", method="join") for _ in range(2)] == [{"rpc": {}}] * 2
+            client.close()
     spans = exporter.get_finished_spans()
     assert [span.name for span in spans] == ["connect", "rpc join", "rpc join"] * 2
     assert [span.parent for span in spans] == [None] * 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -47,6 +48,6 @@ def running_caddy(config: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Caddy, from when it accepts connections on the port."""
     here = config.parent
     command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(config)]
-    is_ready = lambda: accepts_connections(port)  # noqa: E731
-    with running_server(command, here / "caddy.log", is_ready=is_ready, env=_environment(here)) as process:
+    ready = functools.partial(accepts_connections, port)
+    with running_server(command, here / "caddy.log", is_ready=ready, env=_environment(here)) as process:
         yield process

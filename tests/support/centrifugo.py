@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.paths import ROOT
-from tests.support.servers import answers, running_server
+from flask import Flask
+
+from proxyhooks.cli import centrifugo
+from tests.support.paths import ROOT, SECRET
+from tests.support.servers import answers, free_port, running_server, server_environment, serving_in_thread
 
 get_centrifugo = importlib.import_module("deploy.get_centrifugo")  # by name: mypy knows the file as one of scripts
 
@@ -50,3 +53,25 @@ def running_centrifugo(
     command = [centrifugo_binary(), "-c", str(config)]
     with running_server(command, log, is_ready=lambda: answers(port, "/health"), cwd=cwd, env=env) as process:
         yield process
+
+
+@contextmanager
+def serving_through_centrifugo(app: Flask, here: Path, **variables: str) -> Iterator[int]:
+    """Serve the application from a thread, behind a Centrifugo with the configuration of its hooks; yield its port.
+
+    :param variables: of Centrifugo's environment.
+    """
+    config, port = here / "config.json", free_port()
+    with serving_in_thread(app) as backend:
+        command = ["config", "--base-url", f"http://127.0.0.1:{backend}", "--output", str(config)]
+        made = app.test_cli_runner().invoke(centrifugo, [*command, "--allowed-origin", "https://page.example"])
+        assert made.exit_code == 0, made.output
+        environment = server_environment(
+            CENTRIFUGO_VAR_PROXYHOOKS_SECRET=SECRET,
+            CENTRIFUGO_USAGE_STATS_DISABLED="true",
+            CENTRIFUGO_HTTP_SERVER_PORT=str(port),
+            CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
+            **variables,
+        )
+        with running_centrifugo(config, port, here / "centrifugo.log", env=environment):
+            yield port
