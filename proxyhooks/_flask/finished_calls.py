@@ -37,7 +37,7 @@ def tell(
     sent: Reply,
     error: BaseException | None,
 ) -> None:
-    """Call every observer and every receiver. An exception of a receiver is logged and changes nothing.
+    """Call every observer and every receiver. An exception of one is logged and changes nothing.
 
     :param started: when the request came, by ``time.monotonic``.
     :param state: None if the request was refused unread.
@@ -59,7 +59,10 @@ def tell(
         event.name, hook, pattern, sent.outcome, sent.code, sent.status, duration, queue_time, message, error
     )
     for observe in observers:
-        observe(app, call)
+        try:
+            observe(app, call)
+        except Exception as raised:  # for example, there is no room for more counts
+            rate_limited.error("a call to a hook could not be counted", exc_info=raised)
     if not hook_finished.receivers or hook_finished.is_muted:
         return
     for receiver in hook_finished.receivers_for(app):
