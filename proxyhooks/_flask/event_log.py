@@ -19,6 +19,8 @@ EVENT_LOG_KEY: Final = "proxyhooks.event_log"
 """The key of the event log in ``app.extensions``."""
 event_logger: Final = logging.getLogger("proxyhooks.events")
 _gunicorn_logger: Final = logging.getLogger(GUNICORN_LOG)
+_GUNICORNS_HANDLERS: Final = (logging.StreamHandler, logging.FileHandler)
+"""Those of its log files. A subclass may open another file before it writes a record."""
 
 
 class EventLog:
@@ -94,13 +96,13 @@ def _write(line: str) -> None:
     if not handlers:
         _write_to(sys.stderr, line)
     for handler in handlers:
-        if isinstance(handler, logging.StreamHandler):
+        if isinstance(handler, logging.StreamHandler) and type(handler) in _GUNICORNS_HANDLERS and handler.stream:
             handler.acquire()  # gunicorn may be opening its file anew
             try:
                 _write_to(handler.stream, line)
             finally:
                 handler.release()
-        else:  # that of syslog, for example
+        else:
             handler.handle(logging.LogRecord(event_logger.name, logging.INFO, __file__, 0, line, (), None))
 
 

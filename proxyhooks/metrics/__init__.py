@@ -14,15 +14,13 @@ from typing import Any, Final
 from .._flask.finished_calls import observers
 from .._wire import before_exit
 from .._wire.in_flight import calls_in_flight
-from .._wire.metric_table import AFTER_REPLY_PENDING, CALLS_IN_FLIGHT
+from .._wire.metric_table import AFTER_REPLY_PENDING, CALLS_IN_FLIGHT, MULTIPROCESS_DIRECTORY
 from .._wire.value_file import FIRST_SIZE, allocate
 from .call_metrics import CallMetrics
 from .in_files import FileCounts
 
 __all__ = ["enable"]
 
-_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable that switches prometheus_client's multiprocess mode on."""
 _SAMPLE_INTERVAL: Final = 0.2
 """Seconds between two looks at what other processes cannot see."""
 _lock: Final = threading.Lock()
@@ -49,7 +47,7 @@ def enable(app: Any = None) -> None:
 def _start() -> CallMetrics:
     from prometheus_client import Gauge
 
-    directory = os.environ.get(_DIRECTORY)
+    directory = os.environ.get(MULTIPROCESS_DIRECTORY)
     if directory:
         # prometheus_client does not make sure that there is room for its file.
         with open(os.path.join(directory, f"gauge_livesum_{os.getpid()}.db"), "ab") as file:

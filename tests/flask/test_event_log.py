@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,14 +170,14 @@ def test_several_proxy_hooks_of_an_application_write_one_line(app: Flask, ask: A
 
 
 def test_an_application_that_is_gone_leaves_no_receiver() -> None:
-    before = len(hook_finished.receivers)
     app = Flask("other")
     app.config.update(PROXYHOOKS_INSECURE=True, PROXYHOOKS_EVENT_LOG="json")
     ProxyHooks(app)
-    assert len(hook_finished.receivers) == before + 1
-    del app
+    (receiver,) = hook_finished.receivers_for(app)
+    (key,) = (key for key, reference in hook_finished.receivers.items() if reference() is receiver)
+    del app, receiver
     gc.collect()
-    assert len(hook_finished.receivers) <= before
+    assert key not in hook_finished.receivers
 
 
 class Kept(logging.Handler):
@@ -272,3 +273,25 @@ def test_gunicorns_log_gets_the_lines_as_they_are(app: Flask, ask: Ask, stderr: 
     assert json.loads(line)["user"] == "100%"
     assert [record.getMessage() for record in others.records] == [line]
     assert stderr.getvalue() == ""
+
+
+def test_a_handler_that_opens_another_file_gets_the_lines_there(
+    app: Flask, ask: Ask, stderr: StandardError, tmp_path: Path
+) -> None:
+    serve(app, "json")
+    path = tmp_path / "watched.log"
+    watched = logging.handlers.WatchedFileHandler(path)
+    rotating = logging.handlers.RotatingFileHandler(tmp_path / "rotating.log", maxBytes=10, backupCount=5)
+    delayed = logging.FileHandler(tmp_path / "delayed.log", delay=True)
+    handlers = logging.getLogger("gunicorn.error").handlers
+    handlers[:] = [watched, rotating, delayed]
+    ask("rpc", method="order", user="1")
+    path.rename(tmp_path / "old.log")  # as logrotate does
+    ask("rpc", method="order", user="2")
+    users = {file.name: re.findall(r'"user":"(\d)"', file.read_text()) for file in tmp_path.iterdir()}
+    assert (users["old.log"], users["watched.log"]) == (["1"], ["2"])
+    assert (users["rotating.log.1"], users["rotating.log"]) == (["1"], ["2"])
+    assert users["delayed.log"] == ["1", "2"]
+    assert stderr.getvalue() == ""
+    for handler in handlers:
+        handler.close()

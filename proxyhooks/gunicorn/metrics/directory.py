@@ -17,10 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from ..._wire.metric_table import MULTIPROCESS_DIRECTORY
 from ..._wire.value_file import ValueFile
-
-VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable from which prometheus_client takes the directory."""
 
 _PREFIX: Final = "proxyhooks-metrics-"
 _MASTERS: Final = "masters"
@@ -78,10 +76,14 @@ class Directory:
                     path.rename(path.with_name(f"{name['kind']}_{number}{name['rest']}"))
         return damaged
 
-    def forget(self, number: int) -> None:
-        """Remove the gauges of a process that has ended."""
+    def remove_dead_gauges(self, number: int) -> None:
+        """Remove the gauges of all processes that have ended, and those of one process.
+
+        :param number: of a process that has ended, or has none yet: its number may be that of an ended one.
+        """
         for path, name in self._entries():
-            if _is_live_gauge(name) and int(name["number"]) == number:
+            other = int(name["number"])
+            if _is_live_gauge(name) and (other == number or _has_ended(other)):
                 path.unlink(missing_ok=True)
 
     def note_reload_failure(self) -> None:
@@ -93,16 +95,6 @@ class Directory:
             return os.stat(os.path.join(self.path, _RELOAD_FAILURES)).st_size
         except FileNotFoundError:
             return 0
-
-    def remove_dead_gauges(self, number: int) -> None:
-        """Remove the gauges of all processes that have ended.
-
-        :param number: that of the calling process, which has none yet; an ended one may have had the same.
-        """
-        for path, name in self._entries():
-            other = int(name["number"])
-            if _is_live_gauge(name) and (other == number or _has_ended(other)):
-                path.unlink(missing_ok=True)
 
     def _entries(self) -> Iterator[tuple[Path, re.Match[str]]]:
         for file in sorted(os.listdir(self.path)):
@@ -120,7 +112,7 @@ class MasterDirectory(Directory):
     """
 
     def __init__(self, worker_tmp_dir: str | None, uid: int, gid: int) -> None:
-        inherited = os.environ.get(VARIABLE)
+        inherited = os.environ.get(MULTIPROCESS_DIRECTORY)
         if inherited:
             os.makedirs(inherited, 0o700, exist_ok=True)
         super().__init__(inherited or _create(worker_tmp_dir))

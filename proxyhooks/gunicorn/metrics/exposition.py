@@ -25,11 +25,15 @@ _STATES: Final = {"starting": "starting", "serving": "serving", "stop_requested"
 
 
 class Totals(Collector):
-    """The sums over the files of all processes."""
+    """The sums over the files of all processes.
 
-    def __init__(self, directory: Directory, log_damaged: Callable[[str, Exception], None]) -> None:
+    :param log: gets a line for each damaged file, once.
+    """
+
+    def __init__(self, directory: Directory, log: Any) -> None:
         self._directory = directory
-        self._log_damaged = log_damaged
+        self._log = log
+        self._logged: set[str] = set()
 
     def collect(self) -> Iterable[Any]:
         yield from self._merge()
@@ -64,8 +68,9 @@ class Totals(Collector):
         except FileNotFoundError:
             raise
         except Exception as error:
-            if os.stat(file).st_size > 0:
-                self._log_damaged(file, error)
+            if os.stat(file).st_size > 0 and file not in self._logged:
+                self._logged.add(file)
+                self._log.error("Metrics: the file %s is damaged, and its counts are left out: %s", file, error)
             return True
         return False
 
@@ -100,12 +105,10 @@ class WorkerGauges:
         self._generation.set(table.generation)
 
 
-def metrics_application(
-    directory: Directory, gauges: WorkerGauges, log_damaged: Callable[[str, Exception], None]
-) -> Callable[..., list[bytes]]:
+def metrics_application(directory: Directory, gauges: WorkerGauges, log: Any) -> Callable[..., list[bytes]]:
     """The WSGI application of prometheus_client, which finds the format and the encoding that the client accepts."""
     registry = CollectorRegistry()
-    registry.register(Totals(directory, log_damaged))
+    registry.register(Totals(directory, log))
     application = make_wsgi_app(registry)
 
     def serve(environ: dict[str, str], start_response: Callable[..., Any]) -> list[bytes]:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from proxyhooks._wire.metric_table import MULTIPROCESS_DIRECTORY
 from proxyhooks.gunicorn.metrics import directory as module
-from proxyhooks.gunicorn.metrics.directory import VARIABLE, Directory, MasterDirectory
+from proxyhooks.gunicorn.metrics.directory import Directory, MasterDirectory
 
 OWN = os.geteuid(), os.getegid()
 """User and group of this process."""
@@ -37,7 +38,7 @@ def running() -> Iterator[int]:
 
 @pytest.fixture(autouse=True)
 def _no_directory_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(MULTIPROCESS_DIRECTORY, raising=False)
 
 
 def names(path: Path) -> set[str]:
@@ -71,7 +72,7 @@ def test_the_gauges_of_ended_processes_vanish(tmp_path: Path, ended: int, runnin
     directory = Directory(str(tmp_path))
     live, kept = str(tmp_path / f"gauge_liveall_{running}.db"), str(tmp_path / f"gauge_all_{ended}.db")
     assert directory.value_files() == sorted([live, kept])
-    directory.forget(running)
+    directory.remove_dead_gauges(running)
     assert directory.value_files() == [kept]
     directory.take_over(4_000_000)
     assert names(tmp_path) == {"gauge_all_4000000.db"}
@@ -181,7 +182,7 @@ def test_the_last_master_of_an_upgrade_removes_the_directory(tmp_path: Path, fir
     with start_master(tmp_path) as old:
         path, shared = read_line(old).split()
         assert shared == "False"
-        with start_master(tmp_path, **{VARIABLE: path}) as new:
+        with start_master(tmp_path, **{MULTIPROCESS_DIRECTORY: path}) as new:
             assert read_line(new).split() == [path, "True"]
             ends = [old, new]
             ends.pop(first_to_end).communicate("end\n", timeout=60)
@@ -211,7 +212,7 @@ def test_the_directory_of_a_master_that_was_killed_is_removed_by_a_later_one(
 
 def test_a_directory_of_the_user_is_used_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "own"
-    monkeypatch.setenv(VARIABLE, str(own))
+    monkeypatch.setenv(MULTIPROCESS_DIRECTORY, str(own))
     directory = MasterDirectory(None, *OWN)
     assert (directory.path, directory.is_shared) == (str(own), False)
     directory.remove_if_last()
