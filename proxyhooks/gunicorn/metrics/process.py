@@ -34,7 +34,7 @@ def run(
     :param server: gunicorn's master.
     :param pause: seconds to wait first, so that a process that fails is not started again and again.
     """
-    master = os.getppid()
+    master: int = server.pid  # not os.getppid(): the master may have ended by now
     try:
         for name in _IGNORED:
             signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
