@@ -69,7 +69,7 @@ def test_the_rate_for_a_time_takes_that_time(clients: int, seconds: float) -> No
 
 def test_cores_that_do_not_bear_the_calls_in_peace_are_refused_with_the_number_that_does() -> None:
     load = Load(clients=1000, rpc_every=1.0)
-    with pytest.raises(ValueError, match=r"^2 cores bear 800 calls a second, and there are 1,000 in peace, .* 4 cores"):
+    with pytest.raises(ValueError, match=r"^too few cores: with 2, 800 calls .* are 1,000 in peace, .* 4 cores"):
         make_plan(load, cores=2)
     assert make_plan(load, cores=4).busy_in_peace == BUSY_IN_PEACE
 
