@@ -110,6 +110,8 @@ def test_the_model_has_the_time_and_the_rate_of_a_simulation(
     load = Load(clients=clients, subscriptions=subscriptions)
     plan = make_plan(load, calls_per_core=calls_per_core, cores=cores, nodes=nodes)
     assume(plan.reconnect_seconds < 100)
+    # With one connection a second for each of several nodes, chance decides which node is done last, and when.
+    assume(nodes == 1 or plan.connection_rate_limit > 1)
     rates = [float(plan.connection_rate_limit)] * nodes
     simulated = Simulation(clients, subscriptions, cores, calls_per_core, rates, seed).run()
     # README of deploy: up to a quarter, and 4 s.
