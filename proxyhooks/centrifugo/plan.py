@@ -15,6 +15,8 @@ from typing import Final
 CALLS_PER_CORE: Final = 500
 """A hook that asks a database; one that asks nothing answers up to twenty times as many calls a second."""
 CLIENTS_PER_NODE: Final = 100_000
+_IDLE_CONNECTIONS: Final = 255
+"""How many idle connections a node of Centrifugo keeps to a host, for each event. It never closes them."""
 BUSY_IN_PEACE: Final = 0.5
 """How much of its cores the backend may use in peace, so that it bears the loss of some of them."""
 BUSY_IN_RECONNECT: Final = 0.8
@@ -111,6 +113,11 @@ class Plan:
         return sum(self.calls_in_reconnect.values()) / (self.cores * self.calls_per_core)
 
     @property
+    def idle_connections(self) -> int:
+        """The most that all nodes keep to one host of the backend."""
+        return _IDLE_CONNECTIONS * self.nodes * len(self.calls_in_peace | self.calls_in_reconnect)
+
+    @property
     def unlimited_attempts(self) -> float:
         """Attempts a second if nothing limits them: all clients try once in the second half of the first second."""
         return self.clients / (FIRST_DELAY / 2)
@@ -168,9 +175,10 @@ def make_plan(
     usable = cores * calls_per_core * BUSY_IN_RECONNECT
     limit = min(most, math.floor((usable - while_connected) / each / nodes + 1e-9)) if each else most
     if limit < 1 or sum(in_peace.values()) > usable:
+        possible, needed, per_client = (f"{round(calls, 2):,.12g}" for calls in (usable, sum(in_peace.values()), each))
         raise ValueError(
-            f"{cores:,} cores bear {usable:,.0f} calls a second, and there are {sum(in_peace.values()):,.0f} in peace, "
-            f"and {each:,.0f} for each client that connects: use at least {cores_for(1):,} cores"
+            f"too few cores: with {cores:,}, {possible} calls a second are possible; there are {needed} in peace, and "
+            f"{per_client} for each client that connects: use at least {cores_for(1):,} cores"
         )
     on_one = math.ceil(load.clients / max(1, nodes - 1))
     return Plan(

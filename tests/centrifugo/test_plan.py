@@ -69,7 +69,7 @@ def test_the_rate_for_a_time_takes_that_time(clients: int, seconds: float) -> No
 
 def test_cores_that_do_not_bear_the_calls_in_peace_are_refused_with_the_number_that_does() -> None:
     load = Load(clients=1000, rpc_every=1.0)
-    with pytest.raises(ValueError, match=r"^2 cores bear 800 calls a second, and there are 1,000 in peace, .* 4 cores"):
+    with pytest.raises(ValueError, match=r"^too few cores: with 2, 800 calls .* are 1,000 in peace, .* 4 cores"):
         make_plan(load, cores=2)
     assert make_plan(load, cores=4).busy_in_peace == BUSY_IN_PEACE
 
@@ -110,6 +110,8 @@ def test_the_model_has_the_time_and_the_rate_of_a_simulation(
     load = Load(clients=clients, subscriptions=subscriptions)
     plan = make_plan(load, calls_per_core=calls_per_core, cores=cores, nodes=nodes)
     assume(plan.reconnect_seconds < 100)
+    # With one connection a second for each of several nodes, chance decides which node is done last, and when.
+    assume(nodes == 1 or plan.connection_rate_limit > 1)
     rates = [float(plan.connection_rate_limit)] * nodes
     simulated = Simulation(clients, subscriptions, cores, calls_per_core, rates, seed).run()
     # README of deploy: up to a quarter, and 4 s.
