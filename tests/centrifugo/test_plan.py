@@ -40,7 +40,6 @@ def test_a_reconnect_calls_connect_and_each_subscription_at_the_rate_of_the_limi
     assert plan.busy_in_peace == pytest.approx((60 + 100) / 5000)
 
 
-@settings(deadline=None)
 @given(
     clients=st.integers(1, 10**7),
     subscriptions=st.integers(0, 50),
@@ -61,7 +60,6 @@ def test_the_cores_of_a_plan_let_all_clients_back_in_time(
     assert again == plan
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**7), st.floats(1.5, 1e6))
 def test_the_rate_for_a_time_takes_that_time(clients: int, seconds: float) -> None:
     assert reconnect_seconds(clients, rate_for(clients, seconds)) == pytest.approx(seconds)
@@ -95,7 +93,7 @@ def test_a_reconnect_that_calls_nothing_is_not_limited_by_the_backend() -> None:
     assert plan.connection_rate_limit == 5_000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     clients=st.integers(100, 2000),
     subscriptions=st.integers(0, 6),

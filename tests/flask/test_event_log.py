@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxyhooks import Disconnect, ProxyHooks, RPCRequest, RPCResult, errors
@@ -128,7 +128,6 @@ TEXTS = st.text(st.characters(), max_size=400) | st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(client=TEXTS, user=TEXTS, encoding=st.sampled_from(["ascii", "utf-8", "latin-1"]))
 def test_one_call_is_one_line_whatever_client_and_user_are(client: str, user: str, encoding: str) -> None:
     request = RPCRequest(client=client, user=user)
