@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask
-from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from .. import errors
@@ -15,6 +14,7 @@ from .._dispatch.events import Event
 from .._dispatch.replies import Reply, refusal_reply
 from .._settings.secrets import SECRET_HEADER, ReceivedSecret, Secrets
 from .._wire.decoding import Decoder
+from .._wire.environ_keys import CLOSE_CONNECTION
 from .._wire.json import Malformed, TooComplex, loads
 from .._wire.log import rate_limited
 from ..messages import ConnectRequest, Request
@@ -81,7 +81,7 @@ def read_body(environ: WSGIEnvironment, event: Event, length: int | None, limit:
 
     :param length: the number of bytes, ``None`` if it is not known.
     :param limit: the most bytes that are read.
-    :raises EarlyReply: with 400 if the body ends too early, with 413 if it is too large.
+    :raises EarlyReply: with 400 if the body cannot be read or ends too early, with 413 if it is too large.
     """
     try:
         if length is None:  # chunked, or no body
@@ -90,8 +90,12 @@ def read_body(environ: WSGIEnvironment, event: Event, length: int | None, limit:
             body = environ["wsgi.input"].read(length)
             while len(body) < length and (more := environ["wsgi.input"].read(length - len(body))):
                 body += more
-    except (OSError, HTTPException):
-        raise early_failure(400, "the body ended too early") from None
+    except Exception as error:  # for chunks that are none, gunicorn has classes of its own
+        environ[CLOSE_CONNECTION] = True  # the server may not find the end of the body
+        path, text = environ.get("PATH_INFO"), "%s: the body cannot be read: %s"
+        with about_event(event):
+            rate_limited.warning(text, path, repr(error))
+        raise early_failure(400, "the body cannot be read") from None
     if length is None:
         if len(body) > limit:
             text = "%s: the body is larger than MAX_CONTENT_LENGTH, %d"

@@ -15,7 +15,7 @@ ACCEPTED: Final = "proxyhooks.accepted"
 CLOSE_CONNECTION: Final = "proxyhooks.close_connection"
 """Set to True by the application: the worker closes the connection after this reply.
 
-The caller has no secret, or is to reach another worker.
+The caller has no secret, or is to reach another worker, or the end of its request is not known.
 """
 RUN_TASKS_IN_PLACE: Final = "proxyhooks.run_tasks_in_place"
 """Set by the test client: what ``after_reply`` was given runs before the client has the reply, in the same thread."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from .._flask.finished_calls import observers
@@ -26,10 +27,16 @@ _SAMPLE_INTERVAL: Final = 0.2
 """Seconds between two writes of the gauges."""
 _lock: Final = threading.Lock()
 _enabled: CallMetrics | None = None
+_sample: Callable[[], None] | None = None
+"""Keeps writing the gauges of this process to its file; None if they are read in place."""
+_sampler: threading.Thread | None = None
+"""Runs :data:`_sample`. A process that was forked has none."""
 
 
 def enable(app: Any = None) -> None:
     """Count the calls of this process from now on. A second call does nothing, except for its application.
+
+    A process that was forked counts on by itself, but has to call this again for its gauges.
 
     The counts are in prometheus_client's default registry. If ``PROMETHEUS_MULTIPROC_DIR`` is set, they are in that
     directory, where prometheus_client's ``MultiProcessCollector`` finds them.
@@ -37,10 +44,13 @@ def enable(app: Any = None) -> None:
     :param app: a Flask application. The metrics of its hooks are exported from the beginning, with 0.
     :raises ImportError: if prometheus_client is not installed.
     """
-    global _enabled
+    global _enabled, _sampler
     with _lock:
         if _enabled is None:
             _enabled = _start()
+        if _sample is not None and (_sampler is None or not _sampler.is_alive()):
+            _sampler = threading.Thread(target=_sample, name="proxyhooks-metrics", daemon=True)
+            _sampler.start()
     if app is not None:
         _enabled.prepare(app)
 
@@ -62,6 +72,7 @@ def _start() -> CallMetrics:
 
 def _export_gauges(directory: str | None) -> None:
     """Export what this process is doing. With a directory, a thread writes it down there for other processes."""
+    global _sample
     from prometheus_client import Gauge
 
     if directory:
@@ -81,4 +92,4 @@ def _export_gauges(directory: str | None) -> None:
             pending.set(before_exit.pending())
             time.sleep(_SAMPLE_INTERVAL)
 
-    threading.Thread(target=sample, name="proxyhooks-metrics", daemon=True).start()
+    _sample = sample

@@ -74,8 +74,9 @@ INPUTS: dict[str, list[tuple[str, Any, str]]] = {
     "a hook that raises": [("rpc", {"method": "raise"}, "500")],
     "a hook that returns": [("connect", {}, "500")],
 }
-# Calls that come too late are those of the tests of load shedding; a status is its own answer.
-ELSEWHERE = ("a call that", "a hook that aborts")
+# Calls that come too late are those of the tests of load shedding; a status is its own answer. Whole servers get bodies
+# that cannot be read.
+ELSEWHERE = ("a call that", "a hook that aborts", "a body that cannot")
 
 
 def test_every_row_is_asked() -> None:

@@ -190,11 +190,19 @@ def test_a_request_message_comes_with_the_signal(fast: bool, app: Flask, ask: As
     assert isinstance(call.error, Failure)
 
 
+class Unreadable(io.BytesIO):
+    """The body of a request with chunks that are none."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise ValueError("an exception of the server's own class")
+
+
 # What ingress refuses: the arguments of a request, and the status.
 REFUSED: dict[str, tuple[dict[str, Any], int]] = {
     "not JSON": ({"data": b"{"}, 400),
     "no message": ({"data": b"[]"}, 400),
     "a body that ends too early": ({"data": b"{}", "environ_overrides": {"CONTENT_LENGTH": "10"}}, 400),
+    "a body that cannot be read": ({"environ_overrides": {"wsgi.input": Unreadable()}}, 400),
     "no secret": ({"headers": {"X-Proxyhooks-Secret": ""}}, 403),
     "a wrong secret": ({"headers": {"X-Proxyhooks-Secret": "wrong"}}, 403),
     "GET": ({"method": "GET"}, 405),
@@ -215,7 +223,7 @@ def test_requests_that_are_refused_unread_are_told(name: str, app: Flask) -> Non
     headers = {"X-Proxyhooks-Secret": SECRET, **request.get("headers", {})}
     arguments: dict[str, Any] = {"path": "/centrifugo/rpc", "method": "POST", "data": b"{}", **request}
     environ = create_environ(**{**arguments, "headers": headers})
-    environ["wsgi.input"] = io.BytesIO(arguments["data"])
+    environ |= {"wsgi.input": io.BytesIO(arguments["data"])} | request.get("environ_overrides", {})
     with collected(app) as calls:
         sent = status_of(app, environ)
     assert sent.startswith(str(status))

@@ -6,6 +6,7 @@ import http.client
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -289,6 +290,17 @@ def test_a_chunked_body_is_read_and_limited(server: Server) -> None:
     for size, expected in ((1000, 200), (1024 * 1024, 413)):
         chunks = iter([b'{"method":"echo","data":"', b"x" * size, b'"}'])
         assert http_client.request(server.port, "POST", "/centrifugo/rpc", chunks, headers).status == expected
+
+
+def test_after_a_body_that_cannot_be_read_the_connection_ends(server: Server) -> None:
+    head = f"POST /centrifugo/rpc HTTP/1.1\r\nHost: x\r\nX-Proxyhooks-Secret: {SECRET}\r\n"
+    head += "Transfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=http_client.TIMEOUT) as connection:
+        connection.sendall(f"{head}no length\r\n{head}0\r\n\r\n".encode())
+        reply = connection.makefile("rb").read()
+    assert reply.startswith(b"HTTP/1.1 400 ")
+    assert reply.count(b"HTTP/1.1 ") == 1
+    assert "/centrifugo/rpc: the body cannot be read: InvalidChunkSize(" in server.log()
 
 
 def test_a_stop_is_clean(server: Server) -> None:

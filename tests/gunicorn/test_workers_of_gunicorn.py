@@ -54,6 +54,12 @@ class Server:
         return http_client.request(self.port, "POST", "/centrifugo/rpc", "{}", headers).status == 200
 
 
+BAD_CHUNK = (
+    f"POST /centrifugo/rpc HTTP/1.1\r\nHost: x\r\nX-Proxyhooks-Secret: {SECRET}\r\n"
+    "Transfer-Encoding: chunked\r\n\r\nno length\r\n"
+).encode()
+
+
 @pytest.fixture(scope="module", params=["gthread", "gevent", "sync"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if request.param == "gevent":
@@ -71,6 +77,13 @@ def test_a_caller_without_the_secret_loses_its_connection(server: Server) -> Non
     reply = server.exchange(REFUSED)
     assert reply.startswith(b"HTTP/1.1 403 ")
     assert b"\r\nConnection: close\r\n" in reply
+
+
+def test_after_a_body_that_cannot_be_read_the_connection_ends(server: Server) -> None:
+    reply = server.exchange(BAD_CHUNK + REFUSED)
+    assert reply.startswith(b"HTTP/1.1 400 ")
+    assert reply.count(b"HTTP/1.1 ") == 1
+    assert "/centrifugo/rpc: the body cannot be read: InvalidChunkSize(" in server.log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -64,3 +64,32 @@ def test_calls_are_in_the_exposition_of_the_user(several: bool, tmp_path: Path) 
         family = by_name[metric.name.removesuffix("_total")]
         assert (family.type, family.documentation) == (metric.type, metric.meaning)
     assert [sample.value for sample in by_name[IN_FLIGHT].samples] == [0]
+
+
+FORKING = """
+import os, time
+from proxyhooks import metrics
+from proxyhooks._wire.in_flight import calls_in_flight
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+
+metrics.enable()
+registry = CollectorRegistry()
+multiprocess.MultiProcessCollector(registry)
+child = os.fork()
+if child == 0:
+    calls_in_flight.append(None)
+    metrics.enable()
+    deadline = time.monotonic() + 30
+    while "proxyhooks_calls_in_flight 1.0" not in generate_latest(registry).decode():
+        if time.monotonic() > deadline:
+            os._exit(1)
+        time.sleep(0.01)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+@pytest.mark.slow
+def test_a_forked_process_has_gauges_once_it_enables_the_metrics_too(tmp_path: Path) -> None:
+    environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", FORKING], env=environ, timeout=60, check=True)

@@ -190,7 +190,7 @@ class RequestHandler:
         body = self._application(environ, start_response)
         if ACCEPTED in environ:
             connection.accepted = True
-        elif CLOSE_CONNECTION in environ:
+        if CLOSE_CONNECTION in environ:
             _force_close(connection)
         # A list or a tuple is complete: it is sent with the head in one system call.
         connection.sock.streams = type(body) not in (list, tuple)
