@@ -50,7 +50,10 @@ class ValueFile:
         return self._view, self._positions[key] // 8
 
     def _map_file(self, size: int) -> None:
-        """Map the file, which then has at least this size in bytes."""
+        """Map the file, which then has at least this size in bytes.
+
+        Cells of an earlier map keep it. It has the same memory, so what they write is in the new map, too.
+        """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             allocate(descriptor, max(size, os.fstat(descriptor).st_size))

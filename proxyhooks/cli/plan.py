@@ -31,8 +31,8 @@ _NEEDS: Final = {
 
 _DERIVED: Final = (
     "connections_per_second",
-    "busy_in_peace",
-    "busy_in_reconnect",
+    "normal_utilization",
+    "reconnect_utilization",
     "unlimited_attempts",
     "idle_connections",
 )
@@ -114,8 +114,8 @@ def command(
 ) -> None:
     """Calculate calls a second, cores and nodes for a number of clients.
 
-    In peace, and while all clients come back at once after an outage. With an application, only events that have hooks
-    count. Nothing is measured or called.
+    In normal operation, and while all clients reconnect after an outage. With an application, only events that have
+    hooks count. Nothing is measured or called.
     """
     if cores is not None and back_within is not None:
         raise click.UsageError("--cores says how long it takes, and --back-within how many cores it takes: use one")
@@ -141,23 +141,23 @@ def command(
 
 
 def _text(plan: Plan) -> str:
-    events = [event for event in COUNTED if event in plan.calls_in_peace or event in plan.calls_in_reconnect]
-    columns = (plan.calls_in_peace, plan.calls_in_reconnect)
+    events = [event for event in COUNTED if event in plan.normal_calls or event in plan.reconnect_calls]
+    columns = (plan.normal_calls, plan.reconnect_calls)
     rows = [(event, *(_rate(column.get(event, 0)) for column in columns)) for event in events]
     total = ("total", *(_rate(sum(column.values())) for column in columns))
-    table = format_table(("CALLS A SECOND", "IN PEACE", "ALL COME BACK"), [*rows, total])
+    table = format_table(("CALLS A SECOND", "NORMAL", "MASS RECONNECT"), [*rows, total])
     back = Duration(math.ceil(plan.reconnect_seconds) * 1_000_000_000)
     clients = _number(plan.clients_per_node, "client")
     nodes = (
         f"{plan.nodes:,} nodes; if one fails, {clients} on each other" if plan.nodes > 1 else f"1 node with {clients}"
     )
-    under_way = math.ceil(sum(plan.calls_in_reconnect.values()) * _CALL_TIME)
+    under_way = math.ceil(sum(plan.reconnect_calls.values()) * _CALL_TIME)
     facts = {
-        "clients": f"{plan.clients:,}; all of them are back after {back}, at "
+        "clients": f"{plan.clients:,}; all of them are connected again after {back}, at "
         f"{_number(plan.connections_per_second, 'connection')} a second",
         "backend": f"{_number(plan.cores, 'core')} with {_number(plan.calls_per_core, 'call')} a second each; "
-        f"{plan.busy_in_peace:.0%} busy in peace, {plan.busy_in_reconnect:.0%} while all come back",
-        "connections": f"to the backend: {under_way:,} while all come back, if a call takes {_CALL_TIME:g} s; up to "
+        f"{plan.normal_utilization:.0%} busy normally, {plan.reconnect_utilization:.0%} while all reconnect",
+        "connections": f"to the backend: {under_way:,} while all reconnect, if a call takes {_CALL_TIME:g} s; up to "
         f"{plan.idle_connections:,} stay open to each host",
         "Centrifugo": f"{nodes}: LimitNOFILE={plan.open_files}, {_bytes(plan.memory)}",
         "rate limit": f"{_number(plan.connections_per_second, 'new connection')} a second, "
@@ -181,10 +181,10 @@ def _bytes(number: int) -> str:
 
 def _notes(load: Load, plan: Plan, hooks: set[str] | None) -> Iterator[str]:
     if not load.calls_of_a_connection():
-        yield "nothing calls the backend when clients come back: Centrifugo and its nodes decide the rate"
-    if "refresh" in plan.calls_in_reconnect:
+        yield "nothing calls the backend when clients reconnect: Centrifugo and its nodes decide the rate"
+    if "refresh" in plan.reconnect_calls:
         yield (
-            f"clients that came back together refresh together, {plan.connections_per_second:,} a second, until "
+            f"clients that reconnected together refresh together, {plan.connections_per_second:,} a second, until "
             "their sessions end: add a random time to expire_at"
         )
     if hooks is None:

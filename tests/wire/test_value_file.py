@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -39,7 +39,6 @@ def test_prometheus_client_reads_what_is_written(tmp_path: Path) -> None:
     assert samples(path) == {("calls_total", "a"): 1.0, ("calls_total", "b"): 2.5}
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=40), unique=True, max_size=12))
 def test_a_key_is_written_as_prometheus_client_writes_it(
     tmp_path_factory: pytest.TempPathFactory, values: list[str]
