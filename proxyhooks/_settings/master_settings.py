@@ -11,6 +11,8 @@ from ..exceptions import SetupError
 from .setting import Setting, shown, without_frames
 
 _ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>\d{1,5})")
+_NUMBERS: Final = re.compile(r"[\d.:*\[\]]{0,40}:\d{1,9}")
+"""What is no secret: an address without letters."""
 
 Address = tuple[str, int]
 """Host and port."""
@@ -22,7 +24,7 @@ def parse_address(value: Any) -> Address | None:
         return None
     match = _ADDRESS.fullmatch(value)
     if match is None or not 0 < int(match["port"]) < 65_536:
-        raise ValueError(shown(value))
+        raise ValueError(repr(value) if _NUMBERS.fullmatch(value) else shown(value))
     return match["ipv6"] or match["host"], int(match["port"])
 
 

@@ -125,11 +125,24 @@ def test_the_address_of_metrics_is_host_and_port(text: str, address: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    "text", ["9070", ":9070", "127.0.0.1", "::1:9070", "127.0.0.1:0", "a:65536", "http://a:1", "on"]
+    ("text", "shown"),
+    [
+        ("9070", "'9070'"),
+        (":9070", "':9070'"),
+        ("*:9070", "'*:9070'"),
+        ("127.0.0.1", "a text of length 9"),
+        ("::1:9070", "'::1:9070'"),
+        ("127.0.0.1:0", "'127.0.0.1:0'"),
+        ("127.0.0.1:65536", "'127.0.0.1:65536'"),
+        ("a:65536", "a text of length 7"),
+        ("http://a:1", "a text of length 10"),
+        ("unix:/run/metrics", "a text of length 17"),
+        ("on", "'on'"),
+    ],
 )
-def test_an_address_of_metrics_without_host_or_port(text: str) -> None:
-    expected = "PROXYHOOKS_METRICS_BIND must be an address such as 127.0.0.1:9070 or [::]:9070, not "
-    with pytest.raises(SetupError, match=f"^{re.escape(expected)}"):
+def test_an_address_of_metrics_without_host_or_port_is_refused_and_shown(text: str, shown: str) -> None:
+    expected = f"PROXYHOOKS_METRICS_BIND must be an address such as 127.0.0.1:9070 or [::]:9070, not {shown}"
+    with pytest.raises(SetupError, match=f"^{re.escape(expected)}$"):
         read_metrics_bind({"PROXYHOOKS_METRICS_BIND": text})
 
 

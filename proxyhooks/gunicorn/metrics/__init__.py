@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..._settings.master_settings import Address, read_metrics_bind
+from ..._settings.master_settings import METRICS_BIND, Address, read_metrics_bind
 from ..._wire.metric_table import MULTIPROCESS_DIRECTORY
 from ..logged_errors import log_errors
 from ..worker_table import SharedState
@@ -63,6 +63,11 @@ def _create(server: Any) -> _Metrics | None:
         raise RuntimeError(str(error)) from None
     if address is None:
         return None
+    if address in server.cfg.address:
+        raise RuntimeError(
+            f"{METRICS_BIND.key} is an address on which gunicorn serves the application, port {address[1]}: choose "
+            "another port"
+        )
     try:
         directory = MasterDirectory(server.cfg.worker_tmp_dir, server.cfg.uid, server.cfg.gid)
     except OSError as error:

@@ -328,3 +328,11 @@ def test_a_setup_error_is_one_line(environ: dict[str, str], text: str, tmp_path:
     with started(tmp_path, **environ) as server:
         assert server.process.wait(STOP_TIMEOUT) == 1
         assert server.log().strip() == text
+
+
+def test_the_address_of_the_application_is_refused_for_metrics(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with started(tmp_path, "-b", address, PROXYHOOKS_METRICS_BIND=address) as server:
+        assert server.process.wait(STOP_TIMEOUT) == 1
+        text = "Error: PROXYHOOKS_METRICS_BIND is an address on which gunicorn serves the application, port "
+        assert server.log().strip() == f"{text}{server.metrics_port}: choose another port"

@@ -62,9 +62,9 @@ def stream_over_http(context: Context) -> Iterator[Finding]:
 
 def rate_limit_of_connections(context: Context) -> Iterator[Finding]:
     key = "client.connection_rate_limit"
-    if (rate := context.root.number(key)) > 0:
+    if (rate := context.root.number(key)) > 1:
         text = f"{ONE_CONNECTION_A_SECOND.format(rate=rate)}; the others get 503"
-        fix = "remove it, and limit the rate in front of Centrifugo; a later version needs no change"
+        fix = "remove it, and limit new connections in front of Centrifugo, such as with nginx's limit_req"
         yield Finding(id="PH037", path=key, text=text, fix=fix)
 
 

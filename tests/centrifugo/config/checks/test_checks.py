@@ -128,6 +128,11 @@ def test_a_generated_configuration_has_no_findings() -> None:
     assert findings_in(GOOD) == []
 
 
+@pytest.mark.parametrize("rate", [0, 1])
+def test_a_rate_that_centrifugo_keeps_has_no_finding(rate: int) -> None:
+    assert findings_in(changed("client/connection_rate_limit", rate)) == []
+
+
 @pytest.mark.parametrize(("id_", "config"), CONFIGS)
 def test_a_problem_has_its_finding(id_: str, config: dict[str, Any]) -> None:
     findings = [finding for finding in findings_in(config) if finding.id == id_]
