@@ -261,6 +261,12 @@ def test_only_those_that_need_a_port_reach_it() -> None:
     assert reached_by("centrifugo") == {8000: ["ingress-nginx/"], 9000: ["/backend", "monitoring/prometheus"]}
 
 
+def test_the_policies_let_the_controller_of_the_ingress_in() -> None:
+    controller = f"ingress-{resource('Ingress', 'rooms')['spec']['ingressClassName']}/"
+    assert controller in reached_by("backend")[8070]
+    assert controller in reached_by("centrifugo")[8000]
+
+
 # rights
 
 
