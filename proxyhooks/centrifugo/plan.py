@@ -15,6 +15,8 @@ from typing import Final
 CALLS_PER_CORE: Final = 500
 """A hook that asks a database; one that asks nothing answers up to twenty times as many calls a second."""
 CLIENTS_PER_NODE: Final = 100_000
+BACK_WITHIN: Final = 300.0
+"""Seconds in which all clients have to be back."""
 BUSY_IN_PEACE: Final = 0.5
 """How much of its cores the backend may use in peace, so that it bears the loss of some of them."""
 BUSY_IN_RECONNECT: Final = 0.8
@@ -143,7 +145,7 @@ def make_plan(
     calls_per_core: float = CALLS_PER_CORE,
     nodes: int | None = None,
     cores: int | None = None,
-    back_within: float = 300.0,
+    back_within: float = BACK_WITHIN,
 ) -> Plan:
     """Return what the load needs.
 
