@@ -47,6 +47,9 @@ TIMEOUTS = {"benchmarks": 300, "browser": 300, "centrifugo": 300, "reliability":
 """Seconds until a test is ended, by marker; the ``timeout`` of pyproject.toml is for all others."""
 
 
+# An example may take any time, since other tests and other programs run at the same time.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 hypothesis.settings.register_profile("unit", max_examples=UNIT_EXAMPLES)
 
 

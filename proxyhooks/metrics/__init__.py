@@ -15,10 +15,10 @@ from .._flask.finished_calls import observers
 from .._wire import before_exit
 from .._wire.in_flight import calls_in_flight
 from .._wire.metric_table import AFTER_REPLY_PENDING, CALLS_IN_FLIGHT, MULTIPROCESS_DIRECTORY
+from .._wire.value_file import FIRST_SIZE, allocate
 from .call_metrics import CallMetrics
 from .count import Counts
 from .in_files import FileCounts
-from .value_file import FIRST_SIZE, allocate
 
 __all__ = ["enable"]
 

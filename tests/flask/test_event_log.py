@@ -11,6 +11,7 @@ import logging.handlers
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxyhooks import Disconnect, ProxyHooks, RPCRequest, RPCResult, errors
@@ -127,7 +128,6 @@ TEXTS = st.text(st.characters(), max_size=400) | st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(client=TEXTS, user=TEXTS, encoding=st.sampled_from(["ascii", "utf-8", "latin-1"]))
 def test_one_call_is_one_line_whatever_client_and_user_are(client: str, user: str, encoding: str) -> None:
     request = RPCRequest(client=client, user=user)
@@ -170,14 +170,14 @@ def test_several_proxy_hooks_of_an_application_write_one_line(app: Flask, ask: A
 
 
 def test_an_application_that_is_gone_leaves_no_receiver() -> None:
+    before = len(hook_finished.receivers)
     app = Flask("other")
     app.config.update(PROXYHOOKS_INSECURE=True, PROXYHOOKS_EVENT_LOG="json")
     ProxyHooks(app)
-    (receiver,) = hook_finished.receivers_for(app)
-    (key,) = (key for key, reference in hook_finished.receivers.items() if reference() is receiver)
-    del app, receiver
+    assert len(hook_finished.receivers) == before + 1
+    del app
     gc.collect()
-    assert key not in hook_finished.receivers
+    assert len(hook_finished.receivers) <= before
 
 
 class Kept(logging.Handler):
@@ -275,23 +275,39 @@ def test_gunicorns_log_gets_the_lines_as_they_are(app: Flask, ask: Ask, stderr: 
     assert stderr.getvalue() == ""
 
 
-def test_a_handler_that_opens_another_file_gets_the_lines_there(
+def test_a_file_of_gunicorns_log_is_opened_with_the_first_line(
     app: Flask, ask: Ask, stderr: StandardError, tmp_path: Path
 ) -> None:
     serve(app, "json")
-    path = tmp_path / "watched.log"
-    watched = logging.handlers.WatchedFileHandler(path)
-    rotating = logging.handlers.RotatingFileHandler(tmp_path / "rotating.log", maxBytes=10, backupCount=5)
-    delayed = logging.FileHandler(tmp_path / "delayed.log", delay=True)
-    handlers = logging.getLogger("gunicorn.error").handlers
-    handlers[:] = [watched, rotating, delayed]
-    ask("rpc", method="order", user="1")
-    path.rename(tmp_path / "old.log")  # as logrotate does
-    ask("rpc", method="order", user="2")
-    users = {file.name: re.findall(r'"user":"(\d)"', file.read_text()) for file in tmp_path.iterdir()}
-    assert (users["old.log"], users["watched.log"]) == (["1"], ["2"])
-    assert (users["rotating.log.1"], users["rotating.log"]) == (["1"], ["2"])
-    assert users["delayed.log"] == ["1", "2"]
-    assert stderr.getvalue() == ""
-    for handler in handlers:
-        handler.close()
+    with closing(logging.FileHandler(tmp_path / "log", delay=True)) as handler:
+        handler.setFormatter(logging.Formatter("gunicorn %(message)s"))
+        logging.getLogger("gunicorn.error").handlers[:] = [handler]
+        for user in ("1", "2"):
+            ask("rpc", method="order", user=user)
+        handler.handle(logging.makeLogRecord({"msg": "a line of gunicorn"}))
+    *events, last = (tmp_path / "log").read_text().splitlines()
+    assert [json.loads(event)["user"] for event in events] == ["1", "2"]
+    assert last == "gunicorn a line of gunicorn"
+
+
+def test_a_file_of_gunicorns_log_is_rotated(app: Flask, ask: Ask, stderr: StandardError, tmp_path: Path) -> None:
+    serve(app, "json")
+    path = tmp_path / "log"
+    with closing(logging.handlers.RotatingFileHandler(path, maxBytes=1, backupCount=1)) as rotating:
+        logging.getLogger("gunicorn.error").handlers[:] = [rotating]
+        for user in ("1", "2"):
+            ask("rpc", method="order", user=user)
+    assert [json.loads(file.read_text())["user"] for file in (path, tmp_path / "log.1")] == ["2", "1"]
+
+
+def test_a_file_of_gunicorns_log_that_was_moved_is_opened_anew(
+    app: Flask, ask: Ask, stderr: StandardError, tmp_path: Path
+) -> None:
+    serve(app, "json")
+    path = tmp_path / "log"
+    with closing(logging.handlers.WatchedFileHandler(path)) as watched:
+        logging.getLogger("gunicorn.error").handlers[:] = [watched]
+        ask("rpc", method="order", user="1")
+        path.rename(tmp_path / "log.1")
+        ask("rpc", method="order", user="2")
+    assert [json.loads(file.read_text())["user"] for file in (path, tmp_path / "log.1")] == ["2", "1"]

@@ -92,7 +92,8 @@ def start(server: Any, shared_state: SharedState | None) -> None:
 def take_over(worker: Any) -> None:
     """In a worker that has just been forked: count on where a worker that has ended has stopped."""
     if _metrics is not None:
-        _metrics.directory.take_over(os.getpid())
+        for path in _metrics.directory.take_over(os.getpid()):
+            worker.log.error("Metrics: the file %s was damaged, and its counts are lost", path)
 
 
 @_log_errors

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from ..._wire.metric_table import MULTIPROCESS_DIRECTORY
+from ..._wire.value_file import ValueFile
 
 _PREFIX: Final = "proxyhooks-metrics-"
 _MASTERS: Final = "masters"
@@ -51,21 +52,29 @@ class Directory:
             if not (_is_live_gauge(name) and _has_ended(int(name["number"])))
         ]
 
-    def take_over(self, number: int) -> None:
+    def take_over(self, number: int) -> list[str]:
         """Give the files of a process that has ended to the process of this number, which has not begun to count.
 
+        Damaged files are removed. With them, the process could not count, and an application with metrics of its own
+        could not be loaded.
+
+        :return: the paths of the damaged files.
         :raises OSError: if the directory cannot be used.
         """
         with _locked(os.path.join(self.path, _TAKE_OVER)):
             self.remove_dead_gauges(number)
             entries = list(self._entries())
             numbers = sorted({int(name["number"]) for _, name in entries})
-            if number in numbers:  # the system has given the number of an ended process to this one
-                return
-            heritage = next((ended for ended in numbers if _has_ended(ended)), None)
-            for path, name in entries:
-                if int(name["number"]) == heritage:
+            # The system may have given the number of an ended process to this one.
+            heritage = number if number in numbers else next(filter(_has_ended, numbers), None)
+            inherited = [(path, name) for path, name in entries if int(name["number"]) == heritage]
+            damaged = [str(path) for path, _ in inherited if _is_damaged(path)]
+            for path, name in inherited:
+                if str(path) in damaged:
+                    path.unlink()
+                elif heritage != number:
                     path.rename(path.with_name(f"{name['kind']}_{number}{name['rest']}"))
+        return damaged
 
     def remove_dead_gauges(self, number: int) -> None:
         """Remove the gauges of all processes that have ended, and those of one process.
@@ -205,6 +214,14 @@ def _locked(path: str) -> Iterator[None]:
 def _is_live_gauge(name: re.Match[str]) -> bool:
     """Whether the values of the file are those of living processes only."""
     return name["kind"].startswith("gauge_live")
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        ValueFile(str(path))
+    except ValueError:
+        return True
+    return False
 
 
 def _has_ended(number: int) -> bool:

@@ -47,7 +47,7 @@ def names(path: Path) -> set[str]:
 
 def make(path: Path, *files: str) -> None:
     for file in files:
-        (path / file).write_bytes(b"x")
+        (path / file).touch()
 
 
 def test_a_new_process_takes_over_the_files_of_one_that_has_ended(tmp_path: Path, ended: int, running: int) -> None:
@@ -82,6 +82,22 @@ def test_a_process_with_the_number_of_an_ended_one_counts_on_in_its_files(tmp_pa
     make(tmp_path, "counter_4000000.db", "gauge_livesum_4000000.db", f"counter_{ended}.db")
     Directory(str(tmp_path)).take_over(4_000_000)
     assert names(tmp_path) == {"counter_4000000.db", f"counter_{ended}.db"}
+
+
+@pytest.mark.parametrize("kind", ["counter", "gauge_mostrecent"])
+def test_damaged_files_are_removed_and_named_and_others_are_taken_over(tmp_path: Path, ended: int, kind: str) -> None:
+    make(tmp_path, f"histogram_{ended}.db")
+    damaged = tmp_path / f"{kind}_{ended}.db"
+    damaged.write_bytes(bytes(range(1, 101)))
+    assert Directory(str(tmp_path)).take_over(4_000_000) == [str(damaged)]
+    assert names(tmp_path) == {"histogram_4000000.db"}
+
+
+def test_damaged_files_of_an_ended_process_with_the_same_number_are_removed(tmp_path: Path) -> None:
+    make(tmp_path, "histogram_4000000.db")
+    (tmp_path / "counter_4000000.db").write_bytes(b"x")
+    assert Directory(str(tmp_path)).take_over(4_000_000) == [str(tmp_path / "counter_4000000.db")]
+    assert names(tmp_path) == {"histogram_4000000.db"}
 
 
 def test_failed_reloads_of_all_masters_add_up(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxyhooks._wire.metric_table import METRICS
+from proxyhooks._wire.value_file import ValueFile
 from proxyhooks.gunicorn.metrics.directory import Directory
 from proxyhooks.gunicorn.metrics.exposition import Totals
-from proxyhooks.metrics.value_file import ValueFile
 
 log = logging.getLogger("metrics")
 
@@ -40,15 +40,36 @@ def test_the_counts_of_all_processes_are_added(tmp_path: Path, caplog: pytest.Lo
     assert not caplog.records
 
 
-def test_a_damaged_file_is_left_out_and_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def entry(key: bytes) -> bytes:
+    """A file with one entry."""
+    padded = key.ljust((len(key) + 4) // 8 * 8 + 4)
+    return struct.pack("ii", 8 + 4 + len(padded) + 16, 0) + struct.pack("i", len(key)) + padded + bytes(16)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(struct.pack("iiii", 4096, 0, 1_000_000, 0) + bytes(8000), id="length of a key"),
+        pytest.param(b"x", id="short"),
+        pytest.param(struct.pack("ii", 1_000_000, 0) + bytes(100), id="size"),
+        pytest.param(entry(b'["calls", "calls_total", ["rpc"], "Calls."]'), id="labels"),
+        pytest.param(entry(b'[1, "calls_total", {}, "Calls."]'), id="name"),
+        pytest.param(entry(b"7"), id="no list"),
+        pytest.param(entry(b"\xff"), id="no text"),
+    ],
+)
+def test_a_damaged_file_is_left_out_and_logged_once(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     write(tmp_path, 1, 2)
     damaged = tmp_path / "counter_2.db"
-    damaged.write_bytes(struct.pack("iiii", 4096, 0, 1_000_000, 0) + bytes(8000))
+    damaged.write_bytes(content)
     (tmp_path / "counter_3.db").touch()  # a process is about to write its first value
     totals = Totals(Directory(str(tmp_path)), log)
     for _ in range(2):
         assert [s.value for m in totals.collect() for s in m.samples if s.name == "calls_total"] == [2]
     assert [str(damaged) in record.getMessage() for record in caplog.records] == [True]
+    assert Directory(str(tmp_path)).take_over(2) == [str(damaged)]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
