@@ -15,7 +15,7 @@ from .._wire.log import GUNICORN_LOG, MAX_QUOTED, quote
 from ..signals import FinishedCall, hook_finished
 from .call_log import as_one_word
 
-EVENT_LOG_KEY: Final = "proxyhooks.event_log"
+_EVENT_LOG_KEY: Final = "proxyhooks.event_log"
 """The key of the event log in ``app.extensions``."""
 event_logger: Final = logging.getLogger("proxyhooks.events")
 _gunicorn_logger: Final = logging.getLogger(GUNICORN_LOG)
@@ -56,7 +56,7 @@ class EventLog:
 
 def install_event_log(app: Flask, form: EventLogForm) -> None:
     """Write a line for each call of the application."""
-    app.extensions[EVENT_LOG_KEY] = event_log = EventLog(form)  # the signal refers to it weakly
+    app.extensions[_EVENT_LOG_KEY] = event_log = EventLog(form)  # the signal refers to it weakly
     hook_finished.connect(event_log, app)
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _M = TypeVar("_M", bound=Callable[..., Any])
 
 _INSTRUMENTATION: Final = "opentelemetry.instrumentation.flask"
-EXTENSION_KEY: Final = "proxyhooks.opentelemetry"
+SPANS_KEY: Final = "proxyhooks.opentelemetry"
+"""The key in ``app.extensions`` of the functions around those of the instrumentation."""
 _BEFORE_KEY: Final = "proxyhooks.before_span"
 """The key in the WSGI environ of the current span and of the hidden headers, while the span of a request is made."""
 _SPAN_KEY: Final = "proxyhooks.span"
@@ -66,7 +67,7 @@ def name_spans(app: Flask) -> None:
     Called before Flask gets its first request. Flask accepts no instrumentation after that.
     """
     with _lock:
-        if EXTENSION_KEY not in app.extensions:
+        if SPANS_KEY not in app.extensions:
             _insert_functions(app)
 
 
@@ -75,7 +76,7 @@ def _insert_functions(app: Flask) -> None:
     made_at = next((n for n, function in enumerate(before) if _is_of_instrumentation(function)), None)
     if made_at is None:
         return
-    spans = app.extensions[EXTENSION_KEY] = _Spans()
+    spans = app.extensions[SPANS_KEY] = _Spans()
     # Other lists, as other threads may be calling the functions of these.
     app.before_request_funcs[None] = [
         *before[:made_at], spans.before_start, before[made_at], spans.after_start, *before[made_at + 1 :]
@@ -86,7 +87,7 @@ def _insert_functions(app: Flask) -> None:
 
 def in_current_trace(app: Flask, run: Callable[[], object]) -> Callable[[], object]:
     """The function, with the current span as the parent of its spans, in whatever thread it runs."""
-    if EXTENSION_KEY not in app.extensions:
+    if SPANS_KEY not in app.extensions:
         return run
     from opentelemetry import context
 

@@ -15,6 +15,8 @@ from typing import Final
 CALLS_PER_CORE: Final = 500
 """A hook that asks a database; one that asks nothing answers up to twenty times as many calls a second."""
 CLIENTS_PER_NODE: Final = 100_000
+BACK_WITHIN: Final = 300.0
+"""Seconds in which all clients have to be back."""
 _IDLE_CONNECTIONS: Final = 255
 """How many idle connections a node of Centrifugo keeps to a host, for each event. It never closes them."""
 MAX_NORMAL_UTILIZATION: Final = 0.5
@@ -150,7 +152,7 @@ def make_plan(
     calls_per_core: float = CALLS_PER_CORE,
     nodes: int | None = None,
     cores: int | None = None,
-    back_within: float = 300.0,
+    back_within: float = BACK_WITHIN,
 ) -> Plan:
     """Return what the load needs.
 

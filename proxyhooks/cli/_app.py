@@ -9,7 +9,7 @@ import flask
 from flask.cli import NoAppException, ScriptInfo
 
 from .._flask.extension import AmbiguousHooks, ProxyHooks, hooks_of
-from .._flask.installation import application_name
+from .._flask.installation import EXTENSION_KEY, application_name
 from .._settings.settings import Settings, read_settings
 from ..centrifugo.config.backend import Backend, served_hooks
 
@@ -70,7 +70,7 @@ def load_backend(ctx: click.Context, hooks_name: str | None) -> Backend | None:
         if info.app_import_path is not None or hooks_name is not None:
             raise
         return None
-    if "proxyhooks" not in app.extensions and hooks_name is None:
+    if EXTENSION_KEY not in app.extensions and hooks_name is None:
         return None
     with app.app_context():
         return current_backend(hooks_name)

@@ -15,7 +15,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from .._dispatch.events import EVENTS
-from .._flask.installation import application_name
+from .._flask.installation import EXTENSION_KEY, application_name
 from .._settings.settings import DEFAULT_URL_PREFIX, load_secrets
 from .._wire.fields import fields_of
 from .._wire.json import Malformed, TooComplex, loads
@@ -242,7 +242,7 @@ def _split_header(header: str) -> tuple[str, str]:
 def _prefix_and_secrets(app: Flask, hooks_name: str | None, path: str | None) -> tuple[str, tuple[str, ...]]:
     """The prefix of the hooks' URLs, and the accepted secrets."""
     with app.app_context():
-        if path is not None and "proxyhooks" not in app.extensions:
+        if path is not None and EXTENSION_KEY not in app.extensions:
             return DEFAULT_URL_PREFIX, load_secrets(app.config, application_name(app)).values
         backend = current_backend(hooks_name)
         return backend.url_prefix, backend.secrets

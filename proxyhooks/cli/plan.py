@@ -12,7 +12,16 @@ from typing import Any, Final, Literal
 import click
 
 from ..centrifugo.go.duration import Duration, parse_duration
-from ..centrifugo.plan import CALLS_PER_CORE, COUNTED, FIRST_DELAY, Load, Plan, make_plan
+from ..centrifugo.plan import (
+    BACK_WITHIN,
+    CALLS_PER_CORE,
+    CLIENTS_PER_NODE,
+    COUNTED,
+    FIRST_DELAY,
+    Load,
+    Plan,
+    make_plan,
+)
 from ._app import hooks_option, load_backend
 from ._table import format_table
 
@@ -94,10 +103,14 @@ class _Duration(click.ParamType[float]):
     help="Calls that a core of the backend answers a second: measure it. The default is for hooks that ask a database.",
 )  # fmt: skip
 @click.option(
-    "--nodes", type=_Number(whole=True), help="Nodes of Centrifugo.  [default: one for 100,000 clients, or 2]"
-)
+    "--nodes", type=_Number(whole=True),
+    help=f"Nodes of Centrifugo.  [default: one for {CLIENTS_PER_NODE:,} clients, or 2]",
+)  # fmt: skip
 @click.option("--cores", type=_Number(whole=True), help="Cores of the backend.  [default: those of --back-within]")
-@click.option("--back-within", type=_Duration(), help="Time in which all clients have to be back.  [default: 5m]")
+@click.option(
+    "--back-within", type=_Duration(),
+    help=f"Time in which all clients have to be back.  [default: {BACK_WITHIN / 60:g}m]",
+)  # fmt: skip
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @hooks_option
 @click.pass_context
@@ -126,7 +139,7 @@ def command(
     load = Load(**load_options, events=COUNTED if hooks is None else [event for event in COUNTED if event in hooks])
     try:
         plan = make_plan(
-            load, calls_per_core=calls_per_core, nodes=nodes, cores=cores, back_within=back_within or 300.0
+            load, calls_per_core=calls_per_core, nodes=nodes, cores=cores, back_within=back_within or BACK_WITHIN
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

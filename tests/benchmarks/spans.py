@@ -27,7 +27,7 @@ def instrumented(*, named: bool = True, sampler: Sampler | None = None) -> Flask
     provider = TracerProvider(sampler=sampler)
     FlaskInstrumentor.instrument_app(app, tracer_provider=provider, meter_provider=MeterProvider())
     if not named:
-        app.extensions[opentelemetry.EXTENSION_KEY] = None  # as if the functions around the span were there
+        app.extensions[opentelemetry.SPANS_KEY] = None  # as if the functions around the span were there
     return app
 
 
