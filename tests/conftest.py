@@ -45,6 +45,9 @@ UNIT_EXAMPLES = 25
 """Examples of a property test in the profile ``unit``, where the test itself names no number."""
 
 
+# An example may take any time, since other tests and other programs run at the same time.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 hypothesis.settings.register_profile("unit", max_examples=UNIT_EXAMPLES)
 
 

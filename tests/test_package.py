@@ -6,11 +6,18 @@ import ast
 import importlib
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import proxyhooks
+from tests.support.paths import ROOT
 
 PACKAGE = Path(proxyhooks.__file__).parent
 
@@ -179,3 +186,21 @@ def test_flask_is_loaded_only_where_it_is_needed(module: str) -> None:
 
 def test_py_typed_is_there() -> None:
     assert (PACKAGE / "py.typed").exists()
+
+
+def test_the_lowest_versions_that_are_promised_are_those_that_are_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = [line for line in (ROOT / "tests/lowest.txt").read_text().splitlines() if not line.startswith("#")]
+    tested = versions(pins, "==")
+    del tested["werkzeug"]  # which Flask requires
+    assert versions(chain(project["dependencies"], *project["optional-dependencies"].values()), ">=") == tested
+
+
+def versions(requirements: Iterable[str], operator: str) -> dict[str, Version]:
+    """The versions that requirements name with an operator, by package."""
+    return {
+        canonicalize_name(requirement.name): Version(bound.version)
+        for requirement in map(Requirement, requirements)
+        for bound in requirement.specifier
+        if bound.operator == operator
+    }

@@ -79,13 +79,9 @@ logger.addFilter(_CallTextFilter())
 
 def call_fields(state: RequestState) -> dict[str, str]:
     """The fields of a call. What clients choose is cut, and has no control characters."""
-    fields = {"proxy_event": state.event.name}
-    if state.match is not None:
-        route = state.match.route
-        fields["hook"] = route.hook.name
-        if route.pattern is not None:
-            fields["pattern"] = route.pattern.text
-    return fields | _message_fields({name: getattr(state.message, name, None) for name in _OF_MESSAGE})
+    fields = {"proxy_event": state.event.name, "hook": state.hook, "pattern": state.pattern}
+    known = {name: value for name, value in fields.items() if value is not None}
+    return known | _message_fields({name: getattr(state.message, name, None) for name in _OF_MESSAGE})
 
 
 def _message_fields(message: Mapping[str, Any]) -> dict[str, str]:

@@ -19,6 +19,8 @@ EVENT_LOG_KEY: Final = "proxyhooks.event_log"
 """The key of the event log in ``app.extensions``."""
 event_logger: Final = logging.getLogger("proxyhooks.events")
 _gunicorn_logger: Final = logging.getLogger(GUNICORN_LOG)
+_PLAIN_HANDLERS: Final = (logging.StreamHandler, logging.FileHandler)
+"""Handlers that write a record to their stream, and do no more: the line goes there without a record."""
 
 
 class EventLog:
@@ -94,14 +96,31 @@ def _write(line: str) -> None:
     if not handlers:
         _write_to(sys.stderr, line)
     for handler in handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.acquire()  # gunicorn may be opening its file anew
-            try:
+        if not isinstance(handler, logging.StreamHandler):  # that of syslog, for example
+            handler.handle(_bare_record(line))
+            continue
+        handler.acquire()  # gunicorn may be opening its file anew
+        try:
+            if type(handler) in _PLAIN_HANDLERS and handler.stream is not None:
                 _write_to(handler.stream, line)
-            finally:
-                handler.release()
-        else:  # that of syslog, for example
-            handler.handle(logging.LogRecord(event_logger.name, logging.INFO, __file__, 0, line, (), None))
+            else:
+                _emit_bare(handler, line)
+        finally:
+            handler.release()
+
+
+def _emit_bare(handler: logging.Handler, line: str) -> None:
+    """Have a handler of another class write the line: it may have to rotate its file first, or to open it."""
+    formatter = handler.formatter
+    handler.formatter = None
+    try:
+        handler.emit(_bare_record(line))
+    finally:
+        handler.formatter = formatter
+
+
+def _bare_record(line: str) -> logging.LogRecord:
+    return logging.LogRecord(event_logger.name, logging.INFO, __file__, 0, line, (), None)
 
 
 def _write_to(stream: Any, line: str) -> None:

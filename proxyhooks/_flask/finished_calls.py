@@ -37,29 +37,19 @@ def tell(
     sent: Reply,
     error: BaseException | None,
 ) -> None:
-    """Call every observer and every receiver. An exception of a receiver is logged and changes nothing.
+    """Call every observer and every receiver. An exception of one is logged and changes nothing.
 
     :param started: when the request came, by ``time.monotonic``.
     :param state: None if the request was refused unread.
     :param sent: what the server gets; its status counts if it is no reply of the dispatcher.
     :param error: the exception that goes to the server.
     """
-    duration = time.monotonic() - started
-    waited = waiting_time(environ)
-    queue_time = None if waited is None or waited == math.inf else max(0.0, waited - duration)
-    message = hook = pattern = None
-    if state is not None:
-        message = state.message
-        if state.match is not None:
-            route = state.match.route
-            hook, pattern = route.hook.name, None if route.pattern is None else route.pattern.text
-        if error is None and sent.outcome == "failed":
-            error = state.error
-    call = FinishedCall(
-        event.name, hook, pattern, sent.outcome, sent.code, sent.status, duration, queue_time, message, error
-    )
+    call = _finished_call(event, environ, started, state, sent, error)
     for observe in observers:
-        observe(app, call)
+        try:
+            observe(app, call)
+        except Exception as raised:  # counting may need room in a file system
+            _log_failure("%s, an observer of calls, failed", observe, event, state, raised)
     if not hook_finished.receivers or hook_finished.is_muted:
         return
     for receiver in hook_finished.receivers_for(app):
@@ -70,7 +60,33 @@ def tell(
         except BaseException as raised:
             if ends_process(raised):
                 raise
-            location = Trusted(source_location(receiver))
-            with about_event(event) if state is None else about_call(call_fields(state)):
-                text = "%s, a receiver of hook_finished, failed"
-                rate_limited.error(text, location, kind=("receiver", location), exc_info=raised)
+            _log_failure("%s, a receiver of hook_finished, failed", receiver, event, state, raised)
+
+
+def _finished_call(
+    event: Event,
+    environ: WSGIEnvironment,
+    started: float,
+    state: RequestState | None,
+    sent: Reply,
+    error: BaseException | None,
+) -> FinishedCall:
+    duration = time.monotonic() - started
+    waited = waiting_time(environ)
+    queue_time = None if waited is None or waited == math.inf else max(0.0, waited - duration)
+    message = hook = pattern = None
+    if state is not None:
+        message, hook, pattern = state.message, state.hook, state.pattern
+        if error is None and sent.outcome == "failed":
+            error = state.error
+    return FinishedCall(
+        event.name, hook, pattern, sent.outcome, sent.code, sent.status, duration, queue_time, message, error
+    )
+
+
+def _log_failure(
+    text: str, function: Callable[..., object], event: Event, state: RequestState | None, raised: BaseException
+) -> None:
+    location = Trusted(source_location(function))
+    with about_event(event) if state is None else about_call(call_fields(state)):
+        rate_limited.error(text, location, kind=(text, location), exc_info=raised)

@@ -105,12 +105,7 @@ class Middleware:
         if "sentry_sdk" in sys.modules:
             describe_to_sentry(environ, None if hook_url is None else hook_url.event)
         if hook_url is None:
-            if path in self.probes.paths and (body := self.probes.answer(environ, start_response)) is not None:
-                return body
-            if not self._spans_named:  # Centrifugo may send the secret to a wrong URL, before any to a right one
-                name_spans(self._app)
-                self._spans_named = True
-            return self.wsgi_app(environ, start_response)
+            return self._serve_other(path, environ, start_response)
         started = time.monotonic()
         calls_in_flight.append(None)
         state: RequestState | None = None
@@ -138,6 +133,15 @@ class Middleware:
             calls_in_flight.pop()
             if observers or hook_finished.receivers:
                 tell(self._app, hook_url.event, environ, started, state, sent, error)
+
+    def _serve_other(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request to another URL: as a probe, or by the application."""
+        if path in self.probes.paths and (body := self.probes.answer(environ, start_response)) is not None:
+            return body
+        if not self._spans_named:  # Centrifugo may send the secret to a wrong URL, before any to a right one
+            name_spans(self._app)
+            self._spans_named = True
+        return self.wsgi_app(environ, start_response)
 
     def _accept(self, path: str, hook_url: HookURL, environ: WSGIEnvironment) -> RequestState:
         """Check the request and decode its body.

@@ -182,11 +182,6 @@ class _Spans:
 
 def _describe(span: Span, state: RequestState) -> None:
     """Give the span the name and attributes that are known before the hook runs."""
-    attributes = {"proxyhooks.event": state.event.name}
-    if state.match is not None:
-        route = state.match.route
-        attributes["proxyhooks.hook"] = route.hook.name
-        if route.pattern is not None:
-            attributes["proxyhooks.pattern"] = route.pattern.text
     span.update_name(state.name)
-    span.set_attributes(attributes)
+    attributes = {"event": state.event.name, "hook": state.hook, "pattern": state.pattern}
+    span.set_attributes({f"proxyhooks.{name}": value for name, value in attributes.items() if value is not None})

@@ -50,7 +50,7 @@ class Probes:
     def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
         """Answer a request to the path of a probe; None: the application answers it."""
         path: str = environ["PATH_INFO"]
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        if environ["REQUEST_METHOD"] not in probes.METHODS:
             return None
         # A view of the application wins. One with variables, such as a page for all paths, does not: it is no probe.
         # Rules may be added until Flask has its first request, so nothing is cached.

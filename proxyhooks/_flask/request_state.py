@@ -52,10 +52,21 @@ class RequestState:
     """What :data:`proxyhooks.after_reply` was given, in order."""
 
     @property
+    def hook(self) -> str | None:
+        """Module and qualified name of the hook; ``None`` if no hook serves the request."""
+        return None if self.match is None else self.match.route.hook.name
+
+    @property
+    def pattern(self) -> str | None:
+        """The pattern of the hook; ``None`` if it has none."""
+        pattern = None if self.match is None else self.match.route.pattern
+        return None if pattern is None else pattern.text
+
+    @property
     def name(self) -> str:
         """The event, and the pattern of the hook if it has one, such as ``rpc order``."""
-        pattern = None if self.match is None else self.match.route.pattern
-        return self.event.name if pattern is None else f"{self.event.name} {pattern.text}"
+        pattern = self.pattern
+        return self.event.name if pattern is None else f"{self.event.name} {pattern}"
 
 
 def request_state() -> RequestState | None:

@@ -51,8 +51,7 @@ def read_metrics_bind(environment: Mapping[str, str]) -> Address | None:
 
     :raises SetupError: if the value is wrong, or prometheus_client is not installed.
     """
-    # An empty variable is an unset one.
-    address = METRICS_BIND.read({key: value for key, value in environment.items() if value})
+    address = METRICS_BIND.read(environment)
     if address is not None and not _is_installed("prometheus_client"):
         raise SetupError(
             f"{METRICS_BIND.key} is set, and prometheus-client is not installed: run "

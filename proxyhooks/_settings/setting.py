@@ -35,9 +35,13 @@ class Setting(Generic[_T]):
     def read(self, values: Mapping[str, Any]) -> _T:
         """The value of the key in a configuration or an environment, or the default.
 
+        An empty variable of the environment is an unset one.
+
         :raises SetupError: if the value is wrong.
         """
         value = values.get(self.key, self.default)
+        if value == "" and self.source == "environment":
+            return self.default
         return self.default if value is None and self.default is None else self.convert(value, self.key)
 
     def convert(self, value: object, name: str) -> _T:

@@ -1,6 +1,6 @@
 """The table of all ``PROXYHOOKS_`` keys: read, checked and defaulted here, and nowhere else.
 
-Those of gunicorn's workers are in ``worker_settings``.
+Those of gunicorn are in ``master_settings`` and ``worker_settings``.
 """
 
 from __future__ import annotations
@@ -266,6 +266,6 @@ def _check_keys_are_known(config: Mapping[str, Any]) -> None:
         if not isinstance(key, str) or not key.startswith(_PREFIX) or sources.get(key) == "app.config":
             continue
         if key in sources:
-            raise SetupError(f"{key} is an environment variable of gunicorn's workers: app.config does not set it")
+            raise SetupError(f"{key} is an environment variable of gunicorn's processes: app.config does not set it")
         nearest = difflib.get_close_matches(key, sources, n=1, cutoff=0)[0]
         raise SetupError(f"app.config has the unknown key {key}: did you mean {nearest}?")

@@ -66,11 +66,9 @@ def read_worker_settings() -> WorkerSettings:
 
     :raises SetupError: if a value is wrong.
     """
-    # An empty variable is an unset one.
-    environment = {key: value for key, value in os.environ.items() if value}
     return WorkerSettings(
-        keepalive_time=KEEPALIVE_TIME.read(environment),
-        client_header_timeout=CLIENT_HEADER_TIMEOUT.read(environment),
-        client_body_timeout=CLIENT_BODY_TIMEOUT.read(environment),
-        send_timeout=SEND_TIMEOUT.read(environment),
+        keepalive_time=KEEPALIVE_TIME.read(os.environ),
+        client_header_timeout=CLIENT_HEADER_TIMEOUT.read(os.environ),
+        client_body_timeout=CLIENT_BODY_TIMEOUT.read(os.environ),
+        send_timeout=SEND_TIMEOUT.read(os.environ),
     )

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+METHODS: Final = ("GET", "HEAD")
+"""The methods of probes. Other requests to their paths belong to the application."""
+
 paths: Final[set[str]] = set()
 """The paths of the probes of all applications in this process. A worker answers them although all threads are busy."""
 

@@ -1,7 +1,7 @@
 """How many calls, cores and nodes a number of clients needs: a model, which reads and asks nothing.
 
-In peace, each client connects once a session, refreshes once an expiry, and so on. After a mass reconnect, each client
-connects and subscribes again, as fast as connections are let in. ``deploy/README.md`` has the formulas, and
+In normal operation, each client connects once a session, refreshes once an expiry, and so on. In a mass reconnect, each
+client connects and subscribes again, as fast as connections are let in. ``deploy/README.md`` has the formulas, and
 ``tests/centrifugo/test_plan.py`` compares them with a simulation.
 """
 
@@ -15,9 +15,11 @@ from typing import Final
 CALLS_PER_CORE: Final = 500
 """A hook that asks a database; one that asks nothing answers up to twenty times as many calls a second."""
 CLIENTS_PER_NODE: Final = 100_000
-BUSY_IN_PEACE: Final = 0.5
-"""How much of its cores the backend may use in peace, so that it bears the loss of some of them."""
-BUSY_IN_RECONNECT: Final = 0.8
+_IDLE_CONNECTIONS: Final = 255
+"""How many idle connections a node of Centrifugo keeps to a host, for each event. It never closes them."""
+MAX_NORMAL_UTILIZATION: Final = 0.5
+"""How much of its cores the backend may use in normal operation, so that it bears the loss of some of them."""
+MAX_RECONNECT_UTILIZATION: Final = 0.8
 """How much of its cores the backend may use in a mass reconnect. With more, calls queue, and are refused."""
 MAX_DELAY: Final = 20.0
 """Seconds: the longest that an SDK waits between two attempts to connect."""
@@ -69,7 +71,7 @@ class Load:
             if seconds and number and event in self.events
         }
 
-    def calls_in_peace(self) -> dict[str, float]:
+    def normal_calls(self) -> dict[str, float]:
         """The calls a second, by event, while clients come and go."""
         rate = self.clients / self.session if self.session else 0
         return _calls_at(rate, self)
@@ -80,9 +82,9 @@ class Plan:
     """What a load needs. Calls are calls a second, by event."""
 
     clients: int
-    calls_in_peace: dict[str, float]
-    calls_in_reconnect: dict[str, float]
-    """While all clients come back."""
+    normal_calls: dict[str, float]
+    reconnect_calls: dict[str, float]
+    """While all clients reconnect."""
     cores: int
     calls_per_core: float
     connection_rate_limit: int
@@ -103,12 +105,17 @@ class Plan:
         return self.connection_rate_limit * self.nodes
 
     @property
-    def busy_in_peace(self) -> float:
-        return sum(self.calls_in_peace.values()) / (self.cores * self.calls_per_core)
+    def normal_utilization(self) -> float:
+        return sum(self.normal_calls.values()) / (self.cores * self.calls_per_core)
 
     @property
-    def busy_in_reconnect(self) -> float:
-        return sum(self.calls_in_reconnect.values()) / (self.cores * self.calls_per_core)
+    def reconnect_utilization(self) -> float:
+        return sum(self.reconnect_calls.values()) / (self.cores * self.calls_per_core)
+
+    @property
+    def idle_connections(self) -> int:
+        """The most that all nodes keep to one host of the backend."""
+        return _IDLE_CONNECTIONS * self.nodes * len(self.normal_calls | self.reconnect_calls)
 
     @property
     def unlimited_attempts(self) -> float:
@@ -148,35 +155,36 @@ def make_plan(
     """Return what the load needs.
 
     :param nodes: of Centrifugo; by default one for :data:`CLIENTS_PER_NODE` clients, and at least two.
-    :param cores: of the backend; by default as many as :data:`BUSY_IN_PEACE` and *back_within* need.
+    :param cores: of the backend; by default as many as :data:`MAX_NORMAL_UTILIZATION` and *back_within* need.
     :param back_within: seconds in which all clients have to be back, if there are no *cores*.
-    :raises ValueError: if the cores do not bear the calls in peace, or not one connection a second on each node.
+    :raises ValueError: if the cores do not bear the normal calls, or not one connection a second on each node.
     """
     nodes = nodes or max(2, math.ceil(load.clients / CLIENTS_PER_NODE))
-    in_peace = load.calls_in_peace()
+    normal = load.normal_calls()
     while_connected = sum(load.calls_while_connected().values())
     each = sum(load.calls_of_a_connection().values())
 
     def cores_for(limit: int) -> int:
-        """The cores that bear the calls in peace, and so many new connections a second on each node."""
-        needed = (limit * nodes * each + while_connected) / BUSY_IN_RECONNECT
-        return max(1, math.ceil(max(needed, sum(in_peace.values()) / BUSY_IN_PEACE) / calls_per_core))
+        """The cores that bear the normal calls, and so many new connections a second on each node."""
+        needed = (limit * nodes * each + while_connected) / MAX_RECONNECT_UTILIZATION
+        return max(1, math.ceil(max(needed, sum(normal.values()) / MAX_NORMAL_UTILIZATION) / calls_per_core))
 
     most = math.ceil(load.clients / nodes)
     if cores is None:
         cores = cores_for(min(most, math.ceil(rate_for(load.clients, back_within) / nodes)))
-    usable = cores * calls_per_core * BUSY_IN_RECONNECT
+    usable = cores * calls_per_core * MAX_RECONNECT_UTILIZATION
     limit = min(most, math.floor((usable - while_connected) / each / nodes + 1e-9)) if each else most
-    if limit < 1 or sum(in_peace.values()) > usable:
+    if limit < 1 or sum(normal.values()) > usable:
+        possible, needed, per_client = (f"{round(calls, 2):,.12g}" for calls in (usable, sum(normal.values()), each))
         raise ValueError(
-            f"{cores:,} cores bear {usable:,.0f} calls a second, and there are {sum(in_peace.values()):,.0f} in peace, "
-            f"and {each:,.0f} for each client that connects: use at least {cores_for(1):,} cores"
+            f"too few cores: with {cores:,}, {possible} calls a second are possible; there are {needed} in normal "
+            f"operation, and {per_client} for each client that connects: use at least {cores_for(1):,} cores"
         )
     on_one = math.ceil(load.clients / max(1, nodes - 1))
     return Plan(
         clients=load.clients,
-        calls_in_peace=in_peace,
-        calls_in_reconnect=_calls_at(limit * nodes, load),
+        normal_calls=normal,
+        reconnect_calls=_calls_at(limit * nodes, load),
         cores=cores,
         calls_per_core=calls_per_core,
         connection_rate_limit=limit,

@@ -16,9 +16,11 @@ from ..centrifugo.plan import CALLS_PER_CORE, COUNTED, FIRST_DELAY, Load, Plan, 
 from ._app import hooks_option, load_backend
 from ._table import format_table
 
-_NUMBER: Final = re.compile(r"(\d[\d_,]*(?:\.\d+)?(?:e\+?\d{1,2})?)([kM]?)")
+_NUMBER: Final = re.compile(r"((?:\d{1,3}(?:[_,]\d{3})+|\d+)(?:\.\d+)?(?:e\+?\d{1,2})?)([kM]?)")
 _UNITS: Final = {"": 1, "k": 1000, "M": 1_000_000}
 _MAX: Final = 1e12
+_CALL_TIME: Final = 0.1
+"""Seconds: an example of the time that a call takes."""
 _NEEDS: Final = {
     "refresh": ("expire", "--expire"),
     "sub_refresh": ("subscription_expire", "--subscription-expire"),
@@ -27,7 +29,13 @@ _NEEDS: Final = {
 }
 """The field of the load and the option without which an event has no calls."""
 
-_DERIVED: Final = ("connections_per_second", "busy_in_peace", "busy_in_reconnect", "unlimited_attempts")
+_DERIVED: Final = (
+    "connections_per_second",
+    "normal_utilization",
+    "reconnect_utilization",
+    "unlimited_attempts",
+    "idle_connections",
+)
 """The properties of a plan that are in the JSON, too."""
 
 
@@ -47,7 +55,9 @@ class _Number(click.ParamType[float]):
         if not (0 if self._zero else 1e-9) <= number <= _MAX or (self._whole and number != round(number)):
             kind = "a whole number" if self._whole else "a number"
             least = "at least 0" if self._zero else "more than 0"
-            return self.fail(f"{value!r} is not {kind} that is {least}: write 200, 20k, 1.5M or 1e6", param, ctx)
+            return self.fail(
+                f"{value!r} is not {kind} that is {least} and at most 1e12: write 200, 20k, 1.5M or 1e6", param, ctx
+            )
         return round(number) if self._whole else number
 
 
@@ -83,7 +93,9 @@ class _Duration(click.ParamType[float]):
     "--calls-per-core", type=_Number(), default=str(CALLS_PER_CORE), show_default=True,
     help="Calls that a core of the backend answers a second: measure it. The default is for hooks that ask a database.",
 )  # fmt: skip
-@click.option("--nodes", type=click.IntRange(1), help="Nodes of Centrifugo.  [default: one for 100,000 clients, or 2]")
+@click.option(
+    "--nodes", type=_Number(whole=True), help="Nodes of Centrifugo.  [default: one for 100,000 clients, or 2]"
+)
 @click.option("--cores", type=_Number(whole=True), help="Cores of the backend.  [default: those of --back-within]")
 @click.option("--back-within", type=_Duration(), help="Time in which all clients have to be back.  [default: 5m]")
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -102,8 +114,8 @@ def command(
 ) -> None:
     """Calculate calls a second, cores and nodes for a number of clients.
 
-    In peace, and while all clients come back at once after an outage. With an application, only events that have hooks
-    count. Nothing is measured or called.
+    In normal operation, and while all clients reconnect after an outage. With an application, only events that have
+    hooks count. Nothing is measured or called.
     """
     if cores is not None and back_within is not None:
         raise click.UsageError("--cores says how long it takes, and --back-within how many cores it takes: use one")
@@ -129,22 +141,27 @@ def command(
 
 
 def _text(plan: Plan) -> str:
-    events = [event for event in COUNTED if event in plan.calls_in_peace or event in plan.calls_in_reconnect]
-    columns = (plan.calls_in_peace, plan.calls_in_reconnect)
+    events = [event for event in COUNTED if event in plan.normal_calls or event in plan.reconnect_calls]
+    columns = (plan.normal_calls, plan.reconnect_calls)
     rows = [(event, *(_rate(column.get(event, 0)) for column in columns)) for event in events]
     total = ("total", *(_rate(sum(column.values())) for column in columns))
-    table = format_table(("CALLS A SECOND", "IN PEACE", "ALL COME BACK"), [*rows, total])
+    table = format_table(("CALLS A SECOND", "NORMAL", "MASS RECONNECT"), [*rows, total])
     back = Duration(math.ceil(plan.reconnect_seconds) * 1_000_000_000)
-    nodes = f"{plan.nodes:,} nodes; if one fails, {plan.clients_per_node:,} clients on each other"
+    clients = _number(plan.clients_per_node, "client")
+    nodes = (
+        f"{plan.nodes:,} nodes; if one fails, {clients} on each other" if plan.nodes > 1 else f"1 node with {clients}"
+    )
+    under_way = math.ceil(sum(plan.reconnect_calls.values()) * _CALL_TIME)
     facts = {
-        "clients": f"{plan.clients:,}; all of them are back after {back}, at {plan.connections_per_second:,} "
-        "connections a second",
-        "backend": f"{plan.cores:,} {'core' if plan.cores == 1 else 'cores'} with {plan.calls_per_core:,.0f} calls a "
-        f"second each; {plan.busy_in_peace:.0%} busy in peace, {plan.busy_in_reconnect:.0%} while all come back",
-        "Centrifugo": f"{nodes if plan.nodes > 1 else f'1 node with {plan.clients_per_node:,} clients'}: "
-        f"LimitNOFILE={plan.open_files}, {_bytes(plan.memory)}",
-        "rate limit": f"{plan.connections_per_second:,} new connections a second, {plan.connection_rate_limit:,} for "
-        f"each node; without a limit {plan.unlimited_attempts:,.0f} a second try",
+        "clients": f"{plan.clients:,}; all of them are connected again after {back}, at "
+        f"{_number(plan.connections_per_second, 'connection')} a second",
+        "backend": f"{_number(plan.cores, 'core')} with {_number(plan.calls_per_core, 'call')} a second each; "
+        f"{plan.normal_utilization:.0%} busy normally, {plan.reconnect_utilization:.0%} while all reconnect",
+        "connections": f"to the backend: {under_way:,} while all reconnect, if a call takes {_CALL_TIME:g} s; up to "
+        f"{plan.idle_connections:,} stay open to each host",
+        "Centrifugo": f"{nodes}: LimitNOFILE={plan.open_files}, {_bytes(plan.memory)}",
+        "rate limit": f"{_number(plan.connections_per_second, 'new connection')} a second, "
+        f"{plan.connection_rate_limit:,} for each node; without a limit {plan.unlimited_attempts:,.0f} a second try",
     }
     return "\n".join([table, "", *(f"{name:<12}{text}" for name, text in facts.items())])
 
@@ -153,16 +170,21 @@ def _rate(number: float) -> str:
     return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
+def _number(number: float, noun: str) -> str:
+    shown = f"{number:,}" if isinstance(number, int) else _rate(number)
+    return f"{shown} {noun}" if shown == "1" else f"{shown} {noun}s"
+
+
 def _bytes(number: int) -> str:
     return f"{number / 2**30:,.1f} GiB" if number >= 2**30 else f"{math.ceil(number / 2**20)} MiB"
 
 
 def _notes(load: Load, plan: Plan, hooks: set[str] | None) -> Iterator[str]:
     if not load.calls_of_a_connection():
-        yield "nothing calls the backend when clients come back: Centrifugo and its nodes decide the rate"
-    if "refresh" in plan.calls_in_reconnect:
+        yield "nothing calls the backend when clients reconnect: Centrifugo and its nodes decide the rate"
+    if "refresh" in plan.reconnect_calls:
         yield (
-            f"clients that came back together refresh together, {plan.connections_per_second:,} a second, until "
+            f"clients that reconnected together refresh together, {plan.connections_per_second:,} a second, until "
             "their sessions end: add a random time to expire_at"
         )
     if hooks is None:

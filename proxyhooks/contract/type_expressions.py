@@ -130,5 +130,6 @@ def key(name: str) -> str:
 
 def identifier(name: str) -> str:
     """A name that TypeScript takes, with the letters of all languages."""
-    name = "".join(char if f"_{char}".isidentifier() or char == "$" else "_" for char in name)
+    # Python 3.13 takes invisible joiners, which other versions refuse; the contract must not depend on the version.
+    name = "".join(char if (f"_{char}".isidentifier() and char.isprintable()) or char == "$" else "_" for char in name)
     return name if name.isidentifier() or name[:1] == "$" else f"_{name}"

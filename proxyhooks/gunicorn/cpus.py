@@ -65,8 +65,9 @@ def _read_quota(directory: Path) -> tuple[int, int]:
 def _cpu_groups(proc: Path) -> Iterator[Path]:
     """Return the folders of the groups that limit the CPU time of this process: its own ones and those around them."""
     try:
-        own_groups = _OWN_GROUP.findall((proc / "cgroup").read_text())
-        mounts = _MOUNT.findall((proc / "mountinfo").read_text())
+        # The names of groups and mount points may have any bytes.
+        own_groups = _OWN_GROUP.findall(os.fsdecode((proc / "cgroup").read_bytes()))
+        mounts = _MOUNT.findall(os.fsdecode((proc / "mountinfo").read_bytes()))
     except OSError:  # no Linux
         return
     groups = {controller: path for controllers, path in own_groups for controller in controllers.split(",")}

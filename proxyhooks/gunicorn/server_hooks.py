@@ -5,15 +5,13 @@ An error of the table never ends the server: without the table, workers stop as 
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import sys
 import time
 import weakref
-from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from .._settings.worker_settings import read_worker_settings
 from . import metrics
@@ -26,6 +24,7 @@ from .hardening import harden
 from .listener import wrap_socket
 from .log_filter import limit_lines_about_callers
 from .log_handler import log_to_gunicorn
+from .logged_errors import log_errors
 from .setup_errors import shorten_setup_errors
 from .systemd import ServiceNotifier
 from .worker_table import SharedState, WorkerRecord, WorkerTable
@@ -54,24 +53,7 @@ _shared_state: SharedState | None = None
 _sigterm_received = False
 """Whether this process is to stop: the master, or a worker between the fork and gunicorn's own signal handler."""
 
-_R = TypeVar("_R")
-
-
-def _log_table_errors(function: Callable[..., _R]) -> Callable[..., _R | None]:
-    """Have an exception of the function logged, and None returned. In a server hook it would end the process.
-
-    :param function: its first argument is gunicorn's master or worker.
-    """
-
-    @functools.wraps(function)
-    def logging_errors(process: Any, *args: Any) -> _R | None:
-        try:
-            return function(process, *args)
-        except Exception:
-            process.log.exception("The table of workers cannot be used: workers may stop before others serve")
-            return None
-
-    return logging_errors
+_log_table_errors: Final = log_errors("The table of workers cannot be used: workers may stop before others serve")
 
 
 def _get_shared_state(cfg: Any) -> SharedState:

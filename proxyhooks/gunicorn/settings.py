@@ -10,6 +10,7 @@ from .cpus import default_workers
 
 __all__ = [
     "control_socket_disable",
+    "forwarder_headers",
     "graceful_timeout",
     "keepalive",
     "limit_request_field_size",
@@ -49,5 +50,10 @@ worker_tmp_dir: str | None = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) el
 # The socket of the command gunicornc would be in the home directory, one for all servers of a user: the one that starts
 # last takes it from the others.
 control_socket_disable: bool = True
+
+# gunicorn lets proxies on its own machine set SCRIPT_NAME, a part of the path that it takes away. Many proxies pass the
+# header on as a client sends it: with "SCRIPT_NAME: /x", the hooks would be at /x/centrifugo/ too, where no rule of the
+# proxy about /centrifugo/ protects them. An application that is served below a path has to name the header here.
+forwarder_headers: str = ""
 
 # gunicorn writes no access log by default. That fits: Centrifugo counts and times its calls.

@@ -14,17 +14,16 @@ from typing import Any, Final
 from .._flask.finished_calls import observers
 from .._wire import before_exit
 from .._wire.in_flight import calls_in_flight
-from .._wire.metric_table import AFTER_REPLY_PENDING, CALLS_IN_FLIGHT
+from .._wire.metric_table import AFTER_REPLY_PENDING, CALLS_IN_FLIGHT, MULTIPROCESS_DIRECTORY
+from .._wire.value_file import FIRST_SIZE, allocate
 from .call_metrics import CallMetrics
+from .count import Counts
 from .in_files import FileCounts
-from .value_file import FIRST_SIZE, allocate
 
 __all__ = ["enable"]
 
-_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable that switches prometheus_client's multiprocess mode on."""
 _SAMPLE_INTERVAL: Final = 0.2
-"""Seconds between two looks at what other processes cannot see."""
+"""Seconds between two writes of the gauges."""
 _lock: Final = threading.Lock()
 _enabled: CallMetrics | None = None
 
@@ -47,30 +46,39 @@ def enable(app: Any = None) -> None:
 
 
 def _start() -> CallMetrics:
+    directory = os.environ.get(MULTIPROCESS_DIRECTORY)
+    _export_gauges(directory)
+    counts: Counts
+    if directory:
+        counts = FileCounts(directory)
+    else:
+        from .in_registry import RegistryCounts
+
+        counts = RegistryCounts()
+    metrics = CallMetrics(counts)
+    observers.append(metrics.record)
+    return metrics
+
+
+def _export_gauges(directory: str | None) -> None:
+    """Export what this process is doing. With a directory, a thread writes it down there for other processes."""
     from prometheus_client import Gauge
 
-    directory = os.environ.get(_DIRECTORY)
     if directory:
         # prometheus_client does not make sure that there is room for its file.
         with open(os.path.join(directory, f"gauge_livesum_{os.getpid()}.db"), "ab") as file:
             allocate(file.fileno(), FIRST_SIZE)
     in_flight = Gauge(CALLS_IN_FLIGHT.name, CALLS_IN_FLIGHT.meaning, multiprocess_mode="livesum")
     pending = Gauge(AFTER_REPLY_PENDING.name, AFTER_REPLY_PENDING.meaning, multiprocess_mode="livesum")
-    if directory:
-        metrics = CallMetrics(FileCounts(directory))
-
-        def sample() -> None:
-            while True:
-                in_flight.set(len(calls_in_flight))
-                pending.set(before_exit.pending())
-                time.sleep(_SAMPLE_INTERVAL)
-
-        threading.Thread(target=sample, name="proxyhooks-metrics", daemon=True).start()
-    else:
-        from .in_registry import RegistryCounts
-
-        metrics = CallMetrics(RegistryCounts())
+    if not directory:
         in_flight.set_function(lambda: len(calls_in_flight))
         pending.set_function(before_exit.pending)
-    observers.append(metrics.record)
-    return metrics
+        return
+
+    def sample() -> None:
+        while True:
+            in_flight.set(len(calls_in_flight))
+            pending.set(before_exit.pending())
+            time.sleep(_SAMPLE_INTERVAL)
+
+    threading.Thread(target=sample, name="proxyhooks-metrics", daemon=True).start()

@@ -12,8 +12,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from .._wire.metric_table import CALL_DURATION, CALLS, DURATION_BUCKETS, QUEUE_BUCKETS, QUEUE_DURATION, Metric
+from .._wire.value_file import ValueFile
 from .count import Count
-from .value_file import ValueFile
 
 
 class _Histogram:

@@ -102,7 +102,7 @@ def test_scale_measures(
 
 
 def test_observability_is_measured_and_leaves_no_receiver(capsys: pytest.CaptureFixture[str]) -> None:
-    before = dict(hook_finished.receivers)
+    before = set(hook_finished.receivers)
     commands.print_rows(lambda: observability.measure(rounds=1, calls=2))
     rows = capsys.readouterr().out.splitlines()
     assert [row.split(" | ")[0] for row in rows] == [
@@ -112,7 +112,7 @@ def test_observability_is_measured_and_leaves_no_receiver(capsys: pytest.Capture
         "| the event log, as text",
         "| the event log, as JSON",
     ]
-    assert dict(hook_finished.receivers) == before
+    assert before.issuperset(hook_finished.receivers)  # those of applications that are gone may vanish meanwhile
 
 
 def test_spans_are_measured(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from proxyhooks.centrifugo.plan import BUSY_IN_PEACE, BUSY_IN_RECONNECT, Load, make_plan, rate_for, reconnect_seconds
+from proxyhooks.centrifugo.plan import (
+    MAX_NORMAL_UTILIZATION,
+    MAX_RECONNECT_UTILIZATION,
+    Load,
+    make_plan,
+    rate_for,
+    reconnect_seconds,
+)
 from tests.centrifugo.reconnect_simulation import Simulation
 
 
@@ -24,23 +31,22 @@ from tests.centrifugo.reconnect_simulation import Simulation
         ({"session": 100.0, "expire": 600.0, "rpc_every": 1.0, "events": ["refresh"]}, {"refresh": 2}),
     ],
 )
-def test_the_calls_in_peace_are_those_of_hooks_that_exist(fields: dict[str, Any], calls: dict[str, float]) -> None:
-    assert Load(clients=1200, **fields).calls_in_peace() == calls
+def test_the_normal_calls_are_those_of_hooks_that_exist(fields: dict[str, Any], calls: dict[str, float]) -> None:
+    assert Load(clients=1200, **fields).normal_calls() == calls
 
 
 def test_a_reconnect_calls_connect_and_each_subscription_at_the_rate_of_the_limit() -> None:
     load = Load(clients=10_000, subscriptions=5, session=1000.0, expire=100.0)
     plan = make_plan(load, cores=10, calls_per_core=500, nodes=2)
-    assert plan.calls_in_reconnect == {
+    assert plan.reconnect_calls == {
         "connect": plan.connections_per_second,
         "subscribe": 5 * plan.connections_per_second,
         "refresh": 100,
     }
-    assert 0.79 < plan.busy_in_reconnect <= BUSY_IN_RECONNECT
-    assert plan.busy_in_peace == pytest.approx((60 + 100) / 5000)
+    assert 0.79 < plan.reconnect_utilization <= MAX_RECONNECT_UTILIZATION
+    assert plan.normal_utilization == pytest.approx((60 + 100) / 5000)
 
 
-@settings(deadline=None)
 @given(
     clients=st.integers(1, 10**7),
     subscriptions=st.integers(0, 50),
@@ -54,24 +60,25 @@ def test_the_cores_of_a_plan_let_all_clients_back_in_time(
 ) -> None:
     load = Load(clients=clients, subscriptions=subscriptions, session=session)
     plan = make_plan(load, calls_per_core=calls_per_core, back_within=back_within, nodes=nodes)
-    assert plan.busy_in_peace <= BUSY_IN_PEACE + 1e-9
-    assert plan.busy_in_reconnect <= BUSY_IN_RECONNECT + 1e-9
+    assert plan.normal_utilization <= MAX_NORMAL_UTILIZATION + 1e-9
+    assert plan.reconnect_utilization <= MAX_RECONNECT_UTILIZATION + 1e-9
     assert plan.reconnect_seconds <= max(back_within, reconnect_seconds(clients, clients)) + 1e-6
     again = make_plan(load, calls_per_core=calls_per_core, cores=plan.cores, nodes=nodes)
     assert again == plan
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**7), st.floats(1.5, 1e6))
 def test_the_rate_for_a_time_takes_that_time(clients: int, seconds: float) -> None:
     assert reconnect_seconds(clients, rate_for(clients, seconds)) == pytest.approx(seconds)
 
 
-def test_cores_that_do_not_bear_the_calls_in_peace_are_refused_with_the_number_that_does() -> None:
+def test_cores_that_do_not_bear_the_normal_calls_are_refused_with_the_number_that_does() -> None:
     load = Load(clients=1000, rpc_every=1.0)
-    with pytest.raises(ValueError, match=r"^2 cores bear 800 calls a second, and there are 1,000 in peace, .* 4 cores"):
+    with pytest.raises(
+        ValueError, match=r"^too few cores: with 2, 800 calls .* are 1,000 in normal operation, .* 4 cores"
+    ):
         make_plan(load, cores=2)
-    assert make_plan(load, cores=4).busy_in_peace == BUSY_IN_PEACE
+    assert make_plan(load, cores=4).normal_utilization == MAX_NORMAL_UTILIZATION
 
 
 def test_cores_that_do_not_bear_one_connection_a_second_on_each_node_are_refused() -> None:
@@ -91,11 +98,11 @@ def test_a_node_has_descriptors_for_the_clients_of_one_that_failed_and_for_their
 
 def test_a_reconnect_that_calls_nothing_is_not_limited_by_the_backend() -> None:
     plan = make_plan(Load(clients=10_000, subscriptions=5, events=["rpc"]), nodes=2)
-    assert plan.calls_in_reconnect == {}
+    assert plan.reconnect_calls == {}
     assert plan.connection_rate_limit == 5_000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     clients=st.integers(100, 2000),
     subscriptions=st.integers(0, 6),
@@ -110,6 +117,8 @@ def test_the_model_has_the_time_and_the_rate_of_a_simulation(
     load = Load(clients=clients, subscriptions=subscriptions)
     plan = make_plan(load, calls_per_core=calls_per_core, cores=cores, nodes=nodes)
     assume(plan.reconnect_seconds < 100)
+    # With one connection a second for each of several nodes, chance decides which node is done last, and when.
+    assume(nodes == 1 or plan.connection_rate_limit > 1)
     rates = [float(plan.connection_rate_limit)] * nodes
     simulated = Simulation(clients, subscriptions, cores, calls_per_core, rates, seed).run()
     # README of deploy: up to a quarter, and 4 s.
@@ -117,7 +126,7 @@ def test_the_model_has_the_time_and_the_rate_of_a_simulation(
     if plan.reconnect_seconds > 15:
         half = sorted(simulated.calls)[len(simulated.calls) // 2]
         rate = len(simulated.calls) / 2 / half
-        assert rate == pytest.approx(sum(plan.calls_in_reconnect.values()), rel=0.2)
+        assert rate == pytest.approx(sum(plan.reconnect_calls.values()), rel=0.2)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -49,11 +49,13 @@ def test_it_needs_no_application() -> None:
     assert code == 0
     table, facts = output.split("\n\n")
     assert [line.split()[0] for line in table.splitlines()] == ["CALLS", "connect", "subscribe", "refresh", "total"]
-    assert [line.split()[0] for line in facts.splitlines()] == ["clients", "backend", "Centrifugo", "rate"]
-    assert "connect         556       6,380\n" in output
-    assert "all of them are back after 2m48s, at 6,380 connections a second\n" in output
+    assert [line.split()[0] for line in facts.splitlines()] == [
+        "clients", "backend", "connections", "Centrifugo", "rate",
+    ]  # fmt: skip
+    assert "connect         556     6,380\n" in output
+    assert "all of them are connected again after 2m48s, at 6,380 connections a second\n" in output
     assert "6,380 new connections a second, 638 for each node; without a limit 2,000,000 a second try\n" in output
-    assert errors.startswith("note: clients that came back together refresh together")
+    assert errors.startswith("note: clients that reconnected together refresh together")
 
 
 def test_the_json_has_what_the_text_has() -> None:
@@ -62,23 +64,38 @@ def test_the_json_has_what_the_text_has() -> None:
     assert (made["cores"], made["nodes"], made["clients_per_node"], made["open_files"]) == (10, 2, 10_000, 32_768)
     assert made["unlimited_attempts"] == 20_000
     assert made["reconnect_seconds"] == pytest.approx(11)
-    assert made["busy_in_reconnect"] == pytest.approx(0.8)
-    assert made["busy_in_peace"] < 0.01
+    assert made["reconnect_utilization"] == pytest.approx(0.8)
+    assert made["normal_utilization"] < 0.01
+    assert made["idle_connections"] == 255 * 2 * 2  # for each node and event
 
 
 def test_one_node_has_all_clients() -> None:
     assert "\nCentrifugo  1 node with 10,000 clients: LimitNOFILE=32768, 552 MiB\n" in plan(*CLIENTS, "--nodes", "1")[1]
 
 
+def test_one_of_a_thing_is_singular() -> None:
+    text = plan("--clients", "1", "--nodes", "1", "--calls-per-core", "1", "--cores", "3")[1]
+    assert "\nbackend     3 cores with 1 call a second each;" in text
+    assert "at 1 connection a second\n" in text
+    assert "\nCentrifugo  1 node with 1 client: " in text
+    assert "\nrate limit  1 new connection a second, " in text
+    assert "if one fails, 1 client on each other" in plan("--clients", "1")[1]
+
+
+def test_the_connections_to_the_backend_follow_from_the_time_of_a_call() -> None:
+    text = plan(*CLIENTS, "--cores", "10", "--nodes", "2")[1]
+    assert "\nconnections to the backend: 400 while all reconnect, if a call takes 0.1 s; up to 1,020 stay open" in text
+
+
 def test_small_numbers_are_not_shown_as_none() -> None:
     output = plan("--clients", "50", "--session", "1h")[1]
-    assert "connect         0.014     50\n" in output
+    assert "connect         0.014   50\n" in output
     assert "1 core with 500 calls a second each" in output
 
 
 def test_only_events_with_hooks_count_and_others_have_a_note(app: Flask) -> None:
     made = planned(*CLIENTS, "--subscriptions", "5", "--expire", "10m", "--rpc-every", "1m", app=app)
-    assert made["calls_in_peace"].keys() == {"connect", "rpc"}
+    assert made["normal_calls"].keys() == {"connect", "rpc"}
     assert made["notes"] == [
         "--expire has no effect: the application has no refresh hook",
         "publish: not counted; --publish-every says how often",
@@ -104,12 +121,17 @@ def test_numbers_are_written_as_people_write_them(text: str, clients: int) -> No
     ("arguments", "error"),
     [
         ((), "Missing option '--clients'"),
-        (("--clients", "many"), "'many' is not a whole number that is more than 0: write 200, 20k, 1.5M or 1e6"),
+        (
+            ("--clients", "many"),
+            "'many' is not a whole number that is more than 0 and at most 1e12: write 200, 20k, 1.5M or 1e6",
+        ),
         (("--clients", "0"), "'0' is not a whole number that is more than 0"),
         (("--clients", "-1"), "'-1' is not"),
         (("--clients", "nan"), "'nan' is not"),
         (("--clients", "1.5"), "'1.5' is not a whole number"),
-        (("--clients", "1e99"), "'1e99' is not"),
+        (("--clients", "1e99"), "'1e99' is not a whole number that is more than 0 and at most 1e12"),
+        (("--clients", "10x"), "'10x' is not a whole number"),
+        (("--clients", "1,5"), "'1,5' is not a whole number"),
         ((*CLIENTS, "--calls-per-core", "0"), "'0' is not a number that is more than 0"),
         ((*CLIENTS, "--subscriptions", "x"), "'x' is not a number that is at least 0"),
         ((*CLIENTS, "--expire", "10"), "'10' is not a duration that is more than 0: write it as Centrifugo does"),
@@ -118,7 +140,11 @@ def test_numbers_are_written_as_people_write_them(text: str, clients: int) -> No
         ((*CLIENTS, "--back-within", "1s"), "it must be at least 2s: SDKs wait for up to 1s at first"),
         ((*CLIENTS, "--back-within", "1m", "--cores", "2"), "use one"),
         ((*CLIENTS, "--rpc-every", "1s", "--cores", "2"), "use at least 41 cores"),
-        ((*CLIENTS, "--nodes", "0"), "0 is not in the range"),
+        (
+            ("--clients", "1", "--cores", "1", "--calls-per-core", "1"),
+            "too few cores: with 1, 0.8 calls a second are possible; there are 0 in normal operation, and 2 for each",
+        ),
+        ((*CLIENTS, "--nodes", "0"), "'0' is not a whole number that is more than 0"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_remedy(arguments: tuple[str, ...], error: str) -> None:

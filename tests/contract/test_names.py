@@ -256,7 +256,7 @@ def test_a_nested_schema_that_does_not_exist_is_an_error_with_its_name(
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a b", "a_b"), ("1", "_1"), ("Größe", "Größe"), ("", "_"), ("$a", "$a"), ("a\u200db", "a_b")],
+    [("a b", "a_b"), ("1", "_1"), ("Größe", "Größe"), ("", "_"), ("$a", "$a"), ("a\u200db", "a_b"), ("a\u200c", "a_")],
 )
 def test_identifiers_keep_the_letters_of_all_languages(name: str, expected: str) -> None:
     assert identifier(name) == expected

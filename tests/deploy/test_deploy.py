@@ -334,10 +334,11 @@ PYTHON = ("-c", "python:proxyhooks.gunicorn")
 
 def test_gunicorn_takes_all_settings() -> None:
     config = effective(*PYTHON)
-    for name in set(settings.__all__) - {"workers"}:
+    for name in set(settings.__all__) - {"workers", "forwarder_headers"}:
         setting = getattr(settings, name)
         # gunicorn prints a hook by its qualified name, and its own are those of classes.
         assert config[name] == (f"<{name}()>" if callable(setting) else str(setting))
+    assert config["forwarder_headers"] == "[]"
     # Not settings.workers: the tests themselves may run with WEB_CONCURRENCY.
     assert config["workers"] == str(max(2, usable_cpus()))
 

@@ -29,7 +29,7 @@ def overview() -> list[stat.Panel]:
     serving = f'sum(proxyhooks_workers{{{BACKENDS}, state="serving"}})'
     return [
         number("Alerts", units.Short, "Alerts of rules.yml that fire.", firing, bad_from=1),
-        number("Calls", units.RequestsPerSecond, "Calls of all hooks, refused ones too.", every),
+        number("Calls", units.RequestsPerSecond, "Calls of all hooks, with those that are refused.", every),
         number(
             "Failed",
             units.PercentUnit,
@@ -40,7 +40,7 @@ def overview() -> list[stat.Panel]:
         number(
             "99th percentile",
             units.Seconds,
-            "One call in a hundred takes a backend longer.",
+            "99 of 100 calls take a backend less than this.",
             quantile(0.99, "", DURATIONS, BACKENDS),
             bad_from=1,
         ),
@@ -197,13 +197,13 @@ def centrifugo() -> list[timeseries.Panel]:
         graph(
             "Errors with Redis",
             units.RequestsPerSecond,
-            "Empty as long as there was none.",
+            "Empty until the first error.",
             (errors, "{{instance}} {{error}}"),
         ),
         graph(
             "File descriptors",
             units.PercentUnit,
-            "The share that is in use. Each client takes one.",
+            "Share of the file descriptors that are open. Each client takes one.",
             (f"process_open_fds{{{NODES}}} / process_max_fds{{{NODES}}}", "{{instance}}"),
         ),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proxyhooks import ChannelPattern, SetupError
@@ -256,7 +256,6 @@ VALUES = {
 }
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw may take long
 @given(st.data())
 def test_format_and_match_return_the_same_values(data: st.DataObject) -> None:
     kinds = data.draw(st.lists(st.sampled_from(["int", "uuid", "string"]), max_size=3))

@@ -20,7 +20,6 @@ from tests.docs.package import (
     ALERTS,
     DISCONNECTS,
     ERRORS,
-    EVENTS,
     FINDINGS,
     METRICS,
     WARNINGS,
@@ -61,10 +60,6 @@ def disconnect_rows() -> list[str]:
         then = "comes back; cannot be raised: Centrifugo tells it nothing" if code == 3000 else then
         rows.append(f"| {code} | `{disconnects.by_code(code).__name__}` | {reason} | {then} |")
     return rows
-
-
-def proxy_rows() -> list[str]:
-    return ["| event | proxy |", "|---|---|", *(f"| {event.name} | `{event.proxy}` |" for event in EVENTS.values())]
 
 
 def metric_rows() -> list[str]:
@@ -193,10 +188,9 @@ TABLES: Final[dict[tuple[str, str], Callable[[], list[str]]]] = {
     ("examples/README.md", "disconnects"): disconnect_rows,
     ("examples/README.md", "fields"): field_rows,
     ("examples/README.md", "types"): type_rows,
+    ("examples/README.md", "findings"): finding_rows,
     ("deploy/README.md", "settings"): lambda: settings_table().splitlines(),
-    ("deploy/README.md", "proxies"): proxy_rows,
     ("deploy/README.md", "metrics"): metric_rows,
-    ("deploy/README.md", "findings"): finding_rows,
     ("deploy/README.md", "alerts"): alert_rows,
 }
 """By file and name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Callable
 
@@ -106,11 +105,11 @@ def test_the_benchmarks_are_those_that_are_run() -> None:
         assert text.count(f"\n| {row.server} | {(CONTESTANTS | ONLY_SERVED)[row.app]} | ") == 1, row
 
 
-def test_the_configuration_has_a_proxy_for_every_hook() -> None:
-    (block,) = [block for block in blocks(CONFIGURED) if block.file_name == "config.json"]
-    paths = re.findall(r"http://127.0.0.1:8070(/centrifugo/\w+)", block.text)
-    assert sorted(paths) == [f"/centrifugo/{name}" for name in ("connect", "publish", "refresh", "rpc", "subscribe")]
-    json.loads(block.text)
+def test_the_guide_names_the_proxy_of_each_event() -> None:
+    sentence = read(CONFIGURED).partition("The proxies are ")[2].partition("`channel.proxy.EVENT`")[0]
+    named = re.findall(r"`([\w.]+)`", sentence)
+    for event in EVENTS.values():
+        assert (event.proxy in named) != (event.proxy == f"channel.proxy.{event.name}"), event.name
 
 
 def test_the_table_of_what_to_copy_has_every_folder() -> None:

@@ -12,13 +12,15 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxyhooks import Disconnect, ProxyHooks, RPCRequest, RPCResult, errors
@@ -138,7 +140,6 @@ TEXTS = st.text(st.characters(), max_size=400) | st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @example(client="c" * 400, user="u" * 400, encoding="ascii")
 @given(client=TEXTS, user=TEXTS, encoding=st.sampled_from(["ascii", "utf-8", "latin-1"]))
 def test_one_call_is_one_line_whatever_client_and_user_are(client: str, user: str, encoding: str) -> None:
@@ -182,6 +183,7 @@ def test_several_proxy_hooks_of_an_application_write_one_line(app: Flask, ask: A
 
 
 def test_an_application_that_is_gone_leaves_no_receiver() -> None:
+    gc.collect()  # applications of other tests, which could go in between
     before = len(hook_finished.receivers)
     app = Flask("other")
     app.config.update(PROXYHOOKS_INSECURE=True, PROXYHOOKS_EVENT_LOG="json")
@@ -286,3 +288,41 @@ def test_gunicorns_log_gets_the_lines_as_they_are(app: Flask, ask: Ask, stderr: 
     assert json.loads(line)["user"] == "100%"
     assert [record.getMessage() for record in others.records] == [line]
     assert stderr.getvalue() == ""
+
+
+def test_a_file_of_gunicorns_log_is_opened_with_the_first_line(
+    app: Flask, ask: Ask, stderr: StandardError, tmp_path: Path
+) -> None:
+    serve(app, "json")
+    with closing(logging.FileHandler(tmp_path / "log", delay=True)) as handler:
+        handler.setFormatter(logging.Formatter("gunicorn %(message)s"))
+        logging.getLogger("gunicorn.error").handlers[:] = [handler]
+        for user in ("1", "2"):
+            ask("rpc", method="order", user=user)
+        handler.handle(logging.makeLogRecord({"msg": "a line of gunicorn"}))
+    *events, last = (tmp_path / "log").read_text().splitlines()
+    assert [json.loads(event)["user"] for event in events] == ["1", "2"]
+    assert last == "gunicorn a line of gunicorn"
+
+
+def test_a_file_of_gunicorns_log_is_rotated(app: Flask, ask: Ask, stderr: StandardError, tmp_path: Path) -> None:
+    serve(app, "json")
+    path = tmp_path / "log"
+    with closing(logging.handlers.RotatingFileHandler(path, maxBytes=1, backupCount=1)) as rotating:
+        logging.getLogger("gunicorn.error").handlers[:] = [rotating]
+        for user in ("1", "2"):
+            ask("rpc", method="order", user=user)
+    assert [json.loads(file.read_text())["user"] for file in (path, tmp_path / "log.1")] == ["2", "1"]
+
+
+def test_a_file_of_gunicorns_log_that_was_moved_is_opened_anew(
+    app: Flask, ask: Ask, stderr: StandardError, tmp_path: Path
+) -> None:
+    serve(app, "json")
+    path = tmp_path / "log"
+    with closing(logging.handlers.WatchedFileHandler(path)) as watched:
+        logging.getLogger("gunicorn.error").handlers[:] = [watched]
+        ask("rpc", method="order", user="1")
+        path.rename(tmp_path / "log.1")
+        ask("rpc", method="order", user="2")
+    assert [json.loads(file.read_text())["user"] for file in (path, tmp_path / "log.1")] == ["2", "1"]

@@ -34,6 +34,7 @@ from proxyhooks import (
     errors,
 )
 from proxyhooks._dispatch.events import EVENTS
+from proxyhooks._flask import finished_calls
 from proxyhooks.signals import FinishedCall, hook_finished
 from tests.flask.fast_path.generated_apps import GeneratedApp
 from tests.flask.fast_path.generated_requests import environ as generated_environ
@@ -479,6 +480,27 @@ def test_a_receiver_that_fails_is_logged_and_changes_nothing(
         called.clear()
         assert ask("rpc", headers={"X-Proxyhooks-Secret": "wrong"}).status_code == 403
         assert sorted(called) == ["async", "base", "exception", "failed"]
+
+
+def test_a_call_that_cannot_be_counted_is_logged_and_changes_nothing(
+    fast: bool, app: Flask, caplog: pytest.LogCaptureFixture, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(app)
+    told: list[str] = []
+
+    def count(sender: Flask, call: FinishedCall) -> None:
+        raise OSError(28, "No space left on device")
+
+    def note(sender: Flask, call: FinishedCall) -> None:
+        told.append(call.outcome)
+
+    monkeypatch.setattr(finished_calls, "observers", [count])
+    with hook_finished.connected_to(note, app):
+        assert ask("rpc", method="answer.result").json == OK
+        assert ask("rpc", headers={"X-Proxyhooks-Secret": "wrong"}).status_code == 403
+    assert told == ["result", "failed"]
+    assert "an observer of calls, failed" in caplog.text
+    assert "No space left on device" in caplog.text
 
 
 @pytest.mark.usefixtures("log_without_rate_limit")

@@ -94,7 +94,7 @@ WITH_SECRET: dict[str, tuple[Send, int]] = {
     ),
     "no message": (lambda app, n: call(app, "rpc", f'{{"user": {{"{LONG}{n}": 1}}}}'), 400),
     "no JSON": (lambda app, n: call(app, "rpc", f"{n}{FORGED}"), 400),
-    "too complex": (lambda app, n: call(app, "rpc", "[" * 1000), 200),
+    "too complex": (lambda app, n: call(app, "rpc", "[" * 1000 + "]" * 1000), 200),
     "an unknown method": (lambda app, n: call(app, "rpc", f'{{"method": "m{n}{LONG}"}}'), 200),
     "an unknown channel": (lambda app, n: call(app, "publish", f'{{"channel": "\\r\\n{n}{LONG}"}}'), 200),
     "a wrong payload": (

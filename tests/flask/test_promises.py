@@ -199,7 +199,7 @@ def test_exactly_one_of_result_error_and_disconnect() -> None:
     assert min(seen[kind] for kind in ("result", "error", "disconnect", "refused in order")) > 0
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def holds_for_everything(seen: Counter[str], data: st.DataObject) -> None:
     BEHAVIOUR.draw, BEHAVIOUR.raised = data.draw, None

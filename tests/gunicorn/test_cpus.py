@@ -36,8 +36,8 @@ def cpus(here: Path, mount: str, own: str, files: dict[str, str], root: str = "/
         path.write_text(text)
     (here / "cgroup.own").mkdir()
     proc = here / "cgroup.own"
-    (proc / "cgroup").write_text(own)
-    (proc / "mountinfo").write_text(f"{OTHER}\n{mount}\n".format(root=root, mount=mount_point))
+    (proc / "cgroup").write_bytes(os.fsencode(own))
+    (proc / "mountinfo").write_bytes(os.fsencode(f"{OTHER}\n{mount}\n".format(root=root, mount=mount_point)))
     return usable_cpus(proc)
 
 
@@ -80,6 +80,12 @@ def test_the_quota_of_another_group_does_not_count(tmp_path: Path) -> None:
 def test_a_container_that_sees_the_groups_of_its_host_has_its_own_group_mounted(own: str, tmp_path: Path) -> None:
     files = {"cpu.cfs_quota_us": "200000", "cpu.cfs_period_us": "100000"}
     assert cpus(tmp_path, V1, f"4:cpu,cpuacct:{own}\n", files, root="/docker/4d1f") == 2
+
+
+@pytest.mark.parametrize("own", ["0::/caf\udce9\n", "1:name=caf\udce9:/\n0::/\n"])
+def test_names_of_mount_points_and_groups_may_have_any_bytes(own: str, tmp_path: Path) -> None:
+    here = tmp_path / os.fsdecode(b"caf\xe9")
+    assert cpus(here, V2, own, {"cpu.max": "100000 100000\n"}) == 1
 
 
 def test_without_control_groups_the_affinity_counts(tmp_path: Path) -> None:

@@ -266,6 +266,24 @@ def test_large_headers_of_clients_are_no_431(server: Server) -> None:
     assert response.body == b'{"result":{"data":1}}'
 
 
+@pytest.mark.parametrize("worker", ["proxyhooks.gunicorn.worker.Worker", "gthread"])
+@pytest.mark.parametrize(("trusted", "status"), [([], 404), (["--forwarder-headers", "SCRIPT_NAME"], 200)])
+def test_a_caller_on_this_machine_opens_no_second_way_to_the_hooks(
+    tmp_path: Path, worker: str, trusted: list[str], status: int
+) -> None:
+    with serving(tmp_path, *SETTINGS, "-k", worker, "-w", "1", *trusted) as server:
+        headers = {
+            "X-Proxyhooks-Secret": SECRET,
+            "SCRIPT_NAME": "/x",
+            "SCRIPT-NAME": "/x",
+            "PATH_INFO": "/centrifugo/rpc",
+        }
+        body = b'{"method":"echo","data":1}'
+        assert http_client.request(server.port, "POST", "/x/centrifugo/rpc", body, headers).status == status
+        del headers["SCRIPT_NAME"]
+        assert http_client.request(server.port, "POST", "/x/centrifugo/rpc", body, headers).status == 404
+
+
 def test_a_chunked_body_is_read_and_limited(server: Server) -> None:
     headers = {"X-Proxyhooks-Secret": SECRET}
     for size, expected in ((1000, 200), (1024 * 1024, 413)):

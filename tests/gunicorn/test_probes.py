@@ -24,6 +24,7 @@ pytestmark = pytest.mark.server
 
 APP = """
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -44,6 +45,11 @@ def wait(req: RPCRequest) -> RPCResult:
     while not (here / "go").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     return RPCResult(data="served")
+
+
+@app.route("/<path:path>", methods=["GET", "POST"])
+def page(path: str) -> str:
+    return threading.current_thread().name
 """
 THREADS = 2
 
@@ -136,3 +142,11 @@ def test_a_worker_whose_threads_are_all_busy_answers_probes_also_while_it_stops(
             assert statuses(live, "/livez", last=200) == [200]
             assert replies == []
         assert replies == [200] * THREADS
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_other_requests_to_the_path_of_a_probe_take_no_thread_of_probes(tmp_path: Path, version: str) -> None:
+    # gunicorn_h1c leaves those of HTTP/1.0 to gunicorn's parser
+    with running(tmp_path) as server:
+        reply = server.exchange(f"POST /livez HTTP/{version}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert reply.partition(b"\r\n\r\n")[2].startswith(b"proxyhooks-worker-")

@@ -14,13 +14,15 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from proxyhooks import ProxyHooks
+from proxyhooks import ProxyHooks, RPCResult
+from proxyhooks._flask.finished_calls import observers
 from proxyhooks._wire.metric_table import CALL_DURATION, DURATION_BUCKETS, QUEUE_BUCKETS
 from proxyhooks.metrics import call_metrics as module
 from proxyhooks.metrics.call_metrics import CallMetrics
 from proxyhooks.metrics.in_files import FileCounts
 from proxyhooks.metrics.in_registry import RegistryCounts
 from proxyhooks.signals import FinishedCall
+from tests.support.asking import Ask
 
 Samples = dict[tuple[str, ...], float]
 
@@ -143,6 +145,27 @@ def test_codes_without_end_are_counted_as_other(
     assert len(calls) == 11
     assert calls["other"] == 20
     assert sum(calls.values()) == 30
+
+
+def test_a_call_that_cannot_be_counted_is_answered_and_logged(
+    app: Flask, ask: Ask, tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks = ProxyHooks(app)
+
+    @hooks.rpc("echo")
+    def echo(req: Any) -> RPCResult:
+        return RPCResult(data=1)
+
+    metrics = CallMetrics(FileCounts(str(tmp_path / "gone")))
+    observers.append(metrics.record)
+    request.addfinalizer(lambda: observers.remove(metrics.record))
+    assert ask("rpc", method="echo").json == {"result": {"data": 1}}
+    assert ask("rpc", headers={"X-Proxyhooks-Secret": "wrong"}).status_code == 403
+    assert "an observer of calls, failed" in caplog.text
+    assert "FileNotFoundError" in caplog.text
+    (tmp_path / "gone").mkdir()  # or there is room again
+    ask("rpc", method="echo")
+    assert {path.name.partition("_")[0] for path in (tmp_path / "gone").iterdir()} == {"counter", "histogram"}
 
 
 def _record_in_child(metrics: CallMetrics, path: Path) -> None:

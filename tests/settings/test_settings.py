@@ -79,9 +79,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(key: str, nearest:
         read(**{key: True})
 
 
-def test_a_key_of_the_environment_does_nothing_in_the_configuration_and_is_refused() -> None:
-    with pytest.raises(SetupError, match="KEEPALIVE_TIME is an environment variable of gunicorn's workers: "):
-        read(PROXYHOOKS_KEEPALIVE_TIME=30)
+@pytest.mark.parametrize("key", ["PROXYHOOKS_KEEPALIVE_TIME", "PROXYHOOKS_METRICS_BIND"])
+def test_a_key_of_the_environment_does_nothing_in_the_configuration_and_is_refused(key: str) -> None:
+    with pytest.raises(SetupError, match=f"{key} is an environment variable of gunicorn's processes: "):
+        read(**{key: 30})
 
 
 def test_the_argument_is_checked_as_the_list_of_the_configuration() -> None:

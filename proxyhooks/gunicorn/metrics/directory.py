@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable from which prometheus_client takes the directory."""
+from ..._wire.metric_table import MULTIPROCESS_DIRECTORY
+from ..._wire.value_file import ValueFile
 
 _PREFIX: Final = "proxyhooks-metrics-"
 _MASTERS: Final = "masters"
@@ -52,26 +52,38 @@ class Directory:
             if not (_is_live_gauge(name) and _has_ended(int(name["number"])))
         ]
 
-    def take_over(self, number: int) -> None:
+    def take_over(self, number: int) -> list[str]:
         """Give the files of a process that has ended to the process of this number, which has not begun to count.
 
+        Damaged files are removed. With them, the process could not count, and an application with metrics of its own
+        could not be loaded.
+
+        :return: the paths of the damaged files.
         :raises OSError: if the directory cannot be used.
         """
         with _locked(os.path.join(self.path, _TAKE_OVER)):
             self.remove_dead_gauges(number)
             entries = list(self._entries())
             numbers = sorted({int(name["number"]) for _, name in entries})
-            if number in numbers:  # the system has given the number of an ended process to this one
-                return
-            heritage = next((ended for ended in numbers if _has_ended(ended)), None)
-            for path, name in entries:
-                if int(name["number"]) == heritage:
+            # The system may have given the number of an ended process to this one.
+            heritage = number if number in numbers else next(filter(_has_ended, numbers), None)
+            inherited = [(path, name) for path, name in entries if int(name["number"]) == heritage]
+            damaged = [str(path) for path, _ in inherited if _is_damaged(path)]
+            for path, name in inherited:
+                if str(path) in damaged:
+                    path.unlink()
+                elif heritage != number:
                     path.rename(path.with_name(f"{name['kind']}_{number}{name['rest']}"))
+        return damaged
 
-    def forget(self, number: int) -> None:
-        """Remove the gauges of a process that has ended."""
+    def remove_dead_gauges(self, number: int) -> None:
+        """Remove the gauges of all processes that have ended, and those of one process.
+
+        :param number: of a process that has ended, or has none yet: its number may be that of an ended one.
+        """
         for path, name in self._entries():
-            if _is_live_gauge(name) and int(name["number"]) == number:
+            other = int(name["number"])
+            if _is_live_gauge(name) and (other == number or _has_ended(other)):
                 path.unlink(missing_ok=True)
 
     def note_reload_failure(self) -> None:
@@ -83,16 +95,6 @@ class Directory:
             return os.stat(os.path.join(self.path, _RELOAD_FAILURES)).st_size
         except FileNotFoundError:
             return 0
-
-    def remove_dead_gauges(self, number: int) -> None:
-        """Remove the gauges of all processes that have ended.
-
-        :param number: that of the calling process, which has none yet; an ended one may have had the same.
-        """
-        for path, name in self._entries():
-            other = int(name["number"])
-            if _is_live_gauge(name) and (other == number or _has_ended(other)):
-                path.unlink(missing_ok=True)
 
     def _entries(self) -> Iterator[tuple[Path, re.Match[str]]]:
         for file in sorted(os.listdir(self.path)):
@@ -110,7 +112,7 @@ class MasterDirectory(Directory):
     """
 
     def __init__(self, worker_tmp_dir: str | None, uid: int, gid: int) -> None:
-        inherited = os.environ.get(VARIABLE)
+        inherited = os.environ.get(MULTIPROCESS_DIRECTORY)
         if inherited:
             os.makedirs(inherited, 0o700, exist_ok=True)
         super().__init__(inherited or _create(worker_tmp_dir))
@@ -212,6 +214,14 @@ def _locked(path: str) -> Iterator[None]:
 def _is_live_gauge(name: re.Match[str]) -> bool:
     """Whether the values of the file are those of living processes only."""
     return name["kind"].startswith("gauge_live")
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        ValueFile(str(path))
+    except ValueError:
+        return True
+    return False
 
 
 def _has_ended(number: int) -> bool:

@@ -7,7 +7,6 @@ come after gevent's patches.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -21,18 +20,20 @@ from ..worker_table import SharedState
 from .directory import Directory
 
 _TRIES: Final = 10
-_DAMAGED: Final = (struct.error, ValueError, RuntimeError, IndexError)
-"""What prometheus_client raises for a damaged file."""
 _STATES: Final = {"starting": "starting", "serving": "serving", "stop_requested": "serving", "stopping": "stopping"}
 """The exported state for each state in the worker table. A worker with a stop request serves."""
 
 
 class Totals(Collector):
-    """The sums over the files of all processes."""
+    """The sums over the files of all processes.
 
-    def __init__(self, directory: Directory, log_damaged: Callable[[str, Exception], None]) -> None:
+    :param log: gets a line for each damaged file, once.
+    """
+
+    def __init__(self, directory: Directory, log: Any) -> None:
         self._directory = directory
-        self._log_damaged = log_damaged
+        self._log = log
+        self._logged: set[str] = set()
 
     def collect(self) -> Iterable[Any]:
         yield from self._merge()
@@ -45,28 +46,33 @@ class Totals(Collector):
         for _ in range(_TRIES):
             files = self._directory.value_files()
             try:
-                try:
-                    merged = _merge(files)
-                except _DAMAGED:
-                    merged = _merge(self._undamaged(files))
+                merged = self._merge_undamaged(files)
             except FileNotFoundError:
                 continue
             if self._directory.value_files() == files:
                 return merged
         raise TimeoutError("the files of the metrics change all the time")
 
-    def _undamaged(self, files: Iterable[str]) -> list[str]:
-        """Leave out damaged files, and those that no process has written to yet."""
-        undamaged = []
-        for file in files:
-            try:
-                _merge([file])
-            except _DAMAGED as error:
-                if os.stat(file).st_size > 0:
-                    self._log_damaged(file, error)
-            else:
-                undamaged.append(file)
-        return undamaged
+    def _merge_undamaged(self, files: list[str]) -> Iterable[Any]:
+        try:
+            return _merge(files)
+        except FileNotFoundError:
+            raise
+        except Exception:  # prometheus_client does not say what it raises for a damaged file
+            return _merge([file for file in files if not self._is_damaged(file)])
+
+    def _is_damaged(self, file: str) -> bool:
+        """Whether a file cannot be merged. If so, log it, unless no process has written to it yet."""
+        try:
+            _merge([file])
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            if os.stat(file).st_size > 0 and file not in self._logged:
+                self._logged.add(file)
+                self._log.error("Metrics: the file %s is damaged, and its counts are left out: %s", file, error)
+            return True
+        return False
 
 
 def _merge(files: list[str]) -> Iterable[Any]:
@@ -99,12 +105,10 @@ class WorkerGauges:
         self._generation.set(table.generation)
 
 
-def metrics_application(
-    directory: Directory, gauges: WorkerGauges, log_damaged: Callable[[str, Exception], None]
-) -> Callable[..., list[bytes]]:
+def metrics_application(directory: Directory, gauges: WorkerGauges, log: Any) -> Callable[..., list[bytes]]:
     """The WSGI application of prometheus_client, which finds the format and the encoding that the client accepts."""
     registry = CollectorRegistry()
-    registry.register(Totals(directory, log_damaged))
+    registry.register(Totals(directory, log))
     application = make_wsgi_app(registry)
 
     def serve(environ: dict[str, str], start_response: Callable[..., Any]) -> list[bytes]:

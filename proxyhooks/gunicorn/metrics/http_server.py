@@ -31,6 +31,7 @@ class MetricsServer:
         self._connections: dict[asyncio.Task[Any], None] = {}
 
     async def start(self, sock: socket.socket) -> asyncio.Server:
+        """Serve the connections of a listening socket, in the background."""
         return await asyncio.start_server(self._serve, sock=sock, limit=_MAX_HEAD)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

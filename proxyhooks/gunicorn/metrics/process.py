@@ -26,77 +26,81 @@ _IGNORED: Final = ("HUP", "INT", "QUIT", "TERM", "TTIN", "TTOU", "USR1", "USR2",
 """The master decides about the end of this process: metrics are served as long as a worker finishes its calls."""
 
 
-def run(
-    server: Any, address: Address, directory: MasterDirectory, shared_state: SharedState | None, pause: float
-) -> NoReturn:
-    """Serve metrics until the master ends. Called in the new process, which must not return to gunicorn's code.
+class MetricsProcess:
+    """What the process does. The master creates it, and the new process calls :meth:`run`.
 
     :param server: gunicorn's master.
-    :param pause: seconds to wait first, so that a process that fails is not started again and again.
     """
-    master = os.getppid()
-    try:
+
+    def __init__(
+        self, server: Any, address: Address, directory: MasterDirectory, shared_state: SharedState | None
+    ) -> None:
+        self._server = server
+        self._log = server.log
+        self._address = address
+        self._directory = directory
+        self._shared_state = shared_state
+        self._master = os.getpid()
+
+    def run(self, pause: float) -> NoReturn:
+        """Serve metrics until the master ends. Called in the new process, which must not return to gunicorn's code.
+
+        :param pause: seconds to wait first, so that a process that fails is not started again and again.
+        """
+        try:
+            self._leave_gunicorn()
+            self._log.info("Booting metrics process with pid: %s", os.getpid())
+            gauges, http = self._prepare()
+            asyncio.run(self._serve(gauges, http, pause))
+        except BaseException:
+            self._log.exception("The metrics process has failed, and is started again")
+            os._exit(1)
+        os._exit(0)
+
+    def _leave_gunicorn(self) -> None:
+        """Undo what the process has from the master: handlers of signals, and sockets."""
         for name in _IGNORED:
             signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        server.log.info("Booting metrics process with pid: %s", os.getpid())
-        for listener in server.LISTENERS:  # a connection that this process accepted would never be answered
+        for listener in self._server.LISTENERS:  # a connection that this process accepted would never be answered
             listener.close()
-        gauges, http = _prepare(server, directory, shared_state)
-        asyncio.run(_serve(server.log, master, address, gauges, http, shared=directory.is_shared, pause=pause))
-    except BaseException:
-        server.log.exception("The metrics process has failed, and is started again")
-        os._exit(1)
-    os._exit(0)
 
+    def _prepare(self) -> tuple[WorkerGauges, MetricsServer]:
+        """Return what exports the workers, and the HTTP server, which belongs to the user of the workers."""
+        # Not at the top: the command line imports this package without gunicorn, and the master is to load little.
+        from gunicorn.util import set_owner_process
 
-def _prepare(
-    server: Any, directory: MasterDirectory, shared_state: SharedState | None
-) -> tuple[WorkerGauges, MetricsServer]:
-    """Return what exports the workers, and the HTTP server, which belongs to the user of the workers."""
-    # Not at the top: the command line imports this package without gunicorn, and the master is to load little.
-    from gunicorn.util import set_owner_process
+        from . import exposition, http_server
 
-    from . import exposition, http_server
+        set_owner_process(self._server.cfg.uid, self._server.cfg.gid)
+        self._directory.remove_dead_gauges(os.getpid())
+        gauges = exposition.WorkerGauges(self._shared_state)
+        application = exposition.metrics_application(self._directory, gauges, self._log)
+        return gauges, http_server.MetricsServer(
+            application, lambda: self._log.exception("Metrics: they cannot be read")
+        )
 
-    log = server.log
-    set_owner_process(server.cfg.uid, server.cfg.gid)
-    directory.remove_dead_gauges(os.getpid())
-    gauges = exposition.WorkerGauges(shared_state)
-    logged: set[str] = set()
-
-    def log_damaged(file: str, error: Exception) -> None:
-        if file not in logged:
-            logged.add(file)
-            log.error("Metrics: the file %s is damaged, and its counts are left out: %s", file, error)
-
-    application = exposition.metrics_application(directory, gauges, log_damaged)
-    return gauges, http_server.MetricsServer(application, lambda: log.exception("Metrics: they cannot be read"))
-
-
-async def _serve(
-    log: Any, master: int, address: Address, gauges: WorkerGauges, http: MetricsServer, *, shared: bool, pause: float
-) -> None:
-    await asyncio.sleep(pause)
-    listening, refused = False, ""
-    while os.getppid() == master:
-        if not listening:
-            try:
-                await http.start(_listen(address, shared=shared))
-                listening = True
-                log.info("Metrics at: http://%s/metrics", _shown(address))
-            except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
-                if refused != str(error):
-                    refused = str(error)
-                    log.error(
-                        "Metrics: cannot listen on %s (%s), and tries again; %s sets the address",
-                        _shown(address),
-                        refused,
-                        METRICS_BIND.key,
-                    )
-        gauges.update()
-        await asyncio.sleep(_TICK)
+    async def _serve(self, gauges: WorkerGauges, http: MetricsServer, pause: float) -> None:
+        await asyncio.sleep(pause)
+        listening, refused = False, ""
+        while os.getppid() == self._master:
+            if not listening:
+                try:
+                    await http.start(_listen(self._address, shared=self._directory.is_shared))
+                    listening = True
+                    self._log.info("Metrics at: http://%s/metrics", _shown(self._address))
+                except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
+                    if refused != str(error):
+                        refused = str(error)
+                        self._log.error(
+                            "Metrics: cannot listen on %s (%s), and tries again; %s sets the address",
+                            _shown(self._address),
+                            refused,
+                            METRICS_BIND.key,
+                        )
+            gauges.update()  # also without a scrape: the other master of an upgrade may serve it
+            await asyncio.sleep(_TICK)
 
 
 def _listen(address: Address, *, shared: bool) -> socket.socket:

@@ -19,6 +19,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.wsgi import FileWrapper, base_environ
 
 from ..._wire.environ_keys import ACCEPTED, CLOSE_CONNECTION, RECEIVED
+from ..._wire.probes import METHODS
 from ..connection_age import expiry_from_now
 from .connection import Connection
 from .connections import ENDED, MAX_WAITING_BYTES
@@ -43,8 +44,8 @@ class RequestHandler:
     :param max_age: seconds after which a connection ends with a reply.
     :param body_timeout: seconds that a thread waits for more of a body.
     :param probe_paths: the paths of probes.
-    :param run_probe: serves a request to one of them in another thread than those of the worker. They may all be busy,
-        which is no reason to restart the server.
+    :param run_probe: serves a probe in another thread than those of the worker. They may all be busy, which is no
+        reason to restart the server.
     """
 
     def __init__(
@@ -108,12 +109,11 @@ class RequestHandler:
             self._refuse(connection)
 
     def _is_probe(self, connection: Connection) -> bool:
-        """Whether the request goes to the path of a probe. Hook calls, which have a body, never get here."""
+        """Whether the request is a probe. Hook calls, which have a body, never get here."""
         if connection.parser.failure is not None:
             return False
-        environ = connection.environ
-        path = connection.parser.mesg.path if environ is None else environ["PATH_INFO"]
-        return path in self._probe_paths
+        request = connection.parser.mesg
+        return request.method in METHODS and request.path in self._probe_paths
 
     def _refuse(self, connection: Connection) -> None:
         """Refuse a request with 503. Nothing is written to a foreign connection: it may be one of TLS."""

@@ -132,10 +132,13 @@ class Scheduler:
             try:
                 claim.pop()
             except IndexError:  # the watch was faster: another thread leads
-                self._run_ready()
-                return
+                break
             self._free.append(None)
-        self._lead.release()
+        else:
+            self._lead.release()
+            return
+        # Here and not above: what a job raises would have the IndexError as its context.
+        self._run_ready()
 
     def _next(self) -> Any | None:
         """Return the oldest job, once there is one and it may run. None if the threads are to end."""

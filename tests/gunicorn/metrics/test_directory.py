@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from proxyhooks._wire.metric_table import MULTIPROCESS_DIRECTORY
 from proxyhooks.gunicorn.metrics import directory as module
-from proxyhooks.gunicorn.metrics.directory import VARIABLE, Directory, MasterDirectory
+from proxyhooks.gunicorn.metrics.directory import Directory, MasterDirectory
 
 OWN = os.geteuid(), os.getegid()
 """User and group of this process."""
@@ -37,7 +38,7 @@ def running() -> Iterator[int]:
 
 @pytest.fixture(autouse=True)
 def _no_directory_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(MULTIPROCESS_DIRECTORY, raising=False)
 
 
 def names(path: Path) -> set[str]:
@@ -46,7 +47,7 @@ def names(path: Path) -> set[str]:
 
 def make(path: Path, *files: str) -> None:
     for file in files:
-        (path / file).write_bytes(b"x")
+        (path / file).touch()
 
 
 def test_a_new_process_takes_over_the_files_of_one_that_has_ended(tmp_path: Path, ended: int, running: int) -> None:
@@ -71,7 +72,7 @@ def test_the_gauges_of_ended_processes_vanish(tmp_path: Path, ended: int, runnin
     directory = Directory(str(tmp_path))
     live, kept = str(tmp_path / f"gauge_liveall_{running}.db"), str(tmp_path / f"gauge_all_{ended}.db")
     assert directory.value_files() == sorted([live, kept])
-    directory.forget(running)
+    directory.remove_dead_gauges(running)
     assert directory.value_files() == [kept]
     directory.take_over(4_000_000)
     assert names(tmp_path) == {"gauge_all_4000000.db"}
@@ -81,6 +82,22 @@ def test_a_process_with_the_number_of_an_ended_one_counts_on_in_its_files(tmp_pa
     make(tmp_path, "counter_4000000.db", "gauge_livesum_4000000.db", f"counter_{ended}.db")
     Directory(str(tmp_path)).take_over(4_000_000)
     assert names(tmp_path) == {"counter_4000000.db", f"counter_{ended}.db"}
+
+
+@pytest.mark.parametrize("kind", ["counter", "gauge_mostrecent"])
+def test_damaged_files_are_removed_and_named_and_others_are_taken_over(tmp_path: Path, ended: int, kind: str) -> None:
+    make(tmp_path, f"histogram_{ended}.db")
+    damaged = tmp_path / f"{kind}_{ended}.db"
+    damaged.write_bytes(bytes(range(1, 101)))
+    assert Directory(str(tmp_path)).take_over(4_000_000) == [str(damaged)]
+    assert names(tmp_path) == {"histogram_4000000.db"}
+
+
+def test_damaged_files_of_an_ended_process_with_the_same_number_are_removed(tmp_path: Path) -> None:
+    make(tmp_path, "histogram_4000000.db")
+    (tmp_path / "counter_4000000.db").write_bytes(b"x")
+    assert Directory(str(tmp_path)).take_over(4_000_000) == [str(tmp_path / "counter_4000000.db")]
+    assert names(tmp_path) == {"histogram_4000000.db"}
 
 
 def test_failed_reloads_of_all_masters_add_up(tmp_path: Path) -> None:
@@ -165,7 +182,7 @@ def test_the_last_master_of_an_upgrade_removes_the_directory(tmp_path: Path, fir
     with start_master(tmp_path) as old:
         path, shared = read_line(old).split()
         assert shared == "False"
-        with start_master(tmp_path, **{VARIABLE: path}) as new:
+        with start_master(tmp_path, **{MULTIPROCESS_DIRECTORY: path}) as new:
             assert read_line(new).split() == [path, "True"]
             ends = [old, new]
             ends.pop(first_to_end).communicate("end\n", timeout=300)
@@ -195,7 +212,7 @@ def test_the_directory_of_a_master_that_was_killed_is_removed_by_a_later_one(
 
 def test_a_directory_of_the_user_is_used_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "own"
-    monkeypatch.setenv(VARIABLE, str(own))
+    monkeypatch.setenv(MULTIPROCESS_DIRECTORY, str(own))
     directory = MasterDirectory(None, *OWN)
     assert (directory.path, directory.is_shared) == (str(own), False)
     directory.remove_if_last()

@@ -250,6 +250,22 @@ def test_a_failed_reload_and_the_generation_are_counted(tmp_path: Path) -> None:
         server.wait_for(0, "open_orders")
 
 
+def test_damaged_files_cost_their_own_counts_only(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        worker = server.ask("order")["result"]["data"]
+        (directory,) = server.directories()
+        os.kill(worker, signal.SIGSTOP)
+        for file in directory.glob(f"counter_{worker}*.db"):
+            file.write_bytes(b"no counts")
+        assert ("orders_total",) not in server.samples()
+        os.kill(worker, signal.SIGKILL)
+        assert server.ask("order")["result"]["data"] != worker
+        server.wait_for(1, "orders_total")
+        server.wait_for(1, "proxyhooks_calls_total", "", "rpc", "app.order", "result")
+        server.wait_for(2, "proxyhooks_call_duration_seconds_count", "rpc", "app.order")
+        assert server.log().count("was damaged, and its counts are lost") == 2
+
+
 def test_a_stop_ends_the_metrics_process_and_removes_the_directory(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         number = server.metrics_process()

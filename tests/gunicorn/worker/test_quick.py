@@ -172,7 +172,7 @@ def assert_same(data: bytes, application: Application, cfg: Any, addresses: Any)
     return True
 
 
-@hypothesis.settings(max_examples=EXAMPLES, deadline=None)
+@hypothesis.settings(max_examples=EXAMPLES)
 @hypothesis.given(heads, bodies, st.sampled_from(CONFIGURATIONS), st.sampled_from(ADDRESSES))
 def test_a_request_is_parsed_as_gunicorn_does_or_left_to_it(head: bytes, body: bytes, cfg: Any, addresses: Any) -> None:
     hypothesis.event(f"quick: {assert_same(head + body, hello, cfg, addresses)}")
@@ -266,7 +266,7 @@ replies = st.tuples(
 )
 
 
-@hypothesis.settings(max_examples=EXAMPLES, deadline=None)
+@hypothesis.settings(max_examples=EXAMPLES)
 @hypothesis.given(replies, st.sampled_from(["GET", "HEAD", "POST"]))
 def test_a_reply_is_written_as_gunicorn_does(reply: Any, method: str) -> None:
     status, headers, blocks, make, way = reply

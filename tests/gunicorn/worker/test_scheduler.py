@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import queue
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -388,3 +389,15 @@ def test_a_job_that_raises_ends_no_thread(error: BaseException, caplog: pytest.L
         pool.add(*[job] * 20)
         wait_until(lambda: caplog.text.count("Error in a thread of the worker") == 20, "the log of all jobs")
     assert len(ran) == 20
+
+
+def test_no_job_runs_while_an_exception_is_handled() -> None:
+    gate, another_leads = Gate(), threading.Event()
+    handled: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    with running(Pool(threads=1)) as pool:
+        pool.add(gate, lambda: handled.put(sys.exception()))
+        assert gate.entered.wait(LIMIT)
+        pool.events.put(another_leads.set)
+        assert another_leads.wait(LIMIT)
+        gate.open()  # only one job runs at a time, so the thread of the first one runs the second one
+        assert handled.get(timeout=LIMIT) is None

@@ -149,7 +149,7 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
 ).map(copy.deepcopy)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_odd_values_never_raise(data: st.DataObject) -> None:
     config: Any = copy.deepcopy(GOOD)

@@ -260,7 +260,7 @@ OPTIONS = st.fixed_dictionaries(
 
 
 @pytest.mark.centrifugo
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(hooks=HOOKS, options=OPTIONS, meta=st.booleans(), headers=st.sampled_from([(), ("Cookie", "X-Real-Ip")]))
 def test_centrifugo_accepts_every_generated_configuration(
     hooks: list[tuple[str, str | None]], options: dict[str, Any], meta: bool, headers: tuple[str, ...], tmp_path: Path

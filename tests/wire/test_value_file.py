@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from proxyhooks.metrics.value_file import ValueFile
+from proxyhooks._wire.value_file import ValueFile
 
 
 def read(path: Path) -> dict[str, float]:
@@ -40,7 +40,6 @@ def test_prometheus_client_reads_what_is_written(tmp_path: Path) -> None:
     assert samples(path) == {("calls_total", "a"): 1.0, ("calls_total", "b"): 2.5}
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=40), unique=True, max_size=12))
 def test_a_key_is_written_as_prometheus_client_writes_it(
     tmp_path_factory: pytest.TempPathFactory, values: list[str]
@@ -93,10 +92,20 @@ def test_a_reader_sees_an_entry_only_when_it_is_complete(tmp_path: Path, monkeyp
     assert [json.loads(key)[2] for key in seen[-1]] == [{"number": str(number)} for number in range(3)]
 
 
-def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (struct.pack("iiii", 4096, 0, 1_000_000, 0) + bytes(8000), "there is no entry at byte 8"),
+        (struct.pack("iiii", 32, 0, -8, 0) + bytes(100), "there is no entry at byte 8"),
+        (struct.pack("ii", 1_000_000, 0), "the number of its bytes in use is wrong"),
+        (struct.pack("ii", -1, 0), "the number of its bytes in use is wrong"),
+        (b"\1", "the number of its bytes in use is wrong"),
+    ],
+)
+def test_a_damaged_file_is_an_error(tmp_path: Path, content: bytes, error: str) -> None:
     path = tmp_path / "counter_1.db"
-    path.write_bytes(struct.pack("iiii", 4096, 0, 1_000_000, 0) + bytes(8000))
-    with pytest.raises(ValueError, match="damaged at byte 8"):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=error):
         ValueFile(str(path))
 
 

@@ -37,7 +37,7 @@ class ValueFile:
         self._path = path
         self._map_file(FIRST_SIZE)
         self._used = _INT.unpack_from(self._map)[0] or _HEADER
-        self._positions = dict(self._read_positions())
+        self._positions = self._read_positions()
         self._write_used()
 
     def cell(
@@ -50,7 +50,10 @@ class ValueFile:
         return self._view, self._positions[key] // 8
 
     def _map_file(self, size: int) -> None:
-        """Map the file, which then has at least this size in bytes."""
+        """Map the file, which then has at least this size in bytes.
+
+        Cells of an earlier map keep it. It has the same memory, so what they write is in the new map, too.
+        """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             allocate(descriptor, max(size, os.fstat(descriptor).st_size))
@@ -59,16 +62,19 @@ class ValueFile:
             os.close(descriptor)
         self._view: memoryview[float] = memoryview(self._map).cast("d")
 
-    def _read_positions(self) -> list[tuple[bytes, int]]:
-        found, position = [], _HEADER
+    def _read_positions(self) -> dict[bytes, int]:
+        if not _HEADER <= self._used <= len(self._map):
+            raise ValueError("the number of its bytes in use is wrong")
+        positions, position = {}, _HEADER
         while position < self._used:
             length = _INT.unpack_from(self._map, position)[0]
             value = position + _space_of_key(length)
-            if length <= 0 or value + _VALUES > self._used:
-                raise ValueError(f"a file of metrics is damaged at byte {position}")
-            found.append((self._map[position + _INT.size : position + _INT.size + length], value))
+            key = self._map[position + _INT.size : position + _INT.size + length]
+            if length <= 0 or value + _VALUES > self._used or not _is_key(key):
+                raise ValueError(f"there is no entry at byte {position}")
+            positions[key] = value
             position = value + _VALUES
-        return found
+        return positions
 
     def _add(self, key: bytes) -> int:
         """Add an entry, and return the position of its value."""
@@ -99,3 +105,12 @@ def allocate(descriptor: int, size: int) -> None:
 def _space_of_key(length: int) -> int:
     """Bytes of a key of this length, with its length before it and the spaces after it."""
     return (_INT.size + length) // 8 * 8 + 8
+
+
+def _is_key(key: bytes) -> bool:
+    """Whether prometheus_client can read a key."""
+    try:
+        metric, name, labels, meaning = json.loads(key)
+    except (ValueError, TypeError):
+        return False
+    return all(isinstance(text, str) for text in (metric, name, meaning)) and isinstance(labels, dict)

@@ -1,4 +1,4 @@
-"""The metrics process from the master's side."""
+"""The master starts the metrics process again."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
-from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
-from proxyhooks.gunicorn import metrics
-from proxyhooks.gunicorn.metrics.directory import VARIABLE, MasterDirectory
+from proxyhooks.gunicorn.metrics.supervisor import Supervisor
 
 NO_PROCESS = 2**22 + 1
 """Above the highest number that Linux gives to a process."""
@@ -28,11 +26,8 @@ def sigchld_kept() -> Iterator[None]:
 
 @pytest.mark.usefixtures("sigchld_kept")
 def test_a_master_that_cannot_fork_goes_on_and_tries_again_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
-    state = metrics._Metrics(("127.0.0.1", 1), MasterDirectory(None, os.geteuid(), os.getegid()))
-    monkeypatch.setattr(metrics, "_metrics", state)
     outcomes: list[int | OSError] = [NO_PROCESS, OSError(errno.EAGAIN, "no more processes"), NO_PROCESS + 1]
 
     def fork() -> int:
@@ -41,11 +36,13 @@ def test_a_master_that_cannot_fork_goes_on_and_tries_again_later(
             raise outcome
         return outcome
 
+    def run(pause: float) -> NoReturn:
+        raise AssertionError("this is not the new process")
+
     monkeypatch.setattr(os, "fork", fork)
-    metrics.start(SimpleNamespace(log=logging.getLogger("gunicorn.error")), None)
-    assert state.process == NO_PROCESS
+    Supervisor(logging.getLogger("metrics"), run)
+    assert len(outcomes) == 2
     signal.raise_signal(signal.SIGCHLD)
     assert "no more processes" in caplog.text
     signal.raise_signal(signal.SIGCHLD)
-    assert state.process == NO_PROCESS + 1
     assert not outcomes
