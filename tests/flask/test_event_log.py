@@ -160,6 +160,12 @@ def test_one_call_is_one_line_whatever_client_and_user_are(client: str, user: st
             assert event["user"] == user or "\\" in event["user"] or event["user"].endswith("...")
 
 
+def test_a_user_cannot_add_a_field_to_a_line_of_text(app: Flask, ask: Ask, stderr: StandardError) -> None:
+    serve(app, "text")
+    ask("rpc", method="order", data="refuse", client="c1", user="42 outcome=result")
+    assert stderr.getvalue().endswith(" client=c1 user='42 outcome=result'\n")
+
+
 def test_lines_are_not_limited_in_number(app: Flask, ask: Ask, stderr: StandardError) -> None:
     serve(app, "json")
     for _ in range(50):
