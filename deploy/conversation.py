@@ -115,7 +115,7 @@ class BackendClient:
     """Sends requests to the rooms example, as Centrifugo and as a browser."""
 
     def __init__(self, port: int, secret: str, report: Report) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._secret = secret
         self._report = report
 

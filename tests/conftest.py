@@ -43,8 +43,6 @@ MARKERS = {
 }
 UNIT_EXAMPLES = 25
 """Examples of a property test in the profile ``unit``, where the test itself names no number."""
-TIMEOUTS = {"benchmarks": 300, "browser": 300, "centrifugo": 300, "reliability": 600, "slow": 300}
-"""Seconds until a test is ended, by marker; the ``timeout`` of pyproject.toml is for all others."""
 
 
 # An example may take any time, since other tests and other programs run at the same time.
@@ -60,9 +58,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for start, marker in MARKERS.items():
             if path == start or path.startswith(f"{start}/"):
                 item.add_marker(marker)
-        limits = [limit for marker, limit in TIMEOUTS.items() if item.get_closest_marker(marker)]
-        if limits:
-            item.add_marker(pytest.mark.timeout(max(limits)))
 
 
 @pytest.hookimpl(tryfirst=True)  # before the fixtures of the test

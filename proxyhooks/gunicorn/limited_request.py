@@ -22,7 +22,7 @@ def max_head(cfg: Any) -> int:
     return max(_MIN_MAX_HEAD, int(cfg.limit_request_line) + 2 * int(cfg.limit_request_field_size))
 
 
-class LimitedRequest(Request):  # type: ignore[misc]  # gunicorn has no types
+class LimitedRequest(Request):
     """A request whose head and trailers have :func:`max_head` bytes at most."""
 
     max_buffer_headers: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from . import in_process, instructions, observability, scale, served, served_instructions, spans
 from .contestants import CONTESTANTS, LEVELS, ONLY_SERVED
@@ -35,9 +35,9 @@ def print_served(results: dict[served.Row, served.Result], rows: Sequence[served
     sys.stdout.flush()
 
 
-def print_rows(measure: Callable[[], object]) -> None:
+def print_rows(measure: Callable[[], Iterable[tuple[object, object]]]) -> None:
     """Print a row of a table for each measurement."""
-    for name, result in measure():  # type: ignore[attr-defined]
+    for name, result in measure():
         print(f"| {name} | {result} |", flush=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -94,7 +94,9 @@ def test_a_failed_call_is_no_result(problem: str) -> None:
         lambda: scale.memory(20, 10),
     ],
 )
-def test_scale_measures(part: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> None:
+def test_scale_measures(
+    part: Callable[[], Iterable[tuple[object, object]]], capsys: pytest.CaptureFixture[str]
+) -> None:
     commands.print_rows(part)
     assert capsys.readouterr().out.startswith("| ")
 

@@ -6,6 +6,7 @@ It knows nothing of the model in ``proxyhooks.centrifugo.plan``. The backend ref
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import random
@@ -60,7 +61,7 @@ class Simulation:
         self._nodes = [Bucket(rate, rate) for rate in self.rates or []]
         self._missing = [1 + self.subscriptions] * self.clients
         for client in range(self.clients):
-            self._after(self._delay(0), lambda client=client: self._connect(client, 1))  # type: ignore[misc]
+            self._after(self._delay(0), functools.partial(self._connect, client, 1))
         while self._events:
             self.now, _, happen = heapq.heappop(self._events)
             happen()

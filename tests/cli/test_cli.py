@@ -20,7 +20,7 @@ from proxyhooks.cli import centrifugo as commands
 from tests.support.paths import SECRET
 from tests.support.servers import serving_in_thread
 
-TIMEOUT = 60
+TIMEOUT = 300
 """Seconds for one command line."""
 APP = """
 import flask

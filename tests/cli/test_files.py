@@ -184,7 +184,7 @@ def test_standard_output_that_is_appended_to_a_file_keeps_the_file(path: str, tm
     file.write_text("before, ")
     program = f"from pathlib import Path; from proxyhooks.cli._output import *; write_output(Path({path!r}), b'after')"
     with file.open("ab") as output:
-        subprocess.run([sys.executable, "-c", program], stdout=output, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", program], stdout=output, check=True, timeout=300)
     assert file.read_text() == "before, after"
 
 

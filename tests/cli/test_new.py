@@ -54,7 +54,7 @@ def test_a_template_is_written_whole(name: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     if listed.returncode:
         pytest.skip(f"only git knows the files: {listed.stderr.strip()}")
@@ -229,7 +229,7 @@ def test_no_application_is_needed(name: str | None, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "chat" / "app.py").exists()

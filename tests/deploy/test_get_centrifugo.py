@@ -324,7 +324,7 @@ def run_tests(machine: Machine, checkout: Path, options: list[str], **variables:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     return run.stdout.splitlines()
@@ -334,7 +334,7 @@ def test_tests_that_need_centrifugo_are_skipped_with_the_reason(machine: Machine
     test = "tests/centrifugo/config/checks/test_program.py::test_centrifugo_is_quoted_where_nothing_else_says_it"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
     run = subprocess.run(
-        command, cwd=ROOT, env=machine.environment(), capture_output=True, text=True, timeout=60, check=True
+        command, cwd=ROOT, env=machine.environment(), capture_output=True, text=True, timeout=300, check=True
     )
     assert re.search(r"^\d+ skipped in ", run.stdout, re.MULTILINE), run.stdout
     assert re.search(r"SKIPPED .*: centrifugo is not on PATH, .* needs Go, has not built it", run.stdout)

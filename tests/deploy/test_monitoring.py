@@ -37,9 +37,9 @@ pytestmark = [
 
 ONLY_AFTER_ERRORS = ("centrifugo_broker_redis_pub_sub_errors", "history|presence")
 """Parts of the expressions that have no data as long as Redis has no error."""
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 """Seconds for a call, so that a busy machine fails none."""
-SCRAPE_LIMIT = 20.0
+SCRAPE_LIMIT = 60.0
 """Seconds until what was scraped can be seen."""
 SELECTOR = re.compile(r"\b[a-z_:]+(?:\{[^}]*\}|(?=\[))|\b[a-z]+:[a-z_:0-9]+|\b(?:proxyhooks|centrifugo)_[a-z_]+\b")
 

@@ -19,7 +19,7 @@ needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not on
 
 def promtool(*words: str, cwd: Path = FILES) -> subprocess.CompletedProcess[str]:
     assert PROMTOOL is not None
-    return subprocess.run([PROMTOOL, *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([PROMTOOL, *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
 
 
 @needs_promtool

@@ -80,7 +80,7 @@ class Backend:
 
     def wait(self) -> None:
         log = self.here / f"{self.port}.log"
-        wait_until_ready(self.process, log, lambda: answers(self.port), timeout=60)
+        wait_until_ready(self.process, log, lambda: answers(self.port), timeout=300)
 
     def kill(self) -> None:
         """Kill the master and its worker, as when the machine fails."""

@@ -112,7 +112,7 @@ def test_a_new_event_is_one_entry_two_messages_and_a_decorator_line(tmp_path: Pa
     edit(package / "_dispatch" / "registry.py", "        self.connect = ", DECORATOR)
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{PROGRAM}"
     ran = subprocess.run(
-        [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert ran.returncode == 0, ran.stderr
     out = json.loads(ran.stdout.splitlines()[-1])

@@ -103,7 +103,8 @@ def test_a_hook_without_a_pattern_serves_the_channels_with_the_prefix(hooks: Pro
     inner.subscribe(lambda req: SubscribeResult(data=req.channel))
     hooks.include(inner, channel_prefix="team:")
     assert ask("subscribe", channel="team:a:b").json == {"result": {"data": "team:a:b"}}
-    assert [ask("subscribe", channel=channel).json["error"]["code"] for channel in ("team:", "tea", "a")] == [102] * 3  # type: ignore[index]
+    for channel in ("team:", "tea", "a"):
+        assert ask("subscribe", channel=channel).json == {"error": {"code": 102, "message": "unknown channel"}}
 
 
 def test_prefixes_of_channels_add_up(hooks: ProxyHooks, ask: Ask) -> None:

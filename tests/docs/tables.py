@@ -133,7 +133,7 @@ def _type(annotation: str) -> str:
 
 
 def _default(cls: type, name: str) -> str:
-    field = cls.__dataclass_fields__[name]  # type: ignore[attr-defined]
+    (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
     if field.default_factory is not dataclasses.MISSING:
         return f"`{field.default_factory()!r}`"
     if field.default is dataclasses.MISSING or type(field.default).__name__ == "Null":

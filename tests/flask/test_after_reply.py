@@ -24,7 +24,7 @@ from tests.support.asking import Ask
 from tests.support.paths import ROOT
 from tests.support.waiting import wait_until
 
-LIMIT = 30.0
+LIMIT = 60.0
 """Seconds that a function of the tests waits at most."""
 VARIABLE: ContextVar[int] = ContextVar("VARIABLE")
 

@@ -44,7 +44,7 @@ from proxyhooks.signals import hook_finished
 from proxyhooks.testing import ProxyClient
 from tests.support.asking import Ask
 from tests.support.paths import ROOT, SECRET
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 CALL = {"method": "room.a", "client": "c1", "user": "42"}
 IN_TEXT = "event=rpc hook=answer pattern=room.<name> method=room.a client=c1 user=42"
@@ -357,7 +357,7 @@ def test_an_application_whose_records_have_such_attributes_by_themselves_can_fai
         record.user = record.client = "of the application"
         return record
 
-    hooks.rpc(lambda req: 1 / 0)  # type: ignore[arg-type, return-value]
+    hooks.rpc(lambda req: RPCResult(data=1 / 0))
     logging.setLogRecordFactory(make_record)
     try:
         assert ask("rpc", **CALL).status_code == 500
@@ -398,7 +398,7 @@ def test_the_fields_stand_at_the_end_of_the_first_line(
 def test_each_thread_and_each_async_hook_has_its_own_call(
     hooks: ProxyHooks, app: Flask, ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=DEFAULT_TIMEOUT)
 
     @hooks.rpc("plain.<name>")
     def plain(req: RPCRequest, name: str) -> RPCResult:
@@ -480,7 +480,7 @@ def test_an_application_that_logs_exceptions_itself_does_so_alone(take: Take) ->
             self.logger.error("failed", exc_info=exc_info)
 
     app = OwnFlask("app")
-    ProxyHooks(app, secrets=[SECRET]).rpc(lambda req: 1 / 0)  # type: ignore[arg-type, return-value]
+    ProxyHooks(app, secrets=[SECRET]).rpc(lambda req: RPCResult(data=1 / 0))
     app.test_client().post("/centrifugo/rpc", json=CALL, headers={"X-Proxyhooks-Secret": SECRET})
     record = take()
     assert record.getMessage() == "failed"

@@ -10,6 +10,7 @@ import logging.config
 import logging.handlers
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxyhooks import Disconnect, ProxyHooks, RPCRequest, RPCResult, errors
@@ -73,7 +74,7 @@ def stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 
 def without_changing(line: str) -> str:
-    return re.sub(r"(?<=duration=)\d\.\d{6}", "N", line.partition(" ")[2])
+    return re.sub(r"(?<=duration=)\d+\.\d{6}", "N", line.partition(" ")[2])
 
 
 def test_as_text_a_line_has_event_hook_outcome_code_duration_client_and_user(
@@ -112,9 +113,20 @@ def test_as_json_a_line_has_the_same_fields_and_null_for_what_a_call_does_not_ha
     assert "t0p" not in stderr.getvalue()
 
 
+@pytest.fixture
+def japan() -> Iterator[None]:
+    """A local time that is not UTC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        time.tzset()
+        assert time.timezone != 0
+        yield
+    time.tzset()
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_time_is_that_of_the_end_in_utc_with_milliseconds(
-    form: str, app: Flask, ask: Ask, stderr: StandardError
+    form: str, app: Flask, ask: Ask, stderr: StandardError, japan: None
 ) -> None:
     serve(app, form)
     before = datetime.now(UTC) - timedelta(milliseconds=1)
@@ -128,6 +140,7 @@ TEXTS = st.text(st.characters(), max_size=400) | st.sampled_from(
 )
 
 
+@example(client="c" * 400, user="u" * 400, encoding="ascii")
 @given(client=TEXTS, user=TEXTS, encoding=st.sampled_from(["ascii", "utf-8", "latin-1"]))
 def test_one_call_is_one_line_whatever_client_and_user_are(client: str, user: str, encoding: str) -> None:
     request = RPCRequest(client=client, user=user)
@@ -145,6 +158,12 @@ def test_one_call_is_one_line_whatever_client_and_user_are(client: str, user: st
             event = json.loads(line)
             assert len(event["client"]) <= 203
             assert event["user"] == user or "\\" in event["user"] or event["user"].endswith("...")
+
+
+def test_a_user_cannot_add_a_field_to_a_line_of_text(app: Flask, ask: Ask, stderr: StandardError) -> None:
+    serve(app, "text")
+    ask("rpc", method="order", data="refuse", client="c1", user="42 outcome=result")
+    assert stderr.getvalue().endswith(" client=c1 user='42 outcome=result'\n")
 
 
 def test_lines_are_not_limited_in_number(app: Flask, ask: Ask, stderr: StandardError) -> None:
@@ -170,6 +189,7 @@ def test_several_proxy_hooks_of_an_application_write_one_line(app: Flask, ask: A
 
 
 def test_an_application_that_is_gone_leaves_no_receiver() -> None:
+    gc.collect()  # applications of other tests, which could go in between
     before = len(hook_finished.receivers)
     app = Flask("other")
     app.config.update(PROXYHOOKS_INSECURE=True, PROXYHOOKS_EVENT_LOG="json")
@@ -189,18 +209,19 @@ class Kept(logging.Handler):
         self.records.append(record)
 
 
+@pytest.mark.parametrize(("data", "outcome", "code"), [("refuse", "error", 103), ("fail", "failed", 500)])
 def test_a_handler_of_the_logger_gets_a_record_with_the_fields(
-    app: Flask, ask: Ask, stderr: StandardError, monkeypatch: pytest.MonkeyPatch
+    data: str, outcome: str, code: int, app: Flask, ask: Ask, stderr: StandardError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler, logger = Kept(), logging.getLogger(EVENTS)
     monkeypatch.setattr(logger, "handlers", [handler])
     monkeypatch.setattr(logger, "propagate", False)
     serve(app, "json")
-    ask("rpc", method="order", data="refuse", client="c1", user="100%s")
+    ask("rpc", method="order", data=data, client="c1", user="100%s")
     (record,) = handler.records
     fields: dict[str, Any] = vars(record)
     names = ("name", "levelname", "proxy_event", "hook", "outcome", "code", "client", "user")
-    assert [fields[name] for name in names] == [EVENTS, "INFO", "rpc", HOOK, "error", 103, "c1", "100%s"]
+    assert [fields[name] for name in names] == [EVENTS, "INFO", "rpc", HOOK, outcome, code, "c1", "100%s"]
     assert fields["duration"] > 0
     assert json.loads(record.getMessage())["user"] == "100%s"
     assert "{" not in stderr.getvalue()

@@ -144,7 +144,7 @@ def test_a_caller_without_the_secret_reaches_no_function_of_the_application(app:
     app.teardown_request(lambda error: reached.append("teardown_request"))
     app.url_value_preprocessor(lambda endpoint, values: reached.append("preprocessor"))
     hooks.before_hook(lambda req: reached.append("before_hook"))
-    hooks.rpc(lambda req: reached.append("hook"))  # type: ignore[arg-type, return-value]
+    hooks.rpc(lambda req: reached.append("hook") or RPCResult())
     for body in (b"{}", b"no json", b"[" * 100_000):
         assert app.test_client().post("/centrifugo/rpc", data=body).status_code == 403
     assert app.test_client().post("/centrifugo/state", data=b"{}").status_code == 403
@@ -181,8 +181,8 @@ def test_everything_flask_offers_works_in_a_hook(app: Flask, hooks: ProxyHooks, 
 def test_error_handlers_and_flasks_signals_see_what_a_hook_raises(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
     seen: list[Any] = []
     flask.got_request_exception.connect(lambda sender, exception: seen.append(exception), app, weak=False)
-    hooks.rpc("boom")(lambda req: 1 / 0)  # type: ignore[arg-type, return-value]
-    hooks.rpc("handled")(lambda req: {}["missing"])  # type: ignore[index]
+    hooks.rpc("boom")(lambda req: RPCResult(data=1 / 0))
+    hooks.rpc("handled")(lambda req: RPCResult(data=dict[str, str]()["missing"]))
 
     @app.errorhandler(KeyError)
     def handle(error: KeyError) -> tuple[str, int]:
@@ -195,7 +195,7 @@ def test_error_handlers_and_flasks_signals_see_what_a_hook_raises(app: Flask, ho
 
 def test_exceptions_propagate_when_the_application_is_tested(app: Flask, hooks: ProxyHooks, ask: Ask) -> None:
     app.testing = True
-    hooks.rpc(lambda req: 1 / 0)  # type: ignore[arg-type, return-value]
+    hooks.rpc(lambda req: RPCResult(data=1 / 0))
     with pytest.raises(ZeroDivisionError):
         ask("rpc")
 
@@ -233,7 +233,7 @@ def test_current_request_is_there_from_before_request_on(app: Flask, hooks: Prox
     seen: list[Any] = []
     app.before_request(lambda: seen.append(current_request.method))
     app.after_request(lambda response: seen.append(current_request.user) or response)
-    hooks.rpc(lambda req: seen.append(current_request == req))  # type: ignore[arg-type, return-value]
+    hooks.rpc(lambda req: seen.append(current_request == req) or RPCResult())
     ask("rpc", method="a", user="42")
     assert seen == ["a", True, "42"]
     assert not current_request

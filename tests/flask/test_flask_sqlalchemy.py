@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from proxyhooks import Error, ProxyHooks, RPCRequest, RPCResult, after_reply
 from tests.support.asking import Ask
 
-LIMIT = 30.0
+LIMIT = 60.0
 """Seconds."""
 THREADS = 4
 METHODS = ("sync", "async")

@@ -29,6 +29,7 @@ from proxyhooks import (
     errors,
 )
 from tests.support.asking import Ask
+from tests.support.waiting import DEFAULT_TIMEOUT
 
 TOO_MANY = {"error": {"code": 111, "message": "too many requests", "temporary": True}}
 BAD = {"error": {"code": 107, "message": "bad request"}}
@@ -340,7 +341,7 @@ def test_a_decorator_that_calls_the_hook_in_another_thread_fails(
 
             thread = threading.Thread(target=run)
             thread.start()
-            thread.join(10)
+            thread.join(DEFAULT_TIMEOUT)
             if isinstance(results[0], Exception):
                 raise results[0]
             return results[0]

@@ -18,6 +18,7 @@ from proxyhooks._dispatch.events import EVENTS
 from proxyhooks._flask.load_shedding import LoadShedder, waiting_time
 from proxyhooks._settings.settings import TIMEOUT
 from proxyhooks.testing import ProxyClient
+from tests.support.waiting import wait_until
 
 RPC = EVENTS["rpc"]
 
@@ -41,12 +42,13 @@ def test_the_kernel_knows_how_long_a_request_has_waited(name: str, pair: tuple[s
     caller, served = pair
     caller.sendall(b"x")
     time.sleep(0.3)
-    assert 0.2 < known(waiting_time({name: served})) < 20
+    assert known(waiting_time({name: served})) > 0.2
     assert served.recv(1) == b"x"  # reading does not change it
     assert known(waiting_time({name: served})) > 0.2
+    last = time.monotonic()
     caller.sendall(b"y")
-    time.sleep(0.02)
-    assert known(waiting_time({name: served})) < 0.2
+    waited = known(waiting_time({name: served}))
+    assert waited < time.monotonic() - last + 0.2  # and not since the first byte
 
 
 @linux
@@ -54,8 +56,7 @@ def test_the_kernel_knows_who_has_hung_up(pair: tuple[socket.socket, socket.sock
     caller, served = pair
     caller.sendall(b"x")
     caller.close()
-    time.sleep(0.02)
-    assert waiting_time({"gunicorn.socket": served}) == float("inf")
+    wait_until(lambda: waiting_time({"gunicorn.socket": served}) == float("inf"), "the end of the connection")
 
 
 def known(seconds: float | None) -> float:
@@ -203,8 +204,8 @@ def test_a_call_that_comes_too_late_costs_no_hook() -> None:
 
 
 def test_a_call_that_the_worker_received_too_long_ago_costs_no_hook() -> None:
-    app, seen = app_with(PROXYHOOKS_TIMEOUT=2)
-    for age, status in ((100, 503), (0, 200)):
+    app, seen = app_with(PROXYHOOKS_TIMEOUT=200)
+    for age, status in ((1000, 503), (0, 200)):
         environ = {"proxyhooks.received": time.monotonic() - age}
         client = app.test_client()
         body, headers = b'{"method":"work","data":1}', {"X-Proxyhooks-Secret": "s3cret"}
@@ -225,16 +226,16 @@ def test_a_hook_that_takes_longer_than_centrifugo_waits_is_named(caplog: pytest.
     client = connected(app)
     client.rpc("work")
     assert "test_load_shedding.py:" in caplog.text
-    assert re.search(r"for rpc took 0\.\d+ s", caplog.text)
+    assert re.search(r"for rpc took \d+(\.\d+)? s", caplog.text)
     assert "Centrifugo has given up after 0.01 s (PROXYHOOKS_TIMEOUT)" in caplog.text
     caplog.clear()
     client.rpc("work", "refuse")
-    assert re.search(r"for rpc took 0\.\d+ s", caplog.text)
+    assert re.search(r"for rpc took \d+(\.\d+)? s", caplog.text)
 
 
 def test_one_that_is_quick_enough_is_not(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        connected(app_with()[0]).rpc("work")
+        connected(app_with(PROXYHOOKS_TIMEOUT=200)[0]).rpc("work")
     assert "took" not in caplog.text
 
 

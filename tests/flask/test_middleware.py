@@ -254,7 +254,7 @@ def test_a_wsgi_middleware_that_rewrites_is_put_right(ask: Ask, app: Flask) -> N
         for chunk in inner(environ, start):  # lazy: start_response is called when the first chunk is asked for
             yield chunk.upper()
 
-    app.wsgi_app = middleware  # type: ignore[method-assign]
+    app.wsgi_app = middleware
     hooks = ProxyHooks(app)
     hooks.rpc(lambda req: RPCResult(data="ok" if req.method == "" else 1 / 0))
     assert ask("rpc").json == OK
@@ -292,10 +292,7 @@ def test_a_before_request_may_abort(status: int, expected: Any, app: Flask, serv
 
 
 def test_an_abort_with_5xx_is_logged(app: Flask, hooks: ProxyHooks, ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
-    def abort() -> None:
-        flask.abort(503, "a detail")
-
-    hooks.rpc(lambda req: abort())  # type: ignore[arg-type, return-value]
+    hooks.rpc(lambda req: flask.abort(503, "a detail"))
     hooks.refresh(lambda req: flask.abort(Response("own", 502)))
     for _ in range(2):
         assert ask("rpc").status_code == 503
@@ -401,7 +398,7 @@ class Outermost:
     def __init__(self, app: Flask) -> None:
         self._inner = app.wsgi_app
         self.started: list[tuple[str, str | None]] = []
-        app.wsgi_app = self  # type: ignore[method-assign]
+        app.wsgi_app = self
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -457,7 +454,7 @@ def test_an_application_may_start_its_response_anew_after_an_exception(app: Flas
             start_response("503 SERVICE UNAVAILABLE", [("Content-Type", "text/plain")], sys.exc_info())
             return [b"later"]
 
-    app.wsgi_app = middleware  # type: ignore[method-assign]
+    app.wsgi_app = middleware
     ProxyHooks(app).rpc(lambda req: RPCResult(data="ok"))
     started: list[Any] = []
     environ = create_environ("/centrifugo/rpc", method="POST", data=b"{}", headers={"X-Proxyhooks-Secret": SECRET})
@@ -473,7 +470,7 @@ def test_what_an_application_writes_in_the_old_way_is_its_body(app: Flask, ask: 
         start_response("503 SERVICE UNAVAILABLE", [("Content-Type", "text/plain")])(b"not ")
         return [b"now"]
 
-    app.wsgi_app = write  # type: ignore[method-assign]
+    app.wsgi_app = write
     ProxyHooks(app).rpc(lambda req: RPCResult())
     assert ask("rpc").data == b"not now"
 
@@ -495,7 +492,7 @@ def test_what_was_written_before_a_response_started_anew_does_not_leave(app: Fla
         start_response("500 INTERNAL SERVER ERROR", [], _exception_info())(b"a ")
         return [b"failure"]
 
-    app.wsgi_app = write  # type: ignore[method-assign]
+    app.wsgi_app = write
     ProxyHooks(app).rpc(lambda req: RPCResult())
     environ = create_environ("/centrifugo/rpc", method="POST", data=b"{}", headers={"X-Proxyhooks-Secret": SECRET})
     assert b"".join(app.wsgi_app(environ, _ignore_start)) == b"a failure"
@@ -515,7 +512,7 @@ def test_a_failure_that_leaves_does_not_become_a_yes_in_its_middle(
         start_response("200 OK", [], *exception)
         yield b'{"result":{}}'
 
-    app.wsgi_app = middleware  # type: ignore[method-assign]
+    app.wsgi_app = middleware
     ProxyHooks(app).rpc(lambda req: RPCResult(data="ok"))
     started: list[str] = []
 
@@ -576,7 +573,7 @@ def test_a_host_that_flask_does_not_serve_is_a_failure_and_no_refusal(
 
 
 def test_an_application_that_says_nothing_is_a_failure(app: Flask, ask: Ask) -> None:
-    app.wsgi_app = lambda environ, start_response: []  # type: ignore[method-assign]
+    app.wsgi_app = lambda environ, start_response: []
     ProxyHooks(app).rpc(lambda req: RPCResult())
     assert ask("rpc").status_code == 500
 

@@ -53,7 +53,7 @@ def test_a_probe_that_fails_closes_its_connection_so_that_the_next_one_reaches_a
         environs.append(environ)
         return inner(environ, start_response)
 
-    served.wsgi_app = recording  # type: ignore[method-assign]
+    served.wsgi_app = recording
     assert statuses(served) == [200, 200]
     probes.start_draining()
     assert statuses(served) == [200, 503]

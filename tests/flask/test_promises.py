@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 import time
@@ -85,9 +86,10 @@ def bodies(draw: st.DrawFn) -> bytes:
 def results(draw: st.DrawFn, cls: type) -> Any:
     """Results of a class, as right and as wrong as people write them."""
     values: dict[str, Any] = {}
-    for name in draw(st.lists(st.sampled_from(sorted(cls.__dataclass_fields__) or [""]), max_size=4, unique=True)):  # type: ignore[attr-defined]
+    names = sorted(field.name for field in dataclasses.fields(cls))
+    for name in draw(st.lists(st.sampled_from(names or [""]), max_size=4, unique=True)):
         values[name] = draw(MOMENTS if name == "expire_at" else GARBAGE | st.builds(messages.SubscribeOptionOverride))
-    if "user" in cls.__dataclass_fields__ and draw(st.integers(0, 9)):  # type: ignore[attr-defined]
+    if "user" in names and draw(st.integers(0, 9)):
         values["user"] = draw(WORDS)
     if draw(st.booleans()):
         values.pop("", None)

@@ -105,7 +105,7 @@ def workers(prepare: str) -> str:
     code = f"import os; {prepare}; from proxyhooks.gunicorn import workers; print(workers)"
     command = [sys.executable, "-c", code]
     return subprocess.run(
-        command, cwd=ROOT, env=server_environment(), capture_output=True, text=True, check=True, timeout=60
+        command, cwd=ROOT, env=server_environment(), capture_output=True, text=True, check=True, timeout=300
     ).stdout.strip()
 
 

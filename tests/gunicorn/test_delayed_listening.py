@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from tests.support.servers import (
     start_process,
     stop_process,
 )
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sockets behave in another way")
 
@@ -77,10 +78,17 @@ def has_ipv6() -> bool:
 
 def is_refused(address: Any) -> bool:
     try:
-        socket.create_connection(address[:2], timeout=20).close()
+        socket.create_connection(address[:2], timeout=DEFAULT_TIMEOUT).close()
     except ConnectionRefusedError:
         return True
     return False
+
+
+def backlog_of(listening: socket.socket) -> int:
+    """How many connections may wait to be accepted: ``tcpi_sacked`` of tcp(7)."""
+    info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    backlog: int = struct.unpack_from("=I", info, 28)[0]
+    return backlog
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -96,6 +104,7 @@ def test_a_socket_refuses_connections_until_a_worker_listens(host: str, servers:
     for _ in range(2):  # each of the workers
         start_listening(worker_of(server))
         assert not is_refused(address)
+    assert backlog_of(listener.sock) == 7
 
 
 def test_later_sockets_listen_at_once(servers: Callable[..., Any]) -> None:

@@ -348,7 +348,7 @@ def failed_start(here: Path, program: str) -> tuple[str, int]:
         env=server_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return run.stdout + run.stderr, run.returncode

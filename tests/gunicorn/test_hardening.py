@@ -20,6 +20,7 @@ from gunicorn.http.wsgi import Response
 
 from proxyhooks.gunicorn import descriptors, settings
 from proxyhooks.gunicorn.hardening import close_at_once, closing_on_request, harden
+from tests.support.waiting import DEFAULT_TIMEOUT
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_head_has_a_bound(hardened: Any, cfg: Any, parser: str, fields: int, s
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     """A peer, and the connection as the server has it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        peer = socket.create_connection(listening.getsockname(), timeout=10)
+        peer = socket.create_connection(listening.getsockname(), timeout=DEFAULT_TIMEOUT)
         served, _ = listening.accept()
     with peer, served:
         yield peer, served
@@ -83,8 +84,8 @@ def test_closing_a_connection_does_not_wait_for_the_peer(pair: tuple[socket.sock
     peer, served = pair
     served.sendall(b"the reply")
     closed = threading.Event()
-    threading.Thread(target=lambda: (close_at_once(served, timeout=60), closed.set()), daemon=True).start()
-    assert closed.wait(20)
+    threading.Thread(target=lambda: (close_at_once(served, timeout=300), closed.set()), daemon=True).start()
+    assert closed.wait(DEFAULT_TIMEOUT)
     assert served.fileno() == -1
     assert peer.makefile("rb").read() == b"the reply"
 

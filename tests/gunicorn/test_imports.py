@@ -42,7 +42,7 @@ print("imported")
 )
 def test_a_module_is_imported_without_fcntl_and_opens_nothing(module: str) -> None:
     command = [sys.executable, "-B", "-c", OPENED, module]
-    printed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (printed.stdout, printed.stderr) == ("imported\n", "")
 
 

@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 
 from proxyhooks.gunicorn.listener import Listener
+from tests.support.waiting import DEFAULT_TIMEOUT
+
+MOMENT = 0.5
+"""Seconds, for events that must not come."""
 
 
 def listen(sock: Any, max_silent: int = 100) -> Listener:
@@ -34,12 +38,12 @@ def listener() -> Iterator[Listener]:
 
 
 def connect(listener: Listener, host: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection(listener.getsockname(), timeout=5, source_address=(host, 0))
+    return socket.create_connection(listener.getsockname(), timeout=DEFAULT_TIMEOUT, source_address=(host, 0))
 
 
-def is_readable(listener: Listener) -> bool:
-    """Whether gunicorn gets an event, within half a second."""
-    return bool(select.select([listener], [], [], 0.5)[0])
+def is_readable(listener: Listener, seconds: float = DEFAULT_TIMEOUT) -> bool:
+    """Whether gunicorn gets an event within this time."""
+    return bool(select.select([listener], [], [], seconds)[0])
 
 
 def accept(listener: Listener) -> socket.socket | None:
@@ -54,7 +58,7 @@ def test_a_connection_is_handed_out_once_it_has_data(listener: Listener) -> None
     with connect(listener) as client:
         assert is_readable(listener)
         assert accept(listener) is None
-        assert not is_readable(listener)
+        assert not is_readable(listener, MOMENT)
         client.sendall(b"x")
         assert is_readable(listener)
         connection, address = listener.accept()
@@ -84,7 +88,7 @@ def test_a_closed_connection_is_handed_out_for_gunicorn_to_see(listener: Listene
 def settle(listener: Listener) -> None:
     """Let the listener accept everything, while no connection has data."""
     for _ in range(50):
-        if not is_readable(listener):
+        if not is_readable(listener, MOMENT):
             return
         assert accept(listener) is None
     raise AssertionError("the listener stays readable")
@@ -130,7 +134,7 @@ def test_connections_of_a_unix_socket_are_of_one_host(tmp_path: Path) -> None:
         with closing(listen(sock, max_silent=1)) as listener:
             clients = [socket.socket(socket.AF_UNIX) for _ in range(3)]
             for client in clients:
-                client.settimeout(5)
+                client.settimeout(DEFAULT_TIMEOUT)
                 client.connect(str(tmp_path / "socket"))
             settle(listener)
             assert [serves(listener, client) for client in clients] == [False, False, True]
@@ -236,7 +240,7 @@ def test_a_stop_serves_the_backlog_and_refuses_later_connections(listener: Liste
         connection = accept(listener)
         assert connection is not None
         connections.append(connection)
-    assert not is_readable(listener)
+    assert not is_readable(listener, MOMENT)
     assert len(connections) == 50
     for connection in (*connections, *clients):
         connection.close()
@@ -245,13 +249,13 @@ def test_a_stop_serves_the_backlog_and_refuses_later_connections(listener: Liste
 def test_one_of_several_workers_leaves_new_connections_to_the_others() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         other = sock.dup()
-        other.settimeout(5)
+        other.settimeout(DEFAULT_TIMEOUT)
         with socket.socket(fileno=sock.dup().detach()) as own:
             listener = listen(own)
             listener.stop_accepting(drain_backlog=False)
-            with socket.create_connection(sock.getsockname(), timeout=5) as client:
+            with socket.create_connection(sock.getsockname(), timeout=DEFAULT_TIMEOUT) as client:
                 client.sendall(b"x")
-                assert not is_readable(listener)
+                assert not is_readable(listener, MOMENT)
                 assert accept(listener) is None
                 other.accept()[0].close()
             listener.close()

@@ -18,7 +18,7 @@ import pytest
 from tests.support import http_client
 from tests.support.paths import SECRET
 from tests.support.servers import answers, free_port, running_server, server_environment
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 pytestmark = pytest.mark.server
 
@@ -88,7 +88,7 @@ class Server:
         finally:
             (self.here / "go").write_text("")
             for thread in threads:
-                thread.join(30)
+                thread.join(DEFAULT_TIMEOUT)
 
 
 @contextmanager

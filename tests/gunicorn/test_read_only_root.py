@@ -71,7 +71,7 @@ def read_only() -> list[str]:
     """The beginning of a command that runs as in a hardened container."""
     if shutil.which("unshare") is None:
         pytest.skip("there is no program unshare")
-    tried = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, timeout=60)
+    tried = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, timeout=300)
     if tried.returncode:
         pytest.skip(f"the kernel forbids it: {tried.stderr.strip()}")
     return [*NAMESPACES, "sh", "-c", READ_ONLY, "sh"]

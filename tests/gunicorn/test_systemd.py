@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 from proxyhooks.gunicorn.systemd import ServiceNotifier
-from proxyhooks.gunicorn.worker_table import SharedState
+from proxyhooks.gunicorn.worker_table import SharedState, WorkerRecord
 from tests.support import http_client
 from tests.support.servers import (
     STOP_TIMEOUT,
@@ -138,6 +138,9 @@ def test_the_server_is_ready_when_a_worker_serves_and_not_before(service: Servic
     assert service.wait_for("READY=1") == "READY=1\nSTATUS=Serving"
     assert http_client.request(service.port, "GET", "/readyz").status == 200
     assert http_client.request(service.port, "GET", "/notify_socket").text == service.address
+    for worker in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        os.kill(int(worker), signal.SIGALRM)  # the master's timer is none of a worker's, which tells nothing
+    assert http_client.request(service.port, "GET", "/readyz").status == 200
     assert stop_process(process) == 0
     assert service.wait_for("STOPPING=1") == "STOPPING=1\nSTATUS=Finishing the open calls"
     assert len(service.messages()) == 3
@@ -229,6 +232,32 @@ def test_an_old_master_that_stops_names_the_new_one_as_the_main_process(
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
     assert service.messages() == expected
+
+
+def test_a_reload_is_over_when_all_new_workers_serve(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = SharedState()
+    with state.table() as table:
+        table.workers[1] = WorkerRecord(0, "serving")
+    server = SimpleNamespace(master_pid=0, reexec_pid=0, log=logging.getLogger("test"))
+    monkeypatch.setenv("NOTIFY_SOCKET", service.address)
+    handler, notifier = signal.getsignal(signal.SIGALRM), ServiceNotifier()
+    try:
+        notifier.silence_gunicorn()
+        notifier.start(server, state)
+        service.wait_for("READY=1")
+        seen = len(service.messages())
+        with state.table() as table:
+            table.generation = 1
+            table.workers |= {2: WorkerRecord(1, "serving"), 3: WorkerRecord(1, "starting")}
+        notifier.reload_begins()
+        time.sleep(0.3)  # for a message that must not come
+        assert not service.is_ready(seen)
+        with state.table() as table:
+            table.workers[3].state = "serving"
+        assert service.wait_for("READY=1", seen) == "READY=1\nSTATUS=Serving"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def test_without_systemd_nothing_is_sent_and_no_timer_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from proxyhooks.gunicorn import worker_table
 from proxyhooks.gunicorn.worker_table import SharedState, State, WorkerRecord, WorkerTable
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 context = multiprocessing.get_context("fork")
 
@@ -68,12 +68,13 @@ def test_a_worker_of_an_old_generation_waits_until_its_replacement_has_failed(lo
 
 
 def test_the_only_worker_has_a_replacement_started() -> None:
-    for others, decision in (
+    cases: list[tuple[list[tuple[int, State]], str]] = [
         ([], "start_replacement"),
         ([(0, "starting")], "wait"),
         ([(0, "serving")], "stop"),
-    ):
-        table = make_table((0, "stop_requested"), *others)  # type: ignore[arg-type]
+    ]
+    for others, decision in cases:
+        table = make_table((0, "stop_requested"), *others)
         assert table.decide(1, only_worker=True) == decision
         assert table.workers[1].has_replacement == (decision == "start_replacement")
 
@@ -91,7 +92,7 @@ def test_a_table_survives_packing(table: WorkerTable) -> None:
 
 
 def join(process: Any, *, exit_code: int = 0) -> None:
-    process.join(20)
+    process.join(DEFAULT_TIMEOUT)
     assert process.exitcode == exit_code
 
 
@@ -219,7 +220,7 @@ def advance_until(state: SharedState, deadline: float) -> None:
 def test_kills_at_random_leave_a_complete_table(caplog: pytest.LogCaptureFixture) -> None:
     state = SharedState()
     chance = random.Random(1)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     processes: list[Any] = []
     last = 0
 

@@ -48,7 +48,7 @@ def test_calls_are_in_the_exposition_of_the_user(several: bool, tmp_path: Path) 
     if several:
         environ["PROMETHEUS_MULTIPROC_DIR"] = str(tmp_path)
     command = [sys.executable, "-c", EXPOSITION, "0.3" if several else "0"]
-    run = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    run = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=True)
     families: Any = text_string_to_metric_families
     by_name = {family.name: family for family in families(run.stdout)}
     samples = {

@@ -49,7 +49,7 @@ from proxyhooks import (
 )
 from proxyhooks.signals import FinishedCall, hook_finished
 
-SOON = timedelta(seconds=2)
+SOON = timedelta(seconds=3)
 """Later than the moment when Centrifugo reads it, and short enough for tests to wait."""
 
 OUTCOMES: dict[str, Callable[[], Exception]] = {

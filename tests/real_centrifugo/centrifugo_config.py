@@ -19,7 +19,6 @@ def configuration(port: int, backend: str, log: Path, *, binary: bool) -> str:
     def proxy(event: str) -> dict[str, Any]:
         return {
             "endpoint": f"{backend}/centrifugo/{event}",
-            "timeout": "5s",
             "binary_encoding": binary,
             "include_connection_meta": True,
             "http": {"static_headers": {"X-Proxyhooks-Secret": SECRET}},

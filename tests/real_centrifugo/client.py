@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 
 from tests.real_centrifugo.centrifugo_config import POLL_SECRET
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 """Seconds for which a client waits for a message."""
 
 Message = dict[str, Any]

@@ -30,7 +30,10 @@ def backend(calls: Calls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     command = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn", "-b", f"127.0.0.1:{port}"]
     command += ["tests.real_centrifugo.app:app"]
     variables = server_environment(
-        FLASK_PROXYHOOKS_SECRETS=json.dumps([SECRET]), SCENARIO_CALLS=str(calls.path), WEB_CONCURRENCY="2"
+        FLASK_PROXYHOOKS_SECRETS=json.dumps([SECRET]),
+        FLASK_PROXYHOOKS_TIMEOUT="600",  # on a loaded machine, no call is to be refused because it has waited
+        SCENARIO_CALLS=str(calls.path),
+        WEB_CONCURRENCY="2",
     )
     log = tmp_path_factory.mktemp("gunicorn") / "gunicorn.log"
     with running_server(command, log, is_ready=lambda: answers(port), env=variables):
@@ -45,7 +48,7 @@ def centrifugo(request: pytest.FixtureRequest, backend: str, tmp_path_factory: p
     port = free_port()
     config.write_text(configuration(port, backend, log, binary=request.param == "binary"))
     command = [centrifugo_binary(), "checkconfig", "-s", "-c", str(config)]
-    checked = subprocess.run(command, env=server_environment(), capture_output=True, text=True, timeout=60)
+    checked = subprocess.run(command, env=server_environment(), capture_output=True, text=True, timeout=300)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     with running_centrifugo(config, port, log):
         yield f"127.0.0.1:{port}"

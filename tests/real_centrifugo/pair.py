@@ -71,7 +71,7 @@ def complete(configuration: dict[str, Any], backend_port: int, port: int, *, con
     def proxy(event: str) -> dict[str, Any]:
         headers = {"X-Proxyhooks-Secret": SECRET}
         endpoint = f"http://127.0.0.1:{backend_port}/centrifugo/{event}"
-        return {"endpoint": endpoint, "timeout": "5s", "http": {"static_headers": headers}}
+        return {"endpoint": endpoint, "http": {"static_headers": headers}}
 
     channel_events = ("subscribe", "publish", "map_publish", "map_remove", "shared_poll_refresh")
     client = configuration.get("client", {}) | {"proxy": {"connect": {"enabled": connect, **proxy("connect")}}}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.support.centrifugo import running_centrifugo
 from tests.support.servers import free_port
+from tests.support.waiting import DEFAULT_TIMEOUT
 
 UPGRADE = {
     "Upgrade": "websocket",
@@ -19,7 +20,7 @@ UPGRADE = {
 
 
 def status_of_a_connection(port: int) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEFAULT_TIMEOUT)
     connection.request("GET", "/connection/websocket", headers=UPGRADE)
     status = connection.getresponse().status
     connection.close()

@@ -19,7 +19,8 @@ from proxyhooks.centrifugo.config.writing import ConfigOptions, generate
 from tests.support.backends import backend
 from tests.support.centrifugo import running_centrifugo
 from tests.support.paths import SECRET
-from tests.support.servers import answers, free_port, running_server, server_environment
+from tests.support.servers import accepts_connections, answers, free_port, running_server, server_environment
+from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 APP = """
 from flask import Flask
@@ -73,7 +74,7 @@ def test_it_starts_and_lets_a_browser_in(tmp_path: Path, options: list[str]) -> 
     flask = [sys.executable, "-m", "flask", "--app", "app", "centrifugo", "config", *options]
     origin = Origin("https://page.example")
     command = [*flask, "--base-url", f"http://{address}", "--allowed-origin", origin]
-    made = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True, timeout=60)
+    made = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True, timeout=300)
     config = tmp_path / "config.json"
     config.write_text(made.stdout)
     gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:proxyhooks.gunicorn", "-b", address, "app:app"]
@@ -87,7 +88,7 @@ def test_it_starts_and_lets_a_browser_in(tmp_path: Path, options: list[str]) -> 
             page.send(COMMANDS.strip())
             replies: dict[int, Any] = {}
             while len(replies) < 9:
-                for line in str(page.recv(timeout=10)).splitlines():
+                for line in str(page.recv(timeout=DEFAULT_TIMEOUT)).splitlines():
                     reply = json.loads(line)
                     replies[reply.get("id", 0)] = reply
         assert "connect" in replies[1]
@@ -116,13 +117,14 @@ def test_an_internal_port_keeps_metrics_health_and_the_api_from_the_port_of_the_
     config = tmp_path / "config.json"
     config.write_text(json.dumps(generated | {"http_api": {"key": "k"}, "usage_stats": {"disabled": True}}))
     with running_centrifugo(config, internal_port, tmp_path / "centrifugo.log", cwd=tmp_path, env=server_environment()):
+        wait_until(lambda: accepts_connections(port), "the port of the clients")
         for path in ("/metrics", "/health", "/api/info"):
             assert (status(port, path), status(internal_port, path) == 404) == (404, False), path
 
 
 def status(port: int, path: str) -> int:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=DEFAULT_TIMEOUT) as reply:
             return int(reply.status)
     except urllib.error.HTTPError as error:
         with error:

@@ -159,10 +159,12 @@ def test_nobody_else_may_subscribe_to_the_channel_of_a_user(enter: Enter) -> Non
 def test_of_two_connections_that_start_a_job_at_once_one_is_refused(enter: Enter) -> None:
     tabs = [enter("bob"), enter("bob")]
     with ThreadPoolExecutor() as pool:
-        replies = list(pool.map(lambda tab: tab.ask("rpc", method="jobs.start", data={"rows": 1}), tabs))
+        replies = list(pool.map(lambda tab: tab.ask("rpc", method="jobs.start", data={"rows": 10_000}), tabs))
     (refusal,) = [reply["error"] for reply in replies if "error" in reply]
     assert refusal == {"code": 1001, "message": "a job is running", "temporary": True}
-    until(tabs[0], "done")
+    (started,) = [reply["rpc"]["data"]["job"] for reply in replies if "rpc" in reply]
+    rpc(tabs[0], "jobs.cancel", {"id": started["id"]})
+    until(tabs[0], "cancelled")
 
 
 def test_a_cancelled_job_makes_no_progress(enter: Enter) -> None:

@@ -13,8 +13,8 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,8 +141,29 @@ def _cases(event: str, count: int) -> Iterator[tuple[str, int, bytes]]:
 
 
 def _all_sent(planned: Planned, event: str, names: list[str]) -> bool:
-    """Whether the backend has sent all its planned replies to these users or channels."""
+    """Whether the backend has taken all its planned replies to these users or channels; the last may be on its way."""
     return not any(f"{event} {name}" in planned for name in names)
+
+
+def _soon() -> int:
+    """When a client expires: late enough for Centrifugo to read it in time, and so early that the tests can wait."""
+    return int(time.time()) + 3
+
+
+def _give_time(condition: Callable[[], object]) -> None:
+    """Wait for what the judge expects. If it does not come, the report says so."""
+    with suppress(AssertionError):
+        wait_until(condition, "what the judge expects")
+
+
+def _end(client: Client) -> tuple[int, str] | None:
+    """The code and the reason with which the connection was ended, or None."""
+    closed: tuple[int, str] | None = client.ask("rpc", data="still there?").get("closed")
+    return closed
+
+
+def _all_ended(clients: list[Client]) -> bool:
+    return all(_end(client) for client in clients)
 
 
 def test_they_agree_about_refreshes(pair: Pair) -> None:
@@ -155,23 +176,26 @@ def test_they_agree_about_refreshes(pair: Pair) -> None:
         names = [f"user-{start + number}" for number in range(len(cases))]
         for name, client, (_, status, body) in zip(names, clients, cases, strict=True):
             pair.planned[f"refresh {name}"] = status, body
-            soon = int(time.time()) + 2
-            connected = {"result": {"user": name, "expire_at": soon}}
+            connected = {"result": {"user": name, "expire_at": _soon()}}
             pair.planned[f"connect {name}"] = 200, json.dumps(connected).encode()
             assert "connect" in client.ask("connect", data=name)
         wait_until(functools.partial(_all_sent, pair.planned, "refresh", names), "the refreshes")
-        time.sleep(0.5)
-        for client, (oddity, status, body) in zip(clients, cases, strict=True):
-            verdict = judge("refresh", status, body)
-            reply = client.ask("rpc", data="still there?")
-            seen = reply.get("closed", "stays")
-            ends = verdict.outcome in ("expired", "disconnected")
-            wanted: Any = (verdict.code, verdict.reason) if ends else "stays"
+        verdicts = [judge("refresh", status, body) for _, status, body in cases]
+        to_end = [
+            client
+            for client, verdict in zip(clients, verdicts, strict=True)
+            if verdict.outcome in ("expired", "disconnected")
+        ]
+        _give_time(functools.partial(_all_ended, to_end))
+        for client, verdict, (oddity, status, body) in zip(clients, verdicts, cases, strict=True):
+            seen = _end(client) or "stays"
+            wanted: Any = (verdict.code, verdict.reason) if client in to_end else "stays"
             graces += verdict.outcome == "grace"
             counts["refresh", oddity] += 1
             if seen != wanted:
                 wrong.append(f"refresh {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
             client.close()
+    _give_time(lambda: pair.log.read_text().count("error proxying refresh") - failed >= graces)
     assert pair.log.read_text().count("error proxying refresh") - failed == graces
     _report(counts, wrong)
 
@@ -185,24 +209,39 @@ def test_they_agree_about_refreshes_of_subscriptions(pair: Pair) -> None:
     names = [f"asked:sub-{number}" for number in range(len(cases))]
     for name, (_, status, body) in zip(names, cases, strict=True):
         pair.planned[f"sub_refresh {name}"] = status, body
-        soon = int(time.time()) + 2
-        pair.planned[f"subscribe {name}"] = 200, json.dumps({"result": {"expire_at": soon}}).encode()
+        pair.planned[f"subscribe {name}"] = 200, json.dumps({"result": {"expire_at": _soon()}}).encode()
         assert "subscribe" in client.ask("subscribe", channel=name)
     wait_until(lambda: _all_sent(pair.planned, "sub_refresh", names), "the refreshes of subscriptions")
-    time.sleep(0.5)
-    client.ask("rpc", data="what has come so far")
-    ended = {push["channel"]: push["unsubscribe"]["code"] for push in client.pushes if "unsubscribe" in push}
-    lines = [line for line in pair.log.read_text().splitlines() if "error proxying sub refresh" in line]
-    failed = {json.loads(line)["channel"] for line in lines}
-    for name, (oddity, status, body) in zip(names, cases, strict=True):
-        verdict = judge("sub_refresh", status, body)
-        seen = "grace" if name in failed else ended.get(name, "stays")
+    verdicts = [judge("sub_refresh", status, body) for _, status, body in cases]
+    outcomes = [(name, verdict.outcome) for name, verdict in zip(names, verdicts, strict=True)]
+
+    def ended() -> dict[str, int]:
+        client.ask("rpc", data="what has come so far")
+        return {push["channel"]: push["unsubscribe"]["code"] for push in client.pushes if "unsubscribe" in push}
+
+    def failed() -> set[str]:
+        text = pair.log.read_text()
+        lines = text[: text.rfind("\n") + 1].splitlines()  # the last one may not be complete
+        return {json.loads(line)["channel"] for line in lines if "error proxying sub refresh" in line}
+
+    _give_time(lambda: {name for name, outcome in outcomes if outcome == "expired"} <= ended().keys())
+    _give_time(lambda: {name for name, outcome in outcomes if outcome == "grace"} <= failed())
+    ends, graces = ended(), failed()
+    for name, verdict, (oddity, status, body) in zip(names, verdicts, cases, strict=True):
+        seen = "grace" if name in graces else ends.get(name, "stays")
         wanted = {"grace": "grace", "expired": verdict.code}.get(verdict.outcome, "stays")
         counts["sub_refresh", oddity] += 1
         if seen != wanted:
             wrong.append(f"sub_refresh {oddity} {status} {body[:300]!r}\n  Centrifugo: {seen}\n  the judge:  {wanted}")
     client.close()
     _report(counts, wrong)
+
+
+def _publications_of(status: int, body: bytes) -> list[Any]:
+    """What the judge says that a client sees of the key of a shared poll: the data, or that it was removed."""
+    verdict = judge("shared_poll_refresh", status, body)
+    items = (verdict.result or {}).get("items", []) if verdict.allowed else []
+    return ["removed" if item.get("removed") else item.get("data") for item in items if item.get("key") == "k"]
 
 
 def test_they_agree_about_polls(pair: Pair) -> None:
@@ -220,21 +259,23 @@ def test_they_agree_about_polls(pair: Pair) -> None:
         track(client, "u", channel, "k")
     channels = [channel for channel, *_ in cases]
     wait_until(lambda: _all_sent(pair.planned, "shared_poll_refresh", channels), "the polls")
-    time.sleep(1)
-    client.ask("rpc", data="what has come so far")
-    seen: dict[str, list[Any]] = {}
-    for push in client.pushes:
-        pub = push["pub"]
-        seen.setdefault(push["channel"], []).append("removed" if pub.get("removed") else pub.get("data"))
+    wanted = {channel: _publications_of(status, body) for channel, _, status, body in cases}
+
+    def published() -> dict[str, list[Any]]:
+        client.ask("rpc", data="what has come so far")
+        seen: dict[str, list[Any]] = {channel: [] for channel in channels}
+        for push in client.pushes:
+            seen[push["channel"]].append("removed" if push["pub"].get("removed") else push["pub"].get("data"))
+        return seen
+
+    _give_time(lambda: published() == wanted)
+    seen = published()
     client.close()
     for channel, oddity, status, body in cases:
-        verdict = judge("shared_poll_refresh", status, body)
-        items = (verdict.result or {}).get("items", []) if verdict.allowed else []
-        wanted = ["removed" if item.get("removed") else item.get("data") for item in items if item.get("key") == "k"]
         counts["shared_poll_refresh", oddity] += 1
-        if seen.get(channel, []) != wanted:
-            got = seen.get(channel, [])
-            wrong.append(f"poll {oddity} {status} {body[:300]!r}\n  Centrifugo: {got}\n  the judge:  {wanted}")
+        if seen[channel] != wanted[channel]:
+            got = seen[channel]
+            wrong.append(f"poll {oddity} {status} {body[:300]!r}\n  Centrifugo: {got}\n  the judge:  {wanted[channel]}")
     _report(counts, wrong)
 
 

@@ -38,7 +38,7 @@ from tests.support.servers import free_port, server_environment, serving_in_thre
 from tests.support.waiting import wait_until
 
 DATA = {"text": "<é> & \u2028 😀", "n": [1, 2.5, 10**20, None, True], "deep": {"a": {}}}
-SOON = timedelta(seconds=2)
+SOON = timedelta(seconds=3)
 # Headers that do not depend on the client: the server's address, and a header that the operator adds to all requests.
 LEFT_OUT = {"Host", "Idempotency-Key"}
 

@@ -82,7 +82,7 @@ def test_an_sdk_connects_talks_and_stays_away_when_told(centrifugo: str, name: s
 async def _talk(address: str, name: str) -> None:
     connection, publications = Connection(), Publications()
     url = f"ws://{address}/connection/websocket"
-    client = Client(url, events=connection, data={"user": name}, proxy=None)
+    client = Client(url, events=connection, data={"user": name}, proxy=None, timeout=TIMEOUT)
     await client.connect()
     await client.ready()
     subscription = client.new_subscription(f"chat:{name}", events=publications)
@@ -114,7 +114,7 @@ def test_an_sdk_that_is_refused_at_the_door_stays_away(centrifugo: str, name: st
 async def _knock(address: str, name: str, do: str) -> None:
     connection = Connection()
     url = f"ws://{address}/connection/websocket"
-    client = Client(url, events=connection, data={"user": name, "do": do}, proxy=None)
+    client = Client(url, events=connection, data={"user": name, "do": do}, proxy=None, timeout=TIMEOUT)
     await client.connect()
     assert await connection.end == REFUSED[do]
     assert connection.attempts == 1
@@ -128,9 +128,11 @@ def test_an_sdk_whose_connection_or_subscription_has_expired_comes_back(centrifu
 async def _expire(address: str, name: str) -> None:
     url = f"ws://{address}/connection/websocket"
     connection, subscriptions = Reopened(), Resubscribed()
-    client = Client(url, events=connection, data={"user": name, "meta": {"refresh": "error"}}, proxy=None)
+    client = Client(
+        url, events=connection, data={"user": name, "meta": {"refresh": "error"}}, proxy=None, timeout=TIMEOUT
+    )
     data = {"user": f"{name}-sub", "meta": {"sub_refresh": "error"}}
-    other = Client(url, data=data, proxy=None)
+    other = Client(url, data=data, proxy=None, timeout=TIMEOUT)
     await client.connect()
     await other.connect()
     await other.ready()
@@ -149,7 +151,7 @@ def test_bytes_go_to_and_fro_for_a_client_that_speaks_protobuf(centrifugo: str, 
 async def _talk_in_bytes(address: str, name: str) -> None:
     url = f"ws://{address}/connection/websocket?format=protobuf"
     data = json.dumps({"user": name}).encode()
-    client = Client(url, data=data, use_protobuf=True, proxy=None)
+    client = Client(url, data=data, use_protobuf=True, proxy=None, timeout=TIMEOUT)
     await client.connect()
     await client.ready()
     assert (await client.rpc("as-sent", b"\x00\xff\xfe")).data == b"\x00\xff\xfe"

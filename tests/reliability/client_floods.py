@@ -112,7 +112,7 @@ def configure(here: Path, port: int, backend: int) -> Path:
 @contextmanager
 def _centrifugo(here: Path, backend: int) -> Iterator[int]:
     port = free_port()
-    with running_centrifugo(configure(here, port, backend), port, here / "centrifugo.out"):
+    with running_centrifugo(configure(here, port, backend), port, here / "centrifugo.out", patient=False):
         yield port
 
 

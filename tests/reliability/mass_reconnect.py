@@ -102,7 +102,7 @@ async def reconnect(here: Path, clients: int, subscriptions: int, *, limited: bo
     with gunicorn(here, *options, app=app, WORK_SECONDS=str(WORK)) as server, running_nginx(nginx, public):
         await server.ready()
         config = configure(here, port, server.port)
-        with running_centrifugo(config, port, here / "centrifugo.log") as process:
+        with running_centrifugo(config, port, here / "centrifugo.log", patient=False) as process:
             program = [sys.executable, "-m", "tests.reliability.reconnecting_clients"]
             numbers = map(str, (port, public, clients, subscriptions))
             browsers = await asyncio.create_subprocess_exec(

@@ -71,6 +71,10 @@ class Server(Gunicorn):
         return self.workers_of(self.master or self.pid)
 
 
+async def has_workers(server: Server, number: int) -> None:
+    await until(lambda: len(server.workers()) == number, f"{number} workers")
+
+
 async def upgrade(server: Server, pids: Path) -> None:
     """USR2, and SIGTERM to the old master when the new one serves."""
     server.kill(signal.SIGUSR2)
@@ -103,7 +107,7 @@ async def exact_counts(here: Path, calls: int, times: int) -> str:
                 await reload(server)
             for signum, number in ((signal.SIGTTIN, 3), (signal.SIGTTOU, 2)):
                 server.kill(signum)
-                await until(lambda number=number: len(server.workers()) == number, f"{number} workers")  # type: ignore[misc]
+                await has_workers(server, number)
             await stop_one(server)
             await upgrade(server, pids)
 

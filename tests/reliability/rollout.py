@@ -27,6 +27,11 @@ async def three(stack: ExitStack, here: Path, **environ: str) -> tuple[list[Guni
     return backends, balanced
 
 
+async def end(server: Gunicorn) -> None:
+    """Wait until the master has ended."""
+    await until(lambda: server.process.poll() is not None, "the end of a master")
+
+
 async def deploy(here: Path, calls: int, *, repeat: bool = False) -> Client:
     """SIGTERM to each of three masters in turn; a new master starts on the same port."""
     with ExitStack() as stack:
@@ -35,7 +40,7 @@ async def deploy(here: Path, calls: int, *, repeat: bool = False) -> Client:
         async def events(client: Client) -> None:
             for number, old in enumerate(backends):
                 old.kill(signal.SIGTERM)
-                await until(lambda old=old: old.process.poll() is not None, "the end of a master")  # type: ignore[misc]
+                await end(old)
                 assert old.process.returncode == 0
                 await backend(stack, here, number, old.port).ready()
 

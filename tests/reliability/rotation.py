@@ -66,6 +66,6 @@ def uses(here: Path, secrets: Path) -> list[str]:
     """The output of ``flask centrifugo secret uses``, a line for each secret."""
     environ = server_environment(HERE=str(here), FLASK_PROXYHOOKS_SECRETS_FILE=str(secrets), TMPDIR=str(here))
     command = [sys.executable, "-m", "flask", "--app", "tests.reliability.app", "centrifugo", "secret", "uses"]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True, timeout=300)
     assert not Counter(done.stdout.split()) & Counter(secrets.read_text().split())
     return done.stdout.splitlines()[1:]

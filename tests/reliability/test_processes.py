@@ -20,7 +20,7 @@ from tests.reliability.reload import reload, under_load
 from tests.reliability.server import Gunicorn, children, gunicorn, until
 from tests.support import http_client
 from tests.support.paths import ROOT, SECRET
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 OUR_WORKER = "proxyhooks.gunicorn.worker.Worker"
 LONG_TIMEOUT = "10"
@@ -106,11 +106,24 @@ def stop_cleanly(server: Gunicorn) -> None:
     assert not server.logged("Traceback"), server.log.read_text()
 
 
+def wait_until_logged(server: Gunicorn, text: str, times: int = 1) -> None:
+    wait_until(lambda: server.logged(text) >= times, f"{text!r} in the log, {times} times")
+
+
+def wait_until_gone(server: Gunicorn, worker: int) -> None:
+    wait_until(lambda: worker not in server.workers(), "the end of the worker")
+
+
+async def all_have_loaded(server: Gunicorn, number: int) -> None:
+    """Wait until there are so many workers, and all have loaded the application."""
+    await until(lambda: len(server.loaded()) == len(server.workers()) == number, f"{number} workers")
+
+
 def wait_for_two_turns(server: Gunicorn) -> None:
     """Wait until the master has been through its main loop, where it starts and stops workers."""
     for turn in (1, 2):
         server.kill(signal.SIGUSR1)
-        wait_until(lambda turn=turn: server.logged("Handling signal: usr1") == turn, "a turn of the master")  # type: ignore[misc]
+        wait_until_logged(server, "Handling signal: usr1", turn)
 
 
 def test_a_worker_that_is_killed_after_its_replacement_was_started_leaves_none_too_many(
@@ -191,10 +204,7 @@ def test_more_workers_and_fewer(worker_class: str, tmp_path: Path) -> None:
         async def events(_: Client) -> None:
             for signum, number in ((signal.SIGTTIN, 3), (signal.SIGTTIN, 4), (signal.SIGTTOU, 3), (signal.SIGTTOU, 2)):
                 server.kill(signum)
-                await until(
-                    lambda number=number: len(server.loaded()) == len(server.workers()) == number,  # type: ignore[misc]
-                    f"{number} workers",
-                )
+                await all_have_loaded(server, number)
 
         none_is_lost(server, events)
 
@@ -248,7 +258,7 @@ def test_random_bytes_in_the_memory_of_the_workers_end_neither_master_nor_worker
             before = server.workers()
             assert rpc(server.port, "damage", None)[0] == 200
             server.kill(signum, None if whom == "master" else before[0])
-            wait_until(lambda old=before[0]: old not in server.workers(), "the end of the worker")  # type: ignore[misc]
+            wait_until_gone(server, before[0])
             asyncio.run(server.ready())
         assert rpc(server.port, "damage", None)[0] == 200
         stop_cleanly(server)
@@ -264,7 +274,7 @@ def test_without_any_place_for_the_lock_the_server_serves(worker_class: str, tmp
         for signum, whom in ((signal.SIGHUP, "master"), (signal.SIGTERM, "worker"), (signal.SIGKILL, "worker")):
             before = server.workers()
             server.kill(signum, None if whom == "master" else before[0])
-            wait_until(lambda old=before[0]: old not in server.workers(), "the end of the worker")  # type: ignore[misc]
+            wait_until_gone(server, before[0])
             asyncio.run(server.ready())
         assert rpc(server.port, "echo", 1)[0] == 200
         assert server.stop() == 0
@@ -296,7 +306,7 @@ def call_by_unix_socket(path: Path, body: bytes) -> bytes:
     headers = ("Host: x", "Connection: close", f"X-Proxyhooks-Secret: {SECRET}", f"Content-Length: {len(body)}")
     head = "\r\n".join(["POST /centrifugo/rpc HTTP/1.1", *headers, "", ""])
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(30)
+        connection.settimeout(DEFAULT_TIMEOUT)
         connection.connect(str(path))
         connection.sendall(head.encode() + body)
         with connection.makefile("rb") as reply:
@@ -334,7 +344,7 @@ def test_a_hook_cannot_end_its_worker(server_name: str, tmp_path: Path) -> None:
         wait_until(lambda: list(tmp_path.glob("begun.*")), "the slow call")
         for name in ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "CancelledError", "Timeout"):
             assert rpc(server.port, "raise", name)[0] == 500
-            wait_until(lambda name=name: server.logged(f"raised {name}("), f"{name} in the log")  # type: ignore[misc]
+            wait_until_logged(server, f"raised {name}(")
         assert slow.result() == (200, '{"result":{"data":7}}')
         assert rpc(server.port, "echo", 1)[0] == 200
         assert server.workers() == before

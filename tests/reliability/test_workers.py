@@ -20,7 +20,7 @@ from tests.reliability.server import app_environment, gunicorn
 from tests.support import http_client
 from tests.support.paths import SECRET
 from tests.support.servers import answers, free_port, running_server
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 WORKERS = ("sync", "gthread", "gevent")
 HEADER = "X-Proxyhooks-Secret"
@@ -108,7 +108,7 @@ def test_a_caller_that_has_hung_up_costs_no_hook(server: str, tmp_path: Path) ->
         wait_for_hooks(tmp_path, busy)
         body = json.dumps({"method": "work", "data": 1})
         head = f"POST /centrifugo/rpc HTTP/1.1\r\nHost: x\r\n{HEADER}: {SECRET}\r\nContent-Length: {len(body)}\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as gone:
+        with socket.create_connection(("127.0.0.1", port), timeout=DEFAULT_TIMEOUT) as gone:
             gone.sendall((head + body).encode())
         assert {call.result()[0] for call in slow} == {200}
         assert rpc(port, "echo", 1)[0] == 200

@@ -56,7 +56,7 @@ def centrifugo(here: Path, backend: int, *, repeat: bool = True, secret: str = "
     """A Centrifugo; yields its port."""
     port = free_port()
     path = configure(here, port, backend, repeat=repeat, secret=secret)
-    with running_centrifugo(path, port, here / "centrifugo.out"):
+    with running_centrifugo(path, port, here / "centrifugo.out", patient=False):
         yield port
 
 

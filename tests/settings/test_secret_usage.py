@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from proxyhooks import ProxyHooks
+from proxyhooks import ProxyHooks, RPCResult
 from proxyhooks._settings.secret_usage import usage_of
 from proxyhooks.cli import centrifugo
 
@@ -22,7 +22,7 @@ from proxyhooks.cli import centrifugo
 def app_with(*secrets: str, name: str = "app") -> Flask:
     app = Flask(name)
     app.config["PROXYHOOKS_SECRETS"] = list(secrets)
-    ProxyHooks(app).rpc(lambda req: None)  # type: ignore[arg-type, return-value]
+    ProxyHooks(app).rpc(lambda req: RPCResult(data=1 / 0))
     return app
 
 
@@ -85,7 +85,7 @@ def test_applications_that_read_the_same_file_do_not_share_their_usage(temporary
     path.write_text("one")
     for app in apps:
         app.config["PROXYHOOKS_SECRETS_FILE"] = str(path)
-        ProxyHooks(app).rpc(lambda req: None)  # type: ignore[arg-type, return-value]
+        ProxyHooks(app).rpc(lambda req: RPCResult(data=1 / 0))
     call(apps[0], "one")
     assert "secret 0: last used" in uses(apps[0])
     assert uses(apps[1]).startswith("no call")

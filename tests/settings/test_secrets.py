@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask, request
 
-from proxyhooks import ProxyHooks, RPCRequest, SetupError, read_request
+from proxyhooks import ProxyHooks, RPCRequest, RPCResult, SetupError, read_request
 from proxyhooks._settings.secret_usage import usage_of
 from proxyhooks._settings.secrets import ReceivedSecret
 from proxyhooks._settings.settings import load_secrets
@@ -29,7 +29,7 @@ def served(**config: Any) -> Flask:
     app = Flask("app")
     app.config.update(config)
     hooks = ProxyHooks(app)
-    hooks.rpc(lambda req: None)  # type: ignore[arg-type, return-value]
+    hooks.rpc(lambda req: RPCResult(data=1 / 0))
     return app
 
 
@@ -104,7 +104,7 @@ def test_the_secrets_come_from_the_environment_as_flask_reads_it(monkeypatch: py
     monkeypatch.setenv("FLASK_PROXYHOOKS_SECRETS", json.dumps(["from the environment"]))
     app = Flask("app")
     app.config.from_prefixed_env()
-    ProxyHooks(app).rpc(lambda req: None)  # type: ignore[arg-type, return-value]
+    ProxyHooks(app).rpc(lambda req: RPCResult(data=1 / 0))
     assert status(app, {"X-Proxyhooks-Secret": "from the environment"}) == 500
 
 
@@ -199,7 +199,7 @@ def test_the_argument_wins_over_the_file_and_the_file_over_the_list(tmp_path: Pa
     assert [accepted(app, value) for value in ("of the file", "of the list")] == [True, False]
     both = Flask("both")
     both.config.update(PROXYHOOKS_SECRETS_FILE=str(tmp_path / "secrets"))
-    ProxyHooks(both, secrets=["of the code"]).rpc(lambda req: None)  # type: ignore[arg-type, return-value]
+    ProxyHooks(both, secrets=["of the code"]).rpc(lambda req: RPCResult(data=1 / 0))
     assert [accepted(both, value) for value in ("of the code", "of the file")] == [True, False]
 
 
@@ -236,7 +236,7 @@ def test_the_application_never_sees_the_secret_of_a_request() -> None:
     app.config.update(PROXYHOOKS_SECRETS=["the-secret"])
     hooks, seen = ProxyHooks(app), list[str]()
     app.before_request(lambda: seen.append(repr(list(request.headers)) + repr(request.environ)))
-    hooks.rpc(lambda req: 1 / 0)  # type: ignore[arg-type, return-value]
+    hooks.rpc(lambda req: RPCResult(data=1 / 0))
     app.add_url_rule(
         "/own", view_func=lambda: str(read_request(RPCRequest) is read_request(RPCRequest)), methods=["POST"]
     )

@@ -40,7 +40,9 @@ def _environment(here: Path) -> dict[str, str]:
 
 
 def run_caddy(command: str, *more: str, here: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["caddy", command, *more], env=_environment(here), capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        ["caddy", command, *more], env=_environment(here), capture_output=True, text=True, timeout=300
+    )
 
 
 @contextmanager

@@ -45,12 +45,38 @@ def centrifugo_binary() -> str:
     return _PATH
 
 
+_PROXIES = (
+    "CLIENT_PROXY_CONNECT",
+    "CLIENT_PROXY_REFRESH",
+    "CHANNEL_PROXY_SUBSCRIBE",
+    "CHANNEL_PROXY_PUBLISH",
+    "CHANNEL_PROXY_SUB_REFRESH",
+    "CHANNEL_PROXY_MAP_PUBLISH",
+    "CHANNEL_PROXY_MAP_REMOVE",
+    "CHANNEL_PROXY_SHARED_POLL_REFRESH",
+    "RPC_PROXY",
+)
+_PATIENT = {f"CENTRIFUGO_{proxy}_TIMEOUT": "60s" for proxy in _PROXIES} | {"CENTRIFUGO_CLIENT_PING_INTERVAL": "1h"}
+"""Time limits for calls, and for a client that reads nothing for a while and so sends no pong."""
+
+
 @contextmanager
 def running_centrifugo(
-    config: Path, port: int, log: Path, *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+    config: Path,
+    port: int,
+    log: Path,
+    *,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    patient: bool = True,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A Centrifugo, which must have its health endpoint on the port."""
+    """A Centrifugo, which must have its health endpoint on the port.
+
+    :param env: :func:`server_environment` if left out.
+    :param patient: whether its time limits for calls and clients are so long that no loaded machine reaches them.
+    """
     command = [centrifugo_binary(), "-c", str(config)]
+    env = dict(server_environment() if env is None else env) | (_PATIENT if patient else {})
     with running_server(command, log, is_ready=lambda: answers(port, "/health"), cwd=cwd, env=env) as process:
         yield process
 

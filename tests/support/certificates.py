@@ -74,4 +74,4 @@ def certificate(signed_by: Certificate, name: str, *, use: str, host: str = "loc
 
 
 def _openssl(*words: str | Path) -> None:
-    subprocess.run(["openssl", *map(str, words)], capture_output=True, check=True, timeout=60)
+    subprocess.run(["openssl", *map(str, words)], capture_output=True, check=True, timeout=300)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 from unittest import mock
 
 from flask.globals import request_ctx
@@ -13,6 +14,11 @@ from proxyhooks._flask.fast_path.lazy_context import LazyRequestContext
 from proxyhooks._flask.fast_path.source_digests import CONTEXTS, DISPATCHING
 from proxyhooks._flask.fast_path.supported import Level
 from proxyhooks._flask.fast_path.wsgi import FastPath
+
+
+def behind(proxy: Any) -> Any:
+    """The object for which a proxy such as ``flask.request`` stands."""
+    return proxy._get_current_object()
 
 
 @contextmanager
@@ -28,7 +34,7 @@ def level_forced(level: Level) -> Iterator[None]:
 
 def level_taken() -> Level:
     """The level of the request that is being answered."""
-    if isinstance(request_ctx._get_current_object(), LazyRequestContext):  # type: ignore[attr-defined]  # a proxy
+    if isinstance(behind(request_ctx), LazyRequestContext):
         return Level.FULL
     frame = sys._getframe()
     while frame.f_back is not None:

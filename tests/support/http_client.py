@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from email.message import Message
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 """Seconds to connect, and for each read and write."""
 
 

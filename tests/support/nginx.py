@@ -99,7 +99,7 @@ def command(config: Path, *more: str) -> list[str]:
 
 def check_nginx(config: Path) -> subprocess.CompletedProcess[str]:
     """``nginx -t``."""
-    return subprocess.run(command(config, "-t"), capture_output=True, text=True, timeout=60)
+    return subprocess.run(command(config, "-t"), capture_output=True, text=True, timeout=300)
 
 
 @contextmanager

@@ -100,7 +100,7 @@ class Service:
             shutil.copy(source, self._credentials / name)
         environment = self.environment()
         for command in self._values("ExecStartPre"):
-            subprocess.run(self._words(command, 0), env=environment, check=True, timeout=60)
+            subprocess.run(self._words(command, 0), env=environment, check=True, timeout=300)
         words = self._words(self.option("ExecStart"), 0)
         environment["NOTIFY_SOCKET"] = str(self._here / "notify")
         if self._listener is not None:
@@ -143,7 +143,7 @@ class Service:
                 env=self.environment(),
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=300,
             )
             if ran.returncode:
                 return ran.stdout + ran.stderr

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-DEFAULT_TIMEOUT = 30.0
-"""Seconds."""
+DEFAULT_TIMEOUT = 60.0
+"""Seconds; longer than a loaded machine takes for anything that a test waits for."""
 _INTERVAL = 0.02
 """Seconds."""
 

@@ -47,7 +47,7 @@ def test_every_captured_request_is_read(path: Path) -> None:
     message = decode(EVENTS[path.name.split(".")[0]].request, loads(path.read_bytes()))
     for name, value in sent.items():
         if name == "b64data":
-            assert message.data == base64.b64decode(value)  # type: ignore[attr-defined]
+            assert getattr(message, "data", None) == base64.b64decode(value)
         elif name != "items":
             assert getattr(message, name) == value
 
@@ -193,6 +193,13 @@ def test_an_expire_at_that_has_passed_is_refused(expire_at: Any) -> None:
 
 
 def test_requests_of_every_shape_are_equal_to_what_was_sent() -> None:
-    fields = {"client": "c", "transport": "t", "user": "u", "channel": "ch", "data": {"a": [1]}, "meta": [1]}
-    assert decode(PublishRequest, fields) == PublishRequest(**fields)  # type: ignore[arg-type]
-    assert decode(SubscribeRequest, fields) == SubscribeRequest(**fields)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {
+        "client": "c",
+        "transport": "t",
+        "user": "u",
+        "channel": "ch",
+        "data": {"a": [1]},
+        "meta": [1],
+    }
+    assert decode(PublishRequest, fields) == PublishRequest(**fields)
+    assert decode(SubscribeRequest, fields) == SubscribeRequest(**fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 from pathlib import Path
@@ -74,6 +75,21 @@ def test_a_file_grows_and_earlier_views_still_write_to_it(tmp_path: Path) -> Non
         view[index] += 1.0
     assert set(read(path).values()) == {1.0}
     assert len(read(path)) == 1000
+
+
+def test_a_reader_sees_an_entry_only_when_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, write_used = list[dict[str, float]](), ValueFile._write_used
+
+    def write_and_read(file: ValueFile) -> None:
+        write_used(file)
+        seen.append(read(tmp_path / "counter_1.db"))
+
+    monkeypatch.setattr(ValueFile, "_write_used", write_and_read)
+    file = ValueFile(str(tmp_path / "counter_1.db"))
+    for number in range(3):
+        file.cell("calls", "calls_total", [("number", str(number))], "Calls.")
+    assert [len(values) for values in seen] == [0, 1, 2, 3]
+    assert [json.loads(key)[2] for key in seen[-1]] == [{"number": str(number)} for number in range(3)]
 
 
 @pytest.mark.parametrize(

@@ -43,17 +43,17 @@ _MAX_REPEAT: Final = 1000
 def compile_go_regex(text: str) -> re.Pattern[str] | None:
     """The expression in Python; ``None`` if it uses what Python does not have, such as ``\\p{Greek}``."""
     parts: list[str | None] = []
-    class_start = -1  # the number of the token after which a class such as [a-z] begins, or -1
-    for number, token in enumerate(_TOKEN.findall(text)):
+    class_start = -1  # the number of the symbol after which a class such as [a-z] begins, or -1
+    for number, symbol in enumerate(_TOKEN.findall(text)):
         if class_start < 0:
-            parts.append(_outside_class(token))
-            class_start = number if token == "[" else -1  # noqa: S105  # no secret
-        elif token == "^" and number == class_start + 1:  # noqa: S105
-            parts.append(token)
+            parts.append(_outside_class(symbol))
+            class_start = number if symbol == "[" else -1
+        elif symbol == "^" and number == class_start + 1:
+            parts.append(symbol)
             class_start = number
         else:
-            parts.append(_in_class(token))
-            if token == "]" and number > class_start + 1:  # noqa: S105  # not the first character, which is literal
+            parts.append(_in_class(symbol))
+            if symbol == "]" and number > class_start + 1:  # not the first character, which is literal
                 class_start = -1
     if None in parts:
         return None
@@ -66,26 +66,26 @@ def compile_go_regex(text: str) -> re.Pattern[str] | None:
         return None
 
 
-def _in_class(token: str) -> str | None:
-    if token == r"\s":  # noqa: S105
+def _in_class(symbol: str) -> str | None:
+    if symbol == r"\s":
         return _SPACES
-    if token.startswith("[:"):
-        return _CLASSES.get(token)
-    return None if token in (r"\S", r"\p", r"\P") else _escaped(token).replace("[", r"\[")
+    if symbol.startswith("[:"):
+        return _CLASSES.get(symbol)
+    return None if symbol in (r"\S", r"\p", r"\P") else _escaped(symbol).replace("[", r"\[")
 
 
-def _outside_class(token: str) -> str | None:
-    if token == "$":  # noqa: S105  # at the end only; Python's matches before a last newline, too
+def _outside_class(symbol: str) -> str | None:
+    if symbol == "$":  # at the end only; Python's matches before a last newline, too
         return r"\Z"
-    if token in (r"\s", r"\S"):
-        return f"[{'^' if token.isupper() else ''}{_SPACES}]"
-    return None if token in (r"\p", r"\P", r"\Q", r"\C") else _escaped(token)
+    if symbol in (r"\s", r"\S"):
+        return f"[{'^' if symbol.isupper() else ''}{_SPACES}]"
+    return None if symbol in (r"\p", r"\P", r"\Q", r"\C") else _escaped(symbol)
 
 
-def _escaped(token: str) -> str:
-    if token.startswith(r"\x{"):
-        return f"\\U{int(token[3:-1], 16):08x}"
-    return r"\Z" if token == r"\z" else token  # noqa: S105
+def _escaped(symbol: str) -> str:
+    if symbol.startswith(r"\x{"):
+        return f"\\U{int(symbol[3:-1], 16):08x}"
+    return r"\Z" if symbol == r"\z" else symbol
 
 
 def problem_in_go(regex: str) -> str | None:
@@ -94,12 +94,12 @@ def problem_in_go(regex: str) -> str | None:
     Go alone knows all of its syntax: this finds the usual mistakes.
     """
     depth, repeatable, repeated = 0, [False], False
-    for token in _SYNTAX.finditer(regex):
-        kind, text = token.lastgroup, token[0]
+    for symbol in _SYNTAX.finditer(regex):
+        kind, text = symbol.lastgroup, symbol[0]
         if kind == "repeat":
             if repeated or not repeatable[-1]:
                 return f"{text} has nothing to repeat"
-            if not _is_valid_count(token["low"], token["comma"], token["high"]):
+            if not _is_valid_count(symbol["low"], symbol["comma"], symbol["high"]):
                 return f"{text} is no valid count"
             repeated = True
             continue
@@ -108,7 +108,7 @@ def problem_in_go(regex: str) -> str | None:
         if kind == "escape" and len(text) < 3 and (text == "\\" or (text[1].isalnum() and text[1] not in _LETTERS)):
             return f"{text} is not supported"
         if kind == "character" and text in "([":
-            return f"{regex[token.start() : token.start() + 3]} is not supported" if text == "(" else "] is missing"
+            return f"{regex[symbol.start() : symbol.start() + 3]} is not supported" if text == "(" else "] is missing"
         if kind == "open":
             depth += 1
             repeatable.append(False)

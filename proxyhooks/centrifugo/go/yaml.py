@@ -69,7 +69,7 @@ def load_yaml(text: str) -> tuple[Any, list[tuple[int, str]]]:
 def _loader(yaml: Any, text: str) -> Any:
     """A parser of YAML that keeps whether the text of a scalar decides its type."""
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+    class Loader(yaml.SafeLoader):
         def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
             return _PLAIN if kind is yaml.ScalarNode and implicit[0] else f"{_PREFIX}str"
 

@@ -43,7 +43,7 @@ _SWITCH_INTERVAL: Final = 0.001
 """Seconds. A quick call waits so long, several times, while other threads compute. Less costs more than it gains."""
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+class Worker(ThreadWorker):
     """gunicorn's gthread worker with another way of waiting, reading and scheduling."""
 
     alive: bool

@@ -23,7 +23,7 @@ class TimedSocket(socket.socket):
         self.settimeout(self.limit if flag else 0.0)
 
 
-class GthreadConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
+class GthreadConnection(TConn):
     """A connection that gthread's code reads from, with :class:`LimitedRequest` for its requests."""
 
     limit: float

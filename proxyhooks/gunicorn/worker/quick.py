@@ -43,7 +43,7 @@ _USUAL_LINE: Final = re.compile(
 _UNDERSCORE_IN_NAME: Final = re.compile(rb"\n[^:\r\n]*_")
 
 
-class BufferedUnreader(Unreader):  # type: ignore[misc]  # gunicorn has no types
+class BufferedUnreader(Unreader):
     """gunicorn's source of bytes, for bytes that have been read already."""
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -202,7 +202,7 @@ class _ReplyHead(NamedTuple):
     """The headers of the application, and the empty line."""
 
 
-class QuickResponse(wsgi.Response):  # type: ignore[misc]
+class QuickResponse(wsgi.Response):
     """gunicorn's response, which keeps what it makes of a status and headers for the next reply that has the same."""
 
     status: str | None

@@ -135,7 +135,7 @@ class RequestReader:
         return True
 
 
-class BufferedParser(RequestParser):  # type: ignore[misc]
+class BufferedParser(RequestParser):
     """gunicorn's parser of a connection, for requests that have been read already."""
 
     def __init__(self, cfg: Any, client: Any) -> None:

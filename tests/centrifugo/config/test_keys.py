@@ -24,14 +24,14 @@ def test_the_data_file_has_what_centrifugo_documents() -> None:
 @pytest.mark.centrifugo
 def test_the_defaults_are_those_of_centrifugo() -> None:
     command = [centrifugo_binary(), "defaultconfig", "-c", "x.json", "--dry-run"]
-    written = subprocess.run(command, capture_output=True, text=True, check=True, env={}, timeout=60).stdout
+    written = subprocess.run(command, capture_output=True, text=True, check=True, env={}, timeout=300).stdout
     assert different_values(json.loads(written), {}, {}) == []
 
 
 @pytest.mark.centrifugo
 def test_the_variables_are_those_of_centrifugo() -> None:
     written = subprocess.run(
-        [centrifugo_binary(), "defaultenv"], capture_output=True, text=True, check=True, env={}, timeout=60
+        [centrifugo_binary(), "defaultenv"], capture_output=True, text=True, check=True, env={}, timeout=300
     ).stdout
     theirs = {line.partition("=")[0] for line in written.splitlines()}
     assert {name for name, path, _ in variables(root_keys()) if not PRO_KEYS.intersection(path)} == theirs

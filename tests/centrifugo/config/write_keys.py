@@ -46,7 +46,7 @@ def keys_of(centrifugo: str) -> dict[str, object]:
 
 
 def _run(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 def as_text(keys: dict[str, object]) -> str:

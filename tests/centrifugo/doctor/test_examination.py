@@ -23,6 +23,7 @@ from proxyhooks.centrifugo.doctor.http_client import parse_backend_url
 from proxyhooks.centrifugo.doctor.keepalive_checks import latency_result
 from proxyhooks.centrifugo.doctor.options import DoctorOptions
 from tests.support.servers import answers, free_port, running_server
+from tests.support.waiting import DEFAULT_TIMEOUT
 
 APP = """
 from flask import Flask
@@ -192,12 +193,15 @@ def test_a_rewritten_reply_is_a_warning() -> None:
 
 
 def test_a_server_that_is_slower_than_the_timeout_is_an_error() -> None:
+    examined = threading.Event()
+
     def slow(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        time.sleep(0.5)
+        examined.wait(DEFAULT_TIMEOUT)
         return answer_like_hooks(request, body)
 
     with fake(slow) as url:
-        assert problems(examine_url(url, timeout=0.1)) == {"timeout": "error"}
+        assert problems(examine_url(url, timeout=1)) == {"timeout": "error"}
+        examined.set()
 
 
 def test_latency_is_compared_with_the_timeout() -> None:

@@ -16,6 +16,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
 from proxyhooks import current_request
+from tests.support.fast_path import behind
 
 Note = Callable[..., None]
 
@@ -33,7 +34,7 @@ def login(app: Flask, note: Note) -> None:
 
     @manager.request_loader
     def load(of: Any) -> User | None:
-        note("login", of.path, of is request._get_current_object())  # type: ignore[attr-defined]  # a proxy
+        note("login", of.path, of is behind(request))
         user = getattr(current_request, "user", "")
         return User(user) if user else None
 

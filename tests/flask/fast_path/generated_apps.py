@@ -27,6 +27,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import proxyhooks as ph
 from proxyhooks import ProxyHooks, after_reply, current_request, errors, signals
+from tests.support.fast_path import behind
 
 from .extensions import EXTENSIONS
 
@@ -127,7 +128,7 @@ class GeneratedApp:
                 if self.rng.random() < 0.08:
                     extension(self.app, self.note)
         if self.rng.random() < 0.03:
-            self.app.wsgi_app = ProxyFix(self.app.wsgi_app)  # type: ignore[method-assign]  # as in its documentation
+            self.app.wsgi_app = ProxyFix(self.app.wsgi_app)
         options: dict[str, Any] = {"meta_schema": MetaSchema} if self.rng.random() < 0.2 else {}
         self.hooks = ProxyHooks(self.app, secrets=[SECRET], **options)
         self._register_hooks()
@@ -213,7 +214,7 @@ class GeneratedApp:
             app.view_functions[endpoint] = wrapped
         if rng.random() < 0.02:
             dispatch = app.dispatch_request
-            app.dispatch_request = lambda: (self.note("dispatch"), dispatch())[1]  # type: ignore[method-assign]
+            app.dispatch_request = lambda: (self.note("dispatch"), dispatch())[1]
         for n in range(_small_number(rng)):
             app.teardown_appcontext(lambda error, n=n: self.note("teardown app", n, repr(error), dict(vars(g))))
         app.add_url_rule("/page/<int:n>", "page", lambda n: str(n))
@@ -272,7 +273,7 @@ class GeneratedApp:
             self.note("inner", dict(vars(g)))
         with self.app.test_request_context(INNER_PATH):
             self.note("inner request", request.path, self._look())
-        with flask.globals.request_ctx._get_current_object():  # type: ignore[attr-defined]
+        with behind(flask.globals.request_ctx):
             self.note("the same again", self._look())
 
     def _random_failure(self) -> Any:

@@ -29,7 +29,8 @@ from proxyhooks import ProxyHooks, RPCRequest, RPCResult, SetupError
 from proxyhooks._flask.fast_path.source_digests import CONTEXTS, SCHEMAS
 from proxyhooks._flask.fast_path.supported import Level, supported_level
 from proxyhooks._flask.fast_path.wsgi import FastPath
-from tests.support.fast_path import level_forced, level_taken
+from tests.support.fast_path import behind, level_forced, level_taken
+from tests.support.waiting import DEFAULT_TIMEOUT
 
 HEADERS = {"X-Proxyhooks-Secret": "s3cret"}
 REQUESTS = 3
@@ -184,13 +185,13 @@ def app_with_own_request_class() -> Flask:
 
 def app_with_patched_method() -> Flask:
     app = Flask("app")
-    app.finalize_request = functools.partial(Flask.finalize_request, app)  # type: ignore[method-assign]
+    app.finalize_request = functools.partial(Flask.finalize_request, app)
     return app
 
 
 def wrapped() -> Flask:
     app = Flask("app")
-    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = ProxyFix(app.wsgi_app)
     return app
 
 
@@ -312,7 +313,7 @@ def run_in_threads(number: int, function: Callable[[], object]) -> None:
 
 
 def test_a_custom_session_interface_opens_a_session_for_every_request_without_a_lock(level: Level) -> None:
-    barrier, opened = threading.Barrier(2, timeout=10), []
+    barrier, opened = threading.Barrier(2, timeout=DEFAULT_TIMEOUT), []
 
     class Store(flask.sessions.SecureCookieSessionInterface):
         def open_session(self, app: Flask, request: flask.Request) -> Any:
@@ -336,7 +337,7 @@ def test_a_custom_session_interface_opens_a_session_for_every_request_without_a_
 
 
 def test_threads_of_a_hook_share_what_is_created_on_first_access() -> None:
-    barrier = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=DEFAULT_TIMEOUT)
 
     class WaitingG(flask.ctx._AppCtxGlobals):
         def __init__(self) -> None:
@@ -351,7 +352,7 @@ def test_threads_of_a_hook_share_what_is_created_on_first_access() -> None:
         nonlocal on_fast_path
         on_fast_path = level_taken() is Level.FULL
         if on_fast_path:
-            run_in_threads(2, lambda: seen.append((flask.g._get_current_object(), request._get_current_object())))  # type: ignore[attr-defined]  # proxies
+            run_in_threads(2, lambda: seen.append((behind(flask.g), behind(request))))
             on_fast_path = False
         return RPCResult()
 
@@ -370,7 +371,7 @@ def test_methods_that_the_fast_path_calls_may_be_overridden(level: Level, caplog
 def test_wsgi_middleware_around_proxyhooks_leaves_it_on(level: Level) -> None:
     app = Flask("app")
     hooks = ProxyHooks(app, secrets=["s3cret"])
-    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = ProxyFix(app.wsgi_app)
     hooks.rpc(lambda req: RPCResult())
     app.test_client().post("/centrifugo/rpc", json={}, headers=HEADERS)
     assert isinstance(app.extensions["proxyhooks"].middleware.hook_app, FastPath)

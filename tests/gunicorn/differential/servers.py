@@ -149,7 +149,7 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
     if not certificate.exists():
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
         subprocess.run(
-            [*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True, timeout=60
+            [*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True, timeout=300
         )
     return key, certificate
 

@@ -25,7 +25,7 @@ OWN = os.geteuid(), os.getegid()
 def ended() -> int:
     """The number of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     return process.pid
 
 
@@ -33,7 +33,7 @@ def ended() -> int:
 def running() -> Iterator[int]:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     yield process.pid
-    process.communicate(b"\n", timeout=60)
+    process.communicate(b"\n", timeout=300)
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +118,7 @@ def test_a_lock_that_is_never_released_is_an_error_and_does_not_block(
         holder.stdout.readline()
         with pytest.raises(OSError, match="unavailable"):
             Directory(str(tmp_path)).take_over(4_000_000)
-        holder.communicate(b"\n", timeout=60)
+        holder.communicate(b"\n", timeout=300)
 
 
 def test_a_master_makes_a_directory_of_its_user_in_gunicorns_directory_and_removes_it(tmp_path: Path) -> None:
@@ -185,9 +185,9 @@ def test_the_last_master_of_an_upgrade_removes_the_directory(tmp_path: Path, fir
         with start_master(tmp_path, **{MULTIPROCESS_DIRECTORY: path}) as new:
             assert read_line(new).split() == [path, "True"]
             ends = [old, new]
-            ends.pop(first_to_end).communicate("end\n", timeout=60)
+            ends.pop(first_to_end).communicate("end\n", timeout=300)
             assert Path(path).exists()
-            ends[0].communicate("end\n", timeout=60)
+            ends[0].communicate("end\n", timeout=300)
     assert not any(tmp_path.iterdir())
 
 
@@ -198,7 +198,7 @@ def test_the_directory_of_a_master_that_was_killed_is_removed_by_a_later_one(
     with start_master(tmp_path) as running, start_master(tmp_path) as killed:
         used, stale = Path(read_line(running).split()[0]), Path(read_line(killed).split()[0])
         killed.kill()
-        killed.wait(timeout=60)
+        killed.wait(timeout=300)
         MasterDirectory(str(tmp_path), *OWN).remove_if_last()
         assert stale.exists()  # its workers may still be there
         long_ago = time.time() - 100
@@ -207,7 +207,7 @@ def test_the_directory_of_a_master_that_was_killed_is_removed_by_a_later_one(
         MasterDirectory(str(tmp_path), *OWN).remove_if_last()
         assert not stale.exists()
         assert used.exists()
-        running.communicate("end\n", timeout=60)
+        running.communicate("end\n", timeout=300)
 
 
 def test_a_directory_of_the_user_is_used_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ sys.stdout.buffer.write(b"".join(body))
 
 def test_the_workers_are_exported_by_state_with_generation_and_failed_reloads(tmp_path: Path) -> None:
     environ = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-c", GAUGES], env=environ, capture_output=True, timeout=60, check=True)
+    run = subprocess.run([sys.executable, "-c", GAUGES], env=environ, capture_output=True, timeout=300, check=True)
     families: Any = text_string_to_metric_families
     samples = {(s.name, *s.labels.values()): s.value for m in families(run.stdout.decode()) for s in m.samples}
     assert samples == {

@@ -13,7 +13,7 @@ import pytest
 from proxyhooks.gunicorn.metrics import http_server
 from proxyhooks.gunicorn.metrics.http_server import MetricsServer
 
-LIMIT = 20.0
+LIMIT = 60.0
 """Seconds."""
 
 

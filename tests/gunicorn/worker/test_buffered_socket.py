@@ -7,12 +7,13 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from proxyhooks.gunicorn.worker import buffered_socket
 from proxyhooks.gunicorn.worker.buffered_socket import BufferedSocket
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 LARGE = 4 * 1024 * 1024
 """Bytes; more than the kernel takes for a client that does not read."""
@@ -23,9 +24,9 @@ class CountedSocket(socket.socket):
 
     sends = 0
 
-    def send(self, *args: object) -> int:
+    def send(self, *args: Any) -> int:
         self.sends += 1
-        return super().send(*args)  # type: ignore[arg-type]
+        return super().send(*args)
 
 
 class Pair:
@@ -38,7 +39,7 @@ class Pair:
         raw, self.client = socket.socketpair()
         self.raw = CountedSocket(fileno=raw.detach())
         self.raw.setblocking(False)
-        self.client.settimeout(20)
+        self.client.settimeout(DEFAULT_TIMEOUT)
         self.permits = [None] * permits
         self.sock = BufferedSocket(self.raw, send_timeout, self.permits)
         self.sock.begin()
@@ -147,7 +148,7 @@ def test_a_stream_waits_for_its_client(pair: Pair) -> None:
     while thread.is_alive():
         with contextlib.suppress(TimeoutError):
             received += pair.client.recv(65_536)
-    pair.client.settimeout(20)
+    pair.client.settimeout(DEFAULT_TIMEOUT)
     pair.sock.send_unsent()
     received += send_rest(pair, len(expected) - len(received))
     assert received == expected

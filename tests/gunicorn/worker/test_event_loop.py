@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from proxyhooks.gunicorn.worker.connection import CLOSED, Connection
 from proxyhooks.gunicorn.worker.event_loop import EventLoop
 from proxyhooks.gunicorn.worker.limits import TimeLimits
 from proxyhooks.gunicorn.worker.request_reader import RequestReader
+from tests.support.waiting import DEFAULT_TIMEOUT
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 LIMITS = TimeLimits(header=10, body=20, send=30, keepalive=60)
@@ -71,7 +73,7 @@ class Loop:
         )
 
     def connect(self) -> socket.socket:
-        client = socket.create_connection(self.listener.getsockname(), timeout=10)
+        client = socket.create_connection(self.listener.getsockname(), timeout=DEFAULT_TIMEOUT)
         self.clients.append(client)
         self.turn()
         return client
@@ -141,7 +143,7 @@ def is_open(client: socket.socket) -> bool:
     except ConnectionResetError:
         return False
     finally:
-        client.settimeout(10)
+        client.settimeout(DEFAULT_TIMEOUT)
 
 
 def paths(connections: list[Connection]) -> list[str]:
@@ -244,13 +246,16 @@ def test_a_request_has_a_time_limit(loop: Loop, sent: bytes, limit: float, reply
     assert not is_open(client)
 
 
+def has_received(connection: Connection, size: int) -> bool:
+    return len(connection.buffer) == size
+
+
 def test_a_byte_now_and_then_does_not_extend_the_time_limit(loop: Loop) -> None:
     client = loop.connect()
     client.sendall(b"GET / HTTP/1.1\r\nX: ")
     connection = next(iter(loop.loop.connections.by_fd.values()))
     for sent in range(int(LIMITS.header)):
-        size = len("GET / HTTP/1.1\r\nX: ") + sent
-        loop.until(lambda: len(connection.buffer) == size)  # noqa: B023
+        loop.until(functools.partial(has_received, connection, len("GET / HTTP/1.1\r\nX: ") + sent))
         loop.turn(1)
         assert is_open(client)
         client.sendall(b"a")
@@ -326,12 +331,12 @@ def test_a_worker_that_stops_keeps_idle_connections_for_a_moment(loop: Loop) -> 
 
 
 def test_the_backlog_is_served_before_the_listener_is_closed(loop: Loop) -> None:
-    clients = [socket.create_connection(loop.listener.getsockname(), timeout=10) for _ in range(30)]
+    clients = [socket.create_connection(loop.listener.getsockname(), timeout=DEFAULT_TIMEOUT) for _ in range(30)]
     loop.clients += clients
     loop.loop.stop_accepting(drain_backlog=True)
     assert len(loop.loop.connections) == 30
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(clients[0].getpeername(), timeout=10)
+        socket.create_connection(clients[0].getpeername(), timeout=DEFAULT_TIMEOUT)
     for client in clients:
         loop.reply(loop.request(client))
         assert client.recv(100) == b"reply"

@@ -27,7 +27,7 @@ from tests.support.servers import (
     running_server,
     server_environment,
 )
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 APP = """
 import os
@@ -50,7 +50,7 @@ def app(environ, start_response):
     if path == "/close":
         environ["proxyhooks.close_connection"] = True
     if path == "/wait":
-        (here / "waits").write_text("")
+        (here / f"waits{environ['QUERY_STRING']}").write_text("")
         deadline = time.monotonic() + 60
         while not (here / "go").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -77,7 +77,7 @@ class Server:
         return int(http_client.request(self.port, "GET", "/").text.split()[0])
 
     def connect(self, data: bytes = b"") -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=DEFAULT_TIMEOUT)
         client.sendall(data)
         return client
 
@@ -190,10 +190,11 @@ def test_the_application_can_end_the_connection(server: Server) -> None:
 
 
 def test_a_call_whose_caller_has_hung_up_in_the_queue_is_marked(server: Server) -> None:
-    with server.connect(get("/wait")), server.connect(get("/wait")), server.connect(get("/hung_up")) as queued:
-        wait_until((server.here / "waits").exists, "the threads to be busy")
-        time.sleep(0.3)  # longer than a request that counts as having waited
-        queued.close()
+    with server.connect(get("/wait?1")), server.connect(get("/wait?2")):
+        for number in (1, 2):
+            wait_until((server.here / f"waits{number}").exists, "the threads to be busy")
+        with server.connect(get("/hung_up")):
+            time.sleep(0.3)  # longer than a request that counts as having waited
         time.sleep(0.3)
         (server.here / "go").write_text("")
         wait_until((server.here / "hung_up").exists, "the call")
@@ -203,7 +204,7 @@ def test_a_call_whose_caller_has_hung_up_in_the_queue_is_marked(server: Server) 
 
 def test_a_unix_socket_serves_and_tells_when_a_request_was_complete(server: Server) -> None:
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(20)
+        client.settimeout(DEFAULT_TIMEOUT)
         client.connect(str(server.here / "app.sock"))
         before = time.monotonic()
         client.sendall(get("/hung_up", "Connection: close"))

@@ -84,7 +84,7 @@ def section_of(path: str) -> str:
 def accepted(config: dict[str, Any], path: Path) -> bool:
     path.write_text(json.dumps(config))
     command = [centrifugo_binary(), "checkconfig", "-s", "-c", str(path)]
-    return subprocess.run(command, env=VARIABLES, capture_output=True, check=False, timeout=60).returncode == 0
+    return subprocess.run(command, env=VARIABLES, capture_output=True, check=False, timeout=300).returncode == 0
 
 
 def is_named(path: str, notes: list[str], before: dict[str, Any], after: dict[str, Any]) -> bool:

@@ -46,7 +46,7 @@ def ask_centrifugo(program: str, case: Case, directory: Path, *, with_values: bo
 
 
 def _run(command: list[str], case: Case) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env=case.environ, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=case.environ, capture_output=True, text=True, check=False, timeout=300)
 
 
 def ask_reader(case: Case, directory: Path) -> tuple[Verdict, Reading | None]:
