@@ -198,7 +198,7 @@ def _notes(load: Load, plan: Plan, hooks: set[str] | None) -> Iterator[str]:
     if "refresh" in plan.reconnect_calls:
         yield (
             f"clients that reconnected together refresh together, {plan.connections_per_second:,} a second, until "
-            "their sessions end: add a random time to expire_at"
+            "their sessions end: spread expire_at (a timedelta varies by a tenth)"
         )
     if hooks is None:
         return
