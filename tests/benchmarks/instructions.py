@@ -38,7 +38,7 @@ def measure(names: Iterable[str] = (*CONTESTANTS, *LEVELS)) -> dict[str, float]:
         counts = Path(directory, "counts")
         valgrind = ["valgrind", "--tool=callgrind", f"--dump-before={_MARK}", f"--callgrind-out-file={counts}"]
         command = [*valgrind, sys.executable, "-m", "tests.benchmarks.instructions", *names]
-        run = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+        run = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
         # Each file has the instructions since the mark before: those of a contestant's calls are in every second one.
         files = [Path(f"{counts}.{2 * number}") for number in range(1, len(names) + 1)]
         if run.returncode != 0 or not all(file.exists() for file in files):

@@ -117,7 +117,7 @@ class Site:
 
     def connection(self, port: int | None = None, client: Certificate | None = None) -> http.client.HTTPSConnection:
         context = self.context(client)
-        return http.client.HTTPSConnection("localhost", port or self.port, timeout=20, context=context)
+        return http.client.HTTPSConnection("localhost", port or self.port, timeout=60, context=context)
 
     def status(self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any) -> int:
         with closing(self.connection(**options)) as connection:
@@ -231,7 +231,7 @@ def websocket(site: Site) -> Iterator[Callable[..., Any]]:
 
         def ask(command: str, **parameters: Any) -> Any:
             socket.send(json.dumps({"id": next(numbers), command: parameters}))
-            return json.loads(socket.recv(timeout=20))
+            return json.loads(socket.recv(timeout=60))
 
         assert "connect" in ask("connect")
         yield ask
