@@ -75,8 +75,9 @@ def test_the_version_is_the_one_that_the_package_knows() -> None:
     assert get_centrifugo.VERSION == VERSION
 
 
-def test_the_image_is_the_one_of_the_deployment_guide() -> None:
-    assert get_centrifugo.IMAGE in (ROOT / "deploy" / "README.md").read_text()
+@pytest.mark.parametrize("file", ["docker/compose.yaml", "kubernetes/centrifugo.yaml"])
+def test_the_image_is_the_one_of_the_files_to_copy(file: str) -> None:
+    assert f"image: {get_centrifugo.IMAGE}\n" in (ROOT / "deploy" / file).read_text()
 
 
 def test_the_program_on_path_is_preferred(machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import itertools
 import json
@@ -17,7 +18,7 @@ from subprocess import Popen
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from tests.support import caddy, nginx
 from tests.support.centrifugo import running_centrifugo
@@ -225,16 +226,27 @@ def configuration(site: Site, port: int, internal: int) -> dict[str, Any]:
 @contextmanager
 def websocket(site: Site) -> Iterator[Callable[..., Any]]:
     """A client that is connected: a function that sends a command and returns the reply."""
+    # Not websockets.sync: its thread reads while another one writes, and Python 3.11's TLS then loses bytes at times.
     url = f"wss://localhost:{site.port}/connection/websocket"
-    with connect(url, ssl=site.context(), proxy=None, open_timeout=60, close_timeout=1) as socket:
-        numbers = itertools.count(1)
+    numbers = itertools.count(1)
 
-        def ask(command: str, **parameters: Any) -> Any:
-            socket.send(json.dumps({"id": next(numbers), command: parameters}))
-            return json.loads(socket.recv(timeout=60))
+    async def opened() -> ClientConnection:
+        return await connect(url, ssl=site.context(), proxy=None, open_timeout=60, ping_interval=None, close_timeout=1)
 
-        assert "connect" in ask("connect")
-        yield ask
+    async def exchange(message: dict[str, Any]) -> Any:
+        await socket.send(json.dumps(message))
+        return json.loads(await asyncio.wait_for(socket.recv(), 60))
+
+    def ask(command: str, **parameters: Any) -> Any:
+        return runner.run(exchange({"id": next(numbers), command: parameters}))
+
+    with asyncio.Runner() as runner:
+        socket = runner.run(opened())
+        try:
+            assert "connect" in ask("connect")
+            yield ask
+        finally:
+            runner.run(socket.close())
 
 
 def next_message(stream: http.client.HTTPResponse) -> Any:
