@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import Any, Final
 from urllib.parse import quote
 
-from marshmallow import INCLUDE, RAISE, Schema, fields, missing
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, missing
 from marshmallow.exceptions import RegistryError
 
 from ..exceptions import SetupError
@@ -143,7 +143,18 @@ def _partial_of(name: str, partial: Partial) -> Partial:
 def _is_needed(name: str, field: AnyField, partial: Partial) -> bool:
     """Whether ``load`` refuses an object without the field."""
     may_be_missing = name in partial if isinstance(partial, frozenset) else bool(partial)
-    return field.required and not may_be_missing and not isinstance(field, fields.Constant)
+    return field.required and not may_be_missing and not _may_constant_be_missing(field)
+
+
+def _may_constant_be_missing(field: AnyField) -> bool:
+    """Whether the field is a Constant that may be missing although it is required: marshmallow 4.0.0 refuses that."""
+    if not isinstance(field, fields.Constant):
+        return False
+    try:
+        field.deserialize(missing)
+    except ValidationError:
+        return False
+    return True
 
 
 def _is_always_dumped(field: AnyField) -> bool:

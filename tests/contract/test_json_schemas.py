@@ -183,16 +183,18 @@ def test_each_direction_has_its_fields_and_says_which_are_always_there() -> None
         "sent": fields.Integer(required=True, load_only=True),
         "made": fields.Integer(required=True, dump_only=True),
         "computed": fields.Function(lambda obj: 1),
-        "constant": fields.Constant(1, required=True),  # load does not miss it
+        "constant": fields.Constant(1, required=True),
         "defaulted": fields.Integer(dump_default=1),
         "other": fields.Integer(attribute="elsewhere"),
     }
     sent, got = json_schema(members), json_schema(members, "dump")
     assert list(sent["properties"]) == ["the key", "sent", "constant", "defaulted", "other"]
-    assert sent["required"] == ["the key", "sent"]
+    # Releases of marshmallow differ in whether load refuses an object without it.
+    constant = ["constant"] if "constant" in Schema.from_dict(members)().validate({}) else []
+    assert sent["required"] == ["the key", "sent", *constant]
     assert list(got["properties"]) == ["the key", "made", "computed", "constant", "defaulted", "other"]
     assert got["required"] == ["the key", "made", "computed", "constant", "defaulted"]
-    assert json_schema(members, partial=["needed"])["required"] == ["sent"]
+    assert json_schema(members, partial=["needed"])["required"] == ["sent", *constant]
     assert "required" not in json_schema(members, partial=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,7 +39,7 @@ def websocket_url() -> str:
     configured: str | None = current_app.config["CENTRIFUGO_WEBSOCKET_URL"]
     if configured is not None:
         return configured
-    # Not request.host_url, which has letters beyond ASCII as such: no header can carry them.
-    host = urlsplit(f"//{request.host}").hostname or "localhost"
+    # The client chooses this header, and the policy contains it.
+    host = re.fullmatch(r"([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", request.host.lower())
     scheme = "wss" if request.is_secure else "ws"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:8000/connection/websocket"
+    return f"{scheme}://{host[1] if host else 'localhost'}:8000/connection/websocket"
