@@ -28,23 +28,36 @@ observers: Final[list[Callable[[Flask, FinishedCall], None]]] = []
 """Called for each call of all applications. To find a receiver, blinker takes longer than these functions run."""
 
 
-def tell(
-    app: Flask,
+def finished_call(
     event: Event,
     environ: WSGIEnvironment,
     started: float,
     state: RequestState | None,
     sent: Reply,
     error: BaseException | None,
-) -> None:
-    """Call every observer and every receiver. An exception of one is logged and changes nothing.
+) -> FinishedCall:
+    """Describe a call whose response is about to leave.
 
     :param started: when the request came, by ``time.monotonic``.
     :param state: None if the request was refused unread.
     :param sent: what the server gets; its status counts if it is no reply of the dispatcher.
     :param error: the exception that goes to the server.
     """
-    call = _finished_call(event, environ, started, state, sent, error)
+    duration = time.monotonic() - started
+    waited = waiting_time(environ)
+    queue_time = None if waited is None or waited == math.inf else max(0.0, waited - duration)
+    message = hook = pattern = None
+    if state is not None:
+        message, hook, pattern = state.message, state.hook, state.pattern
+        if error is None and sent.outcome == "failed":
+            error = state.error
+    return FinishedCall(
+        event.name, hook, pattern, sent.outcome, sent.code, sent.status, duration, queue_time, message, error
+    )
+
+
+def tell(app: Flask, event: Event, state: RequestState | None, call: FinishedCall) -> None:
+    """Call every observer and every receiver. An exception of one is logged and changes nothing."""
     for observe in observers:
         try:
             observe(app, call)
@@ -61,27 +74,6 @@ def tell(
             if ends_process(raised):
                 raise
             _log_failure("%s, a receiver of hook_finished, failed", receiver, event, state, raised)
-
-
-def _finished_call(
-    event: Event,
-    environ: WSGIEnvironment,
-    started: float,
-    state: RequestState | None,
-    sent: Reply,
-    error: BaseException | None,
-) -> FinishedCall:
-    duration = time.monotonic() - started
-    waited = waiting_time(environ)
-    queue_time = None if waited is None or waited == math.inf else max(0.0, waited - duration)
-    message = hook = pattern = None
-    if state is not None:
-        message, hook, pattern = state.message, state.hook, state.pattern
-        if error is None and sent.outcome == "failed":
-            error = state.error
-    return FinishedCall(
-        event.name, hook, pattern, sent.outcome, sent.code, sent.status, duration, queue_time, message, error
-    )
 
 
 def _log_failure(

@@ -29,7 +29,7 @@ from ..messages import Request
 from ..signals import hook_finished
 from .call_log import about_event
 from .error_handling import refuse, replace_base_exception
-from .finished_calls import observers, tell
+from .finished_calls import finished_call, observers, tell
 from .guarded_response import FAILURE, GuardedResponse, start_background_tasks, start_reply
 from .hook_views import HookViews
 from .ingress import (
@@ -132,7 +132,8 @@ class Middleware:
         finally:
             calls_in_flight.pop()
             if observers or hook_finished.receivers:
-                tell(self._app, hook_url.event, environ, started, state, sent, error)
+                call = finished_call(hook_url.event, environ, started, state, sent, error)
+                tell(self._app, hook_url.event, state, call)
 
     def _serve_other(self, path: str, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request to another URL: as a probe, or by the application."""

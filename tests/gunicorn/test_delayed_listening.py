@@ -16,6 +16,7 @@ import pytest
 
 from proxyhooks.gunicorn.delayed_listening import make_sockets, start_listening
 from tests.support import http_client
+from tests.support.loading_app import LOADING_APP
 from tests.support.servers import (
     answers,
     free_port,
@@ -26,24 +27,6 @@ from tests.support.servers import (
 from tests.support.waiting import DEFAULT_TIMEOUT, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sockets behave in another way")
-
-APP = """
-import os
-import time
-from pathlib import Path
-
-from flask import Flask
-
-from proxyhooks import ProxyHooks
-
-here = Path(os.environ["HERE"])
-(here / "loads").write_text("")
-deadline = time.monotonic() + 60
-while not (here / "go").exists() and time.monotonic() < deadline:
-    time.sleep(0.01)
-app = Flask("app")
-hooks = ProxyHooks(app, secrets=["s3cret"])
-"""
 
 
 @pytest.fixture
@@ -165,7 +148,7 @@ def test_an_address_that_another_server_has_taken_meanwhile_is_an_error(servers:
 @pytest.mark.server
 @pytest.mark.parametrize("worker", ["proxyhooks.gunicorn.worker.Worker", "gthread", "gevent", "sync"])
 def test_a_server_that_starts_refuses_connections_and_then_answers(worker: str, tmp_path: Path) -> None:
-    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "app.py").write_text(LOADING_APP)
     port, log = free_port(), tmp_path / "log"
     command = [str(Path(sys.executable).with_name("gunicorn")), "-c", "python:proxyhooks.gunicorn", "-k", worker]
     command += ["-w", "2", "-b", f"127.0.0.1:{port}", "-b", f"unix:{tmp_path}/socket", "app:app"]

@@ -20,6 +20,7 @@ import pytest
 from proxyhooks.gunicorn.systemd import ServiceNotifier
 from proxyhooks.gunicorn.worker_table import SharedState, WorkerRecord
 from tests.support import http_client
+from tests.support.loading_app import LOADING_APP
 from tests.support.servers import (
     STOP_TIMEOUT,
     accepts_connections,
@@ -33,26 +34,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.server
 
-APP = """
-import os
-import time
-from pathlib import Path
-from types import SimpleNamespace
-
-from flask import Flask
-
-from proxyhooks import ProxyHooks
-
-here = Path(os.environ["HERE"])
-(here / "loads").write_text("")
-deadline = time.monotonic() + 60
-while not (here / "go").exists() and time.monotonic() < deadline:
-    time.sleep(0.01)
-if (here / "broken").exists():
-    raise RuntimeError("broken")
-app = Flask("app")
-hooks = ProxyHooks(app, secrets=["s3cret"])
-
+APP = f"""{LOADING_APP}
 
 @app.get("/notify_socket")
 def notify_socket():
