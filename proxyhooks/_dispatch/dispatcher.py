@@ -232,7 +232,8 @@ class Dispatcher:
 
 def _data_of(message: m.Request | m.Result) -> Any:
     """The payload of a request or result whose event has one: only such an event has a data_schema."""
-    return getattr(message, "data")  # noqa: B009
+    with_payload: Any = message
+    return with_payload.data
 
 
 def _with_loaded_data(result: Any, message: m.Request, route: Route) -> Any:

@@ -92,7 +92,7 @@ def _called(function: Callable[..., Any]) -> tuple[Any, Any]:
     inner: Any = function
     while isinstance(inner, functools.partial):
         inner = inner.func
-    return inner, getattr(inner, "__call__", None)  # noqa: B004
+    return inner, getattr(inner, "__call__", None)  # noqa: B004  # it is called, not only looked for
 
 
 def check_callable(function: object, role: str) -> None:

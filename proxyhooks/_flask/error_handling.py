@@ -47,10 +47,11 @@ def ends_process(error: BaseException) -> bool:
 
 def wrap_error_handling(app: Flask) -> None:
     """Wrap ``handle_user_exception`` and ``handle_exception`` of this application."""
-    app.handle_user_exception = _reply_with_refusals(app.handle_user_exception)  # type: ignore[method-assign, assignment]
-    app.handle_exception = _forget_reply(app.handle_exception)  # type: ignore[method-assign, assignment]
+    methods: Any = app  # type checkers let none be replaced
+    methods.handle_user_exception = _reply_with_refusals(app.handle_user_exception)
+    methods.handle_exception = _forget_reply(app.handle_exception)
     if type(app).log_exception is Flask.log_exception and "log_exception" not in vars(app):
-        app.log_exception = _log_with_call(app)  # type: ignore[method-assign, assignment]
+        methods.log_exception = _log_with_call(app)
     # Not app.logger, which gets a handler when it is first used, unless logging is configured by then.
     logging.getLogger(app.name).addFilter(call_log_filter)
 

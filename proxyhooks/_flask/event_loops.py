@@ -61,7 +61,8 @@ class _KeptLoop:
         else:
             # In a forked process, which shares the selector: to close the loop would remove the event that wakes the
             # loop of the parent. The loop must not do it either when it is deleted.
-            self.loop.is_closed = lambda: True  # type: ignore[method-assign]
+            methods: Any = self.loop
+            methods.is_closed = lambda: True
 
 
 class _OfThread(threading.local):

@@ -45,19 +45,20 @@ def install_middleware(app: Flask, create: Callable[[WSGIApplication], _M]) -> _
 
     :param create: creates the middleware around the application that it gets.
     """
+    wrapped: Any = app  # Flask documents that its wsgi_app is replaced; its types do not
     wrapper: Any = app.wsgi_app
     cells = _cells(wrapper)
     if (cell := cells.get("wsgi_app")) is None:
         middleware = create(wrapper)
-        app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's documented way to wrap it
+        wrapped.wsgi_app = middleware
         return middleware
     inner = cell.cell_contents
     middleware = create(inner)
     closure = tuple((cells | {"wsgi_app": types.CellType(middleware)}).values())
     code, defaults = wrapper.__code__, wrapper.__defaults__
-    app.wsgi_app = types.FunctionType(code, wrapper.__globals__, wrapper.__name__, defaults, closure)  # type: ignore[method-assign]
+    wrapped.wsgi_app = types.FunctionType(code, wrapper.__globals__, wrapper.__name__, defaults, closure)
     if getattr(app, "_original_wsgi_app", None) == inner:  # what FlaskInstrumentor.uninstrument_app sets
-        app._original_wsgi_app = middleware  # type: ignore[attr-defined]
+        wrapped._original_wsgi_app = middleware
     return middleware
 
 

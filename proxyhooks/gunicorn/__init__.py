@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from . import server_hooks, settings
 from .server_hooks import *  # noqa: F403  # gunicorn reads the names of this module
-from .settings import *  # noqa: F403
+from .settings import *  # noqa: F403  # as above
 
 __all__: list[str] = []
 __all__ += settings.__all__

@@ -32,9 +32,9 @@ from proxyhooks.cli import centrifugo as commands
 from proxyhooks.testing import ProxyClient
 from tests.real_centrifugo.centrifugo_config import POLL_SECRET
 from tests.real_centrifugo.client import Client, Message, track
-from tests.support.centrifugo import running_centrifugo
+from tests.support.centrifugo import running_written_config
 from tests.support.paths import SECRET
-from tests.support.servers import free_port, server_environment, serving_in_thread
+from tests.support.servers import serving_in_thread
 from tests.support.waiting import wait_until
 
 DATA = {"text": "<é> & \u2028 😀", "n": [1, 2.5, 10**20, None, True], "deep": {"a": {}}}
@@ -99,14 +99,7 @@ def centrifugo(recorder: Recorder, home: Path) -> Iterator[str]:
     with serving_in_thread(recorder.app) as backend_port:
         config = home / "config.json"
         config.write_text(json.dumps(configuration(recorder, backend_port)))
-        port = free_port()
-        variables = server_environment(
-            CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY=POLL_SECRET,
-            CENTRIFUGO_USAGE_STATS_DISABLED="true",
-            CENTRIFUGO_HTTP_SERVER_PORT=str(port),
-            CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
-        )
-        with running_centrifugo(config, port, home / "log", env=variables):
+        with running_written_config(config, CENTRIFUGO_SHARED_POLL_HMAC_SECRET_KEY=POLL_SECRET) as port:
             yield f"127.0.0.1:{port}"
 
 

@@ -82,22 +82,32 @@ def running_centrifugo(
 
 
 @contextmanager
+def running_written_config(config: Path, **variables: str) -> Iterator[int]:
+    """Run Centrifugo on a free port of this machine with a configuration of the command ``config``; yield the port.
+
+    :param variables: of its environment.
+    """
+    port = free_port()
+    environment = server_environment(
+        CENTRIFUGO_USAGE_STATS_DISABLED="true",
+        CENTRIFUGO_HTTP_SERVER_PORT=str(port),
+        CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
+        **variables,
+    )
+    with running_centrifugo(config, port, config.with_name("centrifugo.log"), env=environment):
+        yield port
+
+
+@contextmanager
 def serving_through_centrifugo(app: Flask, here: Path, **variables: str) -> Iterator[int]:
     """Serve the application from a thread, behind a Centrifugo with the configuration of its hooks; yield its port.
 
     :param variables: of Centrifugo's environment.
     """
-    config, port = here / "config.json", free_port()
+    config = here / "config.json"
     with serving_in_thread(app) as backend:
         command = ["config", "--base-url", f"http://127.0.0.1:{backend}", "--output", str(config)]
         made = app.test_cli_runner().invoke(centrifugo, [*command, "--allowed-origin", "https://page.example"])
         assert made.exit_code == 0, made.output
-        environment = server_environment(
-            CENTRIFUGO_VAR_PROXYHOOKS_SECRET=SECRET,
-            CENTRIFUGO_USAGE_STATS_DISABLED="true",
-            CENTRIFUGO_HTTP_SERVER_PORT=str(port),
-            CENTRIFUGO_HTTP_SERVER_ADDRESS="127.0.0.1",
-            **variables,
-        )
-        with running_centrifugo(config, port, here / "centrifugo.log", env=environment):
+        with running_written_config(config, CENTRIFUGO_VAR_PROXYHOOKS_SECRET=SECRET, **variables) as port:
             yield port

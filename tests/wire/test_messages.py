@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import proxyhooks
 from proxyhooks import NULL, messages
 from proxyhooks._wire.fields import Array, Bool, Integer, Json, Kind, Nested, Object, String, Timestamp, fields_of
 from proxyhooks.messages import (
@@ -32,6 +33,9 @@ from proxyhooks.messages import (
     SubscribeResult,
 )
 from tests.support.paths import DATA
+
+untyped: Any = proxyhooks
+"""For calls whose arguments are wrong on purpose, so that type checkers let them pass."""
 
 TABLE: dict[str, dict[str, str]] = json.loads((DATA / "messages.json").read_text())["messages"]
 # Codes are exceptions here, and boxed booleans plain ones.
@@ -100,7 +104,7 @@ AWARE = datetime(2099, 1, 1, tzinfo=timezone(timedelta(hours=2)))
     "make",
     [
         lambda: ConnectResult(user=""),
-        lambda: ConnectResult(user="42", channels=("a", "b"), labels={"a": "b"}, meta={"a": NULL}),  # type: ignore[arg-type]
+        lambda: untyped.ConnectResult(user="42", channels=("a", "b"), labels={"a": "b"}, meta={"a": NULL}),
         lambda: ConnectResult(user="42", subs={"a": SubscribeOptions(info=b"\x00", cache_recover=True)}),
         lambda: ConnectResult(user="42", caps=[ChannelsCapability(channels=["a"], allow=["sub"], match="wildcard")]),
         lambda: RefreshResult(expired=True),
@@ -125,45 +129,45 @@ def test_good_results(make: Any) -> None:
 @pytest.mark.parametrize(
     ("make", "error", "hint"),
     [
-        (lambda: ConnectResult(user=42), TypeError, "ConnectResult.user must be a str, not 42: write str(42)"),  # type: ignore[arg-type]
-        (lambda: ConnectResult(user=uuid.UUID(int=1)), TypeError, "write str(UUID("),  # type: ignore[arg-type]
-        (lambda: ConnectResult(user=None), TypeError, "ConnectResult.user is required, and must not be None"),  # type: ignore[arg-type]
-        (lambda: ConnectResult(), TypeError, "user"),  # type: ignore[call-arg]
-        (lambda: ConnectResult(user=b"42"), TypeError, "must be a str"),  # type: ignore[arg-type]
+        (lambda: untyped.ConnectResult(user=42), TypeError, "ConnectResult.user must be a str, not 42: write str(42)"),
+        (lambda: untyped.ConnectResult(user=uuid.UUID(int=1)), TypeError, "write str(UUID("),
+        (lambda: untyped.ConnectResult(user=None), TypeError, "ConnectResult.user is required, and must not be None"),
+        (lambda: untyped.ConnectResult(), TypeError, "user"),
+        (lambda: untyped.ConnectResult(user=b"42"), TypeError, "must be a str"),
         (lambda: ConnectResult(user="\ud800"), ValueError, "surrogate"),
         (lambda: ConnectResult(user="1", labels={"\ud800": "a"}), ValueError, "surrogate"),
-        (lambda: ConnectResult(user="1", channels="ab"), TypeError, "channels must be a list"),  # type: ignore[arg-type]
-        (lambda: ConnectResult(user="1", channels=["a", 1]), TypeError, "ConnectResult.channels[1]"),  # type: ignore[list-item]
-        (lambda: ConnectResult(user="1", labels={"a": 1}), TypeError, "ConnectResult.labels['a']"),  # type: ignore[dict-item]
-        (lambda: ConnectResult(user="1", labels={1: "a"}), TypeError, "str keys"),  # type: ignore[dict-item]
-        (lambda: ConnectResult(user="1", subs={"a": {}}), TypeError, "subs['a'] must be a SubscribeOptions"),  # type: ignore[dict-item]
+        (lambda: untyped.ConnectResult(user="1", channels="ab"), TypeError, "channels must be a list"),
+        (lambda: untyped.ConnectResult(user="1", channels=["a", 1]), TypeError, "ConnectResult.channels[1]"),
+        (lambda: untyped.ConnectResult(user="1", labels={"a": 1}), TypeError, "ConnectResult.labels['a']"),
+        (lambda: untyped.ConnectResult(user="1", labels={1: "a"}), TypeError, "str keys"),
+        (lambda: untyped.ConnectResult(user="1", subs={"a": {}}), TypeError, "subs['a'] must be a SubscribeOptions"),
         (lambda: ConnectResult(user="1", meta=b"x"), TypeError, "meta must be JSON, not bytes"),
-        (lambda: ConnectResult(user="1", expire_at=1700000300.5), TypeError, "Unix seconds"),  # type: ignore[arg-type]
-        (lambda: ConnectResult(user="1", expire_at=1.7e9), TypeError, "Unix seconds"),  # type: ignore[arg-type]
-        (lambda: ConnectResult(user="1", expire_at="1700000300"), TypeError, "Unix seconds"),  # type: ignore[arg-type]
+        (lambda: untyped.ConnectResult(user="1", expire_at=1700000300.5), TypeError, "Unix seconds"),
+        (lambda: untyped.ConnectResult(user="1", expire_at=1.7e9), TypeError, "Unix seconds"),
+        (lambda: untyped.ConnectResult(user="1", expire_at="1700000300"), TypeError, "Unix seconds"),
         (lambda: ConnectResult(user="1", expire_at=True), TypeError, "Unix seconds"),
         (lambda: ConnectResult(user="1", expire_at=datetime(2099, 1, 1)), ValueError, "aware datetime"),
         (lambda: ConnectResult(user="1", expire_at=2**63), ValueError, str(2**63)),
-        (lambda: ConnectResult(user="1", expire_at=NULL), TypeError, "NULL"),  # type: ignore[arg-type]
+        (lambda: untyped.ConnectResult(user="1", expire_at=NULL), TypeError, "NULL"),
         (lambda: RefreshResult(), ValueError, "one of"),
         (lambda: RefreshResult(expired=False), ValueError, "one of"),
         (lambda: RefreshResult(expired=True, expire_at=5), ValueError, "one of"),
-        (lambda: RefreshResult(expired=1), TypeError, "True or False"),  # type: ignore[arg-type]
+        (lambda: untyped.RefreshResult(expired=1), TypeError, "True or False"),
         (lambda: SubRefreshResult(), ValueError, "with expire_at=None the subscription never expires again"),
         (lambda: SubRefreshResult(expired=True, expire_at=5), ValueError, "one of"),
-        (lambda: SubscribeResult(allow=["everything"]), ValueError, "'sub', 'pub'"),  # type: ignore[list-item]
-        (lambda: SubscribeResult(override={"presence": True}), TypeError, "SubscribeOptionOverride"),  # type: ignore[arg-type]
-        (lambda: SubscribeOptionOverride(presence=1), TypeError, "True or False"),  # type: ignore[arg-type]
+        (lambda: untyped.SubscribeResult(allow=["everything"]), ValueError, "'sub', 'pub'"),
+        (lambda: untyped.SubscribeResult(override={"presence": True}), TypeError, "SubscribeOptionOverride"),
+        (lambda: untyped.SubscribeOptionOverride(presence=1), TypeError, "True or False"),
         (lambda: PublishResult(version=-1), ValueError, "PublishResult.version must be from 0 to"),
         (lambda: PublishResult(version=2**64), ValueError, "PublishResult.version must be from 0 to"),
-        (lambda: PublishResult(version=1.0), TypeError, "must be an int"),  # type: ignore[arg-type]
-        (lambda: PublishResult(tags={"a": 1}), TypeError, "PublishResult.tags['a']"),  # type: ignore[dict-item]
+        (lambda: untyped.PublishResult(version=1.0), TypeError, "must be an int"),
+        (lambda: untyped.PublishResult(tags={"a": 1}), TypeError, "PublishResult.tags['a']"),
         (lambda: PublishResult(data=b""), ValueError, "empty bytes"),
         (lambda: MapPublishResult(data=b""), ValueError, "empty bytes"),
-        (lambda: MapPublishResult(key_mode="always"), ValueError, "if_new"),  # type: ignore[arg-type]
-        (lambda: FilterNode(cmp="=="), ValueError, "neq"),  # type: ignore[arg-type]
+        (lambda: untyped.MapPublishResult(key_mode="always"), ValueError, "if_new"),
+        (lambda: untyped.FilterNode(cmp="=="), ValueError, "neq"),
         (lambda: SharedPollRefreshResultItem(key="a", data=b"x"), TypeError, "must be JSON"),
-        (lambda: PublishResult(dat=1), TypeError, "dat"),  # type: ignore[call-arg]
+        (lambda: untyped.PublishResult(dat=1), TypeError, "dat"),
     ],
 )
 def test_wrong_values_are_refused_when_the_result_is_made(make: Any, error: type[Exception], hint: str) -> None:

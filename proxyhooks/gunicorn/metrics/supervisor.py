@@ -67,7 +67,10 @@ class Supervisor:
         # Until the number is known: the process may end at once.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         try:
-            self._child = os.fork() or self._run(pause)
+            child = os.fork()
+            if child == 0:
+                self._run(pause)
+            self._child = child
         except Exception:  # in a signal handler it would end the master
             self._log.exception("Metrics: no process can be started for them; a later one is tried")
         finally:
